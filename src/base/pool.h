@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fixed-capacity pool of equal slots, referred to by handle: an index and a generation, so that a late
+ * timer or reply for a slot that was freed is not found instead of hitting its successor. */
+#pragma once
+#include "base/arena.h"
+
+typedef struct wrn_handle {
+    uint32_t index;
+    uint32_t generation; /* even: no slot; generations of live slots are odd */
+} wrn_handle;
+
+#define WRN_HANDLE_NONE ((wrn_handle){0, 0})
+
+struct wrn_pool {
+    uint8_t *slots;
+    uint32_t *generations;
+    uint32_t *free_next; /* chain of freed slots */
+    uint32_t free_head;  /* UINT32_MAX: none */
+    uint32_t touched;    /* slots below this index have been used at least once */
+    uint32_t live;       /* slots in use */
+    uint32_t capacity;
+    size_t slot_size;
+};
+
+/* Takes room for 'capacity' slots of 'slot_size' bytes from 'arena'. Untouched slots cost no resident
+ * memory where the arena's pages are mapped on demand. */
+void wrn_pool_init(struct wrn_pool *pool, struct wrn_arena *arena, uint32_t capacity,
+                   size_t slot_size);
+
+/* Takes a zeroed slot. Returns it and sets 'ret_handle', or NULL if the pool is full. */
+WRN_NODISCARD void *wrn_pool_take(struct wrn_pool *pool, wrn_handle *ret_handle);
+
+/* Gives a live slot back; its content is zeroed. 'handle' must be live. */
+void wrn_pool_give(struct wrn_pool *pool, wrn_handle handle);
+
+/* Returns the slot of 'handle', or NULL if it was given back (or never taken). O(1). */
+void *wrn_pool_get(const struct wrn_pool *pool, wrn_handle handle);
+
+/* Returns the live slot at 'index' and sets 'ret_handle' (may be NULL), or NULL if none lives there. */
+void *wrn_pool_at(const struct wrn_pool *pool, uint32_t index, wrn_handle *ret_handle);
+
+/* Tells whether two handles name the same taking of the same slot. */
+static inline bool wrn_handle_equal(wrn_handle a, wrn_handle b) {
+    return a.index == b.index && a.generation == b.generation;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The text of the cross-platform userspace API as pure functions: lines to operations, and a machine's
+ * state to lines. Opens no socket, changes no machine. Source: wireguard.com/xplatform. */
+#pragma once
+#include "base/address.h"
+#include "wg/wg.h"
+
+/* One line of a `set`, understood. Keys are in the operation that follows them on the wire. */
+enum wrn_uapi_op_kind {
+    WRN_UAPI_PRIVATE_KEY, /* key; all zero removes it */
+    WRN_UAPI_LISTEN_PORT, /* number 0..65535 */
+    WRN_UAPI_FWMARK,      /* number 0..2^32-1, 0 removes it */
+    WRN_UAPI_REPLACE_PEERS,
+    WRN_UAPI_PEER, /* key: the peer that the lines below belong to */
+    WRN_UAPI_PEER_REMOVE,
+    WRN_UAPI_PEER_UPDATE_ONLY,
+    WRN_UAPI_PEER_PSK,       /* key; all zero removes it */
+    WRN_UAPI_PEER_ENDPOINT,  /* endpoint */
+    WRN_UAPI_PEER_KEEPALIVE, /* number 0..65535, seconds */
+    WRN_UAPI_PEER_REPLACE_ALLOWED,
+    WRN_UAPI_PEER_ALLOW,    /* prefix */
+    WRN_UAPI_PEER_DISALLOW, /* prefix, written "allowed_ip=-…" */
+    WRN_UAPI_PEER_PROTOCOL, /* number: 1 */
+};
+
+struct wrn_uapi_op {
+    enum wrn_uapi_op_kind kind;
+    uint32_t number;
+    uint8_t key[WRN_WG_KEY_SIZE]; /* may be secret: wipe the operation after use */
+    struct wrn_endpoint endpoint;
+    struct wrn_prefix prefix;
+};
+
+/* Where a `set` stands; zero-initialise it before the first line. */
+struct wrn_uapi_reader {
+    bool in_peer;
+};
+
+/* Reads one line "key=value" (without its newline) of a `set` and moves the reader on.
+ * Returns 0, or a negative errno as the protocol reports it, with *reterr_why (static text, names the
+ * cause): -EPROTO for a line that is no key=value or a key in the wrong place or unknown, -EINVAL for a
+ * value that does not fit its key. Never reads beyond 'line'. */
+WRN_NODISCARD int wrn_uapi_read_line(struct wrn_uapi_reader *reader, wrn_span line,
+                                     struct wrn_uapi_op *ret_op, const char **reterr_why);
+
+/* The operations of one request. STATS is ours: drop counters by name. */
+enum wrn_uapi_request {
+    WRN_UAPI_INCOMPLETE,
+    WRN_UAPI_GET,
+    WRN_UAPI_SET,
+    WRN_UAPI_STATS,
+    WRN_UAPI_BAD
+};
+
+/* Finds the first request in what a connection has received so far. A request is its first line
+ * ("get=1", "set=1", "stats=1"), further lines, and an empty line.
+ * 'ret_body'  the lines between, each with its newline; 'ret_size' bytes of the whole request.
+ * Returns INCOMPLETE while the empty line is missing (and BAD at once when the first line is complete and
+ * no known operation; then 'ret_size' is that line). */
+enum wrn_uapi_request wrn_uapi_next_request(wrn_span received, wrn_span *ret_body,
+                                            size_t *ret_size);
+
+/* Takes the next line off 'body' (without newline). Returns false when none is left. */
+bool wrn_uapi_next_line(wrn_span *body, wrn_span *ret_line);
+
+/* What the machine does not know about its interface. */
+struct wrn_uapi_interface {
+    uint16_t listen_port;
+    uint32_t fwmark;
+};
+
+/* Prints the answer of a `get`, piece by piece, so that any number of peers fits any buffer. */
+struct wrn_uapi_writer {
+    int phase; /* zero-initialise; private */
+    uint32_t peer_cursor;
+    wrn_handle peer;
+    uint64_t allowed_cursor;
+};
+
+enum { WRN_UAPI_PIECE_MAX = 1024 }; /* bytes that one piece needs at most */
+
+/* Prints further pieces into 'text' until the next might not fit ('size' ≥ WRN_UAPI_PIECE_MAX). Returns
+ * the bytes printed; 0: the answer, with its final "errno=0" and empty line, is complete. The machine must
+ * not change in between. The text holds keys: wipe it. */
+size_t wrn_uapi_write_get(struct wrn_uapi_writer *writer, const struct wrn_wg *wg,
+                          const struct wrn_uapi_interface *interface, char *text, size_t size);
+
+/* Prints the answer of `stats`: one "drop_<reason>=<count>" a line in the order of WRN_DROP_LIST, then
+ * errno. 'size' ≥ 4096. Returns the bytes printed. */
+size_t wrn_uapi_write_stats(const struct wrn_wg *wg, char *text, size_t size);
+
+/* Prints "errno=<n>" and the empty line. 'error' is 0 or negative. 'size' ≥ 32. Returns the bytes. */
+size_t wrn_uapi_write_errno(int error, char *text, size_t size);
