@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Slots behind handles. Writes only to slots that are or were taken, so that the others stay unmapped. */
+#include "base/pool.h"
+
+static const uint32_t none = UINT32_MAX;
+
+static uint8_t *slot_at(const struct wrn_pool *pool, uint32_t index);
+
+void wrn_pool_init(struct wrn_pool *pool, struct wrn_arena *arena, uint32_t capacity,
+                   size_t slot_size) {
+    WRN_ASSERT(capacity < none);
+    pool->slots = wrn_arena_take(arena, capacity, slot_size);
+    pool->generations = wrn_arena_take(arena, capacity, sizeof(*pool->generations));
+    pool->free_next = wrn_arena_take(arena, capacity, sizeof(*pool->free_next));
+    pool->free_head = none;
+    pool->touched = 0;
+    pool->live = 0;
+    pool->capacity = capacity;
+    pool->slot_size = slot_size;
+}
+
+void *wrn_pool_take(struct wrn_pool *pool, wrn_handle *ret_handle) {
+    uint32_t index = pool->free_head;
+    if (index != none) {
+        pool->free_head = pool->free_next[index];
+    } else if (pool->touched < pool->capacity) {
+        index = pool->touched;
+        pool->touched++;
+    } else {
+        return NULL;
+    }
+    pool->generations[index]++;
+    pool->live++;
+    *ret_handle = (wrn_handle){index, pool->generations[index]};
+    return slot_at(pool, index);
+}
+
+void wrn_pool_give(struct wrn_pool *pool, wrn_handle handle) {
+    uint8_t *slot = wrn_pool_get(pool, handle);
+    WRN_ASSERT(slot);
+    /* Slots may hold key bytes, and nothing reads them from here on: the barrier keeps the compiler
+     * from treating the zeroing as dead. */
+    memset(slot, 0, pool->slot_size);
+    __asm__ volatile("" : : "r"(slot) : "memory");
+    pool->generations[handle.index]++;
+    pool->free_next[handle.index] = pool->free_head;
+    pool->free_head = handle.index;
+    pool->live--;
+}
+
+void *wrn_pool_get(const struct wrn_pool *pool, wrn_handle handle) {
+    if (handle.index >= pool->touched || handle.generation % 2 == 0 ||
+        pool->generations[handle.index] != handle.generation) {
+        return NULL;
+    }
+    return slot_at(pool, handle.index);
+}
+
+void *wrn_pool_at(const struct wrn_pool *pool, uint32_t index, wrn_handle *ret_handle) {
+    if (index >= pool->touched || pool->generations[index] % 2 == 0) {
+        return NULL;
+    }
+    if (ret_handle) {
+        *ret_handle = (wrn_handle){index, pool->generations[index]};
+    }
+    return slot_at(pool, index);
+}
+
+static uint8_t *slot_at(const struct wrn_pool *pool, uint32_t index) {
+    return pool->slots + (size_t)index * pool->slot_size;
+}
