@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cryptography that Warren uses, as thin wrappers over libcrypto; the only code that touches key
- * bytes. Every function is constant-time in its secrets as far as libcrypto is. Allocates only in create. */
+ * bytes. Every function is constant-time in its secrets as far as libcrypto is. Allocates only in create;
+ * libcrypto does so for itself in the X25519 calls, and frees and wipes it before they return. */
 #pragma once
 #include "base/base.h"
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of src/crypto share, and their tests may see. Nobody else includes it. */
+#pragma once
+#include "crypto/crypto.h"
+
+#include <openssl/evp.h>
+
+enum { WRN_NONCE_SIZE = 12 };
+
+/* One libcrypto context per algorithm and direction, set up once and only given new keys afterwards: a
+ * look-up by name for each packet would cost more than the packet. */
+struct wrn_crypto {
+    EVP_MD_CTX *hash;            /* BLAKE2s-256 */
+    EVP_MAC_CTX *mac;            /* keyed BLAKE2s, 16 bytes */
+    EVP_CIPHER_CTX *seal, *open; /* ChaCha20-Poly1305 */
+    EVP_CIPHER_CTX *stream;      /* ChaCha20 alone, for HChaCha20 */
+    EVP_PKEY_CTX *x25519;        /* turns raw bytes into X25519 keys */
+};
+
+/* HMAC-BLAKE2s-256 over 'first' and then 'second'. The output may overlap the inputs.
+ * Source: RFC 2104. */
+void wrn_crypto_hmac(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE], wrn_span first,
+                     wrn_span second, uint8_t ret_mac[WRN_HASH_SIZE]);
+
+/* Seals and opens one text under any 12-byte nonce. 'key' NULL: the key of the call before.
+ * Source: RFC 8439, section 2.8. */
+void wrn_crypto_seal(struct wrn_crypto *crypto, const uint8_t *key,
+                     const uint8_t nonce[WRN_NONCE_SIZE], wrn_span aad, const uint8_t *in,
+                     size_t size, uint8_t *out);
+WRN_NODISCARD bool wrn_crypto_open(struct wrn_crypto *crypto, const uint8_t *key,
+                                   const uint8_t nonce[WRN_NONCE_SIZE], wrn_span aad,
+                                   const uint8_t *in, size_t size, uint8_t *out);
+
+/* Make the sealing or the opening context forget its key. */
+void wrn_crypto_seal_forget(struct wrn_crypto *crypto);
+void wrn_crypto_open_forget(struct wrn_crypto *crypto);
+
+/* HChaCha20: a subkey from a key and the first 16 bytes of a long nonce.
+ * Source: draft-irtf-cfrg-xchacha-03, section 2.2. */
+void wrn_crypto_hchacha20(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE],
+                          const uint8_t nonce[16], uint8_t ret_subkey[WRN_KEY_SIZE]);
