@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pytest's side of the harness: a lab per test, a watchdog, and the check that nothing was left."""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+
+import pytest
+
+from harness import net, tunnel, wait
+
+WATCHDOG_S = 60
+_run = {}  # what the whole session shares; filled once although two conftest files import this module
+
+
+class WatchdogExpired(Exception):
+    """A test took longer than it may."""
+
+
+def _bark(_number, _frame):
+    raise WatchdogExpired("the test's time is over (marker watchdog, WARREN_TEST_SLOW)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "watchdog(seconds): longest time the test may take")
+    config.addinivalue_line("markers", "last: runs after all others, because it waits the longest")
+    config.addinivalue_line("markers", "warren_only: asserts what only warren-wg promises")
+    if _run or config.option.collectonly:
+        return
+    if os.geteuid() != 0:
+        pytest.exit("the end-to-end tests make network namespaces: run them as root", 4)
+    _run["private"] = net.make_run_private()
+    _run["root"] = tempfile.mkdtemp(prefix="warren-e2e-")
+    os.makedirs("/run/netns", exist_ok=True)
+    signal.signal(signal.SIGALRM, _bark)
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(_number, _frame):
+    raise KeyboardInterrupt
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+def _guarded(item, seconds):
+    signal.setitimer(signal.ITIMER_REAL, seconds * wait.SLOW)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_setup(item):
+    _guarded(item, WATCHDOG_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    marker = item.get_closest_marker("watchdog")
+    _guarded(item, marker.args[0] if marker else WATCHDOG_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    _guarded(item, WATCHDOG_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Adds the daemons' logs to the report of a failed test."""
+    outcome = yield
+    report = outcome.get_result()
+    lab = getattr(item, "warren_lab", None)
+    if report.when == "call" and report.failed and lab is not None:
+        for label, line, log in lab.logs():
+            report.sections.append(("log of %s (%s)" % (label, line), log[-4000:]))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind():
+    """At the very end no namespace, process, socket or file of this run may exist."""
+    path = shutil.which(tunnel.WARREN_WG)
+    if path is None:
+        pytest.exit("%s is not there: run `make` first, or name the program in WARREN_WG"
+                    % tunnel.WARREN_WG, 4)
+    yield
+    end = time.monotonic() + 5 * wait.SLOW
+    left = net.leftovers(_run["root"])
+    while left and time.monotonic() < end:
+        time.sleep(wait.STEP_S)
+        left = net.leftovers(_run["root"])
+    shutil.rmtree(_run["root"], ignore_errors=True)
+    assert not left, "left behind: " + "; ".join(left)
+
+
+@pytest.fixture
+def lab(request):
+    """Namespaces and processes of one test, taken down after it."""
+    made = net.Lab(_run["root"])
+    request.node.warren_lab = made
+    yield made
+    problems = made.close()
+    assert not problems, "at the end of the test: " + "\n".join(problems)
+
+
+@pytest.fixture(scope="session")
+def session_lab():
+    """A lab that lives as long as the session, for what has to run for minutes beside the tests."""
+    made = net.Lab(_run["root"])
+    yield made
+    problems = made.close()
+    assert not problems, "at the end of the session: " + "\n".join(problems)
+
+
+@pytest.fixture(scope="session")
+def tools_directory():
+    """Where helpers written in C are built once a session."""
+    path = os.path.join(_run["root"], "tools")
+    os.mkdir(path)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def tool(tools_directory):
+    """tool("name") compiles tests/e2e/tools/name.c and returns the program's path."""
+    sources = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools")
+    built = {}
+
+    def build(name):
+        if name not in built:
+            out = os.path.join(tools_directory, name)
+            net.command(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", out,
+                         os.path.join(sources, name + ".c")], timeout=60)
+            built[name] = out
+        return built[name]
+
+    return build
+
+
+@pytest.fixture(autouse=True)
+def _skip_what_only_warren_promises(request):
+    if request.node.get_closest_marker("warren_only") and tunnel.STAND_IN:
+        pytest.skip("a stand-in is under test; this is promised by warren-wg alone")

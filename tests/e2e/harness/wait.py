@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for conditions with a deadline. Nothing in the tests sleeps to let time pass."""
+
+import os
+import time
+
+# Sanitizer builds and crowded machines are slower: WARREN_TEST_SLOW=4 makes every deadline four times
+# as long. It changes no expectation.
+SLOW = max(1.0, float(os.environ.get("WARREN_TEST_SLOW", "1")))
+STEP_S = 0.015
+
+
+def deadline(seconds):
+    return time.monotonic() + seconds * SLOW
+
+
+def until(condition, seconds, what, step_s=STEP_S):
+    """Polls until 'condition()' is true and returns its value; fails after 'seconds' naming 'what'."""
+    end = deadline(seconds)
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() >= end:
+            raise AssertionError("not within %g s: %s (last value: %r)"
+                                 % (seconds * SLOW, what, value))
+        time.sleep(step_s)
+
+
+def steady(condition, seconds, what, step_s=STEP_S):
+    """Fails as soon as 'condition()' is false within the next 'seconds' (not stretched by SLOW)."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert condition(), "ceased to hold: " + what
+        time.sleep(step_s)
