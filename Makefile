@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# The short front door; Meson does the work. `make deps` (as root) on a fresh Debian 12 machine, or
+# let `make demo` and `make test` call it.
+BUILD ?= build
+SECONDS_EACH ?= 20
+SAN_asan = address,undefined
+SAN_tsan = thread
+
+# The flags are the project's; a stray CFLAGS in the environment must not change or break the build.
+# Packagers hand theirs to Meson: make MESON_ARGS='-Dc_args=...'.
+unexport CFLAGS CPPFLAGS LDFLAGS
+
+# Built as root in somebody's checkout: what was made belongs to the checkout's owner.
+OWN = if [ "$$(id -u)" = 0 ] && [ -d $(BUILD) ]; then chown -R --reference=Makefile $(BUILD); fi
+RUN = BUILD=$(abspath $(BUILD)) WARREN_WG=$(abspath $(BUILD))/warren-wg
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) $(NINJA_ARGS)
+	@$(OWN)
+
+$(BUILD)/build.ninja:
+	@[ -x /usr/bin/meson ] || { echo "meson is missing: run 'make deps' as root first" >&2; exit 1; }
+	@/usr/bin/meson setup $(BUILD) $(MESON_ARGS)
+
+deps:
+	@tools/deps
+
+demo:
+	@tools/deps build demo
+	@$(MAKE) --no-print-directory all
+	@$(RUN) demo/run $(ARGS)
+
+test:
+	@tools/deps build test
+	@$(MAKE) --no-print-directory all
+	@tools/test $(BUILD) $(ARGS); status=$$?; $(OWN); exit $$status
+
+asan tsan:
+	@$(MAKE) --no-print-directory test BUILD=build-$@ \
+	    MESON_ARGS="-Db_lundef=false -Db_sanitize=$(SAN_$@) $(MESON_ARGS)"
+
+fuzz:
+	@tools/deps build test check
+	@CC=clang $(MAKE) --no-print-directory all BUILD=build-fuzz \
+	    MESON_ARGS="-Db_lundef=false -Dfuzz=true $(MESON_ARGS)"
+	@tools/fuzz build-fuzz $(SECONDS_EACH) $(ARGS)
+
+bench:
+	@tools/deps build bench
+	@$(MAKE) --no-print-directory all
+	@$(RUN) bench/run $(ARGS)
+
+tidy:
+	@tools/deps build test check
+	@$(MAKE) --no-print-directory all
+	@tools/tidy
+	@tools/clang-tidy $(BUILD)
+
+format:
+	@tools/deps check
+	@tools/format
+
+clean:
+	@rm -rf build build-*
+
+.PHONY: all deps demo test asan tsan fuzz bench tidy format clean
