@@ -6,25 +6,29 @@
 #include "base/address.h"
 #include "base/arena.h"
 
-struct wrn_allowed_ips_node; /* private */
+struct wrn_allowed_ips_link; /* private */
 
 enum { WRN_ALLOWED_IPS_NOBODY = UINT32_MAX };
 
+/* All fields are private, except that the counts may be read. */
 struct wrn_allowed_ips {
     struct wrn_allowed_ips_table { /* one a family: [0] IPv4, [1] IPv6 */
-        struct wrn_allowed_ips_node *nodes;
+        void *nodes;               /* what a lookup reads; index 0 is never used and means "none" */
+        struct wrn_allowed_ips_link *links; /* what only changes read, same indices */
+        uint32_t *owner_head;               /* per owner: first node of its list */
         uint32_t root;
-        uint32_t free_head;
-        uint32_t touched;
-        uint32_t capacity;     /* nodes */
+        uint32_t free_head;    /* chain of nodes given back */
+        uint32_t touched;      /* nodes 1..touched have been used at least once */
+        uint32_t node_shift;   /* log2 of the bytes of a node */
+        uint32_t node_count;   /* nodes in use, at most 2 * prefix_count - 1 */
         uint32_t prefix_count; /* prefixes stored */
     } table[2];
-    uint32_t *owner_head[2]; /* per owner: first prefix of its list, a family each */
     uint32_t prefixes_max;
     uint32_t owners_max;
 };
 
-/* Takes room from 'arena' for 'prefixes_max' prefixes of each family, owned by owners 0..owners_max-1. */
+/* Takes room from 'arena' for 'prefixes_max' prefixes (1..2^24) of each family, owned by owners
+ * 0..owners_max-1 (at most 2^24 - 2 of them). O(1): no byte of it is written before it is used. */
 void wrn_allowed_ips_init(struct wrn_allowed_ips *ips, struct wrn_arena *arena,
                           uint32_t prefixes_max, uint32_t owners_max);
 

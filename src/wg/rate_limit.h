@@ -8,7 +8,7 @@
 
 struct wrn_bucket {
     wrn_mono updated;
-    uint64_t credit_ns; /* each token costs interval_ns; at most burst * interval_ns */
+    uint64_t debt_ns; /* tokens missing, each 1 s / rate; at most burst of them; 0: full */
 };
 
 /* Takes a token if there is one. 'rate_per_s' ≥ 1 tokens a second flow in, up to 'burst' ≥ 1. A zeroed
