@@ -180,10 +180,10 @@ void wrn_wg_peer_set_psk(struct wrn_wg *wg, wrn_handle peer, const uint8_t key[W
 void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle peer,
                               const struct wrn_endpoint *endpoint);
 
-/* Sets the persistent keepalive interval, seconds 0..65535, 0 = off. Turning it on sends one at once if
+/* Sets the persistent keepalive interval, seconds 0..65535, 0 = off. Turning it on makes one due at once if
  * the interface is up and the endpoint known. */
 void wrn_wg_peer_set_keepalive(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer,
-                               uint16_t interval_s, struct wrn_wg_out *out);
+                               uint16_t interval_s);
 
 /* Gives an inner prefix to the peer, takes it away, or takes all of them away. Returns 0,
  * WRN_ERR_FULL or WRN_ERR_NOT_FOUND. */

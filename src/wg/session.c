@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions and the three places a peer has for them. */
+#include "wg/session.h"
+
+#include "crypto/crypto.h"
+
+enum { PLACE_MASK = WRN_SESSIONS_MAX - 1 };
+
+void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *arena,
+                            uint32_t capacity) {
+    WRN_ASSERT(capacity >= 1 && capacity <= WRN_SESSIONS_MAX);
+    wrn_pool_init(&table->pool, arena, capacity, sizeof(struct wrn_session));
+}
+
+struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle peer,
+                                     struct wrn_rand rand) {
+    wrn_handle handle;
+    uint32_t salt;
+    struct wrn_session *session = wrn_pool_take(&table->pool, &handle);
+    WRN_ASSERT(session != NULL);
+    wrn_rand_fill(rand, &salt, sizeof salt);
+    session->state = WRN_SESSION_HANDSHAKE;
+    session->self = handle;
+    session->peer = peer;
+    session->local_index = (salt << WRN_SESSION_INDEX_BITS) | handle.index;
+    return session;
+}
+
+void wrn_session_drop(struct wrn_session_table *table, wrn_handle handle) {
+    struct wrn_session *session = wrn_pool_get(&table->pool, handle);
+    if (session != NULL) {
+        wrn_wipe(session, sizeof *session);
+        wrn_pool_give(&table->pool, handle);
+    }
+}
+
+struct wrn_session *wrn_session_get(const struct wrn_session_table *table, wrn_handle handle) {
+    return wrn_pool_get(&table->pool, handle);
+}
+
+struct wrn_session *wrn_session_find(const struct wrn_session_table *table, uint32_t local_index) {
+    struct wrn_session *session = wrn_pool_at(&table->pool, local_index & PLACE_MASK, NULL);
+    return session != NULL && session->local_index == local_index ? session : NULL;
+}
+
+void wrn_session_start(struct wrn_session *session, wrn_mono now, bool initiator,
+                       uint32_t remote_index, const struct wrn_noise_keys *keys) {
+    WRN_ASSERT(session->state == WRN_SESSION_HANDSHAKE);
+    session->state = WRN_SESSION_READY;
+    session->initiator = initiator;
+    session->remote_index = remote_index;
+    session->born = now;
+    session->keys = *keys;
+}
+
+bool wrn_session_usable(const struct wrn_session *session, wrn_mono now) {
+    return session != NULL && session->state == WRN_SESSION_READY &&
+           wrn_mono_since(now, session->born) < WRN_WG_REJECT_AFTER_NS &&
+           session->send_counter < WRN_WG_REJECT_AFTER_MESSAGES;
+}
+
+void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
+                         const struct wrn_session *session, bool keep_next) {
+    wrn_handle *at = set->at;
+    WRN_ASSERT(session->state == WRN_SESSION_READY);
+    if (!session->initiator) {
+        /* It cannot send before it is confirmed. What was PREVIOUS goes, CURRENT goes on until then. */
+        wrn_session_drop(table, at[WRN_SESSION_PREVIOUS]);
+        wrn_session_drop(table, at[WRN_SESSION_NEXT]);
+        at[WRN_SESSION_PREVIOUS] = WRN_HANDLE_NONE;
+        at[WRN_SESSION_NEXT] = session->self;
+        return;
+    }
+    wrn_session_drop(table, at[WRN_SESSION_PREVIOUS]);
+    if (keep_next || wrn_session_get(table, at[WRN_SESSION_NEXT]) == NULL) {
+        at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_CURRENT];
+    } else {
+        wrn_session_drop(table, at[WRN_SESSION_CURRENT]);
+        at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_NEXT];
+        at[WRN_SESSION_NEXT] = WRN_HANDLE_NONE;
+    }
+    at[WRN_SESSION_CURRENT] = session->self;
+}
+
+bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
+                             const struct wrn_session *session) {
+    wrn_handle *at = set->at;
+    if (!wrn_handle_equal(at[WRN_SESSION_NEXT], session->self)) {
+        return false;
+    }
+    wrn_session_drop(table, at[WRN_SESSION_PREVIOUS]);
+    at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_CURRENT];
+    at[WRN_SESSION_CURRENT] = at[WRN_SESSION_NEXT];
+    at[WRN_SESSION_NEXT] = WRN_HANDLE_NONE;
+    return true;
+}
+
+void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_set *set) {
+    for (int i = 0; i < WRN_SESSION_PLACES; i++) {
+        wrn_session_drop(table, set->at[i]);
+        set->at[i] = WRN_HANDLE_NONE;
+    }
+}

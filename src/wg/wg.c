@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Birth and death of a machine, and what its other files share. */
+#include "wg/wg.h"
+
+#include "wg/machine.h"
+
+enum {
+    SESSIONS_PER_PEER = 4, /* three places and one pending initiation */
+    RATE_SLOTS = 8192,
+    HANDSHAKES_PER_ADDRESS_PER_S = 20, /* under load, with a valid cookie; as the kernel has it */
+    HANDSHAKES_PER_ADDRESS_BURST = 5,
+    COOKIE_REPLIES_PER_ADDRESS_PER_S = 20,
+    COOKIE_REPLIES_PER_ADDRESS_BURST = 10,
+    DEFAULT_MTU_BYTES = 1420,
+};
+
+static void lay_out(struct wrn_wg *wg, struct wrn_arena *arena,
+                    const struct wrn_wg_options *options, const uint64_t seeds[6]);
+
+size_t wrn_wg_memory_size(const struct wrn_wg_options *options) {
+    static const uint64_t seeds[6] = {0};
+    struct wrn_arena arena;
+    struct wrn_wg scratch;
+    wrn_arena_init(&arena, NULL, SIZE_MAX);
+    (void)wrn_arena_take(&arena, 1, sizeof scratch);
+    lay_out(&scratch, &arena, options, seeds);
+    return arena.used;
+}
+
+struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
+                           struct wrn_crypto *crypto, struct wrn_rand rand) {
+    struct wrn_arena arena;
+    uint64_t seeds[6];
+    WRN_ASSERT(options->peers_max >= 1 &&
+               options->peers_max <= WRN_SESSIONS_MAX / SESSIONS_PER_PEER);
+    WRN_ASSERT(options->handshakes_per_s >= 1);
+
+    wrn_arena_init(&arena, memory, wrn_wg_memory_size(options));
+    struct wrn_wg *wg = wrn_arena_take(&arena, 1, sizeof *wg);
+    wg->crypto = crypto;
+    wg->rand = rand;
+    wg->mtu_bytes = DEFAULT_MTU_BYTES;
+    wg->handshakes_per_s = options->handshakes_per_s;
+    wrn_rand_fill(rand, seeds, sizeof seeds);
+    lay_out(wg, &arena, options, seeds);
+    wrn_wipe(seeds, sizeof seeds);
+    return wg;
+}
+
+void wrn_wg_finish(struct wrn_wg *wg) {
+    if (wg == NULL) {
+        return;
+    }
+    uint32_t cursor = 0;
+    for (;;) {
+        wrn_handle peer = wrn_wg_peer_next(wg, &cursor);
+        if (wrn_handle_equal(peer, WRN_HANDLE_NONE)) {
+            break;
+        }
+        wrn_wg_peer_remove(wg, peer);
+    }
+    wrn_wipe(wg, sizeof *wg);
+}
+
+void wrn_wg_count_drop(struct wrn_wg *wg, enum wrn_drop reason, uint64_t count) {
+    WRN_ASSERT(reason < WRN_DROP_COUNT);
+    wg->drops[reason] += count;
+}
+
+const uint64_t *wrn_wg_drops(const struct wrn_wg *wg) {
+    return wg->drops;
+}
+
+const char *wrn_drop_name(enum wrn_drop reason) {
+    static const char *const names[] = {
+#define NAME(name, text) [WRN_DROP_##name] = text,
+        WRN_DROP_LIST(NAME)
+#undef NAME
+    };
+    WRN_ASSERT((size_t)reason < WRN_COUNT(names));
+    return names[reason];
+}
+
+const char *wrn_wg_event_text(enum wrn_wg_event_kind kind) {
+    static const char *const texts[] = {
+#define TEXT(name, text) [WRN_WG_EVENT_##name] = text,
+        WRN_WG_EVENT_LIST(TEXT)
+#undef TEXT
+    };
+    WRN_ASSERT((size_t)kind < WRN_COUNT(texts));
+    return texts[kind];
+}
+
+enum wrn_drop wrn_wg_drop(struct wrn_wg *wg, enum wrn_drop reason) {
+    wg->drops[reason]++;
+    return reason;
+}
+
+struct wrn_wg_message *wrn_wg_push_message(struct wrn_wg_out *out, const struct wrn_path *path,
+                                           wrn_handle peer, size_t size) {
+    WRN_ASSERT(out->message_count < WRN_WG_MESSAGES_MAX);
+    struct wrn_wg_message *message = &out->messages[out->message_count++];
+    message->path = *path;
+    message->peer = peer;
+    message->outer_ds = 0;
+    message->size = (uint16_t)size;
+    return message;
+}
+
+void wrn_wg_push_event(struct wrn_wg_out *out, enum wrn_wg_event_kind kind, wrn_handle peer,
+                       uint32_t detail) {
+    if (out == NULL) {
+        return; /* a command that reports nothing */
+    }
+    if (out->event_count == WRN_WG_EVENTS_MAX) {
+        out->events_lost++;
+        return;
+    }
+    out->events[out->event_count++] = (struct wrn_wg_event){kind, peer, detail};
+}
+
+struct wrn_wg_peer *wrn_wg_peer_get(const struct wrn_wg *wg, wrn_handle peer) {
+    return wrn_pool_get(&wg->peers, peer);
+}
+
+/* Takes every table from the arena; the same sequence measures (memory NULL) and builds. */
+static void lay_out(struct wrn_wg *wg, struct wrn_arena *arena,
+                    const struct wrn_wg_options *options, const uint64_t seeds[6]) {
+    uint32_t peers = options->peers_max;
+    wrn_pool_init(&wg->peers, arena, peers, sizeof(struct wrn_wg_peer));
+    wrn_keymap_init(&wg->peer_by_key, arena, peers, seeds);
+    wrn_session_table_init(&wg->sessions, arena, peers * SESSIONS_PER_PEER);
+    wrn_allowed_ips_init(&wg->allowed, arena, options->prefixes_max, peers);
+    wrn_staged_pool_init(&wg->staged, arena, options->staged_max_bytes);
+    wrn_heap_init(&wg->timers, arena, peers);
+    wrn_rate_table_init(&wg->handshake_rates, arena, RATE_SLOTS, HANDSHAKES_PER_ADDRESS_PER_S,
+                        HANDSHAKES_PER_ADDRESS_BURST, seeds + 2);
+    wrn_rate_table_init(&wg->cookie_rates, arena, RATE_SLOTS, COOKIE_REPLIES_PER_ADDRESS_PER_S,
+                        COOKIE_REPLIES_PER_ADDRESS_BURST, seeds + 4);
+}
