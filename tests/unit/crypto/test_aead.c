@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: packets are sealed as RFC 8439 says, and nothing that was altered is opened.
+ * Method: the RFC's vectors, vectors of a second implementation, all sizes, every flipped bit. */
+#include <openssl/err.h>
+
+#include "base/rand.h"
+#include "crypto/internal.h"
+#include "unit/base/check.h"
+#include "vectors/crypto.h"
+
+enum { SIZE_MAX_TESTED = 65535 };
+
+static struct wrn_crypto *crypto;
+static uint8_t plain[SIZE_MAX_TESTED];
+static uint8_t sealed[SIZE_MAX_TESTED + WRN_TAG_SIZE];
+static uint8_t other[SIZE_MAX_TESTED + WRN_TAG_SIZE];
+
+static int set_up(void **state) {
+    (void)state;
+    return wrn_crypto_create(&crypto);
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    wrn_crypto_destroy(crypto);
+    return 0;
+}
+
+/* RFC 8439, section 2.8.2. Its nonce is not of the form that jobs have. */
+static void seals_as_the_rfc(void **state) {
+    (void)state;
+    static const char text[] =
+        "Ladies and Gentlemen of the class of '99: If I could offer you only "
+        "one tip for the future, sunscreen would be it.";
+    uint8_t key[WRN_KEY_SIZE];
+    uint8_t nonce[WRN_NONCE_SIZE];
+    uint8_t aad[12];
+    uint8_t expected[sizeof(text) - 1 + WRN_TAG_SIZE];
+    uint8_t out[sizeof(expected)];
+    check_hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f", key, sizeof(key));
+    check_hex("070000004041424344454647", nonce, sizeof(nonce));
+    check_hex("50515253c0c1c2c3c4c5c6c7", aad, sizeof(aad));
+    check_hex("d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fa"
+              "fb69da92728b1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4"
+              "fad675945585808b4831d7bc3ff4def08e4b7a9de576d26586cec64b61161ae10b594f09e26a7e902ecb"
+              "d0600691",
+              expected, sizeof(expected));
+    wrn_span extra = {aad, sizeof(aad)};
+    wrn_crypto_seal(crypto, key, nonce, extra, (const uint8_t *)text, sizeof(text) - 1, out);
+    assert_memory_equal(out, expected, sizeof(expected));
+    assert_true(wrn_crypto_open(crypto, key, nonce, extra, out, sizeof(text) - 1, out));
+    assert_memory_equal(out, text, sizeof(text) - 1);
+}
+
+/* RFC 8439, appendix A.5. */
+static void opens_as_the_rfc(void **state) {
+    (void)state;
+    static const char text[] =
+        "Internet-Drafts are draft documents valid for a maximum of six months and may be updated, "
+        "replaced, or obsoleted by other documents at any time. It is inappropriate to use "
+        "Internet-Drafts as reference material or to cite them other than as /\xe2\x80\x9cwork in "
+        "progress./\xe2\x80\x9d";
+    uint8_t key[WRN_KEY_SIZE];
+    uint8_t aad[12];
+    uint8_t packet[sizeof(text) - 1 + WRN_TAG_SIZE];
+    check_hex("1c9240a5eb55d38af333888604f6b5f0473917c1402b80099dca5cbc207075c0", key, sizeof(key));
+    check_hex("f33388860000000000004e91", aad, sizeof(aad));
+    check_hex("64a0861575861af460f062c79be643bd5e805cfd345cf389f108670ac76c8cb24c6cfc18755d43eea09e"
+              "e94e382d26b0bdb7b73c321b0100d4f03b7f355894cf332f830e710b97ce98c8a84abd0b948114ad176e"
+              "008d33bd60f982b1ff37c8559797a06ef4f0ef61c186324e2b3506383606907b6a7c02b0f9f6157b53c8"
+              "67e4b9166c767b804d46a59b5216cde7a4e99040c5a40433225ee282a1b0a06c523eaf4534d7f83fa115"
+              "5b0047718cbc546a0d072b04b3564eea1b422273f548271a0bb2316053fa76991955ebd63159434ecebb"
+              "4e466dae5a1073a6727627097a1049e617d91d361094fa68f0ff77987130305beaba2eda04df997b714d"
+              "6c6f2c29a6ad5cb4022b02709beead9d67890cbb22392336fea1851f38",
+              packet, sizeof(packet));
+    struct wrn_aead_job job = {.key = key,
+                               .counter = 0x0807060504030201u, /* nonce 00000000 0102…08 */
+                               .aad = {aad, sizeof(aad)},
+                               .in = packet,
+                               .out = packet,
+                               .size = sizeof(text) - 1};
+    wrn_aead_open_batch(crypto, &job, 1);
+    assert_true(job.ok);
+    assert_memory_equal(packet, text, sizeof(text) - 1);
+}
+
+static void agrees_with_a_second_implementation(void **state) {
+    (void)state;
+    uint8_t key[WRN_KEY_SIZE];
+    uint8_t aad[32];
+    check_pattern(key, sizeof(key), 9);
+    check_pattern(aad, sizeof(aad), 10);
+    check_pattern(plain, sizeof(plain), 11);
+    for (size_t row = 0; row < WRN_COUNT(vector_aead); row++) {
+        size_t size = vector_aead[row].size;
+        uint8_t tag[WRN_TAG_SIZE];
+        uint8_t expected[WRN_HASH_SIZE];
+        uint8_t hash[WRN_HASH_SIZE];
+        check_hex(vector_aead[row].tag, tag, sizeof(tag));
+        check_hex(vector_aead[row].hash, expected, sizeof(expected));
+        struct wrn_aead_job job = {.key = key,
+                                   .counter = vector_aead[row].counter,
+                                   .aad = {aad, vector_aead[row].aad_size},
+                                   .in = plain,
+                                   .out = sealed,
+                                   .size = size};
+        wrn_aead_seal_batch(crypto, &job, 1);
+        wrn_blake2s(crypto, (wrn_span){sealed, size + WRN_TAG_SIZE}, (wrn_span){0}, hash);
+        CHECK(memcmp(sealed + size, tag, sizeof(tag)) == 0, "row %zu: ", row);
+        CHECK(memcmp(hash, expected, sizeof(hash)) == 0, "row %zu: ", row);
+        job.in = job.out = sealed;
+        wrn_aead_open_batch(crypto, &job, 1);
+        CHECK(job.ok && memcmp(sealed, plain, size) == 0, "row %zu: ", row);
+    }
+}
+
+static void works_in_place_and_out_of_place(void **state) {
+    (void)state;
+    uint8_t key[WRN_KEY_SIZE] = {1};
+    check_pattern(plain, sizeof(plain), 20);
+    for (size_t i = 0; i <= 301; i++) {
+        size_t size = i <= 300 ? i : SIZE_MAX_TESTED;
+        struct wrn_aead_job job = {
+            .key = key, .counter = i, .in = plain, .out = sealed, .size = size};
+        sealed[size + WRN_TAG_SIZE - 1] = 0;
+        wrn_aead_seal_batch(crypto, &job, 1);
+        memcpy(other, plain, size);
+        job.in = job.out = other;
+        wrn_aead_seal_batch(crypto, &job, 1);
+        CHECK(memcmp(sealed, other, size + WRN_TAG_SIZE) == 0, "size %zu: ", size);
+        wrn_aead_open_batch(crypto, &job, 1); /* in place */
+        CHECK(job.ok && memcmp(other, plain, size) == 0, "size %zu: ", size);
+        memset(other, 0xa5, size + 1);
+        job = (struct wrn_aead_job){
+            .key = key, .counter = i, .in = sealed, .out = other, .size = size};
+        wrn_aead_open_batch(crypto, &job, 1);
+        CHECK(job.ok && memcmp(other, plain, size) == 0, "size %zu: ", size);
+        CHECK(other[size] == 0xa5, "size %zu: writes behind the text: ", size);
+    }
+}
+
+static void refuse(struct wrn_aead_job job, const char *what, size_t bit) {
+    uint8_t out[64];
+    uint8_t zeros[64] = {0};
+    memset(out, 0xa5, sizeof(out));
+    job.out = out;
+    job.ok = true;
+    wrn_aead_open_batch(crypto, &job, 1);
+    CHECK(!job.ok, "%s, bit %zu: ", what, bit);
+    CHECK(memcmp(out, zeros, job.size) == 0, "%s, bit %zu: not zeroed: ", what, bit);
+    CHECK(out[job.size] == 0xa5, "%s, bit %zu: zeroed too much: ", what, bit);
+}
+
+static void refuses_every_flipped_bit(void **state) {
+    (void)state;
+    enum { SIZE = 20, AAD_SIZE = 5 };
+    uint8_t key[WRN_KEY_SIZE] = {3};
+    uint8_t aad[AAD_SIZE] = {4};
+    uint8_t packet[SIZE + WRN_TAG_SIZE] = {5};
+    struct wrn_aead_job job = {.key = key,
+                               .counter = 77,
+                               .aad = {aad, sizeof(aad)},
+                               .in = packet,
+                               .out = packet,
+                               .size = SIZE};
+    struct {
+        const char *what;
+        uint8_t *bytes;
+        size_t size;
+    } parts[] = {
+        {"text and tag", packet, sizeof(packet)},
+        {"additional data", aad, sizeof(aad)},
+        {"key", key, sizeof(key)},
+        {"counter", (uint8_t *)&job.counter, sizeof(job.counter)},
+    };
+    wrn_aead_seal_batch(crypto, &job, 1);
+    for (size_t i = 0; i < WRN_COUNT(parts); i++) {
+        for (size_t bit = 0; bit < 8 * parts[i].size; bit++) {
+            parts[i].bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+            refuse(job, parts[i].what, bit);
+            parts[i].bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        }
+    }
+    for (size_t size = 0; size < SIZE; size++) { /* truncated */
+        job.size = size;
+        refuse(job, "size", size);
+    }
+    job.size = SIZE;
+    job.aad.size--;
+    refuse(job, "size of additional data", job.aad.size);
+    job.aad.size++;
+    wrn_aead_open_batch(crypto, &job, 1);
+    assert_true(job.ok);
+    assert_int_equal(packet[0], 5);
+    assert_int_equal(ERR_peek_error(), 0); /* a flood of forgeries fills no queue */
+}
+
+/* 128 packets under runs of three keys, random sizes; the 64th is forged. */
+static void isolates_a_bad_packet(void **state) {
+    (void)state;
+    enum { COUNT = 128, BAD = 63, ROOM = 512 };
+    static uint8_t buffers[COUNT][ROOM];
+    struct wrn_aead_job jobs[COUNT];
+    uint8_t keys[3][WRN_KEY_SIZE] = {{1}, {2}, {3}};
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, check_seed(), 0);
+    struct wrn_rand rand = wrn_prng_rand(&prng);
+    check_pattern(plain, ROOM, 30);
+    for (size_t i = 0; i < COUNT; i++) {
+        jobs[i] = (struct wrn_aead_job){.key = keys[wrn_rand_below(rand, 8) / 3],
+                                        .counter = i,
+                                        .in = plain,
+                                        .out = buffers[i],
+                                        .size = wrn_rand_below(rand, ROOM - WRN_TAG_SIZE + 1)};
+    }
+    wrn_aead_seal_batch(crypto, jobs, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        jobs[i].in = buffers[i];
+        jobs[i].ok = i == BAD;
+    }
+    buffers[BAD][jobs[BAD].size] ^= 1;
+    wrn_aead_open_batch(crypto, jobs, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        CHECK(jobs[i].ok == (i != BAD), "packet %zu: ", i);
+        CHECK(i == BAD ? wrn_is_zero_secret(buffers[i], jobs[i].size)
+                       : memcmp(buffers[i], plain, jobs[i].size) == 0,
+              "packet %zu: ", i);
+    }
+}
+
+/* The same buffer holds one key in the first call and another in the second, as after a rekey. */
+static void sees_a_key_change_behind_one_pointer(void **state) {
+    (void)state;
+    uint8_t key[WRN_KEY_SIZE] = {1};
+    uint8_t packet[4 + WRN_TAG_SIZE];
+    struct wrn_aead_job seal = {
+        .key = key, .in = (const uint8_t *)"text", .out = packet, .size = 4};
+    struct wrn_aead_job open = {.key = key, .in = packet, .out = other, .size = 4};
+    wrn_aead_seal_batch(crypto, &seal, 1);
+    key[0] = 2;
+    wrn_aead_open_batch(crypto, &open, 1);
+    assert_false(open.ok);
+    wrn_aead_seal_batch(crypto, &seal, 1);
+    key[0] = 1;
+    wrn_aead_open_batch(crypto, &open, 1);
+    assert_false(open.ok);
+    key[0] = 2;
+    wrn_aead_open_batch(crypto, &open, 1);
+    assert_true(open.ok);
+    wrn_aead_open_batch(crypto, &open, 0); /* nothing to do */
+    wrn_aead_seal_batch(crypto, &seal, 0);
+}
+
+/* With the key of the call before, both contexts must work under the zero key. */
+static void forgets_its_keys(void **state) {
+    (void)state;
+    const uint8_t zero_key[WRN_KEY_SIZE] = {0};
+    const uint8_t nonce[WRN_NONCE_SIZE] = {0};
+    uint8_t key[WRN_KEY_SIZE] = {1};
+    uint8_t packet[4 + WRN_TAG_SIZE];
+    uint8_t expected[4 + WRN_TAG_SIZE];
+    const uint8_t *text = (const uint8_t *)"text";
+    struct wrn_aead_job job = {.key = key, .in = text, .out = packet, .size = 4};
+    wrn_crypto_seal(crypto, zero_key, nonce, (wrn_span){0}, text, 4, expected);
+    wrn_aead_seal_batch(crypto, &job, 1);
+    job.in = packet;
+    wrn_aead_open_batch(crypto, &job, 1);
+    assert_true(job.ok);
+    wrn_crypto_seal(crypto, NULL, nonce, (wrn_span){0}, text, 4, packet);
+    assert_memory_equal(packet, expected, sizeof(expected));
+    assert_true(wrn_crypto_open(crypto, NULL, nonce, (wrn_span){0}, packet, 4, packet));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(seals_as_the_rfc),
+        cmocka_unit_test(opens_as_the_rfc),
+        cmocka_unit_test(agrees_with_a_second_implementation),
+        cmocka_unit_test(works_in_place_and_out_of_place),
+        cmocka_unit_test(refuses_every_flipped_bit),
+        cmocka_unit_test(isolates_a_bad_packet),
+        cmocka_unit_test(sees_a_key_change_behind_one_pointer),
+        cmocka_unit_test(forgets_its_keys),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Vectors of src/crypto, made by make_crypto.py: do not edit, run that. */
+#pragma once
+#include <stdint.h>
+
+/* BLAKE2s-256 of pattern(size, 1). */
+static const struct {
+    unsigned size;
+    const char *hash;
+} vector_blake2s[] = {
+    {0u, "69217a3079908094e11121d042354a7c1f55b6482ca1a51e1b250dfd1ed0eef9"},
+    {1u, "fc87f4f1d721942d282aa61989c069b290d1447d20d4b811430f47ea0edf9991"},
+    {31u, "430d608cd1313e197180a52721c26883ab431b8492c34fa23f47f4d320f8e572"},
+    {32u, "e6e1057506c6cf66fa99742f8b97c47bef5fbbfc60e38ac33f2125133bfec77b"},
+    {63u, "1eb51f779a72302e5fefda03270fda3d9bf02cfdcd0a50d10e52c6e6fafbd4ea"},
+    {64u, "1aa2abc48784c4b7b509e56540ccde672903c613c7aa32c1396e10d716351dfe"},
+    {65u, "6abfa13e2982b1bbba3b960049261555c146e4aa817ef504bac543407bdec579"},
+    {96u, "d85aae55e29dfc8816e4b0305a83758f3a0db70f91a94db33bacfad3d20e111b"},
+    {127u, "9b2b103f6b5a7e6b2866054f884ba37862f7a46a9d4cc8a2abc289b569b8a500"},
+    {128u, "967fcb84c270978f862307b30b51e082f41ee21bff4088f1b3c399a1da06d61a"},
+    {129u, "6a26a297d38b1db1f7395f944d33c4f08e5c035b92ff54b2dbf5ba7462ea9133"},
+    {255u, "f4a7904b947b80fda0c4ab7ba4fcaeaaf46b56d7a6cc2b477fe487c1f555ff98"},
+    {1000u, "716c16f39901a3105faf399a1541b37a14d51ca929a68edbbaba69f33f5d8c9d"},
+};
+
+/* BLAKE2s-128 of pattern(size, 3) under pattern(key_size, 2). */
+static const struct {
+    unsigned key_size, size;
+    const char *mac;
+} vector_mac[] = {
+    {1u, 0u, "a1bb17ba358f70855dea16cb5955ba7e"},
+    {1u, 1u, "e8efe82d663667598b0099a8b90ab559"},
+    {1u, 6u, "47e3a7f75fa99e0d1bc321457289f92b"},
+    {1u, 64u, "eaa647a0801e42f845b22aa7c7e19a8a"},
+    {1u, 65u, "0285c18b41d1b4a996edec291442289e"},
+    {1u, 116u, "e762fb63debbd70d207f8f94ba50e11b"},
+    {1u, 132u, "974ad30cd1ddeba4e3f1cf05e44d5dfe"},
+    {1u, 255u, "f3f3095ca6f3238844e4d9f080e73967"},
+    {16u, 0u, "5bd4795ccd3c5d9edcf9d3de29808485"},
+    {16u, 1u, "4fcb01181a3fb2b1a698d8e6d2196bd9"},
+    {16u, 6u, "748ed4dd582577f501dc9d462170598b"},
+    {16u, 64u, "c9e54213cc28a634f344105a1227e8a5"},
+    {16u, 65u, "0782abdce36709599a73051b00d04861"},
+    {16u, 116u, "7510bfc47faac5a645c3fb2661f02241"},
+    {16u, 132u, "da019ca80903d5c730306583f5d93483"},
+    {16u, 255u, "a44b501ba33214502dab8203c2c310a6"},
+    {31u, 0u, "92cdbad9d6faf99fd284cde7cb316a63"},
+    {31u, 1u, "50c557ab23190e027046a31ac1ed37d7"},
+    {31u, 6u, "f294121d4356a25e90f76a24debf2ee8"},
+    {31u, 64u, "9b615f48ff7f647daa40054862437406"},
+    {31u, 65u, "d8dd0bb43a87b5605284e1c20b436c99"},
+    {31u, 116u, "0a7e50fb624e1ce80cd11e0667bb3dff"},
+    {31u, 132u, "9480c2f538c476cacdbbc65b167cfb53"},
+    {31u, 255u, "615e6b3b17c28b676196a5015fcc8d30"},
+    {32u, 0u, "69d3b63bf2a17d19798db33c7ddca465"},
+    {32u, 1u, "c451280daa4765a96cc573b849be5d52"},
+    {32u, 6u, "6ed0f2f668ac11bfdc2df24d720eab8b"},
+    {32u, 64u, "b5c091b5c46586e8fce46a2548eb23ed"},
+    {32u, 65u, "01b693a5b1a1aa5466fabe188a82ef26"},
+    {32u, 116u, "530135fb8a870deb1da74b236d425e18"},
+    {32u, 132u, "dce4b1e713c5128f01a2119f0adf7ede"},
+    {32u, 255u, "55cff474e9ea11c474198b67fec9a791"},
+};
+
+/* BLAKE2s-256 of the macs, one after the other, of 00, 01, … n - 1 for n = 0..255,
+ * under the key 00..1f. */
+static const char vector_mac_all[] =
+    "30cc90a56615ddfabcf5d63db9805ec44aefe70ce63c66cc8214f7c74ee57b16";
+
+/* HMAC-BLAKE2s of pattern(size, 5) under pattern(32, 4). */
+static const struct {
+    unsigned size;
+    const char *mac;
+} vector_hmac[] = {
+    {0u, "88d90cb0c105d0209effcffefe8db7e421bb27ca200b62acf6795b2d49676bb9"},
+    {1u, "d88041e41aaf3ee56a2f001dee97165dd0cf1d0bb4f9d3d9787520a8818824c3"},
+    {32u, "f0d145149bdca023b828f40f40e9ca783cd2fe5ccc168e2168a8db9940d40a21"},
+    {33u, "f67497c73a33e9e66b40bd9588889a3df6b305bc6d2b5898a0a904cdfa2f1ddc"},
+    {64u, "995adf169529f561c7419e9502ba1bcb624cb86a4ed4c4055fd311dd4795a219"},
+    {65u, "29ebd09e3d58ee79f7e3454d392edcafdabb9dd55dda4f38a9d9f192380471d7"},
+    {128u, "60f170275c3a14d6c62f6d1454c61ba0c73ceea32566b177cc2529f1c8ec204e"},
+    {300u, "e25f564e8b9fc580b4e75c24f13cf3eea57b219a2be7e6f93870be0c6c8caf20"},
+};
+
+/* The three keys from pattern(32, 6) as chaining key and pattern(size, 7) as input. */
+static const struct {
+    unsigned size;
+    const char *keys[3];
+} vector_kdf[] = {
+    {0u,
+     {"b699381b0d8450dd400fee6e2e375bb8d5aa62ded62ef83da821c1a931aa1d6c",
+      "4f0ff7cbe9c1e3a06480ba013eeaa2acba968ec5c3c8809318ea75c81f561c96",
+      "a6ff70e22b68497e5e460905c94ac6b81d4ee39fa905f558bb76512286ba1641"}},
+    {1u,
+     {"c63346bb4ba5a05de267a9f1a850289faf81aecd5de9732b1979a5d9bd199811",
+      "22b29f68a96ce84bf710218681d97243f5ce0aa550980b1b1dc0a5aabec6bff9",
+      "59507b1d7e83e79ee68fa2bc8eb162d01bc042a75e24017ff80866b8907afb16"}},
+    {12u,
+     {"ffe6bd17290a9e571155f140573ee074c27b129adb77c10479430d578ac62a17",
+      "f0cd28c2041517e241739a19952bcc226b498821e9fd96c81ddce5a7e29a30d1",
+      "0d609018071c2567682d349d240aaee266c8e0c2ab292058e3b43f279136d412"}},
+    {32u,
+     {"11d4559476362e22aa43ee406f87bc1f371da9c2477ccb9bdd09e922790c843e",
+      "1a9a12d9334b993cd868dfbc1044528fe79c7c9fbc51037cb351068a8baf2810",
+      "76cc4c2651bb7d29a8d4e11d37d1ed161b1e4c1242d3e6b03d195a39d55ba7ee"}},
+    {64u,
+     {"3fe9d3e74c99c424acb12cb00fbdfc73549b84a853d9f1dd21e60c5ef041702a",
+      "ff28774a4ea9b9d6e695967e3f41a70b30aafbe84c6863f8268501d78db5f0bf",
+      "ea4cc6626092f7e2db6157ea8c917c01f6f2312a76c49474ab7e35ffa39ea530"}},
+    {65u,
+     {"9de6f0a9a67094b96afbbbda97ad48d7c16f3545ab53433dad9be43f3a112b45",
+      "5805be2bfdd4bf78744607e10bf980da7bdb59596bb62c240911cc47229f5c62",
+      "10158a0a10e703befba8c3e5a553940649da5f57dd92b0d47cff4fd1f8b3a5b7"}},
+    {100u,
+     {"bf5eca78fae6470134b0551b036ffb0209d8099c919d1f95b5728d33d6ed51ee",
+      "3710456217dc8ec5f3d57ed6656aeb323d11531ae1a52482af0a7640fb55c9f7",
+      "eea86ffebedaa17b80ba35e9463c57936f88a6ee8ff2b00f22e59b41f65f219e"}},
+};
+
+/* X25519 of arbitrary points, the last five with u = 2, p + 2, 2^255 - 1, 2^255 + 9, 2^256 - 1. */
+static const struct {
+    const char *private_key, *public_key, *shared;
+} vector_x25519[] = {
+    {"4c11e2e0c836a638b6cb9b8c75cc5efb09e89c64e5352dccd02e968b3da0d9e4",
+     "3b0cb30684fff71502ab8eb33cca9f5d2ce895ab3ad3901f19c8064c75022d96",
+     "1ffb05643ec9849db449b4cd00f22068d3714d4e3a65923fff67a439ec66ff2b"},
+    {"6f3129d79945b35d53947e37f7cd69e4f92ec0f5bfa3d187238be42be8132a66",
+     "5f1192b095c3a89622b212e56049f5717553d3c66620618dbba5408c615b4711",
+     "41c7f52a6412daf280f1ebe49b4a7244f63fd9abe8fbddc9cb1d35f19874e120"},
+    {"c1c39192aa134af368e798e8411632a8543e6cb84f5f33cda11331231a2e0a73",
+     "daf843d13438fe69ed5b9c081e464611d72ba41427924cbc3b393002cd8c4431",
+     "32e9fc36340b91e491542516c568d24bfb89f3bd5e209fa21456076762db7900"},
+    {"92b309dfee2304d77335fe34e0e101f8861ce6a060bbc68280ed75bc52ae4a31",
+     "860cdecd7817aad41b158f4aa6fbd5120def2cddc46614dbbe8fd07227ddb6ed",
+     "0d0230a8aab95c70241e33663bd3f8bd4616cd28feafd5541d5e695f395f8419"},
+    {"b711993be2408d05649f0b939d4cc7fc9368b3bdfcbc3119d1634615e6bbf80a",
+     "b4f8c7ec18995c0935b7841e7827c749ba47adc739ec4c61486b6849e0e0844c",
+     "df19dccc957f0e6b6f6391ed75175729718e4f546bbaa99c65d62f01298d8000"},
+    {"a73f61e74fe575ba696769def9f315684c1bdce4ab4129320be6fd9ded8fe69b",
+     "f299ce77ebb1a14f954791b83a54ab2a231ef8c63b3c3b67e9f1f5f5a360131b",
+     "137ea492c727d5ebd35e9ba2bea485324905e3ce6eaadad2530c211f2b720661"},
+    {"55a3b67a6c3c525efccdb9a4fb2f965d31516a333b038e23e225b4d75fb754ee",
+     "41a57efdaaebdea52f14bc58604b5ff781bcc9567e9a8f80e2b1efa02528b77a",
+     "c1a61c56a85bf7d146ff130e0e7e4efa266ad08927242fd01e10578c8a2a8646"},
+    {"e545aa551bf91ff7e6d9cb7a45d264c2c7353657dfb27450c5d39bbd4de0a04b",
+     "0950cd52aff3dbe382b4d6d1a0cf063fc732fe38a0b943868a4d5b57113acefe",
+     "15ac84a1c59e314e7428e51fdcca0b60ff7c4bba0de73928a4de0bc10d9ecf26"},
+    {"080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3dae1",
+     "0200000000000000000000000000000000000000000000000000000000000000",
+     "9b928c57c7e07dd75086d0d098398819fb8c8c43470fdf48043ba3b4ad87bd1b"},
+    {"080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3dae1",
+     "efffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+     "9b928c57c7e07dd75086d0d098398819fb8c8c43470fdf48043ba3b4ad87bd1b"},
+    {"080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3dae1",
+     "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+     "78414a155b4118eeb8d6b2398efd2ae41779ec4ee9eefd9ff070be4d0fcea015"},
+    {"080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3dae1",
+     "0900000000000000000000000000000000000000000000000000000000000080",
+     "819195ceedc2b1aac6fa5b0f13b0199d9722bbca56787794f3256e2ee89bfc47"},
+    {"080f161d242b323940474e555c636a71787f868d949ba2a9b0b7bec5ccd3dae1",
+     "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+     "78414a155b4118eeb8d6b2398efd2ae41779ec4ee9eefd9ff070be4d0fcea015"},
+};
+
+/* ChaCha20-Poly1305 of pattern(size, 11) and pattern(aad_size, 10) under pattern(32, 9): the
+ * tag, and BLAKE2s-256 of text and tag. */
+static const struct {
+    unsigned size, aad_size;
+    uint64_t counter;
+    const char *tag, *hash;
+} vector_aead[] = {
+    {0u, 0u, 0u, "25c97b7897a2bac8dc0eaf63977c8241",
+     "b6c9e25291f6037678f38d77b1470ed85f19b39a227193b43eb51fe1565e8c8c"},
+    {1u, 0u, 1u, "474a43873bd2cdb9bedb7dd14cd48e0a",
+     "9dfb431346d4e6493b3ced4965247ec8d457c6c81665f9724bb479cd7e7a8d61"},
+    {15u, 32u, 4294967295u, "fadeba40141ad8845a593ed04d7d17dc",
+     "91c3591e3179e711b6335a60e6188716f4f75a4b85dc27e71d14674086139b68"},
+    {16u, 0u, 4294967296u, "2bb1727bcff491c78a771fdbdba139ab",
+     "e34d8b860e53a30d5e3674a17e6342530964724b58105aaa5b3405c7f299d7e8"},
+    {17u, 13u, 9223372036854775808u, "f1436b70007211a6e37015cd6a685a31",
+     "1ec8d61e3d4f3a0c62164021a71dd4508aea070b77a0c5a89e1b6a6e39cb4723"},
+    {63u, 0u, 18446744073709551615u, "e06790b3e98395b058dce44352c2137a",
+     "96ddd8f3b0ebcc5b74d88431ae18d5bdf892fcb81a39929b485af8a9d5c2af18"},
+    {64u, 0u, 0u, "53cd130b5e02a84ffbd3e91a2d267745",
+     "27940c2c54200eb0ae9a9c398c4359056446a6afbedef4d6ec7ff80a8d1f2500"},
+    {65u, 32u, 1u, "0483a8e032de24db670af092093f95d1",
+     "5c95489fc889d4e3272eb5661db84dc02f633a1a978312e268089ce4d493e315"},
+    {96u, 0u, 4294967295u, "ac6736337eea1e900a1a2e5c2809478b",
+     "f38055510ab8ba06518cf759ada10a941c6907b784c9399b2e2c9e5e66a7bef2"},
+    {128u, 13u, 4294967296u, "ff23ddc08ed05b25f3259cd5f00335d7",
+     "e39fa6e878a49a7dbe03b5ab152b87769dd80bc178ecd31eb8b87017e04fb3dc"},
+    {255u, 0u, 9223372036854775808u, "d5ce68c45b9289cf9f459795cce442ce",
+     "dec589dd973880340fb118c0aa06c5530fe295b89af3d344be8b70568f60c5d9"},
+    {256u, 0u, 18446744073709551615u, "8ba2a163a296bc9d09e4a6ff1d00addf",
+     "51334362780666735c9f363103d99cee30a5dcec4a977bc9a7ef37a185a6d75b"},
+    {257u, 32u, 0u, "67490d7663f26a42d56297edeaf43b34",
+     "bcebfaf15167ccb53c1052b0c3a265f580c813823e3204d5f43a516f938dfe3c"},
+    {300u, 0u, 1u, "fd543f173645e5346d7a4998f27de890",
+     "18aa3ad2194a6baa80aee5772d732f0e87a4fc567920a140d985a6e04b94aedd"},
+    {576u, 13u, 4294967295u, "a3a4f197b5557b2f8efda8d5bd52a5d0",
+     "d85a121ab4a74630add70d027d2fa7013edcafb3810613564e5002a6898cc1b1"},
+    {1420u, 0u, 4294967296u, "948acf7ad82852d39d23ead433321e92",
+     "f78c154f43874e963fcc855643f9672b864f204cf32511bd16854d3c8c57a39f"},
+    {1488u, 0u, 9223372036854775808u, "6ea7ffe0bac1c58614e537afc9556be4",
+     "a09c64f1d61f5d884b76edc06034d8e242c1fff2e640f51e809c25200914e7ab"},
+    {8999u, 32u, 18446744073709551615u, "9aa62779a725108c9553e3efb07c2df0",
+     "1feae7f97f8f2c511da2958a84a4fc6badf79a214d98a889be47a71aa03fd532"},
+    {65535u, 0u, 0u, "706cafc4b8307e825211e151d210b0e0",
+     "72df39978b23d04e05d91f69420abfc76e575b72a98b3f087b66434aff4c106d"},
+};
+
+/* XChaCha20-Poly1305 of pattern(size, 15) and pattern(aad_size, 14) under pattern(32, 12) and
+ * nonce pattern(24, 13). */
+static const struct {
+    unsigned size, aad_size;
+    const char *tag, *hash;
+} vector_xaead[] = {
+    {0u, 0u, "9229100106ca3974ffcd6e37bd230e41",
+     "d314b1b8be0d17250b6ff7f9dc6783eddce37ee89e306c40a1e8c01e16d3ee07"},
+    {16u, 16u, "aa5cf0b02558e98b20f4be2f8027347d",
+     "bc0221ed7cb48cc6fcb5c245264c2d89587b136ebd73e68856188d49ca25600e"},
+    {16u, 0u, "25651e6050d86019bdcc6905a4de7608",
+     "de69bfcc1071729ee10c3e5bfed4e732d33c337baefb515122eb222f280591ec"},
+    {64u, 3u, "b238700d5ce97ceed1e9ad9a2f43cbef",
+     "0fe50a75a50d0c1d6abd1ea797ed456d385662f9cbf07272927d494b307f2386"},
+    {300u, 16u, "75cbd9c1232b64cd25a911a6c4155e0a",
+     "e7d44c7aa57b87cac83d4953a5dd8099fcc8373eb91ff79965673fad8f361896"},
+};
