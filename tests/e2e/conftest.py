@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the end-to-end tests; see harness/fixtures.py."""
+"""Loads the end-to-end tests' fixtures, harness/fixtures.py, once for all folders that use them."""
 
 import os
 import sys
@@ -7,4 +7,9 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-from harness.fixtures import *  # noqa: E402,F401,F403
+from harness import fixtures  # noqa: E402
+
+
+def pytest_configure(config):
+    if not config.pluginmanager.has_plugin("harness"):
+        config.pluginmanager.register(fixtures, "harness")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the interoperability tests: those of the end-to-end tests."""
+"""Loads the fixtures of the end-to-end tests for the interoperability tests too."""
 
 import os
 import sys
@@ -7,4 +7,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 sys.dont_write_bytecode = True
 
-from harness.fixtures import *  # noqa: E402,F401,F403
+from harness import fixtures  # noqa: E402
+
+
+def pytest_configure(config):
+    if not config.pluginmanager.has_plugin("harness"):
+        config.pluginmanager.register(fixtures, "harness")

@@ -12,7 +12,7 @@ import pytest
 from harness import net, tunnel, wait
 
 WATCHDOG_S = 60
-_run = {}  # what the whole session shares; filled once although two conftest files import this module
+_run = {}  # what the whole session shares
 
 
 class WatchdogExpired(Exception):
@@ -27,11 +27,12 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "watchdog(seconds): longest time the test may take")
     config.addinivalue_line("markers", "last: runs after all others, because it waits the longest")
     config.addinivalue_line("markers", "warren_only: asserts what only warren-wg promises")
-    if _run or config.option.collectonly:
+    if config.option.collectonly:
         return
     if os.geteuid() != 0:
         pytest.exit("the end-to-end tests make network namespaces: run them as root", 4)
     _run["private"] = net.make_run_private()
+    net.adopt_orphans()
     _run["root"] = tempfile.mkdtemp(prefix="warren-e2e-")
     os.makedirs("/run/netns", exist_ok=True)
     signal.signal(signal.SIGALRM, _bark)
@@ -147,6 +148,6 @@ def tool(tools_directory):
 
 
 @pytest.fixture(autouse=True)
-def _skip_what_only_warren_promises(request):
+def skip_what_only_warren_promises(request):
     if request.node.get_closest_marker("warren_only") and tunnel.STAND_IN:
         pytest.skip("a stand-in is under test; this is promised by warren-wg alone")

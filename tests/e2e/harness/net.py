@@ -24,7 +24,7 @@ from harness import wait
 _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_REC, MS_PRIVATE = 0x4000, 1 << 18
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 PID = os.getpid()
 PREFIX = "wrnt%d-" % PID
@@ -54,6 +54,19 @@ def make_run_private():
         with open(resolv, "wb") as f:
             f.write(text)
     return True
+
+
+def adopt_orphans():
+    """Makes this process the parent of daemons that detach themselves, so that none gets lost."""
+    _check(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "prctl")
+
+
+def reap(pid):
+    """Collects an adopted process that has ended; harmless for any other."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
 
 
 def _base36(number):
@@ -87,8 +100,28 @@ class Namespace:
         self.sysctl("net.ipv6.conf.default.accept_dad", "0")
 
     def close(self):
-        os.close(self.fd)
-        command(["ip", "netns", "del", self.name])
+        try:
+            left = self.pids()
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            wait.until(lambda: not self.pids(), 5, "end of the processes in " + self.name)
+            assert not left, "still running in %s: %s" % (self.name, left)
+        finally:
+            os.close(self.fd)
+            command(["ip", "netns", "del", self.name])
+
+    def pids(self):
+        """Our processes in this namespace, zombies left out (and collected, if adopted)."""
+        here, found = os.fstat(self.fd).st_ino, []
+        owned = {p.pid for p in self.lab.processes}
+        for pid in children():
+            try:
+                if os.stat("/proc/%d/ns/net" % pid).st_ino == here:
+                    found.append(pid)
+            except OSError:
+                if pid not in owned:
+                    reap(pid)
+        return found
 
     @contextlib.contextmanager
     def entered(self):

@@ -25,10 +25,6 @@ def inner_hosts(i):
     return ["%s/32" % INNER[4][i], "%s/128" % INNER[6][i]]
 
 
-class Cord:
-    """An interface of a namespace that hangs on a bridge or router."""
-
-
 def switch(lab, count, prefix="10.99.0.", prefix6="fd99::", mtu=1500):
     """Hosts h1..hn on one bridge in a namespace of its own, addresses .1 to .n; returns
     (bridge namespace, hosts)."""
@@ -56,6 +52,6 @@ def routed(lab, labels=("a", "b"), mtu=1500):
         lab.veth(ns, "u0", router, "r%d" % i, mtu)
         router.ip("addr add 10.99.%d.1/24 dev r%d" % (i, i), "addr add fd99:%d::1/64 dev r%d nodad" % (i, i))
         ns.ip("addr add 10.99.%d.2/24 dev u0" % i, "addr add fd99:%d::2/64 dev u0 nodad" % i,
-              "route add default via 10.99.%d.1" % i, "-6 route add default via fd99:%d::1" % i)
+              "route add default via 10.99.%d.1" % i, "route add ::/0 via fd99:%d::1" % i)
         ends.append(ns)
     return ends[0], router, ends[1]

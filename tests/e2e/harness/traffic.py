@@ -120,14 +120,17 @@ class Stream:
 
     HEAD = struct.Struct(">Q")
 
-    def __init__(self, lab, source, target, address, pace_per_s=100, size=200, port=7100):
+    def __init__(self, lab, source, target, address, pace_per_s=100, size=200, port=7100,
+                 fill=b"\0"):
         self.receiver = target.udp(address, port)
         self.receiver.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
         self.receiver.settimeout(0.05)
         self.sender = source.udp("::" if ":" in address else "0.0.0.0")
         self.address, self.pace, self.size = (address, port), pace_per_s, size
+        self.fill = (fill * size)[:size - 8]
         self.sent = 0
         self.errors = 0
+        self.damaged = 0
         self.counts = {}
         self._end = threading.Event()
         self._done = threading.Event()
@@ -137,7 +140,7 @@ class Stream:
     def _send(self):
         while not self._end.wait(1 / self.pace):
             try:
-                self.sender.sendto(self.HEAD.pack(self.sent) + bytes(self.size - 8), self.address)
+                self.sender.sendto(self.HEAD.pack(self.sent) + self.fill, self.address)
             except OSError:
                 self.errors += 1
             self.sent += 1
@@ -149,6 +152,7 @@ class Stream:
             except OSError:
                 continue
             number = self.HEAD.unpack_from(text)[0]
+            self.damaged += text[8:] != self.fill or number >= self.sent + 1
             self.counts[number] = self.counts.get(number, 0) + 1
 
     def received(self):
