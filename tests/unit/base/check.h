@@ -8,8 +8,12 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/base.h"
 
@@ -51,4 +55,21 @@ static inline size_t check_hex(const char *text, uint8_t *ret_bytes, size_t room
         CHECK(end == pair + 2, "not a digit in '%s': ", pair);
     }
     return size;
+}
+
+/* Runs 'misuse' in a child and fails the test unless one of our assertions ends it. */
+static inline void check_dies(void (*misuse)(void)) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (null < 0 || dup2(null, STDERR_FILENO) < 0 || signal(SIGABRT, SIG_DFL) == SIG_ERR) {
+            _exit(1);
+        }
+        misuse();
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %d: ", status);
 }
