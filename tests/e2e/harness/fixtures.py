@@ -103,7 +103,7 @@ def nothing_left_behind():
 
 
 @pytest.fixture
-def lab(request):
+def lab(request, nothing_left_behind):
     """Namespaces and processes of one test, taken down after it."""
     made = net.Lab(_run["root"])
     request.node.warren_lab = made
@@ -113,7 +113,7 @@ def lab(request):
 
 
 @pytest.fixture(scope="session")
-def session_lab():
+def session_lab(nothing_left_behind):
     """A lab that lives as long as the session, for what has to run for minutes beside the tests."""
     made = net.Lab(_run["root"])
     yield made
@@ -122,7 +122,7 @@ def session_lab():
 
 
 @pytest.fixture(scope="session")
-def tools_directory():
+def tools_directory(nothing_left_behind):
     """Where helpers written in C are built once a session."""
     path = os.path.join(_run["root"], "tools")
     os.mkdir(path)
