@@ -37,8 +37,13 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
         peer->attempts = 0;
         peer->give_up = wrn_mono_add(now.mono, WRN_WG_REKEY_ATTEMPT_NS);
     }
-    if (!wg->up || !wg->has_identity || peer->path.remote.ip.family == WRN_FAMILY_NONE ||
-        !wrn_mono_reached(now.mono, peer->next_initiation_sent)) {
+    if (!wg->up || !wg->has_identity || peer->path.remote.ip.family == WRN_FAMILY_NONE) {
+        return;
+    }
+    if (!wrn_mono_reached(now.mono, peer->next_initiation_sent)) {
+        if (peer->state == WRN_WG_STATE_IDLE) { /* nothing else would come back to it */
+            wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_RETRY, peer->next_initiation_sent);
+        }
         return;
     }
     if (!ensure_static_static(wg, peer)) {
@@ -90,6 +95,7 @@ void wrn_wg_forget_pending(struct wrn_wg *wg, struct wrn_wg_peer *peer, struct w
 void wrn_wg_handshake_complete(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                                struct wrn_wg_out *out) {
     wrn_wg_forget_pending(wg, peer, out);
+    peer->deadline[WRN_WG_TIMER_RETRY] = WRN_MONO_NEVER;
     peer->attempts = 0;
     peer->last_minute_sent = false;
     peer->last_handshake = now.wall;

@@ -14,7 +14,8 @@
 
 /* Deadlines of a peer, named after what happens when they pass. */
 enum wrn_wg_timer {
-    WRN_WG_TIMER_RETRY,         /* no response to our initiation: try again, or give up */
+    WRN_WG_TIMER_RETRY,         /* no response to our initiation: try again, or give up;
+                                 * IDLE: the next initiation is allowed */
     WRN_WG_TIMER_KEEPALIVE,     /* we received and had nothing to say for 10 s */
     WRN_WG_TIMER_NEW_HANDSHAKE, /* we sent and heard nothing for 15 s */
     WRN_WG_TIMER_ZERO_KEYS,     /* no new session for 540 s */
@@ -129,8 +130,8 @@ struct wrn_wg_peer *wrn_wg_peer_get(const struct wrn_wg *wg, wrn_handle peer);
 
 /* ---- handshake.c ---- */
 
-/* Sends an initiation to the peer, unless one went out less than REKEY-TIMEOUT ago, the endpoint is not
- * known, or we have no key. A fresh start ('retry' false) resets the count of attempts. */
+/* Sends an initiation to the peer, unless the endpoint is not known or we have no key; if a handshake
+ * message went out less than REKEY-TIMEOUT ago, as soon as that has passed and packets still wait. A fresh start ('retry' false) resets the count of attempts. */
 void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer, bool retry,
                      struct wrn_wg_out *out);
 

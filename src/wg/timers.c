@@ -130,6 +130,7 @@ static void on_peer_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pe
 static void on_retry(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                      struct wrn_wg_out *out) {
     if (peer->state != WRN_WG_STATE_WAITING) {
+        wrn_wg_release_staged(wg, now, peer, out); /* an initiation that had to wait for its turn */
         return;
     }
     if (wrn_mono_reached(now.mono, peer->give_up)) {

@@ -23,12 +23,17 @@ enum wrn_uapi_op_kind {
     WRN_UAPI_PEER_PROTOCOL, /* number: 1 */
 };
 
+enum { WRN_UAPI_SCOPE_SIZE = 16 }; /* bytes of an interface's name with its zero */
+
 struct wrn_uapi_op {
     enum wrn_uapi_op_kind kind;
     uint32_t number;
     uint8_t key[WRN_WG_KEY_SIZE]; /* may be secret: wipe the operation after use */
     struct wrn_endpoint endpoint;
     struct wrn_prefix prefix;
+    /* Not empty when the endpoint names an interface, "[fe80::1%eth0]:1", as wg(8) does for link-local
+     * addresses: the caller looks its index up and sets 'endpoint.scope_id'. */
+    char scope_name[WRN_UAPI_SCOPE_SIZE];
 };
 
 /* Where a `set` stands; zero-initialise it before the first line. */
