@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reading half of the userspace API: requests out of a stream, lines to operations. Pure functions over
- * the caller's bytes; never looks outside the spans it is handed. Source: wireguard.com/xplatform. */
+/* The reading half of the userspace API: requests out of a stream, lines to operations. Pure
+ * functions over the caller's bytes; never looks outside the spans it is handed. Source:
+ * wireguard.com/xplatform. */
 #include "wg/uapi.h"
 
 #include "crypto/crypto.h"
@@ -132,8 +133,8 @@ bool wrn_uapi_next_line(wrn_span *body, wrn_span *ret_line) {
     return true;
 }
 
-/* The digits may be secret: the time depends only on how many there are. Whether the whole is a key shows
- * in the answer anyway. */
+/* The digits may be secret: the time depends only on how many there are. Whether the whole is a key
+ * shows in the answer anyway. */
 static bool read_key(wrn_span value, struct wrn_uapi_op *op) {
     if (value.size != 2 * sizeof(op->key)) {
         return false;
@@ -186,8 +187,9 @@ static bool read_allowed_ip(wrn_span value, struct wrn_uapi_op *op) {
            wrn_prefix_parse(value, &op->prefix) == 0;
 }
 
-/* Splits "[fe80::1%eth0]:1", as wg(8) writes link-local endpoints, into "[fe80::1]:1" (in 'ret_text',
- * WRN_ENDPOINT_TEXT_SIZE bytes) and "eth0". A scope that is a number belongs to the endpoint. */
+/* Splits "[fe80::1%eth0]:1", as wg(8) writes link-local endpoints, into "[fe80::1]:1" (in
+ * 'ret_text', WRN_ENDPOINT_TEXT_SIZE bytes) and "eth0". A scope that is a number belongs to the
+ * endpoint. */
 static bool take_scope_name(wrn_span value, char *ret_text, wrn_span *ret_rest,
                             char ret_name[WRN_UAPI_SCOPE_SIZE]) {
     const uint8_t *percent = value.size > 0 ? memchr(value.data, '%', value.size) : NULL;
@@ -239,8 +241,8 @@ static bool read_decimal(wrn_span text, uint32_t max, uint32_t *ret_value) {
     return true;
 }
 
-/* Returns the value of a hexadecimal digit without a branch or a table, which would tell it through the
- * cache; a character that is none makes 'bad' not zero. */
+/* Returns the value of a hexadecimal digit without a branch or a table, which would tell it through
+ * the cache; a character that is none makes 'bad' not zero. */
 static uint32_t hex_digit(uint32_t c, uint32_t *bad) {
     uint32_t letter = c | 0x20; /* lower case; maps no other character onto a..f than A..F */
     uint32_t is_number = (((c - '0') | ('9' - c)) >> 31) - 1;
@@ -249,7 +251,8 @@ static uint32_t hex_digit(uint32_t c, uint32_t *bad) {
     return (is_number & (c - '0')) | (is_letter & (letter - 'a' + 10));
 }
 
-/* Takes a line with its newline off 'text'; returns false, with nothing changed, if there is no newline. */
+/* Takes a line with its newline off 'text'; returns false, with nothing changed, if there is no
+ * newline. */
 static bool take_line(wrn_span *text, wrn_span *ret_line) {
     const uint8_t *newline = text->size > 0 ? memchr(text->data, '\n', text->size) : NULL;
     if (!newline) {

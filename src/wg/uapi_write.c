@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The writing half of the userspace API: a machine's state, its counters and error numbers as text, in
- * pieces of bounded size. Only asks the machine. Source: wireguard.com/xplatform. */
+/* The writing half of the userspace API: a machine's state, its counters and error numbers as text,
+ * in pieces of bounded size. Only asks the machine. Source: wireguard.com/xplatform. */
 #include "wg/uapi.h"
 
 #include "crypto/crypto.h"
 
-/* INTERFACE --> NEXT_PEER --peer--> ALLOWED --no more prefixes--> NEXT_PEER --no more peers--> DONE */
+/* INTERFACE --> NEXT_PEER --peer--> ALLOWED --no more prefixes--> NEXT_PEER --no more peers--> DONE
+ * */
 enum phase { INTERFACE, NEXT_PEER, ALLOWED, DONE };
 
 /* Bytes that a piece needs at most; the tests print the longest values. */
@@ -172,8 +173,8 @@ static void put_key(struct text *text, const char *name, const uint8_t key[WRN_W
     put(text, "\n", 1);
 }
 
-/* The number keeps its minus sign: wg(8) takes the answer of a `set` for a negative error number, and would
- * print "Unknown error" for a positive one. */
+/* The number keeps its minus sign: wg(8) takes the answer of a `set` for a negative error number,
+ * and would print "Unknown error" for a positive one. */
 static void put_errno(struct text *text, int error) {
     put_string(text, error < 0 ? "errno=-" : "errno=");
     put_decimal(text, error < 0 ? (uint64_t)(-(int64_t)error) : 0);
@@ -200,7 +201,8 @@ static void put_string(struct text *text, const char *string) {
     put(text, string, strlen(string));
 }
 
-/* The errors that are Warren's own, in words of errno.h that say the same to the person at wg(8). */
+/* The errors that are Warren's own, in words of errno.h that say the same to the person at wg(8).
+ * */
 static int errno_of(int error) {
     switch (error) {
     case WRN_ERR_FULL:
