@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text forms of prefixes and endpoints. Strict: what it accepts has one meaning. Never asks a resolver. */
+/* Text forms of prefixes and endpoints. Strict: one meaning for what it accepts. Resolves no name. */
 #include "base/address.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* IP addresses, prefixes and UDP endpoints as plain values, their text forms. No name resolution. */
+/* IP addresses, prefixes and UDP endpoints as plain values, their text forms. Resolves no name. */
 #pragma once
 #include "base/base.h"
 
@@ -31,12 +31,12 @@ struct wrn_path {
 
 enum { WRN_PREFIX_TEXT_SIZE = 64, WRN_ENDPOINT_TEXT_SIZE = 80 }; /* with terminating zero */
 
-/* Reads "10.0.0.0/8" or "fd00::/8"; without a length it is a host. Bits behind the length are cleared.
- * 'text' need not be terminated. Returns 0 or WRN_ERR_MALFORMED. */
+/* Reads "10.0.0.0/8" or "fd00::/8"; without a length it is a host. Bits behind the length are
+ * cleared. 'text' need not be terminated. Returns 0 or WRN_ERR_MALFORMED. */
 WRN_NODISCARD int wrn_prefix_parse(wrn_span text, struct wrn_prefix *ret_prefix);
 
-/* Reads "192.0.2.1:51820", "[2001:db8::1]:51820" or "[fe80::1%3]:51820" (numeric scope). Port 0..65535.
- * Returns 0 or WRN_ERR_MALFORMED. */
+/* Reads "192.0.2.1:51820", "[2001:db8::1]:51820" or "[fe80::1%3]:51820" (numeric scope). Port
+ * 0..65535. Returns 0 or WRN_ERR_MALFORMED. */
 WRN_NODISCARD int wrn_endpoint_parse(wrn_span text, struct wrn_endpoint *ret_endpoint);
 
 /* Print the same forms, terminated, and return the length without the zero. */

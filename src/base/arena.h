@@ -11,10 +11,10 @@ struct wrn_arena {
 };
 
 /* Starts an arena over 'size' bytes at 'memory', aligned to at least 64 bytes and zeroed, which the
- * caller keeps until the machine is finished. With 'memory' NULL it only measures: takes return NULL
- * and 'used' tells how much room the same sequence of takes needs. */
+ * caller keeps until the machine is finished. With 'memory' NULL it only measures: takes return
+ * NULL and 'used' tells how much room the same sequence of takes needs. */
 void wrn_arena_init(struct wrn_arena *arena, void *memory, size_t size);
 
-/* Takes 'count' zeroed elements of 'size' bytes, aligned to 64 bytes. The arena must have room: init
- * functions measure first. Returns NULL while measuring. */
+/* Takes 'count' zeroed elements of 'size' bytes, aligned to 64 bytes. The arena must have room:
+ * init functions measure first. Returns NULL while measuring. */
 void *wrn_arena_take(struct wrn_arena *arena, size_t count, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every file of Warren may rely on: attributes, assertions, byte spans and error codes. No I/O. */
+/* What every file of Warren may rely on: attributes, assertions, spans and error codes. No I/O. */
 #pragma once
 #include <assert.h>
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fixed-size integers in bytes, and a reader and a writer whose error sticks: read straight on, check
- * once at the end. No allocation. */
+/* Fixed-size integers in bytes of either order, at any alignment. Checks no bounds. */
 #pragma once
 #include "base/base.h"
 

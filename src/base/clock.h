@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Points in time as two types that cannot be mixed. Reads no clock: the driver hands the time in. */
+/* Points in time as two types that cannot be mixed. Reads no clock: the driver hands time in. */
 #pragma once
 #include "base/base.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Binary min-heap of deadlines, ordered by (due, sequence). Knows nothing of what the deadlines are for. */
+/* Binary min-heap of deadlines, ordered by (due, sequence). Does not know what they are for. */
 #include "base/heap.h"
 
 static bool is_before(const struct wrn_heap_node *a, const struct wrn_heap_node *b);

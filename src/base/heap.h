@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Binary heap of deadlines, one node per machine, embedded in its owner. Equal deadlines come out in the
- * order in which they were set, so that runs can be replayed. */
+/* Binary heap of deadlines, one node per machine, embedded in its owner. Equal deadlines come out
+ * in the order in which they were set, so that runs can be replayed. */
 #pragma once
 #include "base/arena.h"
 #include "base/clock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Open addressing with linear probing. At most half full, so that a probe is short and always ends. */
+/* Open addressing with linear probing. At most half full, so that each probe is short and ends. */
 #include "base/keymap.h"
 
 static uint32_t slots_for(uint32_t capacity);
@@ -44,8 +44,8 @@ void wrn_keymap_remove(struct wrn_keymap *map, const uint8_t key[32]) {
     if (!map->entries[hole].used) {
         return;
     }
-    /* An entry behind the hole moves into it unless its home lies cyclically in (hole, its place]: from
-     * such a home a probe never passes the hole. */
+    /* An entry behind the hole moves into it unless its home lies cyclically in (hole, its place]:
+     * from such a home a probe never passes the hole. */
     for (uint32_t i = (hole + 1) & map->mask; map->entries[i].used; i = (i + 1) & map->mask) {
         uint32_t home = home_of(map, map->entries[i].key);
         if (((i - home) & map->mask) >= ((i - hole) & map->mask)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hash map from 32-byte keys to 32-bit numbers, fixed capacity, open addressing with a secret seed so that
- * nobody who chooses keys can choose collisions. */
+/* Hash map from 32-byte keys to 32-bit numbers, fixed capacity, open addressing with a secret seed
+ * so that nobody who chooses keys can choose collisions. */
 #pragma once
 #include "base/arena.h"
 
@@ -18,14 +18,14 @@ struct wrn_keymap {
     uint32_t capacity; /* entries allowed, at most half of the slots */
 };
 
-/* Takes room for 'capacity' entries from 'arena'. 'seed' must be secret and random on a real node. */
+/* Takes room for 'capacity' entries from 'arena'. A real node's 'seed' is secret and random. */
 void wrn_keymap_init(struct wrn_keymap *map, struct wrn_arena *arena, uint32_t capacity,
                      const uint64_t seed[2]);
 
 /* Adds 'key', which must not be present. Returns false if the map is full. */
 WRN_NODISCARD bool wrn_keymap_add(struct wrn_keymap *map, const uint8_t key[32], uint32_t value);
 
-/* Finds 'key' and sets 'ret_value'. Returns false, leaving it untouched, if absent. O(1) expected. */
+/* Finds 'key' and sets 'ret_value'. Returns false and leaves it alone if absent. O(1) expected. */
 bool wrn_keymap_find(const struct wrn_keymap *map, const uint8_t key[32], uint32_t *ret_value);
 
 /* Removes 'key' (nothing happens if absent), moving later entries back: no tombstones pile up. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slots behind handles. Writes only to slots that are or were taken, so that the others stay unmapped. */
+/* Slots behind handles. Writes only to slots that were taken, so that the others stay unmapped. */
 #include "base/pool.h"
 
 static const uint32_t none = UINT32_MAX;

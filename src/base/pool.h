@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fixed-capacity pool of equal slots, referred to by handle: an index and a generation, so that a late
- * timer or reply for a slot that was freed is not found instead of hitting its successor. */
+/* Fixed-capacity pool of equal slots, referred to by handle: an index and a generation, so that a
+ * late timer or reply for a slot that was freed is not found instead of hitting its successor. */
 #pragma once
 #include "base/arena.h"
 
@@ -22,8 +22,8 @@ struct wrn_pool {
     size_t slot_size;
 };
 
-/* Takes room for 'capacity' slots of 'slot_size' bytes from 'arena'. Untouched slots cost no resident
- * memory where the arena's pages are mapped on demand. */
+/* Takes room for 'capacity' slots of 'slot_size' bytes from 'arena'. Untouched slots cost no
+ * resident memory where the arena's pages are mapped on demand. */
 void wrn_pool_init(struct wrn_pool *pool, struct wrn_arena *arena, uint32_t capacity,
                    size_t slot_size);
 
@@ -36,7 +36,7 @@ void wrn_pool_give(struct wrn_pool *pool, wrn_handle handle);
 /* Returns the slot of 'handle', or NULL if it was given back (or never taken). O(1). */
 void *wrn_pool_get(const struct wrn_pool *pool, wrn_handle handle);
 
-/* Returns the live slot at 'index' and sets 'ret_handle' (may be NULL), or NULL if none lives there. */
+/* Returns the live slot at 'index', or NULL; sets 'ret_handle' if that is not NULL. */
 void *wrn_pool_at(const struct wrn_pool *pool, uint32_t index, wrn_handle *ret_handle);
 
 /* Tells whether two handles name the same taking of the same slot. */

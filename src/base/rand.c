@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bounded draws, and the replayable generator of tests and simulations. Takes nothing from the system. */
+/* Bounded draws, and the replayable generator of tests and simulations. Never asks the system. */
 #include "base/rand.h"
 
 #include "base/bytes.h"

@@ -3,7 +3,7 @@
 #pragma once
 #include "base/base.h"
 
-/* A source of random bytes. 'fill' cannot fail and must not call back into the machine that uses it. */
+/* A source of random bytes. 'fill' cannot fail and must not call back into the machine using it. */
 struct wrn_rand {
     void (*fill)(void *ctx, void *bytes, size_t size);
     void *ctx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ChaCha20-Poly1305 of packets in batches. Never allocates; a batch leaves no key in the contexts. */
+/* ChaCha20-Poly1305 of packets in batches. Never allocates; leaves no key in the contexts. */
 #include "crypto/crypto.h"
 
 #include <limits.h>
@@ -88,8 +88,8 @@ void wrn_crypto_open_forget(struct wrn_crypto *crypto) {
     WRN_ASSERT(ok == 1);
 }
 
-/* NULL, which keeps the key, if the job before had the same one. Pointers suffice: within one call the
- * bytes behind them cannot change, and no key outlives the call. */
+/* NULL, which keeps the key, if the job before had the same one. Pointers suffice: within one call
+ * the bytes behind them cannot change, and no key outlives the call. */
 static const uint8_t *fresh_key(const struct wrn_aead_job *jobs, size_t index) {
     return index > 0 && jobs[index].key == jobs[index - 1].key ? NULL : jobs[index].key;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cryptography that Warren uses, as thin wrappers over libcrypto; the only code that touches key
- * bytes. Every function is constant-time in its secrets as far as libcrypto is. Allocates only in create;
- * libcrypto does so for itself in the X25519 calls, and frees and wipes it before they return. */
+/* The cryptography that Warren uses, as thin wrappers over libcrypto; the only code that touches
+ * key bytes. Every function is constant-time in its secrets as far as libcrypto is. Allocates only
+ * in create; libcrypto does so for itself in the X25519 calls, and frees and wipes it before they
+ * return. */
 #pragma once
 #include "base/base.h"
 
@@ -16,7 +17,7 @@ enum {
 /* Prepared algorithm objects. One per thread: calls on one context must not overlap. */
 struct wrn_crypto;
 
-/* Prepares a context. Returns 0, -ENOMEM, or -ENOTSUP when libcrypto lacks an algorithm (FIPS mode). */
+/* Prepares a context. Returns 0, -ENOMEM, or -ENOTSUP if libcrypto lacks an algorithm (FIPS). */
 WRN_NODISCARD int wrn_crypto_create(struct wrn_crypto **ret_crypto);
 
 /* Frees a context and wipes what it held. NULL is fine. */
@@ -34,20 +35,20 @@ WRN_NODISCARD bool wrn_is_zero_secret(const void *bytes, size_t size);
 /* Clears and sets the bits that X25519 fixes in a private key. Source: RFC 7748, section 5. */
 void wrn_x25519_clamp(uint8_t private_key[WRN_KEY_SIZE]);
 
-/* Derives the public key of a private key (clamped or not). Cannot fail but for memory: then returns
- * false and zeroes the output. Source: RFC 7748, section 6.1. */
+/* Derives the public key of a private key (clamped or not). Cannot fail but for memory: then
+ * returns false and zeroes the output. Source: RFC 7748, section 6.1. */
 WRN_NODISCARD bool wrn_x25519_public(struct wrn_crypto *crypto,
                                      const uint8_t private_key[WRN_KEY_SIZE],
                                      uint8_t ret_public[WRN_KEY_SIZE]);
 
-/* Agrees on a shared secret. Returns false, with a zeroed output, if the peer's point is of low order
- * (all-zero result). Source: RFC 7748, sections 5 and 6.1. */
+/* Agrees on a shared secret. Returns false, with a zeroed output, if the peer's point is of low
+ * order (all-zero result). Source: RFC 7748, sections 5 and 6.1. */
 WRN_NODISCARD bool wrn_x25519(struct wrn_crypto *crypto, const uint8_t private_key[WRN_KEY_SIZE],
                               const uint8_t public_key[WRN_KEY_SIZE],
                               uint8_t ret_shared[WRN_KEY_SIZE]);
 
-/* BLAKE2s-256 over 'first' and then 'second' (which may be empty). The output may overlap the inputs.
- * Source: RFC 7693. */
+/* BLAKE2s-256 over 'first' and then 'second' (which may be empty). The output may overlap the
+ * inputs. Source: RFC 7693. */
 void wrn_blake2s(struct wrn_crypto *crypto, wrn_span first, wrn_span second,
                  uint8_t ret_hash[WRN_HASH_SIZE]);
 
@@ -55,8 +56,8 @@ void wrn_blake2s(struct wrn_crypto *crypto, wrn_span first, wrn_span second,
 void wrn_blake2s_mac(struct wrn_crypto *crypto, wrn_span key, wrn_span data,
                      uint8_t ret_mac[WRN_MAC_SIZE]);
 
-/* HKDF of the Noise framework with HMAC-BLAKE2s: derives 1..3 keys of 32 bytes from a chaining key and
- * input material. Outputs that are not wanted are NULL, from the last on. 'ret_first' may be
+/* HKDF of the Noise framework with HMAC-BLAKE2s: derives 1..3 keys of 32 bytes from a chaining key
+ * and input material. Outputs that are not wanted are NULL, from the last on. 'ret_first' may be
  * 'chaining_key'. Source: Noise revision 34, section 4.3; RFC 5869; RFC 2104. */
 void wrn_kdf(struct wrn_crypto *crypto, const uint8_t chaining_key[WRN_HASH_SIZE], wrn_span input,
              uint8_t ret_first[WRN_KEY_SIZE], uint8_t ret_second[WRN_KEY_SIZE],
@@ -78,8 +79,8 @@ struct wrn_aead_job {
  * Source: RFC 8439, section 2.8. */
 void wrn_aead_seal_batch(struct wrn_crypto *crypto, struct wrn_aead_job *jobs, size_t count);
 
-/* Opens 'count' packets: reads 'size' + WRN_TAG_SIZE bytes at each 'in', writes 'size' at 'out', sets
- * 'ok'. One bad packet does not affect the others. */
+/* Opens 'count' packets: reads 'size' + WRN_TAG_SIZE bytes at each 'in', writes 'size' at 'out',
+ * sets 'ok'. One bad packet does not affect the others. */
 void wrn_aead_open_batch(struct wrn_crypto *crypto, struct wrn_aead_job *jobs, size_t count);
 
 /* XChaCha20-Poly1305 of one short text (cookie replies). 'out' may be 'in'.

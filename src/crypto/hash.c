@@ -32,7 +32,7 @@ void wrn_blake2s_mac(struct wrn_crypto *crypto, wrn_span key, wrn_span data,
     WRN_ASSERT(ok == 1 && size == WRN_MAC_SIZE);
 }
 
-/* Built by hand because libcrypto's own HMAC object takes 1.3 times as long for these short inputs. */
+/* Built by hand: for such short inputs libcrypto's own HMAC object takes 1.3 times as long. */
 void wrn_crypto_hmac(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE], wrn_span first,
                      wrn_span second, uint8_t ret_mac[WRN_HASH_SIZE]) {
     uint8_t block[BLOCK_SIZE];

@@ -7,8 +7,8 @@
 
 enum { WRN_NONCE_SIZE = 12 };
 
-/* One libcrypto context per algorithm and direction, set up once and only given new keys afterwards: a
- * look-up by name for each packet would cost more than the packet. */
+/* One libcrypto context per algorithm and direction, set up once and only given new keys
+ * afterwards: a look-up by name for each packet would cost more than the packet. */
 struct wrn_crypto {
     EVP_MD_CTX *hash;            /* BLAKE2s-256 */
     EVP_MAC_CTX *mac;            /* keyed BLAKE2s, 16 bytes */

@@ -34,9 +34,10 @@ bool wrn_xaead_open(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE],
     return ok;
 }
 
-/* HChaCha20 is the ChaCha20 block function without the last step, which adds the initial state to the
- * permuted one. Of the eight words that it returns the initial values are public: the four constants
- * and the four words of counter and nonce. So a block of key stream minus those is the answer. */
+/* HChaCha20 is the ChaCha20 block function without the last step, which adds the initial state to
+ * the permuted one. Of the eight words that it returns the initial values are public: the four
+ * constants and the four words of counter and nonce. So a block of key stream minus those is the
+ * answer. */
 void wrn_crypto_hchacha20(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE],
                           const uint8_t nonce[LONG_NONCE_HEAD], uint8_t ret_subkey[WRN_KEY_SIZE]) {
     static const uint8_t constants[] = {'e', 'x', 'p', 'a', 'n', 'd', ' ', '3',

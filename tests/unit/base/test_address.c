@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: addresses are read strictly and printed so that they can be read again.
- * Method: tables of what is and is not an address; random values printed and parsed; a naive mask. */
+/* Goal: addresses are read strictly and printed so that they can be read again. Method: tables of
+ * what is and is not an address; random values printed and parsed; a naive mask. */
 #include "base/address.h"
 #include "base/rand.h"
 #include "unit/base/check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: deadlines come out in order, equal ones in the order in which they were set.
- * Method: a list searched from end to end as the model; few distinct deadlines, so that many are equal. */
+/* Goal: deadlines come out in order, equal ones in the order in which they were set. Method: a list
+ * searched from end to end as the model; few distinct deadlines, so that many are equal. */
 #include "base/heap.h"
 #include "base/rand.h"
 #include "unit/base/check.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a handle finds its slot as long as it lives and never afterwards; slots come zeroed; slots that
- * nobody took cost no memory. Method: a list of live handles as the model; pages counted by the kernel. */
+/* Goal: a handle finds its slot as long as it lives and never afterwards; slots come zeroed; slots
+ * that nobody took cost no memory. Method: a list of live handles as the model; pages counted by
+ * the kernel. */
 #include <sys/mman.h>
 
 #include "base/pool.h"

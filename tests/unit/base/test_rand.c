@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the replayable generator is xoshiro256** and gives every machine the same bytes; bounded draws
- * are in range and even. Method: published and independently computed values; counts per value. */
+/* Goal: the replayable generator is xoshiro256** and gives every machine the same bytes; bounded
+ * draws are in range and even. Method: published and independently computed values; counts per
+ * value. */
 #include "base/bytes.h"
 #include "base/rand.h"
 #include "unit/base/check.h"
@@ -26,8 +27,8 @@ static void follows_the_authors(void **state) {
     }
 }
 
-/* Computed with arbitrary-precision integers in Python from the two papers' formulas. The first line is
- * also what other implementations give when seeded with 0. */
+/* Computed with arbitrary-precision integers in Python from the two papers' formulas. The first
+ * line is also what other implementations give when seeded with 0. */
 static void seeds_by_splitmix(void **state) {
     (void)state;
     static const struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the hash is SipHash-2-4. Method: the 64 values of its authors and the example of the paper. */
+/* Goal: the hash is SipHash-2-4. Method: the 64 values of its authors and the example of the
+ * paper. */
 #include "base/bytes.h"
 #include "base/keymap.h"
 #include "unit/base/check.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: X25519 agrees with RFC 7748 and refuses every point of low order.
- * Method: the RFC's vectors and iterations, vectors of a second implementation, the list of points. */
+/* Goal: X25519 agrees with RFC 7748 and refuses every point of low order. Method: the RFC's vectors
+ * and iterations, vectors of a second implementation, the list of points. */
 #include <openssl/err.h>
 
 #include "base/rand.h"
@@ -101,8 +101,8 @@ static void agrees_with_a_second_implementation(void **state) {
 }
 
 /* The u-coordinates of the points of order 1, 2, 4 and 8 on the curve and its twist, and those that
- * reduce to them. Source: Bernstein, https://cr.yp.to/ecdh.html, "How do I validate Curve25519 public
- * keys?"; each one also with bit 255 set, which X25519 ignores. */
+ * reduce to them. Source: Bernstein, https://cr.yp.to/ecdh.html, "How do I validate Curve25519
+ * public keys?"; each one also with bit 255 set, which X25519 ignores. */
 static void refuses_points_of_low_order(void **state) {
     (void)state;
     static const char *const points[] = {

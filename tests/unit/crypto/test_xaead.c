@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: HChaCha20 and XChaCha20-Poly1305 follow draft-irtf-cfrg-xchacha-03 and refuse what was altered.
- * Method: the draft's vectors, vectors of a second implementation, every flipped bit of a cookie. */
+/* Goal: HChaCha20 and XChaCha20-Poly1305 follow draft-irtf-cfrg-xchacha-03 and refuse what was
+ * altered. Method: the draft's vectors, vectors of a second implementation, every flipped bit of a
+ * cookie. */
 #include "crypto/internal.h"
 #include "unit/base/check.h"
 #include "vectors/crypto.h"
