@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Formats and writes log lines. Opens no file: stderr is where the service manager reads. */
+#include "io/log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+
+enum { LINES_BURST = 200, LINES_PER_S = 100 };
+
+static bool take_token(struct wrn_log *log, wrn_mono now);
+static void write_line(struct wrn_log *log, enum wrn_log_level level, wrn_wall wall,
+                       const char *quoted);
+
+enum wrn_log_level wrn_log_level_parse(const char *text) {
+    if (text == NULL) {
+        return WRN_LOG_ERROR;
+    }
+    if (strcmp(text, "verbose") == 0 || strcmp(text, "debug") == 0) {
+        return WRN_LOG_VERBOSE;
+    }
+    if (strcmp(text, "silent") == 0) {
+        return WRN_LOG_SILENT;
+    }
+    return WRN_LOG_ERROR;
+}
+
+void wrn_log_init(struct wrn_log *log, enum wrn_log_level level) {
+    *log = (struct wrn_log){.level = level, .tokens = LINES_BURST};
+}
+
+void wrn_log_write(struct wrn_log *log, enum wrn_log_level level, const char *format, ...) {
+    if (level > log->level || level == WRN_LOG_SILENT) {
+        return;
+    }
+    struct wrn_now now = wrn_clock_read();
+    if (!take_token(log, now.mono)) {
+        log->suppressed++;
+        return;
+    }
+    char message[WRN_LOG_VALUE_MAX];
+    char quoted[WRN_LOG_VALUE_MAX * 2];
+    va_list args;
+    va_start(args, format);
+    int printed = vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (printed < 0) {
+        return;
+    }
+    wrn_log_quote(message, quoted, sizeof quoted);
+    write_line(log, level, now.wall, quoted);
+}
+
+void wrn_log_quote(const char *text, char *ret_value, size_t size) {
+    static const char hex[] = "0123456789abcdef";
+    size_t used = 0;
+    ret_value[used++] = '"';
+    for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+        if (used + 6 > size) { /* the longest escape, the closing quote and the zero */
+            break;
+        }
+        if (*c == '"' || *c == '\\') {
+            ret_value[used++] = '\\';
+            ret_value[used++] = (char)*c;
+        } else if (*c < 0x20 || *c == 0x7f) {
+            ret_value[used++] = '\\';
+            ret_value[used++] = 'x';
+            ret_value[used++] = hex[*c >> 4];
+            ret_value[used++] = hex[*c & 15];
+        } else {
+            ret_value[used++] = (char)*c;
+        }
+    }
+    ret_value[used++] = '"';
+    ret_value[used] = '\0';
+}
+
+static bool take_token(struct wrn_log *log, wrn_mono now) {
+    uint64_t earned = wrn_mono_since(now, log->refilled) / (WRN_S(1) / LINES_PER_S);
+    if (earned > 0) {
+        uint64_t tokens = log->tokens + earned;
+        log->tokens = tokens > LINES_BURST ? LINES_BURST : (uint32_t)tokens;
+        log->refilled = now;
+    }
+    if (log->tokens == 0) {
+        return false;
+    }
+    log->tokens--;
+    return true;
+}
+
+static void write_line(struct wrn_log *log, enum wrn_log_level level, wrn_wall wall,
+                       const char *quoted) {
+    char line[WRN_LOG_VALUE_MAX * 2 + 160];
+    char stamp[32] = "";
+    char lost[48] = "";
+    struct tm utc;
+    time_t s = (time_t)wall.s;
+    if (gmtime_r(&s, &utc) != NULL) {
+        (void)strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
+    }
+    if (log->suppressed > 0) {
+        (void)snprintf(lost, sizeof lost, " suppressed=%" PRIu64, log->suppressed);
+        log->suppressed = 0;
+    }
+    int size =
+        snprintf(line, sizeof line, "time=%s.%03uZ level=%s%s%s%s msg=%s\n", stamp,
+                 wall.ns / 1000000u, level == WRN_LOG_ERROR ? "error" : "verbose",
+                 log->interface[0] != '\0' ? " interface=" : "", log->interface, lost, quoted);
+    if (size > 0) { /* one write, so that lines of several processes do not mix */
+        ssize_t written = write(STDERR_FILENO, line, (size_t)size);
+        (void)written; /* nowhere to complain */
+    }
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory for machines: large, zeroed, resident only where touched, never in a core dump. */
+#pragma once
+#include "base/base.h"
+
+/* Maps 'size' zeroed bytes, aligned to a page. Returns 0 and sets 'ret_memory' (give it to
+ * wrn_memory_unmap with the same size), or -errno, -ENOMEM where the system does not overcommit. */
+WRN_NODISCARD int wrn_memory_map(size_t size, void **ret_memory);
+
+/* Gives the memory back. NULL is fine. The caller has wiped what was secret. */
+void wrn_memory_unmap(void *memory, size_t size);
+
+/* Forbids core dumps of this process and its children: they would hold keys. */
+void wrn_memory_forbid_core_dumps(void);
