@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text forms of prefixes and endpoints. Strict: one meaning for what it accepts. Resolves no name. */
+/* Text forms of prefixes and endpoints. Strict: a text has one meaning or none. No name lookups. */
 #include "base/address.h"
 
 #include <arpa/inet.h>

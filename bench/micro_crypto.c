@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Measures src/crypto alone, on one core: nanoseconds a packet, a mac, a derivation, an agreement.
+ * Prints JSON lines, then a table. Runs of all cases are interleaved; the median of each counts, in
+ * CPU time, so that other programs disturb it less. Does no I/O in between.
+ *
+ *     micro_crypto [RUNS [MILLISECONDS_A_RUN]] */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "crypto/crypto.h"
+
+enum { RUNS_MAX = 101, BATCH_MAX = 64, PACKET_SIZE = 1420, ROOM = PACKET_SIZE + WRN_TAG_SIZE };
+
+struct bench {
+    struct wrn_crypto *crypto;
+    struct wrn_aead_job seal[BATCH_MAX], open[BATCH_MAX];
+    uint8_t plain[BATCH_MAX][ROOM], sealed[BATCH_MAX][ROOM], opened[BATCH_MAX][ROOM];
+    uint8_t key[WRN_KEY_SIZE], point[WRN_KEY_SIZE], nonce[WRN_XNONCE_SIZE];
+    uint8_t keys[3][WRN_KEY_SIZE];
+};
+
+/* One thing to measure. 'run' does it once for each packet of the batch. */
+struct work {
+    const char *name;
+    size_t size; /* bytes of input */
+    size_t batch;
+    void (*run)(struct bench *bench, const struct work *work);
+    size_t rounds; /* calls of 'run' in one timed run */
+    double ns[RUNS_MAX];
+};
+
+static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns);
+static void prepare(struct bench *bench);
+static void prepare_batch(struct bench *bench, const struct work *work);
+static void calibrate(struct bench *bench, struct work *work, double run_ns);
+static double measure(struct bench *bench, const struct work *work);
+static int compare(const void *a, const void *b);
+static void print_results(const struct work *works, size_t count, size_t runs);
+static double now_ns(void);
+
+static void run_seal(struct bench *bench, const struct work *work) {
+    wrn_aead_seal_batch(bench->crypto, bench->seal, work->batch);
+}
+
+static void run_open(struct bench *bench, const struct work *work) {
+    wrn_aead_open_batch(bench->crypto, bench->open, work->batch);
+    WRN_ASSERT(bench->open[0].ok && bench->open[work->batch - 1].ok);
+}
+
+static void run_mac(struct bench *bench, const struct work *work) {
+    wrn_blake2s_mac(bench->crypto, (wrn_span){bench->key, WRN_KEY_SIZE},
+                    (wrn_span){bench->plain[0], work->size}, bench->keys[0]);
+}
+
+static void run_hash(struct bench *bench, const struct work *work) {
+    wrn_blake2s(bench->crypto, (wrn_span){bench->keys[0], WRN_HASH_SIZE},
+                (wrn_span){bench->plain[0], work->size - WRN_HASH_SIZE}, bench->keys[0]);
+}
+
+static void run_kdf1(struct bench *bench, const struct work *work) {
+    wrn_kdf(bench->crypto, bench->keys[0], (wrn_span){bench->plain[0], work->size}, bench->keys[0],
+            NULL, NULL);
+}
+
+static void run_kdf2(struct bench *bench, const struct work *work) {
+    wrn_kdf(bench->crypto, bench->keys[0], (wrn_span){bench->plain[0], work->size}, bench->keys[0],
+            bench->keys[1], NULL);
+}
+
+static void run_kdf3(struct bench *bench, const struct work *work) {
+    wrn_kdf(bench->crypto, bench->keys[0], (wrn_span){bench->plain[0], work->size}, bench->keys[0],
+            bench->keys[1], bench->keys[2]);
+}
+
+static void run_x25519(struct bench *bench, const struct work *work) {
+    (void)work;
+    bool ok = wrn_x25519(bench->crypto, bench->key, bench->point, bench->keys[0]);
+    WRN_ASSERT(ok);
+}
+
+static void run_x25519_public(struct bench *bench, const struct work *work) {
+    (void)work;
+    bool ok = wrn_x25519_public(bench->crypto, bench->key, bench->keys[0]);
+    WRN_ASSERT(ok);
+}
+
+static void run_cookie(struct bench *bench, const struct work *work) {
+    wrn_xaead_seal(bench->crypto, bench->key, bench->nonce, (wrn_span){bench->plain[1], 16},
+                   bench->plain[0], work->size, bench->sealed[0]);
+}
+
+static struct work works[] = {
+    {.name = "seal", .size = 64, .batch = 1, .run = run_seal},
+    {.name = "seal", .size = 576, .batch = 1, .run = run_seal},
+    {.name = "seal", .size = 1420, .batch = 1, .run = run_seal},
+    {.name = "seal", .size = 64, .batch = 64, .run = run_seal},
+    {.name = "seal", .size = 576, .batch = 64, .run = run_seal},
+    {.name = "seal", .size = 1420, .batch = 64, .run = run_seal},
+    {.name = "open", .size = 64, .batch = 1, .run = run_open},
+    {.name = "open", .size = 576, .batch = 1, .run = run_open},
+    {.name = "open", .size = 1420, .batch = 1, .run = run_open},
+    {.name = "open", .size = 64, .batch = 64, .run = run_open},
+    {.name = "open", .size = 576, .batch = 64, .run = run_open},
+    {.name = "open", .size = 1420, .batch = 64, .run = run_open},
+    {.name = "mac1 of an initiation", .size = 116, .batch = 1, .run = run_mac},
+    {.name = "hash into a transcript", .size = 64, .batch = 1, .run = run_hash},
+    {.name = "kdf, 1 key", .size = 32, .batch = 1, .run = run_kdf1},
+    {.name = "kdf, 2 keys", .size = 32, .batch = 1, .run = run_kdf2},
+    {.name = "kdf, 3 keys", .size = 32, .batch = 1, .run = run_kdf3},
+    {.name = "x25519", .size = 32, .batch = 1, .run = run_x25519},
+    {.name = "x25519 public key", .size = 32, .batch = 1, .run = run_x25519_public},
+    {.name = "cookie sealed", .size = 16, .batch = 1, .run = run_cookie},
+};
+
+int main(int argc, char **argv) {
+    static struct bench bench;
+    size_t runs;
+    double run_ns;
+    if (parse_options(argc, argv, &runs, &run_ns) != 0) {
+        fprintf(stderr, "usage: micro_crypto [RUNS 1..%d [MILLISECONDS_A_RUN 1..10000]]\n",
+                RUNS_MAX);
+        return 2;
+    }
+    int error = wrn_crypto_create(&bench.crypto);
+    if (error) {
+        fprintf(stderr, "micro_crypto: libcrypto cannot be used: %s\n", strerror(-error));
+        return 1;
+    }
+    prepare(&bench);
+    for (size_t i = 0; i < WRN_COUNT(works); i++) {
+        calibrate(&bench, &works[i], run_ns);
+    }
+    for (size_t run = 0; run < runs; run++) {
+        for (size_t i = 0; i < WRN_COUNT(works); i++) {
+            works[i].ns[run] = measure(&bench, &works[i]);
+        }
+    }
+    print_results(works, WRN_COUNT(works), runs);
+    wrn_crypto_destroy(bench.crypto);
+    return 0;
+}
+
+static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns) {
+    unsigned long values[2] = {9, 20};
+    for (int i = 1; i < argc; i++) {
+        char *end;
+        if (i > 2) {
+            return -EINVAL;
+        }
+        values[i - 1] = strtoul(argv[i], &end, 10);
+        if (*argv[i] == 0 || *end != 0) {
+            return -EINVAL;
+        }
+    }
+    if (values[0] < 1 || values[0] > RUNS_MAX || values[1] < 1 || values[1] > 10000) {
+        return -EINVAL;
+    }
+    *ret_runs = values[0];
+    *ret_run_ns = (double)values[1] * 1e6;
+    return 0;
+}
+
+/* Any bytes will do: none of this takes a time that depends on them. */
+static void prepare(struct bench *bench) {
+    for (size_t i = 0; i < sizeof(bench->plain); i++) {
+        ((uint8_t *)bench->plain)[i] = (uint8_t)(i * 7);
+    }
+    for (size_t i = 0; i < WRN_KEY_SIZE; i++) {
+        bench->key[i] = (uint8_t)(i + 1);
+    }
+    bench->point[0] = 9;
+}
+
+/* Sealing reads one set of buffers and writes another, and opening a third, so that each call of a
+ * batch does the same as the call before. */
+static void prepare_batch(struct bench *bench, const struct work *work) {
+    for (size_t i = 0; i < work->batch; i++) {
+        bench->seal[i] = (struct wrn_aead_job){.key = bench->key,
+                                               .counter = i,
+                                               .in = bench->plain[i],
+                                               .out = bench->sealed[i],
+                                               .size = work->size};
+        bench->open[i] = (struct wrn_aead_job){.key = bench->key,
+                                               .counter = i,
+                                               .in = bench->sealed[i],
+                                               .out = bench->opened[i],
+                                               .size = work->size};
+    }
+    if (work->run == run_open) {
+        wrn_aead_seal_batch(bench->crypto, bench->seal, work->batch);
+    }
+}
+
+/* Doubles the rounds until they take half of the wanted time, then scales. */
+static void calibrate(struct bench *bench, struct work *work, double run_ns) {
+    double taken = 0;
+    for (work->rounds = 1; taken < run_ns / 2; work->rounds *= 2) {
+        taken = measure(bench, work) * (double)(work->rounds * work->batch);
+    }
+    work->rounds /= 2;
+    work->rounds = (size_t)((double)work->rounds * run_ns / taken) + 1;
+}
+
+/* Returns nanoseconds a packet. */
+static double measure(struct bench *bench, const struct work *work) {
+    prepare_batch(bench, work);
+    double start = now_ns();
+    for (size_t i = 0; i < work->rounds; i++) {
+        work->run(bench, work);
+    }
+    return (now_ns() - start) / (double)(work->rounds * work->batch);
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_results(const struct work *done, size_t count, size_t runs) {
+    static double sorted[WRN_COUNT(works)][RUNS_MAX];
+    for (size_t i = 0; i < count; i++) {
+        memcpy(sorted[i], done[i].ns, sizeof(sorted[i]));
+        qsort(sorted[i], runs, sizeof(sorted[i][0]), compare);
+        printf(
+            "{\"bench\":\"micro_crypto\",\"case\":\"%s\",\"size\":%zu,\"batch\":%zu,\"runs\":%zu,"
+            "\"ns\":%.1f,\"ns_min\":%.1f,\"ns_max\":%.1f}\n",
+            done[i].name, done[i].size, done[i].batch, runs, sorted[i][runs / 2], sorted[i][0],
+            sorted[i][runs - 1]);
+    }
+    printf("\n%-24s %6s %6s %10s %10s %10s\n", "what", "bytes", "batch", "median ns", "min ns",
+           "max ns");
+    for (size_t i = 0; i < count; i++) {
+        printf("%-24s %6zu %6zu %10.0f %10.0f %10.0f\n", done[i].name, done[i].size, done[i].batch,
+               sorted[i][runs / 2], sorted[i][0], sorted[i][runs - 1]);
+    }
+}
+
+static double now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
