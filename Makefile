@@ -41,8 +41,8 @@ asan tsan:
 
 fuzz:
 	@tools/deps build test check
-	@CC=clang $(MAKE) --no-print-directory all BUILD=build-fuzz \
-	    MESON_ARGS="-Db_lundef=false -Dfuzz=true $(MESON_ARGS)"
+	@CC=clang $(MAKE) --no-print-directory all BUILD=build-fuzz MESON_ARGS="-Dfuzz=true \
+	    -Db_lundef=false -Db_sanitize=$(SAN_asan) -Dc_args=-fsanitize=fuzzer-no-link $(MESON_ARGS)"
 	@tools/fuzz build-fuzz $(SECONDS_EACH) $(ARGS)
 
 bench:
