@@ -39,13 +39,13 @@ struct world *world_create(uint64_t seed, int sides, uint32_t handshakes_per_s) 
     wrn_prng_init(&w->prng, seed, 0);
     w->now.mono.ns = WRN_S(1000);
     w->now.wall = (wrn_wall){1700000000, 0};
-    size_t size = wrn_align_up(wrn_wg_memory_size(&options), 64);
+    size_t size = wrn_wg_memory_size(&options);
     for (int i = 0; i < sides; i++) {
         struct world_side *s = &w->side[i];
-        s->memory = aligned_alloc(64, size);
+        s->memory = calloc(1, size + 64); /* large blocks of zeroes cost nothing until used */
         WRN_ASSERT(s->memory != NULL);
-        memset(s->memory, 0, size);
-        s->wg = wrn_wg_init(s->memory, &options, w->crypto, wrn_prng_rand(&w->prng));
+        void *aligned = (void *)wrn_align_up((uintptr_t)s->memory, 64);
+        s->wg = wrn_wg_init(aligned, &options, w->crypto, wrn_prng_rand(&w->prng));
         wrn_rand_fill(wrn_prng_rand(&w->prng), s->private_key, 32);
         wrn_x25519_clamp(s->private_key);
         WRN_ASSERT(wrn_x25519_public(w->crypto, s->private_key, s->public_key));
