@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The text of the cross-platform userspace API as pure functions: lines to operations, and a machine's
- * state to lines. Opens no socket, changes no machine. Source: wireguard.com/xplatform. */
+/* The text of the cross-platform userspace API as pure functions: lines to operations, and a
+ * machine's state to lines. Opens no socket, changes no machine.
+ * Source: wireguard.com/xplatform; docs/uapi.md is its reference. */
 #pragma once
 #include "base/address.h"
 #include "wg/wg.h"
@@ -31,8 +32,8 @@ struct wrn_uapi_op {
     uint8_t key[WRN_WG_KEY_SIZE]; /* may be secret: wipe the operation after use */
     struct wrn_endpoint endpoint;
     struct wrn_prefix prefix;
-    /* Not empty when the endpoint names an interface, "[fe80::1%eth0]:1", as wg(8) does for link-local
-     * addresses: the caller looks its index up and sets 'endpoint.scope_id'. */
+    /* Not empty when the endpoint names an interface, "[fe80::1%eth0]:1", as wg(8) does for
+     * link-local addresses: the caller looks its index up and sets 'endpoint.scope_id'. */
     char scope_name[WRN_UAPI_SCOPE_SIZE];
 };
 
@@ -42,9 +43,9 @@ struct wrn_uapi_reader {
 };
 
 /* Reads one line "key=value" (without its newline) of a `set` and moves the reader on.
- * Returns 0, or a negative errno as the protocol reports it, with *reterr_why (static text, names the
- * cause): -EPROTO for a line that is no key=value or a key in the wrong place or unknown, -EINVAL for a
- * value that does not fit its key. Never reads beyond 'line'. */
+ * Returns 0, or a negative errno as the protocol reports it, with *reterr_why (static text, names
+ * the cause): -EPROTO for a line that is no key=value or a key in the wrong place or unknown,
+ * -EINVAL for a value that does not fit its key. Never reads beyond 'line'. */
 WRN_NODISCARD int wrn_uapi_read_line(struct wrn_uapi_reader *reader, wrn_span line,
                                      struct wrn_uapi_op *ret_op, const char **reterr_why);
 
@@ -58,10 +59,12 @@ enum wrn_uapi_request {
 };
 
 /* Finds the first request in what a connection has received so far. A request is its first line
- * ("get=1", "set=1", "stats=1"), further lines, and an empty line.
+ * ("get=1", "set=1", "stats=1"), further lines (none belong to a get or stats), and an empty line.
  * 'ret_body'  the lines between, each with its newline; 'ret_size' bytes of the whole request.
- * Returns INCOMPLETE while the empty line is missing (and BAD at once when the first line is complete and
- * no known operation; then 'ret_size' is that line). */
+ * Returns INCOMPLETE while the empty line is missing (and BAD at once when the first line is
+ * complete and no known operation; then 'ret_size' is that line).
+ * Cost: O(bytes received) a call; a caller that waits for a long request calls it again only once
+ * an empty line has come in. */
 enum wrn_uapi_request wrn_uapi_next_request(wrn_span received, wrn_span *ret_body,
                                             size_t *ret_size);
 
@@ -84,15 +87,16 @@ struct wrn_uapi_writer {
 
 enum { WRN_UAPI_PIECE_MAX = 1024 }; /* bytes that one piece needs at most */
 
-/* Prints further pieces into 'text' until the next might not fit ('size' ≥ WRN_UAPI_PIECE_MAX). Returns
- * the bytes printed; 0: the answer, with its final "errno=0" and empty line, is complete. The machine must
- * not change in between. The text holds keys: wipe it. */
+/* Prints further pieces into 'text' until the next might not fit ('size' ≥ WRN_UAPI_PIECE_MAX).
+ * Returns the bytes printed; 0: the answer, with its final "errno=0" and empty line, is complete.
+ * The machine must not change in between. The text holds keys: wipe it. */
 size_t wrn_uapi_write_get(struct wrn_uapi_writer *writer, const struct wrn_wg *wg,
                           const struct wrn_uapi_interface *interface, char *text, size_t size);
 
-/* Prints the answer of `stats`: one "drop_<reason>=<count>" a line in the order of WRN_DROP_LIST, then
- * errno. 'size' ≥ 4096. Returns the bytes printed. */
+/* Prints the answer of `stats`: one "drop_<reason>=<count>" a line in the order of WRN_DROP_LIST,
+ * without NONE, then errno. 'size' ≥ 4096. Returns the bytes printed. */
 size_t wrn_uapi_write_stats(const struct wrn_wg *wg, char *text, size_t size);
 
-/* Prints "errno=<n>" and the empty line. 'error' is 0 or negative. 'size' ≥ 32. Returns the bytes. */
+/* Prints "errno=<error>" and the empty line. 'error' is 0 or negative and keeps its sign, as wg(8)
+ * wants it; errors of enum wrn_err become the nearest of errno.h. 'size' ≥ 32. Returns the bytes. */
 size_t wrn_uapi_write_errno(int error, char *text, size_t size);
