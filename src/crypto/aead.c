@@ -3,6 +3,9 @@
 #include "crypto/crypto.h"
 
 #include <limits.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
@@ -15,6 +18,7 @@ static const uint8_t zero_key[WRN_KEY_SIZE];
 static const uint8_t *fresh_key(const struct wrn_aead_job *jobs, size_t index);
 static void make_nonce(uint64_t counter, uint8_t ret_nonce[WRN_NONCE_SIZE]);
 static bool update(EVP_CIPHER_CTX *ctx, wrn_span aad, const uint8_t *in, size_t size, uint8_t *out);
+static void leave_vectors(const struct wrn_crypto *crypto);
 
 void wrn_aead_seal_batch(struct wrn_crypto *crypto, struct wrn_aead_job *jobs, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -47,6 +51,7 @@ void wrn_crypto_seal(struct wrn_crypto *crypto, const uint8_t *key,
     WRN_ASSERT(ok == 1);
     ok = update(ctx, aad, in, size, out) && EVP_EncryptFinal_ex(ctx, unused, &written) == 1;
     WRN_ASSERT(ok && written == 0);
+    leave_vectors(crypto);
     /* As parameters: the older EVP_CIPHER_CTX_ctrl takes 130 ns more for each packet. */
     OSSL_PARAM tag[] = {
         OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, out + size, WRN_TAG_SIZE),
@@ -71,11 +76,12 @@ bool wrn_crypto_open(struct wrn_crypto *crypto, const uint8_t *key,
     WRN_ASSERT(ok == 1);
     ok = update(ctx, aad, in, size, out);
     WRN_ASSERT(ok);
-    if (EVP_DecryptFinal_ex(ctx, unused, &written) != 1) {
+    bool is_authentic = EVP_DecryptFinal_ex(ctx, unused, &written) == 1;
+    leave_vectors(crypto);
+    if (!is_authentic) {
         wrn_wipe(out, size);
-        return false;
     }
-    return true;
+    return is_authentic;
 }
 
 void wrn_crypto_seal_forget(struct wrn_crypto *crypto) {
@@ -107,4 +113,23 @@ static bool update(EVP_CIPHER_CTX *ctx, wrn_span aad, const uint8_t *in, size_t 
     bool ok = aad.size == 0 || EVP_CipherUpdate(ctx, NULL, &written, aad.data, (int)aad.size) == 1;
     return ok && (size == 0 || (EVP_CipherUpdate(ctx, out, &written, in, (int)size) == 1 &&
                                 (size_t)written == size));
+}
+
+/* libcrypto's vector code ends with the upper halves of the registers still in use, which makes the
+ * processor wait in the ordinary code that follows: 110 ns a packet, measured with OpenSSL 3.0
+ * where it takes its AVX-512 path. */
+#if defined(__x86_64__)
+__attribute__((target("avx"))) static void clear_upper_halves(void) {
+    _mm256_zeroupper();
+}
+#endif
+
+static void leave_vectors(const struct wrn_crypto *crypto) {
+#if defined(__x86_64__)
+    if (crypto->has_avx) {
+        clear_upper_halves();
+    }
+#else
+    (void)crypto;
+#endif
 }

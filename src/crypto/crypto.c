@@ -2,6 +2,11 @@
 /* Life of a context and the constant-time helpers. Looks algorithms up here and nowhere else. */
 #include "crypto/crypto.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -14,6 +19,7 @@ static bool prepare(struct wrn_crypto *crypto);
 static bool prepare_hash(EVP_MD_CTX *ctx);
 static EVP_MAC_CTX *create_mac(void);
 static bool prepare_cipher(EVP_CIPHER_CTX *ctx, const char *name, bool encrypts);
+static bool detect_avx(void);
 
 int wrn_crypto_create(struct wrn_crypto **ret_crypto) {
     struct wrn_crypto *crypto = OPENSSL_zalloc(sizeof(*crypto));
@@ -24,6 +30,7 @@ int wrn_crypto_create(struct wrn_crypto **ret_crypto) {
     crypto->seal = EVP_CIPHER_CTX_new();
     crypto->open = EVP_CIPHER_CTX_new();
     crypto->stream = EVP_CIPHER_CTX_new();
+    crypto->has_avx = detect_avx();
     int error = -ENOMEM;
     if (is_complete(crypto)) {
         ERR_set_mark();
@@ -110,3 +117,17 @@ static bool prepare_cipher(EVP_CIPHER_CTX *ctx, const char *name, bool encrypts)
     EVP_CIPHER_free(cipher);
     return ok;
 }
+
+#if defined(__x86_64__)
+/* Source: Intel, "Software Developer's Manual", volume 1, section 14.3. */
+__attribute__((target("xsave"))) static bool detect_avx(void) {
+    enum { XMM_AND_YMM = 2 | 4 }; /* register states that the system saves */
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_OSXSAVE) && (ecx & bit_AVX) &&
+           (_xgetbv(0) & XMM_AND_YMM) == XMM_AND_YMM;
+}
+#else
+static bool detect_avx(void) {
+    return false;
+}
+#endif

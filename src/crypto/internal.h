@@ -15,6 +15,7 @@ struct wrn_crypto {
     EVP_CIPHER_CTX *seal, *open; /* ChaCha20-Poly1305 */
     EVP_CIPHER_CTX *stream;      /* ChaCha20 alone, for HChaCha20 */
     EVP_PKEY_CTX *x25519;        /* turns raw bytes into X25519 keys */
+    bool has_avx;                /* the processor and the system know the long vector registers */
 };
 
 /* HMAC-BLAKE2s-256 over 'first' and then 'second'. The output may overlap the inputs.
