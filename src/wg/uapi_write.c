@@ -164,8 +164,9 @@ static void put_number(struct text *text, const char *name, uint64_t value) {
 static void put_key(struct text *text, const char *name, const uint8_t key[WRN_WG_KEY_SIZE]) {
     put_string(text, name);
     put(text, "=", 1);
-    WRN_ASSERT(text->size - text->used >= 2 * WRN_WG_KEY_SIZE);
-    for (size_t i = 0; i < 2 * (size_t)WRN_WG_KEY_SIZE; i++) {
+    const size_t digits = 2 * (size_t)WRN_WG_KEY_SIZE;
+    WRN_ASSERT(text->size - text->used >= digits);
+    for (size_t i = 0; i < digits; i++) {
         uint32_t digit = (uint32_t)key[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15;
         uint32_t is_letter = 0 - ((9 - digit) >> 31);
         text->bytes[text->used++] = (char)('0' + digit + (is_letter & ('a' - '0' - 10)));
