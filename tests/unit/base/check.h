@@ -60,6 +60,16 @@ static inline size_t check_hex(const char *text, uint8_t *ret_bytes, size_t room
     return size;
 }
 
+/* Tells whether all 'size' bytes, padding included, have one value. */
+static inline bool check_filled(const void *bytes, size_t size, uint8_t value) {
+    const uint8_t *p = bytes;
+    size_t i = 0;
+    while (i < size && p[i] == value) {
+        i++;
+    }
+    return i == size;
+}
+
 /* Runs 'misuse' in a child and fails the test unless one of our assertions ends it. */
 static inline void check_dies(void (*misuse)(void)) {
     pid_t child = fork();

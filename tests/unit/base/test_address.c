@@ -89,11 +89,9 @@ static void refuses_what_is_no_prefix(void **state) {
     };
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
         struct wrn_prefix prefix;
-        struct wrn_prefix untouched;
         memset(&prefix, 0xa5, sizeof(prefix));
-        memset(&untouched, 0xa5, sizeof(untouched));
         CHECK(wrn_prefix_parse(span(cases[i]), &prefix) == WRN_ERR_MALFORMED, "'%s': ", cases[i]);
-        CHECK(memcmp(&prefix, &untouched, sizeof(prefix)) == 0, "'%s': ", cases[i]);
+        CHECK(check_filled(&prefix, sizeof(prefix), 0xa5), "'%s': ", cases[i]);
     }
     struct wrn_prefix prefix;
     wrn_span zero_inside = {(const uint8_t *)"10.0.0.1\0junk", 13};
@@ -179,12 +177,10 @@ static void refuses_what_is_no_endpoint(void **state) {
     };
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
         struct wrn_endpoint endpoint;
-        struct wrn_endpoint untouched;
         memset(&endpoint, 0xa5, sizeof(endpoint));
-        memset(&untouched, 0xa5, sizeof(untouched));
         CHECK(wrn_endpoint_parse(span(cases[i]), &endpoint) == WRN_ERR_MALFORMED,
               "'%s': ", cases[i]);
-        CHECK(memcmp(&endpoint, &untouched, sizeof(endpoint)) == 0, "'%s': ", cases[i]);
+        CHECK(check_filled(&endpoint, sizeof(endpoint), 0xa5), "'%s': ", cases[i]);
     }
     struct wrn_endpoint endpoint;
     assert_int_equal(wrn_endpoint_parse((wrn_span){0}, &endpoint), WRN_ERR_MALFORMED);

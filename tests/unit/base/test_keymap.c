@@ -7,7 +7,7 @@
 
 enum { CAPACITY_MAX = 64, KEYS = 150 };
 
-static _Alignas(64) uint8_t memory[2 * CAPACITY_MAX * sizeof(struct wrn_keymap_entry)];
+static _Alignas(64) uint8_t memory[sizeof(struct wrn_keymap_entry) * 2 * CAPACITY_MAX];
 
 static void start(struct wrn_keymap *map, uint32_t capacity, const uint64_t seed[2]) {
     struct wrn_arena arena;

@@ -45,8 +45,7 @@ static void follows_the_model(void **state) {
             struct slot *slot = wrn_pool_take(&pool, &handle);
             CHECK((slot == NULL) == (count == CAPACITY), "step %zu: ", (size_t)step);
             if (slot) {
-                struct slot zero = {0};
-                CHECK(memcmp(slot, &zero, sizeof(zero)) == 0, "step %zu: ", (size_t)step);
+                CHECK(check_filled(slot, sizeof(*slot), 0), "step %zu: ", (size_t)step);
                 CHECK(handle.generation % 2 == 1, "step %zu: ", (size_t)step);
                 memset(slot, 0xa5, sizeof(*slot));
                 slot->number = step;
@@ -106,8 +105,7 @@ static void wipes_what_is_given_back(void **state) {
     assert_non_null(slot);
     memset(slot, 0xa5, sizeof(*slot));
     wrn_pool_give(&pool, handle);
-    struct slot zero = {0};
-    assert_memory_equal(slot, &zero, sizeof(zero));
+    assert_true(check_filled(slot, sizeof(*slot), 0));
 }
 
 static size_t count_resident(void *map, size_t size) {
