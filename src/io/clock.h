@@ -17,3 +17,6 @@ void wrn_timer_set(int fd, wrn_mono due);
 
 /* Takes note that the timer ran out, so that its descriptor is no longer readable. */
 void wrn_timer_clear(int fd);
+
+/* Closes the timer. */
+void wrn_timer_close(int fd);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* warren-wg: a WireGuard interface in user space, driven by wg(8). Puts the parts together; holds none of
+ * their logic. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "device/args.h"
+#include "device/control.h"
+#include "device/daemon.h"
+#include "device/drops.h"
+#include "device/explain.h"
+#include "io/cleanup.h"
+#include "io/memory.h"
+
+#ifndef WRN_VERSION
+#define WRN_VERSION "0.1.0"
+#endif
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* All that runs. Zeroed parts are not there. */
+struct program {
+    uv_loop_t loop;
+    uv_signal_t signals[3];
+    struct wrn_log log;
+    struct wrn_device *device;
+    struct wrn_control *control;
+};
+
+static int show_drops(const struct wrn_args *args);
+static int run(const struct wrn_args *args);
+static int read_fd(const char *variable, int *ret_fd);
+static int serve(const char *interface, int tun_fd, int uapi_fd, int ready_fd);
+static int start(struct program *program, const char *interface, int tun_fd, int uapi_fd);
+static void start_loop(struct program *program);
+static void finish(struct program *program);
+static void on_signal(uv_signal_t *handle, int number);
+static void close_handle(uv_handle_t *handle, void *unused);
+static int fail(enum wrn_start_step step, int error, const char *interface);
+static void print_usage(FILE *out);
+
+int main(int argc, char **argv) {
+    struct wrn_args args;
+    struct wrn_args_error refused;
+    if (wrn_args_parse(argc, argv, &args, &refused) != 0) {
+        (void)fprintf(stderr, "warren-wg: %s%s%s\n", refused.why,
+                      refused.argument != NULL ? " " : "",
+                      refused.argument != NULL ? refused.argument : "");
+        print_usage(stderr);
+        return EXIT_USAGE;
+    }
+    if (args.action == WRN_ARGS_HELP) {
+        print_usage(stdout);
+        return EXIT_DONE;
+    }
+    if (args.action == WRN_ARGS_VERSION) {
+        (void)printf("warren-wg %s\n", WRN_VERSION);
+        return EXIT_DONE;
+    }
+    const char *problem = wrn_tun_name_problem(args.interface);
+    if (problem != NULL) {
+        char quoted[64];
+        wrn_log_quote(args.interface, quoted, sizeof quoted);
+        (void)fprintf(stderr, "warren-wg: %s cannot name an interface: %s\n", quoted, problem);
+        return EXIT_USAGE;
+    }
+    return args.action == WRN_ARGS_DROPS ? show_drops(&args) : run(&args);
+}
+
+static int show_drops(const struct wrn_args *args) {
+    int error = wrn_drops_show(args->interface, args->verbose, stdout);
+    if (error == 0) {
+        return EXIT_DONE;
+    }
+    const char *why =
+        error == -ENOENT ? "no program serves it; start one with `warren-wg` first"
+        : error == -EACCES || error == -EPERM ? "its socket may not be opened; run this as root"
+        : error == -EPROTO ? "the program behind it is not warren-wg and does not count"
+                           : strerror(-error);
+    (void)fprintf(stderr, "warren-wg: cannot ask interface %s: %s\n", args->interface, why);
+    return EXIT_FAILED;
+}
+
+static int run(const struct wrn_args *args) {
+    int tun_fd = -1;
+    int uapi_fd = -1;
+    int ready_fd = -1;
+    const char *wish = getenv("WG_PROCESS_FOREGROUND");
+    bool foreground = args->foreground || (wish != NULL && strcmp(wish, "1") == 0);
+    if (read_fd("WG_TUN_FD", &tun_fd) != 0 || read_fd("WG_UAPI_FD", &uapi_fd) != 0) {
+        return EXIT_FAILED;
+    }
+    if (!foreground) {
+        int keep[] = {tun_fd, uapi_fd};
+        int error = wrn_daemon_start(keep, WRN_COUNT(keep), &ready_fd);
+        if (error != 0) {
+            (void)fprintf(stderr, "warren-wg: cannot go into the background: %s; try -f\n",
+                          strerror(-error));
+            return EXIT_FAILED;
+        }
+    }
+    return serve(args->interface, tun_fd, uapi_fd, ready_fd);
+}
+
+/* Reads a descriptor from the environment; leaves 'ret_fd' alone if there is none. */
+static int read_fd(const char *variable, int *ret_fd) {
+    const char *text = getenv(variable);
+    if (text == NULL || *text == '\0') {
+        return 0;
+    }
+    if (wrn_args_parse_fd(text, ret_fd) != 0) {
+        char quoted[64];
+        wrn_log_quote(text, quoted, sizeof quoted);
+        (void)fprintf(stderr, "warren-wg: %s=%s is not the number of a descriptor\n", variable,
+                      quoted);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* Runs the interface until it ends. */
+static int serve(const char *interface, int tun_fd, int uapi_fd, int ready_fd) {
+    const char *level = getenv("LOG_LEVEL");
+    struct program *program = calloc(1, sizeof *program);
+    if (program == NULL) {
+        return fail(WRN_START_ENGINE, -ENOMEM, interface);
+    }
+    wrn_log_init(&program->log, wrn_log_level_parse(level));
+    wrn_memory_forbid_core_dumps();
+    start_loop(program);
+    int code = start(program, interface, tun_fd, uapi_fd);
+    if (code == EXIT_DONE) {
+        if (ready_fd >= 0) { /* as elsewhere: a log is written only if one was asked for */
+            wrn_daemon_ready(ready_fd, level != NULL && program->log.level != WRN_LOG_SILENT);
+        }
+        wrn_log_write(&program->log, WRN_LOG_VERBOSE, "warren-wg %s serves the interface",
+                      WRN_VERSION);
+        (void)uv_run(&program->loop, UV_RUN_DEFAULT);
+    }
+    finish(program);
+    return code;
+}
+
+/* Makes TUN, socket, engine, in the order in which names are claimed. What was made before a failure is
+ * closed by 'finish' or by whom it was handed to. */
+static int start(struct program *program, const char *interface, int tun_fd, int uapi_fd) {
+    struct wrn_tun tun = WRN_TUN_NONE;
+    struct wrn_uapi_socket socket = WRN_UAPI_SOCKET_NONE;
+    char name[WRN_TUN_NAME_SIZE];
+    int error = tun_fd >= 0 ? wrn_tun_adopt(tun_fd, &tun) : wrn_tun_create(interface, &tun);
+    if (error != 0) {
+        return fail(tun_fd >= 0 ? WRN_START_TUN_ADOPT : WRN_START_TUN_CREATE, error, interface);
+    }
+    if (wrn_tun_name(&tun, name) == 0) { /* an adopted one may have another name */
+        interface = name;
+        memcpy(program->log.interface, name, sizeof program->log.interface);
+    }
+    error = uapi_fd >= 0 ? wrn_uapi_socket_adopt(uapi_fd, &socket)
+                         : wrn_uapi_socket_open(interface, &socket);
+    if (error != 0) {
+        wrn_tun_close(&tun);
+        return fail(uapi_fd >= 0 ? WRN_START_SOCKET_ADOPT : WRN_START_SOCKET_OPEN, error,
+                    interface);
+    }
+    error = wrn_device_create(&program->loop, tun, &program->log, &program->device);
+    if (error != 0) {
+        wrn_uapi_socket_close(&socket);
+        return fail(WRN_START_ENGINE, error, interface);
+    }
+    error = wrn_control_create(&program->loop, socket, program->device, &program->log,
+                               &program->control);
+    return error != 0 ? fail(WRN_START_WATCH, error, interface) : EXIT_DONE;
+}
+
+/* Makes the loop, and the signals its business, before there is anything that a signal could leave
+ * behind. */
+static void start_loop(struct program *program) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static_assert(WRN_COUNT(numbers) == WRN_COUNT(program->signals), "one handle each");
+    int error = uv_loop_init(&program->loop);
+    WRN_ASSERT(error == 0);         /* no epoll: nothing of this can work */
+    (void)signal(SIGPIPE, SIG_IGN); /* of a log that nobody reads any more */
+    for (size_t i = 0; i < WRN_COUNT(numbers); i++) {
+        error = uv_signal_init(&program->loop, &program->signals[i]);
+        error = error != 0 ? error : uv_signal_start(&program->signals[i], on_signal, numbers[i]);
+        WRN_ASSERT(error == 0);
+    }
+}
+
+static void finish(struct program *program) {
+    wrn_control_destroy(program->control);
+    wrn_device_destroy(program->device);
+    uv_walk(&program->loop, close_handle, NULL); /* the signals, and what libuv made for itself */
+    (void)uv_run(&program->loop, UV_RUN_DEFAULT);
+    int error = uv_loop_close(&program->loop);
+    WRN_ASSERT(error == 0); /* every handle is closed */
+    free(program);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct program *program = WRN_CONTAINER(handle->loop, struct program, loop);
+    wrn_log_write(&program->log, WRN_LOG_VERBOSE, "got signal %d, ending", number);
+    uv_stop(handle->loop);
+}
+
+static void close_handle(uv_handle_t *handle, void *unused) {
+    (void)unused;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* Says what went wrong. */
+static int fail(enum wrn_start_step step, int error, const char *interface) {
+    char text[WRN_EXPLAIN_SIZE];
+    wrn_explain_start(step, error, interface, text);
+    (void)fprintf(stderr, "warren-wg: %s\n", text);
+    return EXIT_FAILED;
+}
+
+static void print_usage(FILE *out) {
+    (void)fprintf(
+        out,
+        "usage: warren-wg [-f] INTERFACE       make the interface and serve it\n"
+        "       warren-wg --drops [-v] INTERFACE\n"
+        "                                      tell why it refused packets (-v: every reason)\n"
+        "       warren-wg --version | --help\n"
+        "\n"
+        "  -f, --foreground   do not go into the background\n"
+        "\n"
+        "Configure the interface with wg(8) and ip(8). It ends with `ip link del INTERFACE`,\n"
+        "with SIGTERM, or when /var/run/wireguard/INTERFACE.sock is removed.\n"
+        "Environment: LOG_LEVEL=verbose|error|silent, WG_PROCESS_FOREGROUND=1, WG_TUN_FD, "
+        "WG_UAPI_FD\n"
+        "\n"
+        "Example: warren-wg wg0 && wg setconf wg0 wg0.conf && ip link set wg0 up\n");
+}
