@@ -98,5 +98,6 @@ size_t wrn_uapi_write_get(struct wrn_uapi_writer *writer, const struct wrn_wg *w
 size_t wrn_uapi_write_stats(const struct wrn_wg *wg, char *text, size_t size);
 
 /* Prints "errno=<error>" and the empty line. 'error' is 0 or negative and keeps its sign, as wg(8)
- * wants it; errors of enum wrn_err become the nearest of errno.h. 'size' ≥ 32. Returns the bytes. */
+ * wants it; errors of enum wrn_err become the nearest of errno.h. 'size' ≥ 32.
+ * Returns the bytes printed. */
 size_t wrn_uapi_write_errno(int error, char *text, size_t size);
