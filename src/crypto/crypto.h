@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cryptography that Warren uses, as thin wrappers over libcrypto; the only code that touches
  * key bytes. Every function is constant-time in its secrets as far as libcrypto is. Allocates only
- * in create; libcrypto does so for itself in the X25519 calls, and frees and wipes it before they
- * return. */
+ * in create; libcrypto does so for itself in X25519 and, as of OpenSSL 3.0, 128 bytes in each
+ * unkeyed hash, and wipes what it frees. Sealing, opening and macs need no memory at all. */
 #pragma once
 #include "base/base.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BLAKE2s, keyed BLAKE2s, and the HMAC and HKDF on top. Never allocates. */
+/* BLAKE2s, keyed BLAKE2s, and the HMAC and HKDF on top. Allocates nothing of its own; OpenSSL 3.0
+ * swaps its 128 bytes of state for others of the same size at the start of each unkeyed hash. */
 #include "crypto/crypto.h"
 
 #include "crypto/internal.h"

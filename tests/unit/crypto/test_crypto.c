@@ -1,8 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: contexts come and go cleanly and the constant-time helpers say what they should.
- * Method: tables; every position of a difference. */
+/* Goal: contexts come and go cleanly, also without memory or algorithms; nothing allocates but
+ * create and X25519; the constant-time helpers say what they should. Method: libcrypto gets an
+ * allocator that counts and fails on demand; every position of a difference. */
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+
 #include "crypto/crypto.h"
 #include "unit/base/check.h"
+
+static size_t allocations;         /* since the last reset */
+static size_t fails_at = SIZE_MAX; /* number of the allocation that fails, from 0 */
+
+static void *count_malloc(size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return allocations++ == fails_at ? NULL : malloc(size);
+}
+
+static void *count_realloc(void *memory, size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return allocations++ == fails_at ? NULL : realloc(memory, size);
+}
+
+static void plain_free(void *memory, const char *file, int line) {
+    (void)file;
+    (void)line;
+    free(memory);
+}
 
 static void creates_and_destroys(void **state) {
     (void)state;
@@ -21,6 +47,81 @@ static void creates_and_destroys(void **state) {
         wrn_crypto_destroy(contexts[i]);
     }
     wrn_crypto_destroy(NULL);
+}
+
+/* Asks for algorithms that are certified, which the default provider's are not. */
+static void names_a_missing_algorithm(void **state) {
+    (void)state;
+    struct wrn_crypto *crypto = NULL;
+    assert_int_equal(EVP_set_default_properties(NULL, "fips=yes"), 1);
+    assert_int_equal(wrn_crypto_create(&crypto), -ENOTSUP);
+    assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
+    assert_null(crypto);
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_int_equal(wrn_crypto_create(&crypto), 0);
+    wrn_crypto_destroy(crypto);
+}
+
+/* Each allocation fails once; AddressSanitizer sees what is lost on the way. */
+static void survives_every_failed_allocation(void **state) {
+    (void)state;
+    struct wrn_crypto *crypto = NULL;
+    int error = -1;
+    size_t failures = 0;
+    for (size_t n = 0; n < 10000 && !crypto; n++) {
+        allocations = 0;
+        fails_at = n;
+        error = wrn_crypto_create(&crypto);
+        fails_at = SIZE_MAX;
+        bool has_failed = allocations > n;
+        CHECK(error == 0 || has_failed, "allocation %zu: ", n);
+        CHECK(error == 0 || error == -ENOMEM || error == -ENOTSUP, "allocation %zu: ", n);
+        CHECK(n > 0 || error == -ENOMEM, "allocation %zu: ", n);
+        failures += error != 0;
+        if (crypto && has_failed) { /* libcrypto got along without it */
+            wrn_crypto_destroy(crypto);
+            crypto = NULL;
+        }
+    }
+    assert_int_equal(error, 0);
+    assert_true(failures > 5);
+    uint8_t key[WRN_KEY_SIZE] = {1};
+    uint8_t shared[WRN_KEY_SIZE];
+    bool ok = false;
+    for (size_t n = 0; n < 10000 && !(ok && allocations <= n); n++) {
+        memset(shared, 0xa5, sizeof(shared));
+        allocations = 0;
+        fails_at = n;
+        ok = wrn_x25519_public(crypto, key, shared);
+        fails_at = SIZE_MAX;
+        CHECK(ok != wrn_is_zero_secret(shared, sizeof(shared)), "allocation %zu: ", n);
+    }
+    assert_true(ok);
+    wrn_crypto_destroy(crypto);
+}
+
+/* What anybody may send in a flood: packets, macs and cookies. */
+static void allocates_nothing_for_packets(void **state) {
+    (void)state;
+    struct wrn_crypto *crypto;
+    uint8_t key[WRN_KEY_SIZE] = {1};
+    uint8_t nonce[WRN_XNONCE_SIZE] = {2};
+    uint8_t packet[100 + WRN_TAG_SIZE] = {3};
+    struct wrn_aead_job job = {.key = key, .in = packet, .out = packet, .size = 100};
+    wrn_span text = {packet, 100};
+    wrn_span short_key = {key, sizeof(key)};
+    assert_int_equal(wrn_crypto_create(&crypto), 0);
+    allocations = 0;
+    wrn_aead_seal_batch(crypto, &job, 1);
+    wrn_aead_open_batch(crypto, &job, 1);
+    assert_true(job.ok);
+    wrn_aead_open_batch(crypto, &job, 1);
+    assert_false(job.ok);
+    wrn_xaead_seal(crypto, key, nonce, text, packet, 16, packet);
+    assert_false(wrn_xaead_open(crypto, key, nonce, text, packet, 16, packet));
+    wrn_blake2s_mac(crypto, short_key, text, packet);
+    assert_int_equal(allocations, 0);
+    wrn_crypto_destroy(crypto);
 }
 
 static void compares(void **state) {
@@ -56,8 +157,14 @@ static void wipes(void **state) {
 }
 
 int main(void) {
+    if (CRYPTO_set_mem_functions(count_malloc, count_realloc, plain_free) != 1) {
+        return 1;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(creates_and_destroys),
+        cmocka_unit_test(names_a_missing_algorithm),
+        cmocka_unit_test(survives_every_failed_allocation),
+        cmocka_unit_test(allocates_nothing_for_packets),
         cmocka_unit_test(compares),
         cmocka_unit_test(wipes),
     };
