@@ -40,7 +40,7 @@ static size_t table_index(const struct wrn_ip *ip) {
 }
 
 static uint32_t bit(const struct wrn_ip *ip, uint32_t index) {
-    return ip->bytes[index / 8] >> (7 - index % 8) & 1u;
+    return (uint32_t)ip->bytes[index / 8] >> (7 - index % 8) & 1;
 }
 
 static bool contains(const struct wrn_prefix *prefix, const struct wrn_ip *ip) {
