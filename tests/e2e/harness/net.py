@@ -96,6 +96,7 @@ class Namespace:
         self.fd = os.open("/run/netns/" + self.name, os.O_RDONLY | os.O_CLOEXEC)
         self.ip("link set lo up")
         self.sysctl("net.ipv4.ping_group_range", "0 2147483647")
+        self.sysctl("net.ipv4.conf.all.promote_secondaries", "1")
         self.sysctl("net.ipv6.conf.all.accept_dad", "0")
         self.sysctl("net.ipv6.conf.default.accept_dad", "0")
 
