@@ -86,6 +86,37 @@ static void fills_any_size(void **state) {
     }
 }
 
+/* floor(draw * bound / 2^64), the lower half of the draw included. */
+static void draws_as_the_wide_product(void **state) {
+    (void)state;
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, check_seed(), 0);
+    struct wrn_prng copy = prng;
+    for (size_t i = 0; i < 10000; i++) {
+        uint32_t bound = (uint32_t)(wrn_prng_next(&prng) >> (32 + i % 31)) | 1u;
+        (void)wrn_prng_next(&copy);
+        uint64_t draw = wrn_prng_next(&copy);
+        uint32_t expected = (uint32_t)((__extension__(unsigned __int128) draw) * bound >> 64);
+        CHECK(wrn_rand_below(wrn_prng_rand(&prng), bound) == expected, "draw %zu: ", i);
+    }
+}
+
+static void fill_third(void *ctx, void *bytes, size_t size) {
+    uint8_t word[8];
+    assert_int_equal(size, sizeof(word));
+    wrn_store_le64(word, 0x5555555555555555u + *(const uint64_t *)ctx);
+    memcpy(bytes, word, size);
+}
+
+/* The smallest draw that gives 1 of 3 differs from the greatest that gives 0 in its last bit. */
+static void draws_exactly_at_a_boundary(void **state) {
+    (void)state;
+    uint64_t more = 0;
+    assert_int_equal(wrn_rand_below((struct wrn_rand){fill_third, &more}, 3), 0);
+    more = 1;
+    assert_int_equal(wrn_rand_below((struct wrn_rand){fill_third, &more}, 3), 1);
+}
+
 static void fill_with(void *ctx, void *bytes, size_t size) {
     memset(bytes, *(const uint8_t *)ctx, size);
 }
@@ -130,9 +161,14 @@ static void refuses_misuse(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_authors), cmocka_unit_test(seeds_by_splitmix),
-        cmocka_unit_test(separates_streams),   cmocka_unit_test(fills_any_size),
-        cmocka_unit_test(draws_in_range),      cmocka_unit_test(draws_evenly),
+        cmocka_unit_test(follows_the_authors),
+        cmocka_unit_test(seeds_by_splitmix),
+        cmocka_unit_test(separates_streams),
+        cmocka_unit_test(fills_any_size),
+        cmocka_unit_test(draws_in_range),
+        cmocka_unit_test(draws_evenly),
+        cmocka_unit_test(draws_as_the_wide_product),
+        cmocka_unit_test(draws_exactly_at_a_boundary),
         cmocka_unit_test(refuses_misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

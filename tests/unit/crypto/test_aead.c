@@ -195,7 +195,8 @@ static void refuses_every_flipped_bit(void **state) {
     assert_int_equal(ERR_peek_error(), 0); /* a flood of forgeries fills no queue */
 }
 
-/* 128 packets under runs of three keys, random sizes; the 64th is forged. */
+/* 128 packets under runs of three keys, random sizes; the 64th is forged. Packets are opened one by
+ * one too: sealing and opening must not agree on a wrong key. */
 static void isolates_a_bad_packet(void **state) {
     (void)state;
     enum { COUNT = 128, BAD = 63, ROOM = 512 };
@@ -215,6 +216,11 @@ static void isolates_a_bad_packet(void **state) {
     }
     wrn_aead_seal_batch(crypto, jobs, COUNT);
     for (size_t i = 0; i < COUNT; i++) {
+        struct wrn_aead_job single = jobs[i];
+        single.in = buffers[i];
+        single.out = other;
+        wrn_aead_open_batch(crypto, &single, 1);
+        CHECK(single.ok, "packet %zu: ", i);
         jobs[i].in = buffers[i];
         jobs[i].ok = i == BAD;
     }
@@ -249,6 +255,10 @@ static void sees_a_key_change_behind_one_pointer(void **state) {
     assert_true(open.ok);
     wrn_aead_open_batch(crypto, &open, 0); /* nothing to do */
     wrn_aead_seal_batch(crypto, &seal, 0);
+    struct wrn_aead_job last[2] = {open, open};
+    last[1].ok = false;
+    wrn_aead_open_batch(crypto, &last[1], 1); /* what lies before the first job does not count */
+    assert_true(last[1].ok);
 }
 
 /* With the key of the call before, both contexts must work under the zero key. */
