@@ -140,8 +140,8 @@ static int begin_peer(struct wrn_apply *apply, struct wrn_now now, const struct 
     return 0;
 }
 
-/* Makes the peer if it was named and is not there. That waits for the line behind public_key: before
- * "remove" and "update_only" there is nothing to make. */
+/* Makes the peer if it was named and is not there. That waits for the line behind public_key:
+ * before "remove" and "update_only" there is nothing to make. */
 static int make_peer(struct wrn_apply *apply, struct wrn_now now, const char **reterr_why) {
     if (apply->state != WRN_APPLY_NEW) {
         return 0;

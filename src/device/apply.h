@@ -35,12 +35,14 @@ struct wrn_apply {
 /* Starts a `set`. 'host' must outlive it. */
 void wrn_apply_begin(struct wrn_apply *apply, const struct wrn_apply_host *host);
 
-/* Obeys one operation. Appends at most 8 messages and 16 events to the host's 'out', which the caller
- * empties in time. Returns 0, or the negative error with which the request fails, with a sentence in
+/* Obeys one operation. Appends at most 8 messages and 16 events to the host's 'out', which the
+ * caller empties in time. Returns 0, or the negative error with which the request fails, with a
+ * sentence in
  * 'reterr_why' (static); what came before stays done. */
 WRN_NODISCARD int wrn_apply_op(struct wrn_apply *apply, struct wrn_now now,
                                const struct wrn_uapi_op *op, const char **reterr_why);
 
-/* Ends the `set`, also one that failed: the last peer's packets may go now. Returns like wrn_apply_op. */
+/* Ends the `set`, also one that failed: the last peer's packets may go now. Returns like
+ * wrn_apply_op. */
 WRN_NODISCARD int wrn_apply_end(struct wrn_apply *apply, struct wrn_now now,
                                 const char **reterr_why);

@@ -22,5 +22,6 @@ struct wrn_args_error {
 WRN_NODISCARD int wrn_args_parse(int argc, char *const *argv, struct wrn_args *ret_args,
                                  struct wrn_args_error *reterr_error);
 
-/* Reads a descriptor number from the environment's 'text': decimal, 0..INT_MAX. Returns 0 or -EINVAL. */
+/* Reads a descriptor number from the environment's 'text': decimal, 0..INT_MAX. Returns 0 or
+ * -EINVAL. */
 WRN_NODISCARD int wrn_args_parse_fd(const char *text, int *ret_fd);

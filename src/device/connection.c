@@ -69,7 +69,8 @@ int wrn_connection_read(struct wrn_connection *c) {
         }
         if (got == 0) {
             c->at_end = true;
-            /* What a client leaves unfinished is not obeyed: it may have died in the middle of it. */
+            /* What a client leaves unfinished is not obeyed: it may have died in the middle of it.
+             * */
             refuse_input(c, c->input.size > 0 ? -EPROTO : 0);
             return 0;
         }
@@ -132,8 +133,8 @@ bool wrn_connection_is_busy(const struct wrn_connection *c) {
            c->state == WRN_CONNECTION_APPLYING;
 }
 
-/* Looks whether the input begins with a whole request. Each byte is looked at a bounded number of times,
- * however small the pieces are in which it comes. */
+/* Looks whether the input begins with a whole request. Each byte is looked at a bounded number of
+ * times, however small the pieces are in which it comes. */
 static void find_request(struct wrn_connection *c) {
     size_t from = c->scanned > 0 ? c->scanned - 1 : 0; /* an end may lie across two pieces */
     const uint8_t *end = c->input.size > from

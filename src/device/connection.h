@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection to the UAPI socket: its two buffers and the request that it is at. Does the work of
- * requests in slices; decides nothing about other connections. */
+/* One connection to the UAPI socket: its two buffers and the request that it is at. Does the work
+ * of requests in slices; decides nothing about other connections. */
 #pragma once
 #include "device/apply.h"
 #include "device/device.h"
@@ -58,15 +58,17 @@ void wrn_connection_init(struct wrn_connection *connection, int fd);
 void wrn_connection_finish(struct wrn_connection *connection,
                            const struct wrn_connection_host *host);
 
-/* Reads what has come, as far as one request needs it, and finds out whether it is whole. Returns 0, or
+/* Reads what has come, as far as one request needs it, and finds out whether it is whole. Returns
+ * 0, or
  * -errno: the connection is of no use any more. */
 WRN_NODISCARD int wrn_connection_read(struct wrn_connection *connection);
 
 /* Writes what the peer takes of the answer. Returns 0, or -errno as above. */
 WRN_NODISCARD int wrn_connection_write(struct wrn_connection *connection);
 
-/* Works on the request for one slice, about a millisecond. Returns 0, or -ENOMEM: close it. The request
- * is done when the state is WRN_CONNECTION_READING, _WAITING (the next one is there) or _CLOSING again. */
+/* Works on the request for one slice, about a millisecond. Returns 0, or -ENOMEM: close it. The
+ * request is done when the state is WRN_CONNECTION_READING, _WAITING (the next one is there) or
+ * _CLOSING again. */
 WRN_NODISCARD int wrn_connection_work(struct wrn_connection *connection,
                                       const struct wrn_connection_host *host);
 

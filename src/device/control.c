@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connections of the UAPI socket. One request at a time is worked on, whoever sent it: a `get` sees
- * no half-done `set`, and the other way round. */
+/* The connections of the UAPI socket. One request at a time is worked on, whoever sent it: a `get`
+ * sees no half-done `set`, and the other way round. */
 #define _GNU_SOURCE /* accept4 */
 #include "device/control.h"
 
@@ -258,8 +258,8 @@ static void accept_client(struct wrn_control *control, int fd) {
     }
 }
 
-/* Finds a place for a new connection; if there is none, the oldest that has no request under way gives
- * way: clients that connect and say nothing must not lock others out. */
+/* Finds a place for a new connection; if there is none, the oldest that has no request under way
+ * gives way: clients that connect and say nothing must not lock others out. */
 static struct client *free_place(struct wrn_control *control) {
     struct client *oldest = NULL;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {

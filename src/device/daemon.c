@@ -74,8 +74,8 @@ static void wait_for_child(pid_t child, int ready_fd) {
     _exit(EXIT_FAILED);
 }
 
-/* Closes what we inherited beyond the standard descriptors: a lock, a pipe or a socket of whoever called
- * us would stay open for as long as the tunnel lives. */
+/* Closes what we inherited beyond the standard descriptors: a lock, a pipe or a socket of whoever
+ * called us would stay open for as long as the tunnel lives. */
 static void close_all_but(const int *keep, size_t count) {
     unsigned from = STDERR_FILENO + 1;
     for (;;) {

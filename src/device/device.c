@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The driver of one machine. Single-threaded: each callback takes one input, performs what comes out of
- * it, and leaves nothing behind. */
+/* The driver of one machine. Single-threaded: each callback takes one input, performs what comes
+ * out of it, and leaves nothing behind. */
 #include "device/device.h"
 
 #include <stdlib.h>
@@ -408,8 +408,8 @@ static bool is_bound(const struct wrn_device *device) {
     return device->udp.fd4 >= 0 || device->udp.fd6 >= 0;
 }
 
-/* Sets the timer if something is due earlier than it is set to. A later deadline waits for the timer,
- * which then finds nothing to do: that is cheaper than a system call for each packet. */
+/* Sets the timer if something is due earlier than it is set to. A later deadline waits for the
+ * timer, which then finds nothing to do: that is cheaper than a system call for each packet. */
 static void set_timer(struct wrn_device *device) {
     wrn_mono due = wrn_wg_due(device->wg);
     if (wrn_mono_before(due, device->timer_due)) {

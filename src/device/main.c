@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* warren-wg: a WireGuard interface in user space, driven by wg(8). Puts the parts together; holds none of
- * their logic. */
+/* warren-wg: a WireGuard interface in user space, driven by wg(8). Puts the parts together; holds
+ * none of their logic. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,8 +144,8 @@ static int serve(const char *interface, int tun_fd, int uapi_fd, int ready_fd) {
     return code;
 }
 
-/* Makes TUN, socket, engine, in the order in which names are claimed. What was made before a failure is
- * closed by 'finish' or by whom it was handed to. */
+/* Makes TUN, socket, engine, in the order in which names are claimed. What was made before a
+ * failure is closed by 'finish' or by whom it was handed to. */
 static int start(struct program *program, const char *interface, int tun_fd, int uapi_fd) {
     struct wrn_tun tun = WRN_TUN_NONE;
     struct wrn_uapi_socket socket = WRN_UAPI_SOCKET_NONE;

@@ -5,8 +5,8 @@
 
 enum { WRN_PEER_NAME_SIZE = 24 }; /* with the terminating zero */
 
-/* Writes "peer(ABCD…wxyz)", the first and the last four characters of the key in base64 (the padding
- * left out), or "peer(unknown)" if the handle is not live. */
+/* Writes "peer(ABCD…wxyz)", the first and the last four characters of the key in base64 (the
+ * padding left out), or "peer(unknown)" if the handle is not live. */
 void wrn_peer_name(const struct wrn_wg *wg, wrn_handle peer, char ret_name[WRN_PEER_NAME_SIZE]);
 
 /* Writes the same for a public key. */

@@ -9,15 +9,18 @@
 #include "device/peer_name.h"
 #include "io/clock.h"
 #include "io/memory.h"
+#include "wg/unreachable.h"
 
-/* Distance of two packet buffers: the largest packet with head- and tailroom, and an odd number of cache
- * lines more, so that the beginnings of neighbours do not fall on the same lines of the caches. Only the
- * pages that packets reach become resident. */
+/* Distance of two packet buffers: the largest packet with head- and tailroom, and an odd number of
+ * cache lines more, so that the beginnings of neighbours do not fall on the same lines of the
+ * caches. Only the pages that packets reach become resident. */
 enum {
     BUFFER_STRIDE = 67136,
     PACKET_AT = 64, /* of a host packet in its buffer: headroom, and on a cache line */
     DATAGRAM_ROOM = BUFFER_STRIDE - WRN_WG_TAILROOM,
-    PULL_BATCH = 16, /* small: nearly always nothing waits, and this runs after every input */
+    PULL_BATCH = 16,    /* small: nearly always nothing waits, and this runs after every input */
+    ANSWERS_BURST = 50, /* ICMP answers to the host, and how many a second after that */
+    ANSWERS_PER_S = 50,
     BUFFERS_SIZE = 2 * WRN_PUMP_BATCH * BUFFER_STRIDE,
 };
 static_assert((int)PACKET_AT >= (int)WRN_WG_HEADROOM, "the header fits before the packet");
@@ -30,6 +33,7 @@ static_assert((int)WRN_PUMP_BATCH <= (int)WRN_UDP_BATCH_MAX &&
 static uint8_t *packet_buffer(const struct wrn_pump *pump, size_t index);
 static uint8_t *datagram_buffer(const struct wrn_pump *pump, size_t index);
 static void send_packets(struct wrn_pump *pump, size_t count);
+static int answer_unreachable(struct wrn_pump *pump, wrn_mono now, size_t count);
 static void send_messages(struct wrn_pump *pump);
 static void send_batch(struct wrn_pump *pump, size_t count);
 static void log_refusal(struct wrn_pump *pump, const struct wrn_udp_sending *refused);
@@ -77,8 +81,9 @@ int wrn_pump_from_tun(struct wrn_pump *pump) {
     struct wrn_now now = wrn_clock_read();
     wrn_wg_on_packets(pump->wg, now, pump->packets, count, pump->out);
     send_packets(pump, count);
+    error = answer_unreachable(pump, now.mono, count);
     wrn_pump_settle(pump, now);
-    return count == WRN_PUMP_BATCH;
+    return error != 0 ? error : count == WRN_PUMP_BATCH;
 }
 
 int wrn_pump_from_udp(struct wrn_pump *pump, int fd) {
@@ -137,6 +142,35 @@ static void send_packets(struct wrn_pump *pump, size_t count) {
                                                           .ds = packet->outer_ecn};
     }
     send_batch(pump, ready);
+}
+
+/* Tells the host about packets that have no way through the tunnel, as the kernel's WireGuard does, so that
+ * programs fail at once instead of waiting. Returns 0 or -ENODEV. */
+static int answer_unreachable(struct wrn_pump *pump, wrn_mono now, size_t count) {
+    uint64_t earned = wrn_mono_since(now, pump->answers_refilled) / (WRN_S(1) / ANSWERS_PER_S);
+    if (earned > 0) {
+        uint64_t left = pump->answers_left + earned;
+        pump->answers_left = left > ANSWERS_BURST ? ANSWERS_BURST : (uint32_t)left;
+        pump->answers_refilled = now;
+    }
+    for (size_t i = 0; i < count && pump->answers_left > 0; i++) {
+        const struct wrn_wg_packet *packet = &pump->packets[i];
+        if (packet->drop != WRN_DROP_NO_ROUTE && packet->drop != WRN_DROP_NO_ENDPOINT) {
+            continue;
+        }
+        uint8_t text[WRN_UNREACHABLE_SIZE];
+        size_t refused = 0;
+        struct iovec answer = {text, wrn_unreachable(packet->bytes, packet->size, text)};
+        if (answer.iov_len == 0) {
+            continue;
+        }
+        pump->answers_left--;
+        int error = wrn_tun_write(pump->tun, &answer, 1, &refused); /* refused: never mind */
+        if (error != 0) {
+            return error;
+        }
+    }
+    return 0;
 }
 
 /* Sends the messages in 'out', logs the events, and empties it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locals that clean up after themselves on every early return. For code at the operating-system edge
- * only; the core owns nothing that needs it. */
+/* Locals that clean up after themselves on every early return. For code at the operating-system
+ * edge only; the core owns nothing that needs it. */
 #pragma once
 #include <stdlib.h>
 #include <unistd.h>

@@ -4,12 +4,12 @@
 #pragma once
 #include "base/clock.h"
 
-/* Reads both clocks once. The monotonic one counts while the machine sleeps (CLOCK_BOOTTIME): session
- * keys must be too old after a night in suspend. */
+/* Reads both clocks once. The monotonic one counts while the machine sleeps (CLOCK_BOOTTIME):
+ * session keys must be too old after a night in suspend. */
 struct wrn_now wrn_clock_read(void);
 
-/* Makes a timer on the monotonic clock; its descriptor is readable once it has run out. Non-blocking,
- * close-on-exec. Returns 0 and sets 'ret_fd' (the caller closes it), or -errno. */
+/* Makes a timer on the monotonic clock; its descriptor is readable once it has run out.
+ * Non-blocking, close-on-exec. Returns 0 and sets 'ret_fd' (the caller closes it), or -errno. */
 WRN_NODISCARD int wrn_timer_open(int *ret_fd);
 
 /* Makes the timer run out at 'due' (at once if that has passed); WRN_MONO_NEVER stops it. */

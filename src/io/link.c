@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rtnetlink, level-triggered: an event only says "look again", and looking again starts from the TUN
- * descriptor, which always knows its device. Nothing can be missed that way, and a device that another
- * namespace took over is found by asking the descriptor where it is.
+/* rtnetlink, level-triggered: an event only says "look again", and looking again starts from the
+ * TUN descriptor, which always knows its device. Nothing can be missed that way, and a device that
+ * another namespace took over is found by asking the descriptor where it is.
  *
- * The other namespace is watched by its id as seen from ours (NETLINK_LISTEN_ALL_NSID). A socket opened
- * inside it would keep it alive after its last process has gone, and the interface with it. */
+ * The other namespace is watched by its id as seen from ours (NETLINK_LISTEN_ALL_NSID). A socket
+ * opened inside it would keep it alive after its last process has gone, and the interface with it.
+ * */
 #define _GNU_SOURCE
 #include "io/link.h"
 
@@ -159,7 +160,8 @@ static bool is_ours(const struct wrn_link *link, struct nlmsghdr *message) {
     return link->index == 0 || (uint32_t)info.ifi_index == link->index;
 }
 
-/* Finds out in which namespace the device lives. Without the privilege to ask it is taken to be ours. */
+/* Finds out in which namespace the device lives. Without the privilege to ask it is taken to be
+ * ours. */
 static int locate(const struct wrn_link *link, const struct wrn_tun *tun, bool *ret_elsewhere,
                   int32_t *ret_nsid) {
     struct stat theirs_stat;
@@ -212,8 +214,8 @@ static int namespace_id(const struct wrn_link *link, int namespace_fd, int32_t *
     return -EAGAIN;
 }
 
-/* Makes the events cover all namespaces that ours has a number for, or only ours: on a host with many
- * containers the others are noise. */
+/* Makes the events cover all namespaces that ours has a number for, or only ours: on a host with
+ * many containers the others are noise. */
 static int set_listening(struct wrn_link *link, bool everywhere) {
     if (link->listens_everywhere == everywhere) {
         return 0;
@@ -256,8 +258,8 @@ static int get_link(const struct wrn_link *link, const char *name, bool elsewher
     return 0;
 }
 
-/* Sends a question and waits for its answer. 'answer_type' NLMSG_ERROR: only a confirmation is awaited.
- * Returns 0, with an answer that the caller frees, or the kernel's -errno. */
+/* Sends a question and waits for its answer. 'answer_type' NLMSG_ERROR: only a confirmation is
+ * awaited. Returns 0, with an answer that the caller frees, or the kernel's -errno. */
 static int ask(struct nl_sock *socket, struct nl_msg *question, uint16_t answer_type,
                struct nlmsghdr **ret_answer) {
     if (nl_send_auto(socket, question) < 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Follows one network interface through rtnetlink: up or down, MTU, name, deletion, and its move to
- * another network namespace, where it is followed from here without entering it. Changes nothing. */
+ * another network namespace, where it is followed from here without entering it. Changes nothing.
+ * */
 #pragma once
 #include "io/tun.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Log lines of the form key=value on stderr, with a level and a limit on their rate. Never hand it a
- * key: only the code at the very top logs, and it names peers by a short form of their public key. */
+/* Log lines of the form key=value on stderr, with a level and a limit on their rate. Never hand it
+ * a key: only the code at the very top logs, and it names peers by a short form of their public
+ * key. */
 #pragma once
 #include "base/clock.h"
 
@@ -16,15 +17,15 @@ struct wrn_log {
     uint64_t suppressed;
 };
 
-/* Reads the value of LOG_LEVEL: "verbose" or "debug", "error", "silent"; NULL and anything else mean
- * "error", as scripts written for other implementations expect. */
+/* Reads the value of LOG_LEVEL: "verbose" or "debug", "error", "silent"; NULL and anything else
+ * mean "error", as scripts written for other implementations expect. */
 enum wrn_log_level wrn_log_level_parse(const char *text);
 
 /* Starts a log at 'level'. */
 void wrn_log_init(struct wrn_log *log, enum wrn_log_level level);
 
-/* Writes one line if 'level' is wanted and the rate allows it (bursts of 200 lines, 100 a second after
- * that; what was left out is counted in the next line). 'format' makes the message. */
+/* Writes one line if 'level' is wanted and the rate allows it (bursts of 200 lines, 100 a second
+ * after that; what was left out is counted in the next line). 'format' makes the message. */
 void wrn_log_write(struct wrn_log *log, enum wrn_log_level level, const char *format, ...)
     WRN_PRINTF(3, 4);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TUN devices through /dev/net/tun, one packet a system call. The calls take batches, so that offloads
- * and several queues can come in behind them. */
+/* TUN devices through /dev/net/tun, one packet a system call. The calls take batches, so that
+ * offloads and several queues can come in behind them. */
 #include "io/tun.h"
 
 #include <ctype.h>
@@ -165,7 +165,8 @@ int wrn_tun_write(const struct wrn_tun *tun, const struct iovec *packets, size_t
     return 0;
 }
 
-/* Gives an interface of this network namespace the default MTU, unless somebody chose another one. */
+/* Gives an interface of this network namespace the default MTU, unless somebody chose another one.
+ * */
 static int prepare_mtu(const char *name) {
     struct ifreq request = {0};
     WRN_CLEANUP(wrn_close_fd) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

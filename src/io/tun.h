@@ -18,18 +18,20 @@ struct wrn_tun {
 /* A device that is not there: for initialisation and after close. */
 #define WRN_TUN_NONE ((struct wrn_tun){.fd = -1, .vnet_size = 0})
 
-/* Says what is wrong with 'name' as the name of a new interface: static text; NULL if it is fine. */
+/* Says what is wrong with 'name' as the name of a new interface: static text; NULL if it is fine.
+ * */
 const char *wrn_tun_name_problem(const char *name);
 
-/* Makes the device 'name' (checked with wrn_tun_name_problem) with the default MTU, down, or takes a
- * persistent one of that name that nobody uses. Returns 0, or -ENOENT, -ENODEV or -ENXIO (no /dev/net/tun,
- * no driver behind it), -EACCES or -EPERM (no privilege), -EBUSY (another program holds it), -EEXIST (an
- * interface of another kind has that name), or another -errno. */
+/* Makes the device 'name' (checked with wrn_tun_name_problem) with the default MTU, down, or takes
+ * a persistent one of that name that nobody uses. Returns 0, or -ENOENT, -ENODEV or -ENXIO (no
+ * /dev/net/tun, no driver behind it), -EACCES or -EPERM (no privilege), -EBUSY (another program
+ * holds it), -EEXIST (an interface of another kind has that name), or another -errno. */
 WRN_NODISCARD int wrn_tun_create(const char *name, struct wrn_tun *ret_tun);
 
 /* Takes over an open TUN descriptor, which belongs to the device from here on, also if this fails.
- * Gives it the default MTU if it still has the kernel's 1500. Returns 0, or -EBADF (not a descriptor of a
- * TUN device), -EPROTOTYPE (a TAP device, or one with a packet-information header), or -errno. */
+ * Gives it the default MTU if it still has the kernel's 1500. Returns 0, or -EBADF (not a
+ * descriptor of a TUN device), -EPROTOTYPE (a TAP device, or one with a packet-information header),
+ * or -errno. */
 WRN_NODISCARD int wrn_tun_adopt(int fd, struct wrn_tun *ret_tun);
 
 /* Closes the device. One without descriptor is fine. */
@@ -38,13 +40,15 @@ void wrn_tun_close(struct wrn_tun *tun);
 /* Finds the name that the device has now. Returns 0, or -ENODEV once it was deleted. */
 WRN_NODISCARD int wrn_tun_name(const struct wrn_tun *tun, char ret_name[WRN_TUN_NAME_SIZE]);
 
-/* Reads what waits, at most 'count' (1..WRN_TUN_BATCH_MAX) packets: 'packets' says where to and how much
- * room there is, and then how long each is. A packet larger than its room is cut. Returns 0 and sets
- * 'ret_count' (less than 'count': nothing is left for now), or -ENODEV once the device was deleted. */
+/* Reads what waits, at most 'count' (1..WRN_TUN_BATCH_MAX) packets: 'packets' says where to and how
+ * much room there is, and then how long each is. A packet larger than its room is cut. Returns 0
+ * and sets
+ * 'ret_count' (less than 'count': nothing is left for now), or -ENODEV once the device was deleted.
+ * */
 WRN_NODISCARD int wrn_tun_read(const struct wrn_tun *tun, struct iovec *packets, size_t count,
                                size_t *ret_count);
 
-/* Hands 'count' packets to the host. Returns 0 and sets 'ret_refused' to how many it would not take (the
- * interface is down, or a packet makes no sense), or -ENODEV once the device was deleted. */
+/* Hands 'count' packets to the host. Returns 0 and sets 'ret_refused' to how many it would not take
+ * (the interface is down, or a packet makes no sense), or -ENODEV once the device was deleted. */
 WRN_NODISCARD int wrn_tun_write(const struct wrn_tun *tun, const struct iovec *packets,
                                 size_t count, size_t *ret_refused);

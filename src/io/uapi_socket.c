@@ -14,7 +14,7 @@
 
 #define SOCKET_FOLDER "/var/run/wireguard"
 
-enum { BACKLOG = 16 };
+enum { BACKLOG = 256 };
 
 static int lock_folder(int *ret_fd);
 static int bind_at(int fd, const struct sockaddr_un *address);

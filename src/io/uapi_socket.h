@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The socket file through which an interface is configured: made, found, removed. Reads no request. */
+/* The socket file through which an interface is configured: made, found, removed. Reads no request.
+ * */
 #pragma once
 #include <sys/types.h>
 #include "base/base.h"
@@ -19,12 +20,14 @@ struct wrn_uapi_socket {
 /* Writes the path of the socket of interface 'name' (at most 15 bytes). */
 void wrn_uapi_socket_path(const char *name, char ret_path[WRN_UAPI_PATH_MAX]);
 
-/* Makes the socket of interface 'name', mode 0600, and its folder if it is missing, mode 0700. A file
- * that a dead process left behind is replaced. Returns 0, or -EADDRINUSE (a live process serves it), or
+/* Makes the socket of interface 'name', mode 0600, and its folder if it is missing, mode 0700. A
+ * file that a dead process left behind is replaced. Returns 0, or -EADDRINUSE (a live process
+ * serves it), or
  * -errno. */
 WRN_NODISCARD int wrn_uapi_socket_open(const char *name, struct wrn_uapi_socket *ret_socket);
 
-/* Takes over a listening Unix socket, which belongs to us from here on, also if this fails. Returns 0, or
+/* Takes over a listening Unix socket, which belongs to us from here on, also if this fails. Returns
+ * 0, or
  * -ENOTSOCK, -EINVAL (not listening, not Unix), or -errno. */
 WRN_NODISCARD int wrn_uapi_socket_adopt(int fd, struct wrn_uapi_socket *ret_socket);
 
@@ -34,6 +37,6 @@ bool wrn_uapi_socket_is_there(const struct wrn_uapi_socket *socket);
 /* Closes the socket and removes its file if it is still ours. One without descriptor is fine. */
 void wrn_uapi_socket_close(struct wrn_uapi_socket *socket);
 
-/* Connects to the socket of interface 'name'. Returns 0 and sets 'ret_fd' (blocking, the caller closes
- * it), or -ENOENT, -ECONNREFUSED, -EACCES or another -errno. */
+/* Connects to the socket of interface 'name'. Returns 0 and sets 'ret_fd' (blocking, the caller
+ * closes it), or -ENOENT, -ECONNREFUSED, -EACCES or another -errno. */
 WRN_NODISCARD int wrn_uapi_socket_connect(const char *name, int *ret_fd);

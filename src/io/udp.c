@@ -177,7 +177,8 @@ static int set_options(int fd, int family, uint32_t mark) {
     if (family == AF_INET) {
         error = set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
         error = error != 0 ? error : set_int(fd, IPPROTO_IP, IP_RECVTOS, 1);
-        /* No DF bit: a datagram too large for the path is fragmented, as the kernel's WireGuard has it. */
+        /* No DF bit: a datagram too large for the path is fragmented, as the kernel's WireGuard has
+         * it. */
         error = error != 0 ? error : set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
     } else {
         error = set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
@@ -244,7 +245,8 @@ static void send_family(int fd, sa_family_t family, struct wrn_udp_scratch *scra
         }
         if (error == EAGAIN && may_wait) {
             /* The link is slower than the host. A short wait holds the TUN's queue back, where TCP
-             * notices; but other peers may be on faster links, so it stays short and happens once. */
+             * notices; but other peers may be on faster links, so it stays short and happens once.
+             * */
             struct pollfd room = {.fd = fd, .events = POLLOUT};
             may_wait = poll(&room, 1, SEND_WAIT_MS) > 0;
             continue;
@@ -293,8 +295,8 @@ static size_t prepare(sa_family_t family, struct wrn_udp_scratch *scratch,
     return prepared;
 }
 
-/* Tells whether the kernel may have refused a datagram because its source address is no longer ours, or
- * no longer fits the route. */
+/* Tells whether the kernel may have refused a datagram because its source address is no longer
+ * ours, or no longer fits the route. */
 static bool is_source_error(int error) {
     return error == EINVAL || error == EADDRNOTAVAIL || error == ENETUNREACH ||
            error == EHOSTUNREACH || error == ENODEV;

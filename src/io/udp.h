@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two UDP sockets (IPv4 and IPv6) behind one port: datagrams in batches, each with the addresses of
- * both ends and its DS field. Looks into no datagram. */
+/* The two UDP sockets (IPv4 and IPv6) behind one port: datagrams in batches, each with the
+ * addresses of both ends and its DS field. Looks into no datagram. */
 #pragma once
 #include "base/address.h"
 
@@ -42,9 +42,10 @@ struct wrn_udp_sending {
 /* Makes the scratch room, to be freed with free(). Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_udp_scratch_create(struct wrn_udp_scratch **ret_scratch);
 
-/* Opens both sockets on 'port', or on one that is free for both families if it is 0, and marks them. A
- * family that the machine does not have is left out. Returns 0, or -EADDRINUSE, -EACCES (a port below
- * 1024), -EPERM (the mark needs CAP_NET_ADMIN), -EAFNOSUPPORT (neither family), or another -errno. */
+/* Opens both sockets on 'port', or on one that is free for both families if it is 0, and marks
+ * them. A family that the machine does not have is left out. Returns 0, or -EADDRINUSE, -EACCES (a
+ * port below 1024), -EPERM (the mark needs CAP_NET_ADMIN), -EAFNOSUPPORT (neither family), or
+ * another -errno. */
 WRN_NODISCARD int wrn_udp_open(uint16_t port, uint32_t mark, struct wrn_udp *ret_udp);
 
 /* Closes them. Closed ones are fine. */
@@ -57,8 +58,8 @@ WRN_NODISCARD int wrn_udp_set_mark(struct wrn_udp *udp, uint32_t mark);
 size_t wrn_udp_receive(int fd, struct wrn_udp_scratch *scratch, struct wrn_udp_received *batch,
                        size_t count);
 
-/* Sends 'count' (1..WRN_UDP_BATCH_MAX) datagrams, one system call a family unless the kernel refuses
- * some. Waits at most 10 ms where the socket's buffer is full. What the kernel refuses because of its
- * source address is sent again without one. The outcome stands in 'batch'. */
+/* Sends 'count' (1..WRN_UDP_BATCH_MAX) datagrams, one system call a family unless the kernel
+ * refuses some. Waits at most 10 ms where the socket's buffer is full. What the kernel refuses
+ * because of its source address is sent again without one. The outcome stands in 'batch'. */
 void wrn_udp_send(const struct wrn_udp *udp, struct wrn_udp_scratch *scratch,
                   struct wrn_udp_sending *batch, size_t count);
