@@ -18,7 +18,7 @@ enum wrn_apply_peer {
     WRN_APPLY_NO_PEER,
     WRN_APPLY_NEW, /* named, not there yet: made by the first line that needs it */
     WRN_APPLY_LIVE,
-    WRN_APPLY_SKIPPED, /* its lines change nothing: removed, our own key, or update_only and absent */
+    WRN_APPLY_SKIPPED, /* its lines change nothing: removed, our own key, or only to update */
 };
 
 /* Where a `set` stands. */

@@ -35,7 +35,7 @@ struct wrn_udp_sending {
     struct wrn_path path;
     uint8_t ds; /* whole DS field of the outer header */
     bool
-        source_refused; /* out: it went (or failed) without path.local, which is not ours any more */
+        source_refused; /* out: went (or failed) without path.local, which is ours no more */
     int error;          /* out: 0, or the -errno with which the kernel refused it */
 };
 

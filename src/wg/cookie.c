@@ -7,8 +7,8 @@
 
 static_assert((int)WRN_WG_MAC_SIZE == (int)WRN_MAC_SIZE, "one MAC size");
 
-/* A cookie is used for mac2 only while its maker's secret surely still lives: the secret's age plus the
- * time a message travels. */
+/* A cookie is used for mac2 only while its maker's secret surely still lives: the secret's age plus
+ * the time a message travels. */
 #define COOKIE_USE_NS (WRN_WG_COOKIE_LIFE_NS - WRN_WG_REKEY_TIMEOUT_NS)
 
 static void label_key(struct wrn_crypto *crypto, const char *label,
@@ -109,8 +109,8 @@ enum wrn_drop wrn_cookie_read_reply(struct wrn_crypto *crypto, struct wrn_cookie
     return WRN_DROP_NONE;
 }
 
-/* The keys of both MAC fields follow from a public key: no secret is in them, so that even a machine
- * under load can check mac1 before any other work. */
+/* The keys of both MAC fields follow from a public key: no secret is in them, so that even a
+ * machine under load can check mac1 before any other work. */
 static void label_key(struct wrn_crypto *crypto, const char *label,
                       const uint8_t public_key[WRN_WG_KEY_SIZE], uint8_t ret_key[WRN_WG_KEY_SIZE]) {
     wrn_blake2s(crypto, (wrn_span){(const uint8_t *)label, 8}, (wrn_span){public_key, WRN_KEY_SIZE},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two MACs of handshake messages and the cookies behind the second: proof of knowing whom one talks
- * to (mac1), proof of owning an address (mac2). No I/O. Source: WireGuard paper, sections 5.3, 5.4.4, 5.4.7. */
+/* The two MACs of handshake messages and the cookies behind the second: proof of knowing whom one
+ * talks to (mac1), proof of owning an address (mac2). No I/O. Source: WireGuard paper, sections
+ * 5.3, 5.4.4, 5.4.7. */
 #pragma once
 #include "base/address.h"
 #include "base/clock.h"
@@ -49,13 +50,14 @@ void wrn_cookie_write_reply(struct wrn_crypto *crypto, struct wrn_cookie_checker
                             const uint8_t *message, size_t size,
                             uint8_t ret_reply[WRN_WG_COOKIE_SIZE]);
 
-/* Appends mac1 and, with a fresh cookie in the jar, mac2 to a message of 'size' bytes (MACs included). */
+/* Appends mac1 and, with a fresh cookie in the jar, mac2 to a message of 'size' bytes (MACs
+ * included). */
 void wrn_cookie_add_macs(struct wrn_crypto *crypto, struct wrn_cookie_jar *jar, wrn_mono now,
                          const uint8_t remote_static[WRN_WG_KEY_SIZE], uint8_t *message,
                          size_t size);
 
-/* Takes the cookie out of a reply. Returns WRN_DROP_NONE, WRN_DROP_UNEXPECTED_COOKIE (nothing was sent
- * that it could answer) or WRN_DROP_BAD_COOKIE. */
+/* Takes the cookie out of a reply. Returns WRN_DROP_NONE, WRN_DROP_UNEXPECTED_COOKIE (nothing was
+ * sent that it could answer) or WRN_DROP_BAD_COOKIE. */
 enum wrn_drop wrn_cookie_read_reply(struct wrn_crypto *crypto, struct wrn_cookie_jar *jar,
                                     wrn_mono now, const uint8_t remote_static[WRN_WG_KEY_SIZE],
                                     const uint8_t reply[WRN_WG_COOKIE_SIZE]);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handshake messages in and out: who may shake hands with us, how often, and what follows.
  *
- * Our own initiation and the peer's are independent of each other: answering the peer does not spoil ours.
- * When both begin at once both handshakes complete, and one rule picks the session that lives on: the one
- * that the smaller public key began (see on_response). Nobody has to wait for a retry. */
+ * Our own initiation and the peer's are independent of each other: answering the peer does not
+ * spoil ours. When both begin at once both handshakes complete, and one rule picks the session that
+ * lives on: the one that the smaller public key began (see on_response). Nobody has to wait for a
+ * retry. */
 #include "wg/machine.h"
 
 #include "base/bytes.h"
@@ -146,8 +147,8 @@ static void set_state(struct wrn_wg_peer *peer, enum wrn_wg_state state, struct 
     peer->state = state;
 }
 
-/* Both static keys never change for a peer, so their product is made once, when first needed: a hundred
- * thousand configured peers must not cost as many multiplications at start. */
+/* Both static keys never change for a peer, so their product is made once, when first needed: a
+ * hundred thousand configured peers must not cost as many multiplications at start. */
 static bool ensure_static_static(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
     if (!peer->has_static_static) {
         peer->has_static_static =
@@ -156,8 +157,8 @@ static bool ensure_static_static(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
     return peer->has_static_static;
 }
 
-/* Each initiation to a peer carries a later time than the one before, also after our clock was set back:
- * else the peer would take it for a replay. */
+/* Each initiation to a peer carries a later time than the one before, also after our clock was set
+ * back: else the peer would take it for a replay. */
 static void next_timestamp(struct wrn_wg_peer *peer, wrn_wall wall) {
     uint8_t stamp[WRN_WG_TIMESTAMP_SIZE];
     wrn_noise_timestamp(wall, stamp);
@@ -174,8 +175,8 @@ static void next_timestamp(struct wrn_wg_peer *peer, wrn_wall wall) {
     memcpy(peer->sent_timestamp, stamp, sizeof stamp);
 }
 
-/* Decides whether an initiation or response is worth public-key arithmetic. Under load it is only with
- * a cookie, which proves its address, and then as often as one address may. */
+/* Decides whether an initiation or response is worth public-key arithmetic. Under load it is only
+ * with a cookie, which proves its address, and then as often as one address may. */
 static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
                            const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out) {
     const struct wrn_endpoint *from = &datagram->path.remote;
@@ -206,8 +207,9 @@ static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
             return WRN_DROP_RATE_TABLE_FULL;
         }
     }
-    /* One address gets only so many replies, so that a flood from few addresses costs little; when the
-     * table is full of addresses (forged ones, then) everybody gets a reply: none may be shut out. */
+    /* One address gets only so many replies, so that a flood from few addresses costs little; when
+     * the table is full of addresses (forged ones, then) everybody gets a reply: none may be shut
+     * out. */
     if (wrn_rate_table_take(&wg->cookie_rates, now.mono, &from->ip) == WRN_RATE_LIMITED) {
         return WRN_DROP_RATE_LIMITED;
     }
@@ -319,15 +321,16 @@ static enum wrn_drop on_response(struct wrn_wg *wg, struct wrn_now now,
     wrn_session_start(session, now.mono, true, wrn_load_le32(message + WRN_WG_SENDER_AT), &keys);
     wrn_wipe(&keys, sizeof keys);
     peer->pending_session = WRN_HANDLE_NONE; /* the session belongs to the set from here on */
-    /* Both began at once if a session of the peer's making waits as NEXT. Each side compares the same
-     * two keys and so both settle on the same session. */
+    /* Both began at once if a session of the peer's making waits as NEXT. Each side compares the
+     * same two keys and so both settle on the same session. */
     bool we_yield = memcmp(wg->identity.public_key, peer->public_key, WRN_KEY_SIZE) > 0;
     wrn_session_set_add(&wg->sessions, &peer->sessions, session, we_yield);
     wrn_wg_push_event(out, WRN_WG_EVENT_RESPONSE_RECEIVED, peer->self, 0);
     wrn_wg_timers_any_received(wg, now, peer);
     wrn_wg_timers_session_derived(wg, now, peer);
     wrn_wg_handshake_complete(wg, now, peer, out);
-    /* The responder cannot send before it hears from us on the new session: say something at once. */
+    /* The responder cannot send before it hears from us on the new session: say something at once.
+     * */
     if (peer->staged.count > 0) {
         wrn_wg_release_staged(wg, now, peer, out);
     } else {
@@ -352,8 +355,9 @@ static enum wrn_drop on_cookie_reply(struct wrn_wg *wg, struct wrn_now now,
     }
     peer->rx_bytes += datagram->size;
     wrn_wg_push_event(out, WRN_WG_EVENT_COOKIE_RECEIVED, peer->self, 0);
-    /* Try again at once with the cookie instead of waiting for the retry, but only once a timed try, so
-     * that a peer that demands cookies forever is not asked faster than the network turns round. */
+    /* Try again at once with the cookie instead of waiting for the retry, but only once a timed
+     * try, so that a peer that demands cookies forever is not asked faster than the network turns
+     * round. */
     if (wrn_handle_equal(session->self, peer->pending_session) && !peer->cookie_retry_used) {
         peer->next_initiation_sent = now.mono;
         wrn_wg_initiate(wg, now, peer, true, out);

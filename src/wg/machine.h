@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of a machine, shared by the files that make it up; nobody outside src/wg includes it. */
+/* The inside of a machine, shared by the files that make it up; nobody outside src/wg includes it.
+ * */
 #pragma once
 #include "base/heap.h"
 #include "base/keymap.h"
@@ -117,7 +118,8 @@ struct wrn_wg {
 /* Counts a refusal and returns its reason. */
 enum wrn_drop wrn_wg_drop(struct wrn_wg *wg, enum wrn_drop reason);
 
-/* Appends a message with the peer's path and returns it; 'out' must have room, as the limits promise. */
+/* Appends a message with the peer's path and returns it; 'out' must have room, as the limits
+ * promise. */
 struct wrn_wg_message *wrn_wg_push_message(struct wrn_wg_out *out, const struct wrn_path *path,
                                            wrn_handle peer, size_t size);
 
@@ -130,8 +132,9 @@ struct wrn_wg_peer *wrn_wg_peer_get(const struct wrn_wg *wg, wrn_handle peer);
 
 /* ---- handshake.c ---- */
 
-/* Sends an initiation to the peer, unless the endpoint is not known or we have no key; if a handshake
- * message went out less than REKEY-TIMEOUT ago, as soon as that has passed and packets still wait. A fresh start ('retry' false) resets the count of attempts. */
+/* Sends an initiation to the peer, unless the endpoint is not known or we have no key; if a
+ * handshake message went out less than REKEY-TIMEOUT ago, as soon as that has passed and packets
+ * still wait. A fresh start ('retry' false) resets the count of attempts. */
 void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer, bool retry,
                      struct wrn_wg_out *out);
 
@@ -156,8 +159,8 @@ enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
 void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                            struct wrn_wg_out *out);
 
-/* Lets the peer's staged packets go: marks it ready if its session is, else starts a handshake. Nothing
- * happens if no packet waits. */
+/* Lets the peer's staged packets go: marks it ready if its session is, else starts a handshake.
+ * Nothing happens if no packet waits. */
 void wrn_wg_release_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                            struct wrn_wg_out *out);
 

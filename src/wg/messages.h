@@ -5,7 +5,8 @@
 #include "base/base.h"
 
 /*  initiation      0        4        8             40               88           116     132    148
- *                  | type 1 | sender | ephemeral32 | static 32 + 16 | stamp 12+16 | mac1 16 | mac2 16
+ *                  | type 1 | sender | ephemeral32 | static 32 + 16 | stamp 12+16 | mac1 16 | mac2
+ * 16
  *  response        0        4        8          12            44         60     76     92
  *                  | type 2 | sender | receiver | ephemeral32 | empty 16 | mac1 | mac2
  *  cookie reply    0        4          8          32              64

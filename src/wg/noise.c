@@ -32,8 +32,8 @@ static bool open_and_hash(struct wrn_crypto *crypto, struct wrn_noise_transcript
                           uint8_t *out);
 
 void wrn_noise_timestamp(wrn_wall wall, uint8_t ret_stamp[WRN_WG_TIMESTAMP_SIZE]) {
-    /* TAI64 labels count from 2^62 and run 10 s ahead of UTC since 1972 (leap seconds are not followed:
-     * both ends only compare stamps of one sender). */
+    /* TAI64 labels count from 2^62 and run 10 s ahead of UTC since 1972 (leap seconds are not
+     * followed: both ends only compare stamps of one sender). */
     wrn_store_be64(ret_stamp, UINT64_C(0x400000000000000a) + (uint64_t)wall.s);
     wrn_store_be32(ret_stamp + 8, wall.ns & ~UINT32_C(0xffffff));
 }

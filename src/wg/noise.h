@@ -42,8 +42,9 @@ struct wrn_noise_keys {
     uint8_t receive[WRN_WG_KEY_SIZE];
 };
 
-/* Writes wall time as TAI64N, coarsened to 2^24 ns so that the clock's fine bits stay private. Later
- * times give greater bytes. Source: paper, section 5.4.2; https://cr.yp.to/libtai/tai64.html. */
+/* Writes wall time as TAI64N, coarsened to 2^24 ns so that the clock's fine bits stay private.
+ * Later times give greater bytes. Source: paper, section 5.4.2; https://cr.yp.to/libtai/tai64.html.
+ * */
 void wrn_noise_timestamp(wrn_wall wall, uint8_t ret_stamp[WRN_WG_TIMESTAMP_SIZE]);
 
 /* Writes an initiation up to its mac1 (the first 116 bytes of 'ret_message').
@@ -72,7 +73,8 @@ wrn_noise_check_initiation(struct wrn_crypto *crypto, const uint8_t message[WRN_
                            const uint8_t static_static[WRN_WG_KEY_SIZE],
                            struct wrn_noise_received *received);
 
-/* Writes the response to a checked initiation up to its mac1 (60 bytes) and derives the responder's keys.
+/* Writes the response to a checked initiation up to its mac1 (60 bytes) and derives the responder's
+ * keys.
  * 'psk' all zero for none. Returns false if a point is of low order; then 'ret_keys' is wiped. */
 WRN_NODISCARD bool wrn_noise_write_response(struct wrn_crypto *crypto,
                                             struct wrn_noise_received *received,
@@ -82,8 +84,8 @@ WRN_NODISCARD bool wrn_noise_write_response(struct wrn_crypto *crypto,
                                             uint8_t ret_message[WRN_WG_RESPONSE_SIZE],
                                             struct wrn_noise_keys *ret_keys);
 
-/* Reads the response to a pending initiation and derives the initiator's keys. 'pending' stays as it was,
- * so that a forged response does not spoil the handshake.
+/* Reads the response to a pending initiation and derives the initiator's keys. 'pending' stays as
+ * it was, so that a forged response does not spoil the handshake.
  * Returns WRN_DROP_NONE or WRN_DROP_BAD_HANDSHAKE; then 'ret_keys' is wiped. */
 WRN_NODISCARD enum wrn_drop wrn_noise_read_response(struct wrn_crypto *crypto,
                                                     const struct wrn_noise_identity *identity,

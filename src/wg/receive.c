@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Datagrams from the network. Data packets of a batch are opened together; a handshake message in between
- * is handled in its turn, so that packets right behind the response that gave them keys find those. */
+/* Datagrams from the network. Data packets of a batch are opened together; a handshake message in
+ * between is handled in its turn, so that packets right behind the response that gave them keys
+ * find those. */
 #include "wg/machine.h"
 
 #include "base/bytes.h"
@@ -90,8 +91,8 @@ static void open_jobs(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_datag
     wg->job_count = 0;
 }
 
-/* What one packet whose tag was checked means. Earlier packets of the batch may have moved sessions on, so
- * it is looked up again. */
+/* What one packet whose tag was checked means. Earlier packets of the batch may have moved sessions
+ * on, so it is looked up again. */
 static enum wrn_drop accept_data(struct wrn_wg *wg, struct wrn_now now,
                                  struct wrn_wg_datagram *datagram, wrn_handle owner,
                                  const struct wrn_aead_job *job, struct wrn_wg_out *out) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets from the host: routed by destination, sealed in place in batches, or kept while a handshake
- * runs. Packets of one peer never overtake each other: while some are kept, later ones queue behind. */
+/* Packets from the host: routed by destination, sealed in place in batches, or kept while a
+ * handshake runs. Packets of one peer never overtake each other: while some are kept, later ones
+ * queue behind. */
 #include "wg/machine.h"
 
 #include "base/bytes.h"

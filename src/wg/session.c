@@ -64,7 +64,8 @@ void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set
     wrn_handle *at = set->at;
     WRN_ASSERT(session->state == WRN_SESSION_READY);
     if (!session->initiator) {
-        /* It cannot send before it is confirmed. What was PREVIOUS goes, CURRENT goes on until then. */
+        /* It cannot send before it is confirmed. What was PREVIOUS goes, CURRENT goes on until
+         * then. */
         wrn_session_drop(table, at[WRN_SESSION_PREVIOUS]);
         wrn_session_drop(table, at[WRN_SESSION_NEXT]);
         at[WRN_SESSION_PREVIOUS] = WRN_HANDLE_NONE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions: one set of transport keys each, found by the index that the other side puts on its packets.
- * A slot is taken when we name an index in a handshake and keeps it for the session's life. No I/O. */
+/* Sessions: one set of transport keys each, found by the index that the other side puts on its
+ * packets. A slot is taken when we name an index in a handshake and keeps it for the session's
+ * life. No I/O. */
 #pragma once
 #include "base/clock.h"
 #include "base/pool.h"
@@ -9,7 +10,8 @@
 #include "wg/noise.h"
 #include "wg/replay.h"
 
-/* HANDSHAKE --keys--> READY        A slot of an initiation waits without keys; a responder's slot and an
+/* HANDSHAKE --keys--> READY        A slot of an initiation waits without keys; a responder's slot
+ * and an
  *                                  answered initiation have them. */
 enum wrn_session_state { WRN_SESSION_HANDSHAKE, WRN_SESSION_READY };
 
@@ -30,8 +32,9 @@ struct wrn_session_table {
     struct wrn_pool pool;
 };
 
-/* The three sessions that a peer may have. PREVIOUS still receives, CURRENT sends and receives, NEXT is a
- * responder's new session that sends only after the initiator proved that it has the keys. */
+/* The three sessions that a peer may have. PREVIOUS still receives, CURRENT sends and receives,
+ * NEXT is a responder's new session that sends only after the initiator proved that it has the
+ * keys. */
 enum wrn_session_place {
     WRN_SESSION_PREVIOUS,
     WRN_SESSION_CURRENT,
@@ -49,9 +52,9 @@ enum { WRN_SESSION_INDEX_BITS = 20, WRN_SESSIONS_MAX = 1 << WRN_SESSION_INDEX_BI
 void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *arena,
                             uint32_t capacity);
 
-/* Takes a slot in state HANDSHAKE for 'peer' and gives it an index: its place, and random bits that make
- * a late packet for an earlier session miss. The table must be sized so that it cannot be full (four
- * slots a peer). */
+/* Takes a slot in state HANDSHAKE for 'peer' and gives it an index: its place, and random bits that
+ * make a late packet for an earlier session miss. The table must be sized so that it cannot be full
+ * (four slots a peer). */
 struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle peer,
                                      struct wrn_rand rand);
 
@@ -68,18 +71,20 @@ struct wrn_session *wrn_session_find(const struct wrn_session_table *table, uint
 void wrn_session_start(struct wrn_session *session, wrn_mono now, bool initiator,
                        uint32_t remote_index, const struct wrn_noise_keys *keys);
 
-/* Tells whether a session may still send or receive: it is ready, younger than REJECT-AFTER-TIME and has
- * counters left. */
+/* Tells whether a session may still send or receive: it is ready, younger than REJECT-AFTER-TIME
+ * and has counters left. */
 bool wrn_session_usable(const struct wrn_session *session, wrn_mono now);
 
-/* Puts a new READY session in its place. As initiator it is CURRENT at once; as responder it is NEXT.
- * 'keep_next' decides a crossing, when both sides began at once and a session made by the other waits as
- * NEXT: true leaves that one in its place, to take over when it is confirmed; false makes it PREVIOUS.
- * Both sides must decide opposite ways (see handshake.c). */
+/* Puts a new READY session in its place. As initiator it is CURRENT at once; as responder it is
+ * NEXT.
+ * 'keep_next' decides a crossing, when both sides began at once and a session made by the other
+ * waits as NEXT: true leaves that one in its place, to take over when it is confirmed; false makes
+ * it PREVIOUS. Both sides must decide opposite ways (see handshake.c). */
 void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
                          const struct wrn_session *session, bool keep_next);
 
-/* Notes that an authentic packet came in on 'session'. If it was NEXT it becomes CURRENT; returns whether. */
+/* Notes that an authentic packet came in on 'session'. If it was NEXT it becomes CURRENT; returns
+ * whether. */
 bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
                              const struct wrn_session *session);
 

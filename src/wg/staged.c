@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets that wait for a handshake. Blocks are numbered from 1 so that zeroed memory means "none". */
+/* Packets that wait for a handshake. Blocks are numbered from 1 so that zeroed memory means "none".
+ * */
 #include "wg/staged.h"
 
 enum { BLOCK_HEADER_SIZE = 12, BLOCK_DATA_SIZE = WRN_STAGED_BLOCK_SIZE - BLOCK_HEADER_SIZE };

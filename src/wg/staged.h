@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets that wait for a handshake: copies in chains of fixed blocks, bounded a queue and in total.
- * Pure data structure, memory from an arena. */
+/* Packets that wait for a handshake: copies in chains of fixed blocks, bounded a queue and in
+ * total. Pure data structure, memory from an arena. */
 #pragma once
 #include "base/arena.h"
 
@@ -28,9 +28,10 @@ struct wrn_staged_queue {
 /* Takes room for about 'size' bytes of packets from 'arena'. */
 void wrn_staged_pool_init(struct wrn_staged_pool *pool, struct wrn_arena *arena, size_t size);
 
-/* Appends a copy of 'packet' (0..65,535 bytes). While 'count_max' packets wait already, or the queue or the
- * pool has no room, the oldest of this queue give way.
- * 'ret_dropped' counts the packets that gave way, the new one included if even that did not help. */
+/* Appends a copy of 'packet' (0..65,535 bytes). While 'count_max' packets wait already, or the
+ * queue or the pool has no room, the oldest of this queue give way.
+ * 'ret_dropped' counts the packets that gave way, the new one included if even that did not help.
+ * */
 void wrn_staged_push(struct wrn_staged_pool *pool, struct wrn_staged_queue *queue, wrn_span packet,
                      uint32_t count_max, uint32_t *ret_dropped);
 

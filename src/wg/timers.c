@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When a peer has to act without being asked. The five deadlines of struct wrn_wg_peer are set by facts;
- * the heap holds one node a peer that is never later than its earliest deadline: moving a deadline back,
- * as each packet does, costs nothing, and an early wake-up finds the true one. */
+/* When a peer has to act without being asked. The five deadlines of struct wrn_wg_peer are set by
+ * facts; the heap holds one node a peer that is never later than its earliest deadline: moving a
+ * deadline back, as each packet does, costs nothing, and an early wake-up finds the true one. */
 #include "wg/machine.h"
 
 static uint64_t jitter(struct wrn_wg *wg);

@@ -95,8 +95,8 @@ static bool is_error4(uint8_t icmp_type) {
     return icmp_type == 3 || icmp_type == 4 || icmp_type == 5 || icmp_type == 11 || icmp_type == 12;
 }
 
-/* Looks behind the extension headers: an ICMPv6 error may hide there. What cannot be read to its upper
- * layer is not answered. */
+/* Looks behind the extension headers: an ICMPv6 error may hide there. What cannot be read to its
+ * upper layer is not answered. */
 static bool may_answer6(const uint8_t *packet, size_t size) {
     enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60, CHAIN_MAX = 8 };
     uint8_t next = packet[6];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One WireGuard interface as a machine without I/O: peers, handshakes, timers, sessions, cryptokey
- * routing. The driver hands in datagrams, host packets, commands and the time, and performs what comes
- * out. Not thread-safe. */
+ * routing. The driver hands in datagrams, host packets, commands and the time, and performs what
+ * comes out. Not thread-safe. */
 #pragma once
 #include "base/address.h"
 #include "base/clock.h"
@@ -51,7 +51,7 @@ struct wrn_wg_packet {
     size_t size;    /* in: its bytes (pull: bytes that fit at 'bytes', head and tail excluded) */
     uint8_t *datagram; /* out: UDP payload, begins in the headroom */
     size_t
-        datagram_size; /* out: its bytes; 0: nothing to send now (kept for a handshake, or refused) */
+        datagram_size; /* out: its bytes; 0: none to send now (kept, or refused) */
     struct wrn_path path; /* out: where to */
     wrn_handle peer;      /* out: whose it is, for wrn_wg_forget_source */
     uint8_t outer_ecn;    /* out: ECN bits for the outer header */
@@ -98,8 +98,8 @@ struct wrn_wg_event {
     uint32_t detail; /* attempt number of INITIATION_SENT; new state of STATE */
 };
 
-/* What an input led to besides its own packets. The caller sets the counts to 0 before the call; each
- * input call appends at most three messages a packet. */
+/* What an input led to besides its own packets. The caller sets the counts to 0 before the call;
+ * each input call appends at most three messages a packet. */
 struct wrn_wg_out {
     uint32_t message_count;
     uint32_t event_count;
@@ -113,8 +113,9 @@ struct wrn_wg_out {
 /* Returns the bytes of memory that wrn_wg_init needs for 'options'. Mostly untouched until used. */
 size_t wrn_wg_memory_size(const struct wrn_wg_options *options);
 
-/* Builds a machine in 'memory' (zeroed, 64-byte aligned, wrn_wg_memory_size bytes), which the caller keeps
- * until after finish. 'crypto' must outlive it. It starts down, without key or peers. */
+/* Builds a machine in 'memory' (zeroed, 64-byte aligned, wrn_wg_memory_size bytes), which the
+ * caller keeps until after finish. 'crypto' must outlive it. It starts down, without key or peers.
+ * */
 struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
                            struct wrn_crypto *crypto, struct wrn_rand rand);
 
@@ -127,19 +128,19 @@ void wrn_wg_finish(struct wrn_wg *wg);
 void wrn_wg_on_datagrams(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_datagram *batch,
                          size_t count, struct wrn_wg_out *out);
 
-/* Takes 1..WRN_WG_BATCH_MAX packets from the host, in order, and seals them in place, or keeps a copy
- * while a handshake runs. */
+/* Takes 1..WRN_WG_BATCH_MAX packets from the host, in order, and seals them in place, or keeps a
+ * copy while a handshake runs. */
 void wrn_wg_on_packets(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                        size_t count, struct wrn_wg_out *out);
 
-/* Fetches up to 'count' kept packets whose session is ready now, sealed, into the caller's buffers, each
- * with room for WRN_WG_PACKET_MAX bytes between its head- and tailroom. Returns how many. Call it after
- * every other input until it returns 0. */
+/* Fetches up to 'count' kept packets whose session is ready now, sealed, into the caller's buffers,
+ * each with room for WRN_WG_PACKET_MAX bytes between its head- and tailroom. Returns how many. Call
+ * it after every other input until it returns 0. */
 size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                           size_t count, struct wrn_wg_out *out);
 
-/* Does what is due, bounded by the room in 'out'; wrn_wg_due tells when to call again (maybe at once).
- * Early and repeated calls are legal. */
+/* Does what is due, bounded by the room in 'out'; wrn_wg_due tells when to call again (maybe at
+ * once). Early and repeated calls are legal. */
 void wrn_wg_on_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_out *out);
 
 /* Returns when wrn_wg_on_time wants to be called, WRN_MONO_NEVER if nothing is scheduled. */
@@ -150,27 +151,29 @@ void wrn_wg_count_drop(struct wrn_wg *wg, enum wrn_drop reason, uint64_t count);
 
 /* ---- commands ---- */
 
-/* Brings the interface up (starts persistent keepalives) or down (forgets sessions, handshakes and kept
- * packets, as the kernel does). */
+/* Brings the interface up (starts persistent keepalives) or down (forgets sessions, handshakes and
+ * kept packets, as the kernel does). */
 void wrn_wg_set_up(struct wrn_wg *wg, struct wrn_now now, bool up, struct wrn_wg_out *out);
 
 /* Sets the MTU of the host's interface in bytes: padding never makes a packet larger than it. */
 void wrn_wg_set_mtu(struct wrn_wg *wg, uint32_t mtu_bytes);
 
-/* Sets our private key; all zero removes it. Sessions made with another key are forgotten; a peer whose
- * public key is ours is removed, as the kernel does. Returns 0 or -ENOMEM, then nothing changed. */
+/* Sets our private key; all zero removes it. Sessions made with another key are forgotten; a peer
+ * whose public key is ours is removed, as the kernel does. Returns 0 or -ENOMEM, then nothing
+ * changed. */
 WRN_NODISCARD int wrn_wg_set_private_key(struct wrn_wg *wg, struct wrn_now now,
                                          const uint8_t key[WRN_WG_KEY_SIZE]);
 
 /* Finds the peer with this public key. Returns its handle or WRN_HANDLE_NONE. */
 wrn_handle wrn_wg_peer_find(const struct wrn_wg *wg, const uint8_t public_key[WRN_WG_KEY_SIZE]);
 
-/* Adds a peer. Returns 0 and sets 'ret_peer', or -EEXIST, -EINVAL (our own public key), WRN_ERR_FULL. */
+/* Adds a peer. Returns 0 and sets 'ret_peer', or -EEXIST, -EINVAL (our own public key),
+ * WRN_ERR_FULL. */
 WRN_NODISCARD int wrn_wg_peer_add(struct wrn_wg *wg, struct wrn_now now,
                                   const uint8_t public_key[WRN_WG_KEY_SIZE], wrn_handle *ret_peer);
 
-/* Removes a peer with all it has. A handle that is not live is ignored, here and in every command below
- * (those that can fail return WRN_ERR_NOT_FOUND). */
+/* Removes a peer with all it has. A handle that is not live is ignored, here and in every command
+ * below (those that can fail return WRN_ERR_NOT_FOUND). */
 void wrn_wg_peer_remove(struct wrn_wg *wg, wrn_handle peer);
 
 /* Sets the preshared key, all zero for none; used from the next handshake on. */
@@ -180,8 +183,8 @@ void wrn_wg_peer_set_psk(struct wrn_wg *wg, wrn_handle peer, const uint8_t key[W
 void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle peer,
                               const struct wrn_endpoint *endpoint);
 
-/* Sets the persistent keepalive interval, seconds 0..65535, 0 = off. Turning it on makes one due at once if
- * the interface is up and the endpoint known. */
+/* Sets the persistent keepalive interval, seconds 0..65535, 0 = off. Turning it on makes one due at
+ * once if the interface is up and the endpoint known. */
 void wrn_wg_peer_set_keepalive(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer,
                                uint16_t interval_s);
 
@@ -192,12 +195,13 @@ WRN_NODISCARD int wrn_wg_peer_allow(struct wrn_wg *wg, wrn_handle peer,
 void wrn_wg_peer_disallow(struct wrn_wg *wg, wrn_handle peer, const struct wrn_prefix *prefix);
 void wrn_wg_peer_disallow_all(struct wrn_wg *wg, wrn_handle peer);
 
-/* Makes packets that wait for the peer go out if they can: starts a handshake where one is needed. The
- * driver calls it after a configuration change, as the kernel does. */
+/* Makes packets that wait for the peer go out if they can: starts a handshake where one is needed.
+ * The driver calls it after a configuration change, as the kernel does. */
 void wrn_wg_peer_kick(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer,
                       struct wrn_wg_out *out);
 
-/* Forgets the source address towards a peer: the kernel refused it, the next send lets it choose. */
+/* Forgets the source address towards a peer: the kernel refused it, the next send lets it choose.
+ * */
 void wrn_wg_forget_source(struct wrn_wg *wg, wrn_handle peer);
 
 /* Forgets all source addresses (the listen port or the network changed). */
@@ -218,8 +222,8 @@ struct wrn_wg_peer_info {
     uint16_t keepalive_s;
 };
 
-/* Walks the peers in the order of their places: start with *cursor = 0; returns WRN_HANDLE_NONE at the
- * end. Removing the peer just returned is allowed. */
+/* Walks the peers in the order of their places: start with *cursor = 0; returns WRN_HANDLE_NONE at
+ * the end. Removing the peer just returned is allowed. */
 wrn_handle wrn_wg_peer_next(const struct wrn_wg *wg, uint32_t *cursor);
 
 /* Describes a peer. Returns false, with 'ret_info' untouched, if the handle is not live. */

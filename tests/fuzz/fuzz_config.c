@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: no configuration breaks a machine, and what it prints configures another one the same way.
- * Method: the input is the body of one or more sets (an empty line ends each), obeyed line by line as the
- * device does; then the printed state is fed to a second machine and both are compared. */
+ * Method: the input is the body of one or more sets (an empty line ends each), obeyed line by line
+ * as the device does; then the printed state is fed to a second machine and both are compared. */
 #include "fuzz.h"
 
 #include <stdlib.h>

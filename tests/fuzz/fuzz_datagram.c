@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: no datagram, no packet from the host and no order of them breaks a machine. Method: the input is a
- * program for a small world of machines: inject raw bytes, damage and repeat real messages, seal
- * malformed inner packets with real keys, send, let time pass. After each step the invariants hold. */
+/* Goal: no datagram, no packet from the host and no order of them breaks a machine. Method: the
+ * input is a program for a small world of machines: inject raw bytes, damage and repeat real
+ * messages, seal malformed inner packets with real keys, send, let time pass. After each step the
+ * invariants hold. */
 #include "fuzz.h"
 
 #include <stdlib.h>

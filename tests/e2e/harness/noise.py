@@ -376,7 +376,8 @@ HEADER = """\
 #   i_*, r_*           initiator and responder: static_private, static_public, ephemeral_private
 #                      (clamped already), ephemeral_public, index (sender index, 4 bytes as sent)
 #   psk                32 bytes, all zero = none
-#   timestamp_s        seconds since 1970 UTC, 8 bytes big-endian; timestamp_ns: 4 bytes big-endian, a
+#   timestamp_s        seconds since 1970 UTC, 8 bytes big-endian; timestamp_ns: 4 bytes big-endian,
+# a
 #                      multiple of 2^24, so that rounding it down changes nothing
 #   timestamp          the 12 bytes of TAI64N made of them
 #   initiation         message 1, 148 bytes; response: message 2, 92 bytes; mac2 zero unless said

@@ -15,7 +15,8 @@ if "/" in WARREN_WG:
 
 WARREN, WIREGUARD_GO = "warren", "wireguard-go"
 
-# For work on the tests themselves: WARREN_WG=wireguard-go runs all that any implementation must satisfy.
+# For work on the tests themselves: WARREN_WG=wireguard-go runs all that any implementation must
+# satisfy.
 STAND_IN = os.path.basename(WARREN_WG) == WIREGUARD_GO
 
 SANITIZER = re.compile(r"^.*(AddressSanitizer|ThreadSanitizer|LeakSanitizer|MemorySanitizer"

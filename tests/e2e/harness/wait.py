@@ -4,8 +4,8 @@
 import os
 import time
 
-# Sanitizer builds and crowded machines are slower: WARREN_TEST_SLOW=4 makes every deadline four times
-# as long. It changes no expectation.
+# Sanitizer builds and crowded machines are slower: WARREN_TEST_SLOW=4 makes every deadline four
+# times as long. It changes no expectation.
 SLOW = max(1.0, float(os.environ.get("WARREN_TEST_SLOW", "1")))
 STEP_S = 0.015
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: data packets go to the right peer and host, unchanged, once, or are refused by name.
- * Method: machines in virtual time; sealed packets are replayed, damaged, redirected and reordered. */
+ * Method: machines in virtual time; sealed packets are replayed, damaged, redirected and reordered.
+ * */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -264,7 +265,8 @@ static void congestion_marks_cross_the_tunnel(void **state) {
     assert_int_equal(world_drops(w, B, WRN_DROP_CONGESTION), 1);
 }
 
-/* One call with a whole batch: handshake, data of the new keys, forged and repeated packets between. */
+/* One call with a whole batch: handshake, data of the new keys, forged and repeated packets
+ * between. */
 static void a_mixed_batch_is_taken_in_order(void **state) {
     struct world *w = *state;
     world_send(w, A, B, 64, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: handshakes between machines do what the WireGuard paper, section 5, says, also when they cross,
- * are replayed, forged, or come while the machine is under load.
- * Method: machines in virtual time; held datagrams are delivered, lost, repeated or changed by the test. */
+/* Goal: handshakes between machines do what the WireGuard paper, section 5, says, also when they
+ * cross, are replayed, forged, or come while the machine is under load.
+ * Method: machines in virtual time; held datagrams are delivered, lost, repeated or changed by the
+ * test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -238,8 +239,8 @@ static bool drop_responses(struct world *w, struct world_datagram *d) {
     return d->bytes[0] != WRN_WG_TYPE_RESPONSE;
 }
 
-/* A responder may not initiate for 5 s after its response. If that was lost, its packets must not wait
- * for the next packet to try again. */
+/* A responder may not initiate for 5 s after its response. If that was lost, its packets must not
+ * wait for the next packet to try again. */
 static void a_packet_that_waits_for_the_next_allowed_initiation_is_not_forgotten(void **state) {
     struct world *w = *state;
     w->filter = drop_responses;

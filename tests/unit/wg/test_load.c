@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: under a flood of handshakes the machine demands cookies, answers addresses fairly, never sends more
- * than it got, and legitimate peers still get through at once.
+/* Goal: under a flood of handshakes the machine demands cookies, answers addresses fairly, never
+ * sends more than it got, and legitimate peers still get through at once.
  * Method: initiations with a valid mac1 and random content, made here, injected in virtual time. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: handshake messages, keys, MACs and cookies are right to the byte.
- * Method: transcripts made by an independent implementation (tests/vectors/handshake.txt) are written and
- * read by ours with the same ephemeral keys; then every byte is damaged once. */
+ * Method: transcripts made by an independent implementation (tests/vectors/handshake.txt) are
+ * written and read by ours with the same ephemeral keys; then every byte is damaged once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

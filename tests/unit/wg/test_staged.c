@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: kept packets come out unchanged, in order, and no queue takes more than its share.
- * Method: a naive model (arrays of sizes and seeds) beside the real pool, random operations from a printed
- * seed; directed tests of the limits. */
+ * Method: a naive model (arrays of sizes and seeds) beside the real pool, random operations from a
+ * printed seed; directed tests of the limits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: each deadline of the WireGuard paper, section 6, and of the reference implementations passes when
- * it should and does what it should. Method: two machines in virtual time; the filter silences one of
- * them where a test needs silence; jump from deadline to deadline. */
+/* Goal: each deadline of the WireGuard paper, section 6, and of the reference implementations
+ * passes when it should and does what it should. Method: two machines in virtual time; the filter
+ * silences one of them where a test needs silence; jump from deadline to deadline. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

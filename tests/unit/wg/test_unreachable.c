@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: packets without a way are answered with a correct ICMP error, and never where the RFCs forbid it.
- * Method: packets of each kind, the answer checked field by field and its checksums by summing up. */
+/* Goal: packets without a way are answered with a correct ICMP error, and never where the RFCs
+ * forbid it. Method: packets of each kind, the answer checked field by field and its checksums by
+ * summing up. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
 
 enum { TRANSCRIPT_FIELD_MAX = 512 };
 
-/* Loads one field of one section into 'ret_bytes'. Fails the running test if the file, the section or the
- * field is missing. Returns its size in bytes. */
+/* Loads one field of one section into 'ret_bytes'. Fails the running test if the file, the section
+ * or the field is missing. Returns its size in bytes. */
 size_t transcript_get(const char *section, const char *field,
                       uint8_t ret_bytes[TRANSCRIPT_FIELD_MAX]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A few machines on a perfect network in virtual time, for tests: what one sends, another gets, unless
- * the test's filter takes it away. Everything is drawn from one seed. */
+/* A few machines on a perfect network in virtual time, for tests: what one sends, another gets,
+ * unless the test's filter takes it away. Everything is drawn from one seed. */
 #pragma once
 #include "base/clock.h"
 #include "base/rand.h"
@@ -61,13 +61,13 @@ struct world {
     uint32_t event_count;
 };
 
-/* Makes a world with 'sides' machines that are up and know each other: side n has inner address 10.0.0.n+1
- * and fd00::n+1, endpoint 192.0.2.n+1:1000+n. Time starts at 1,000 s. */
+/* Makes a world with 'sides' machines that are up and know each other: side n has inner address
+ * 10.0.0.n+1 and fd00::n+1, endpoint 192.0.2.n+1:1000+n. Time starts at 1,000 s. */
 struct world *world_create(uint64_t seed, int sides, uint32_t handshakes_per_s);
 void world_destroy(struct world *world);
 
-/* Sends an inner IPv4 packet of 'size' bytes (≥ 28) from one side's host to another's, and delivers what
- * follows unless held. 'stamp' goes behind the header and is checked for order on arrival. */
+/* Sends an inner IPv4 packet of 'size' bytes (≥ 28) from one side's host to another's, and delivers
+ * what follows unless held. 'stamp' goes behind the header and is checked for order on arrival. */
 void world_send(struct world *world, int from, int to, size_t size, uint64_t stamp);
 
 /* Hands a datagram to a side as if it came from 'path' (for forgeries and replays). */
