@@ -19,8 +19,7 @@ struct wrn_link_state {
     uint32_t mtu_bytes;
     bool up;
     bool elsewhere; /* lives in another network namespace than we do */
-    bool
-        hidden; /* elsewhere, and we may not look there: 'mtu_bytes' and 'up' say nothing */
+    bool hidden;    /* elsewhere, and we may not look there: 'mtu_bytes' and 'up' say nothing */
 };
 
 /* Opens the sockets in the network namespace of the caller. Returns 0 or -errno. */

@@ -33,10 +33,9 @@ struct wrn_udp_sending {
     const uint8_t *bytes;
     size_t size;
     struct wrn_path path;
-    uint8_t ds; /* whole DS field of the outer header */
-    bool
-        source_refused; /* out: went (or failed) without path.local, which is ours no more */
-    int error;          /* out: 0, or the -errno with which the kernel refused it */
+    uint8_t ds;          /* whole DS field of the outer header */
+    bool source_refused; /* out: went (or failed) without path.local, which is ours no more */
+    int error;           /* out: 0, or the -errno with which the kernel refused it */
 };
 
 /* Makes the scratch room, to be freed with free(). Returns 0 or -ENOMEM. */

@@ -49,9 +49,8 @@ struct wrn_wg_datagram {
 struct wrn_wg_packet {
     uint8_t *bytes; /* in: IP packet, with WRN_WG_HEADROOM before and WRN_WG_TAILROOM behind it */
     size_t size;    /* in: its bytes (pull: bytes that fit at 'bytes', head and tail excluded) */
-    uint8_t *datagram; /* out: UDP payload, begins in the headroom */
-    size_t
-        datagram_size; /* out: its bytes; 0: none to send now (kept, or refused) */
+    uint8_t *datagram;    /* out: UDP payload, begins in the headroom */
+    size_t datagram_size; /* out: its bytes; 0: none to send now (kept, or refused) */
     struct wrn_path path; /* out: where to */
     wrn_handle peer;      /* out: whose it is, for wrn_wg_forget_source */
     uint8_t outer_ecn;    /* out: ECN bits for the outer header */
