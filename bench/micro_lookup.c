@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measures cryptokey routing with a hundred thousand owners and a million prefixes of one family: memory a
- * prefix, time to fill, to find and to remove. Prints JSON lines, then a table. Measures nothing else.
+/* Measures cryptokey routing with a hundred thousand owners and a million prefixes of one family:
+ * memory a prefix, time to fill, to find and to remove. Prints JSON lines, then a table.
  *
  *     micro_lookup [PREFIXES [OWNERS [SEED]]] */
 #include <stdio.h>
@@ -192,7 +192,7 @@ static void draw_prefixes(struct bench *bench, uint8_t family) {
     }
 }
 
-/* Draws 'distinct' addresses and repeats them: inside random prefixes, host bits random, or anywhere. */
+/* Draws 'distinct' addresses and repeats them: inside random prefixes, or anywhere. */
 static void draw_addresses(struct bench *bench, uint8_t family, uint32_t distinct, bool inside) {
     uint32_t bytes = family == WRN_FAMILY_IPV4 ? 4 : 16;
     for (uint32_t i = 0; i < LOOKUPS; i++) {
@@ -215,8 +215,9 @@ static void draw_addresses(struct bench *bench, uint8_t family, uint32_t distinc
     }
 }
 
-/* Returns the nanoseconds of a lookup, best of three rounds. With 'chained' each address waits for the answer
- * before it; without, the processor may overlap them as it does for the packets of a batch. */
+/* Returns the nanoseconds of a lookup, best of three rounds. With 'chained' each address waits for
+ * the answer before it; without, the processor may overlap them as it does for the packets of a
+ * batch. */
 static double measure_lookups(const struct bench *bench, bool chained) {
     bool v4 = bench->addresses[0].family == WRN_FAMILY_IPV4;
     double best = 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cryptokey routing: a path-compressed binary trie a family. Pure data structure: no clock, no I/O, no
- * allocation after init.
+/* Cryptokey routing: a path-compressed binary trie a family. Pure data structure: no clock, no I/O,
+ * no allocation after init.
  *
- * A node stands for a prefix. It either has an owner, or it is a branch, and then it has two children:
- * n prefixes never take more than 2n - 1 nodes. A child lies strictly inside its parent's prefix, under
- * child[b] if the first bit behind the parent's prefix is b. Bits behind a node's own prefix are zero.
+ * A node stands for a prefix. It either has an owner, or it is a branch, and then it has two
+ * children: n prefixes never take more than 2n - 1 nodes. A child lies strictly inside its parent's
+ * prefix, under child[b] if the first bit behind the parent's prefix is b. Bits behind a node's own
+ * prefix are zero.
  *
  *     0.0.0.0/0 (owner 7) --0-- 10.0.0.0/8 (owner 3) --0-- 10.64.0.0/9 (branch) ...
  *
@@ -41,7 +42,7 @@ struct node6 {
 };
 static_assert(sizeof(struct node6) == 32, "two IPv6 nodes a cache line");
 
-/* The way back up, and the owner's list: 'next' ends with 0, 'previous' of the first is the last. */
+/* The way up, and the owner's list: 'next' ends with 0, 'previous' of the first is the last. */
 struct wrn_allowed_ips_link {
     uint32_t parent;
     uint32_t next;
@@ -150,9 +151,9 @@ void wrn_allowed_ips_unset_all(struct wrn_allowed_ips *ips, uint32_t owner) {
     }
 }
 
-/* One shift answers both questions. If the node contains the address, the bits that they have in common
- * fall off and the top bit of what is left, the node's being zero there, picks the child; if not, more than
- * one bit is left. */
+/* One shift answers both questions. If the node contains the address, the bits that they have in
+ * common fall off and the top bit of what is left, the node's being zero there, picks the child; if
+ * not, more than one bit is left. */
 uint32_t wrn_allowed_ips_find4(const struct wrn_allowed_ips *ips, const uint8_t address[4]) {
     const struct node4 *nodes = ips->table[0].nodes;
     uint32_t key = wrn_load_be32(address);
@@ -293,7 +294,7 @@ static uint32_t node_owner(const struct wrn_allowed_ips_table *table, uint32_t i
     return (node_at(table, index)->value >> LENGTH_BITS) - 1;
 }
 
-/* Takes a node without owner, children or parent. There is one: the count of prefixes bounds them. */
+/* Takes a node without owner, children or parent. There is one: prefixes_max sees to it. */
 static uint32_t take_node(struct wrn_allowed_ips_table *table, struct key key, uint32_t length) {
     uint32_t index = table->free_head;
     if (index != 0) {
@@ -321,8 +322,8 @@ static void give_node(struct wrn_allowed_ips_table *table, uint32_t index) {
 
 /* ---- the trie ---- */
 
-/* Walks down as long as the nodes contain the prefix strictly. Returns the first node that does not, or 0,
- * and the last one that does, or 0. */
+/* Walks down as long as the nodes contain the prefix strictly. Returns the first node that does
+ * not, or 0, and the last one that does, or 0. */
 static uint32_t descend(const struct wrn_allowed_ips_table *table, struct key key, uint32_t length,
                         uint32_t *ret_parent) {
     uint32_t parent = 0;
@@ -381,8 +382,8 @@ static void hang(struct wrn_allowed_ips_table *table, uint32_t parent, uint32_t 
     }
 }
 
-/* Takes a node's owner away, then every node that has no more reason to be: itself unless it branches,
- * and a parent that branched only because of it. */
+/* Takes a node's owner away, then every node that has no more reason to be: itself unless it
+ * branches, and a parent that branched only because of it. */
 static void remove_prefix(struct wrn_allowed_ips_table *table, uint32_t index) {
     list_remove(table, index);
     table->prefix_count--;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cryptokey routing: which peer owns an inner address, by longest prefix. One path-compressed binary trie
- * a family, in fixed tables. Pure data structure: no clock, no I/O, no allocation after init.
+/* Cryptokey routing: which peer owns an inner address, by longest prefix. One path-compressed
+ * binary trie a family, in fixed tables. Pure data structure: no clock, no I/O, no allocation after
+ * init.
  * Source: WireGuard paper, section 2. */
 #pragma once
 #include "base/address.h"
@@ -44,12 +45,13 @@ bool wrn_allowed_ips_unset(struct wrn_allowed_ips *ips, const struct wrn_prefix 
 /* Removes every prefix of 'owner'. O(its prefixes). */
 void wrn_allowed_ips_unset_all(struct wrn_allowed_ips *ips, uint32_t owner);
 
-/* Returns the owner of the longest prefix that contains the address (4 or 16 bytes, network order), or
- * WRN_ALLOWED_IPS_NOBODY. No write, no branch on anything but the address and the trie. */
+/* Returns the owner of the longest prefix that contains the address (4 or 16 bytes, network order),
+ * or WRN_ALLOWED_IPS_NOBODY. No write, no branch on anything but the address and the trie. */
 uint32_t wrn_allowed_ips_find4(const struct wrn_allowed_ips *ips, const uint8_t address[4]);
 uint32_t wrn_allowed_ips_find6(const struct wrn_allowed_ips *ips, const uint8_t address[16]);
 
-/* Walks the prefixes of 'owner', IPv4 first, each family in the order in which they were given to it
- * unless some were removed. Start with *cursor = 0; returns false at the end. No change in between. */
+/* Walks the prefixes of 'owner', IPv4 first, each family in the order in which they were given to
+ * it unless some were removed. Start with *cursor = 0; returns false at the end. No change in
+ * between. */
 bool wrn_allowed_ips_next(const struct wrn_allowed_ips *ips, uint32_t owner, uint64_t *cursor,
                           struct wrn_prefix *ret_prefix);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Congestion marks carried through a tunnel. Touches the ECN bits and the IPv4 header checksum, no other
- * byte of a packet. */
+/* Congestion marks carried through a tunnel. Touches the ECN bits and the IPv4 header checksum, no
+ * other byte of a packet. */
 #include "wg/ecn.h"
 
 #include "base/bytes.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Token buckets, one alone or a bounded table of them by source address. Pure data structure: the time
- * is handed in, nothing is allocated after init. */
+/* Token buckets, one alone or a bounded table of them by source address. Pure data structure: the
+ * time is handed in, nothing is allocated after init. */
 #include "wg/rate_limit.h"
 
 #include "base/bytes.h"
@@ -25,7 +25,7 @@ static uint64_t interval_ns(uint32_t rate_per_s);
 static uint64_t debt_at(const struct wrn_bucket *bucket, wrn_mono now);
 static void key_bytes(const struct wrn_ip *address, uint8_t ret_bytes[HASHED_BYTES]);
 
-/* The bucket is kept as what is missing from it, so that a zeroed one is full at any time, also at 0. */
+/* The bucket is kept as what is missing from it: so a zeroed one is full at any time, also at 0. */
 bool wrn_bucket_take(struct wrn_bucket *bucket, wrn_mono now, uint32_t rate_per_s, uint32_t burst) {
     uint64_t cost = interval_ns(rate_per_s);
     uint64_t debt = debt_at(bucket, now);
@@ -81,8 +81,8 @@ enum wrn_rate_result wrn_rate_table_take(struct wrn_rate_table *table, wrn_mono 
     return WRN_RATE_PASS;
 }
 
-/* What a token costs. Rounded down: a rate that does not divide a second is exceeded by less than one
- * part in 10^9 / rate. */
+/* What a token costs. Rounded down: a rate that does not divide a second is exceeded by less than
+ * one part in 10^9 / rate. */
 static uint64_t interval_ns(uint32_t rate_per_s) {
     uint64_t cost = WRN_S(1) / rate_per_s;
     return cost == 0 ? 1 : cost;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Anti-replay window: a ring of 64-bit words over the counters. Pure data structure: no clock, no I/O,
- * no allocation. */
+/* Anti-replay window: a ring of 64-bit words over the counters. Pure data structure: no clock, no
+ * I/O, no allocation. */
 #include "wg/replay.h"
 
-/* One word of the ring is always partly ahead of the newest counter, so the window that can be told apart
- * is a word shorter than the ring. */
+/* One word of the ring is always partly ahead of the newest counter, so the window that can be told
+ * apart is a word shorter than the ring. */
 enum { WORD_BITS = 64, WORDS = WRN_REPLAY_BITS / WORD_BITS, SPAN = WRN_REPLAY_BITS - WORD_BITS };
 static_assert((WORDS & (WORDS - 1)) == 0, "the ring index is a mask");
 

@@ -14,7 +14,7 @@ struct wrn_replay {
  *
  * Call only after the packet's tag verified: an attacker must not be able to move the window.
  * 'counter'  as received, host byte order; refused from 2^64 - 2^13 - 1 on (REJECT-AFTER-MESSAGES).
- * Returns    true if new; false (caller counts WRN_DROP_REPLAY) if repeated or too old. Cannot fail.
+ * Returns    true if new; false (caller counts WRN_DROP_REPLAY) if repeated or too old.
  * Cost       O(1); at most WRN_REPLAY_BITS / 64 word writes after a jump.
  * Source     RFC 6479 (ring of blocks, no shifting); WireGuard paper, section 5.4.6. */
 WRN_NODISCARD bool wrn_replay_accept(struct wrn_replay *window, uint64_t counter);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cryptokey routing compared with a deliberately naive model: a list that is searched from end to end, bit
- * by bit. Random tables of nested prefixes, and small tables enumerated. */
+/* Cryptokey routing compared with a deliberately naive model: a list that is searched from end to
+ * end, bit by bit. Random tables of nested prefixes, and small tables enumerated. */
 #include "wg/allowed_ips.h"
 
 #include <setjmp.h>
@@ -141,7 +141,7 @@ struct run {
     struct wrn_ip clusters[2][CLUSTERS];
 };
 
-/* Draws an address near a cluster: equal to it up to a random bit, arbitrary behind; or anywhere. */
+/* Draws an address near a cluster: equal to it up to a random bit, different or random behind. */
 static struct wrn_ip draw_address(struct run *run) {
     uint64_t r = wrn_prng_next(&run->prng);
     size_t family = r & 1;
@@ -203,7 +203,7 @@ static void assert_same_answer(const struct run *run, const struct wrn_ip *ip, u
     }
 }
 
-/* Counts agree, and no node is left that nothing needs: n prefixes explain at most n - 1 branches. */
+/* Counts agree, and no node is left that nothing needs: n prefixes explain n - 1 branches. */
 static void assert_same_counts(const struct run *run, uint32_t step) {
     for (size_t i = 0; i < 2; i++) {
         const struct wrn_allowed_ips_table *table = &run->ips.table[i];
@@ -262,8 +262,9 @@ static void start_run(struct run *run, uint32_t seed, uint32_t prefixes_max) {
 }
 
 /* Goal: every operation answers like the model on tables of all sizes, and nothing leaks.
- * Method: 270,000 random operations over nine seeds, the table growing and shrinking by turns; after each a
- * look-up, the counts and the list of an owner. At last all is removed and no node may be in use. */
+ * Method: 270,000 random operations over nine seeds, the table growing and shrinking by turns;
+ * after each a look-up, the counts and the list of an owner. At last all is removed and no node may
+ * be in use. */
 static void random_tables_agree_with_the_model(void **state) {
     (void)state;
     static const uint32_t prefixes_max[] = {1, 2, 3, 7, 20, 64, 150, 400, 400};
@@ -343,9 +344,9 @@ static void check_subset(struct wrn_allowed_ips *ips, const struct wrn_prefix *p
     }
 }
 
-/* Goal: no shape of a small trie is answered or taken apart wrongly, wherever in the address it lies.
- * Method: all 32,768 subsets of the fifteen prefixes of three bits, at the ends of the addresses and across
- * the middle of an IPv6 address. */
+/* Goal: no shape of a small trie is answered or taken apart wrongly, wherever it lies.
+ * Method: all 32,768 subsets of the fifteen prefixes of three bits, at the ends of the addresses
+ * and across the middle of an IPv6 address. */
 static void every_small_table_is_right(void **state) {
     (void)state;
     static const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the congestion marks: the whole table of RFC 6040, Figure 4, on IPv4 and IPv6 packets. */
+/* Tests of the congestion marks: the whole table of RFC 6040, Figure 4, on both families. */
 #include "wg/ecn.h"
 
 #include <setjmp.h>
@@ -47,8 +47,8 @@ static void make_ipv6(struct wrn_prng *prng, uint8_t packet[PACKET_SIZE], uint8_
     packet[1] = (uint8_t)((packet[1] & ~0x30) | ecn << 4);
 }
 
-/* Goal: all 16 combinations give the RFC's result, the IPv4 checksum stays right and no other byte changes.
- * Method: random packets with and without options; checksum computed anew; difference taken bit by bit. */
+/* Goal: all 16 combinations give the RFC's result, the checksum stays right, nothing else changes.
+ * Method: random packets with and without options; checksum computed anew; all bytes compared. */
 static void merge_follows_figure_4(void **state) {
     (void)state;
     struct wrn_prng prng;
@@ -77,8 +77,8 @@ static void merge_follows_figure_4(void **state) {
     }
 }
 
-/* Goal: the checksum's corner values survive. Method: every identification field with a header whose sum is
- * thereby every 16-bit value, marked CE. */
+/* Goal: the checksum's corner values survive. Method: every identification field with a header
+ * whose sum is thereby every 16-bit value, marked CE. */
 static void every_checksum_is_updated_right(void **state) {
     (void)state;
     struct wrn_prng prng;
@@ -111,7 +111,7 @@ static void wrong_checksum_stays_wrong(void **state) {
 }
 
 /* Goal: bytes that are no complete IP header are neither read beyond their end nor changed.
- * Method: every first nibble with every size up to a whole header, in a buffer of just that size. */
+ * Method: every first nibble with every size up to a whole header, in a buffer of that size. */
 static void other_bytes_are_left_alone(void **state) {
     (void)state;
     for (uint32_t nibble = 0; nibble < 16; nibble++) {

@@ -114,8 +114,8 @@ static void steady_rate_is_exact(void **state) {
     }
 }
 
-/* Goal: no overflow at the ends of every range. Method: largest burst, slowest rate, largest gaps, and a
- * time that steps back, which must give nothing away. */
+/* Goal: no overflow at the ends of every range. Method: largest burst, slowest rate, largest gaps,
+ * and a time that steps back, which must give nothing away. */
 static void extremes_do_not_overflow(void **state) {
     (void)state;
     struct wrn_bucket bucket = {0};
@@ -146,7 +146,7 @@ static void drain(struct wrn_rate_table *table, wrn_mono now, struct wrn_ip ip) 
     assert_takes(table, now, ip, WRN_RATE_LIMITED);
 }
 
-/* Goal: each IPv4 address has a bucket of its own; an IPv6 /64 shares one; the families do not mix. */
+/* Goal: each IPv4 address has a bucket of its own; an IPv6 /64 shares one; families do not mix. */
 static void addresses_are_counted_as_specified(void **state) {
     (void)state;
     struct wrn_rate_table table;
@@ -164,7 +164,20 @@ static void addresses_are_counted_as_specified(void **state) {
     drain(&table, now, ipv6(0, 0));
 }
 
-/* Goal: a full table says so, keeps the addresses that it has, and takes new ones when the old have refilled.
+/* Goal: an IPv4 address and the IPv6 network with the same leading bytes never share a bucket,
+ * wherever the hash puts them. Method: many pairs, each in a small fresh table where their probing
+ * ranges meet. */
+static void families_with_equal_bytes_are_told_apart(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < 200; i++) {
+        struct wrn_rate_table table;
+        make_table(&table, 16, RATE, BURST);
+        drain(&table, (wrn_mono){0}, ipv4(i * 0x01010101));
+        drain(&table, (wrn_mono){0}, ipv6((uint64_t)(i * 0x01010101) << 32, 0));
+    }
+}
+
+/* Goal: a full table says so, keeps what it has, and takes new addresses when old ones refilled.
  * Method: 16 slots; new addresses until every slot is used and a hundred more are refused. */
 static void full_table_refuses_then_reuses(void **state) {
     (void)state;
@@ -201,8 +214,8 @@ static void full_table_refuses_then_reuses(void **state) {
     }
 }
 
-/* The model: an exact theoretical time of the next conforming arrival for every address, in a list without
- * bound on addresses and without forgetting. */
+/* The model: an exact theoretical time of the next conforming arrival for every address, in a list
+ * without bound on addresses and without forgetting. */
 struct model {
     struct wrn_ip ip[400];
     uint64_t arrival_ns[400];
@@ -217,8 +230,9 @@ static enum wrn_rate_result model_take(struct model *model, size_t i, wrn_mono n
     return WRN_RATE_PASS;
 }
 
-/* Goal: forgetting and reusing entries changes no answer. Method: 300,000 random takes of 400 addresses,
- * compared with the model; TABLE_FULL may come only while the table is crowded, and spends no token. */
+/* Goal: forgetting and reusing entries changes no answer. Method: 300,000 random takes of 400
+ * addresses, compared with the model; TABLE_FULL may come only while the table is crowded, and
+ * spends no token. */
 static void table_agrees_with_exact_arithmetic(void **state) {
     (void)state;
     static const uint32_t slots[] = {4096, 512, 16};
@@ -256,6 +270,7 @@ int main(void) {
         cmocka_unit_test(steady_rate_is_exact),
         cmocka_unit_test(extremes_do_not_overflow),
         cmocka_unit_test(addresses_are_counted_as_specified),
+        cmocka_unit_test(families_with_equal_bytes_are_told_apart),
         cmocka_unit_test(full_table_refuses_then_reuses),
         cmocka_unit_test(table_agrees_with_exact_arithmetic),
     };

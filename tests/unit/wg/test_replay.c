@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the anti-replay window, by hand-written sequences, by enumeration and against a bitmap that
- * remembers everything. */
+/* Tests of the anti-replay window, by hand-written sequences, by enumeration and against a bitmap
+ * that remembers everything. */
 #include "wg/replay.h"
 
 #include <setjmp.h>
@@ -58,7 +58,7 @@ static const struct sequence sequences[] = {
      STEPS({3, true}, {UINT64_MAX, false}, {LIMIT, false}, {2, true}, {4, true})},
 };
 
-/* Goal: the edges of words, window, ring and counter space. Method: sequences with known answers. */
+/* Goal: the edges of words, window, ring and counter space. Method: known answers. */
 static void edges_answer_as_specified(void **state) {
     (void)state;
     for (size_t i = 0; i < WRN_COUNT(sequences); i++) {
@@ -73,8 +73,8 @@ static void edges_answer_as_specified(void **state) {
     }
 }
 
-/* Goal: no order of a few critical counters is answered wrongly. Method: all sequences of five out of
- * fourteen counters; the model keeps the list of accepted ones and the highest. */
+/* Goal: no order of a few critical counters is answered wrongly. Method: all sequences of five out
+ * of fourteen counters; the model keeps the list of accepted ones and the highest. */
 static void every_short_sequence_is_right(void **state) {
     (void)state;
     static const uint64_t counters[] = {0,    1,    62,   63,   64,   65,    8127,
@@ -99,8 +99,8 @@ static void every_short_sequence_is_right(void **state) {
     }
 }
 
-/* Draws the next counter, relative to the base: mostly near the newest, sometimes far ahead, at the edges of
- * the window or anywhere before. */
+/* Draws the next counter, relative to the base: mostly near the newest, sometimes far ahead, at the
+ * edges of the window or anywhere before. */
 static uint64_t draw_counter(struct wrn_prng *prng, uint64_t next) {
     static const uint64_t edges[] = {1, 63, 64, 65, 8127, 8128, 8129, 8191, 8192, 8193};
     uint64_t r = wrn_prng_next(prng);
@@ -134,8 +134,8 @@ static uint64_t draw_counter(struct wrn_prng *prng, uint64_t next) {
     return back > next ? 0 : next - back;
 }
 
-/* Goal: long runs with loss, reordering, repetition and jumps. Method: a bitmap with a bit for every
- * counter of the run, at three places of the counter space. */
+/* Goal: long runs with loss, reordering, repetition and jumps. Method: a bitmap with a bit for
+ * every counter of the run, at three places of the counter space. */
 static void window_agrees_with_a_bitmap(void **state) {
     (void)state;
     static const uint64_t bases[] = {0, UINT64_C(1) << 40, LIMIT - (1 << 22)};
