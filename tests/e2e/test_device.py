@@ -154,7 +154,7 @@ def test_descriptors_handed_in(lab):
 
 @pytest.mark.warren_only
 @pytest.mark.parametrize("variable", ["WG_TUN_FD", "WG_UAPI_FD"])
-@pytest.mark.parametrize("value", ["99", "x", "-1", ""])
+@pytest.mark.parametrize("value", ["99", "x", "-1"])
 def test_bad_descriptor(lab, variable, value):
     """A descriptor that is none is refused by name."""
     a, name = lab.namespace("a"), net.Names.interface()
@@ -397,7 +397,8 @@ def test_port_in_use(lab):
     taken.close()
     taken6.close()
     assert left.set("listen_port=6000") == 0
-    assert traffic.ping(right.ns, "10.7.0.1", count=2) == 2 or traffic.ping(left.ns, "10.7.0.2") == 1
+    assert traffic.ping(left.ns, "10.7.0.2") == 1
+    assert traffic.ping(right.ns, "10.7.0.1", count=2) == 2
 
 
 @pytest.mark.warren_only

@@ -15,6 +15,7 @@ class Peer:
         self.public = noise.public_key(self.private)
         self.target_public, self.target, self.psk = target_public, target, psk
         self.socket = ns.udp(address, port)
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
         self.port = self.socket.getsockname()[1]
         self.session = None
         self.cookie = None

@@ -97,6 +97,8 @@ class Namespace:
         self.ip("link set lo up")
         self.sysctl("net.ipv4.ping_group_range", "0 2147483647")
         self.sysctl("net.ipv4.conf.all.promote_secondaries", "1")
+        for scope in ("all", "default"):
+            self.sysctl("net.ipv4.conf.%s.send_redirects" % scope, "0")
         self.sysctl("net.ipv6.conf.all.accept_dad", "0")
         self.sysctl("net.ipv6.conf.default.accept_dad", "0")
 

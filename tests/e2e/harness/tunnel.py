@@ -57,7 +57,11 @@ class Tunnel:
         if not self.process.running():
             raise AssertionError("%s ended with %s at its start:\n%s" % (
                 self.process.label, self.process.popen.returncode, self.process.log()))
-        return os.path.exists(uapi.path(self.name)) and self.ns.has_link(self.name)
+        try:
+            uapi.connect(self.name).close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return self.ns.has_link(self.name)
 
     def configure(self):
         """Key, port, addresses, link up."""
