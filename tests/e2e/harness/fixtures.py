@@ -26,6 +26,7 @@ def _bark(_number, _frame):
 def pytest_configure(config):
     config.addinivalue_line("markers", "watchdog(seconds): longest time the test may take")
     config.addinivalue_line("markers", "last: runs after all others, because it waits the longest")
+    config.addinivalue_line("markers", "early(fixture): the fixture is set up with the first test")
     config.addinivalue_line("markers", "warren_only: asserts what only warren-wg promises")
     if config.option.collectonly:
         return

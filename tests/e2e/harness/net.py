@@ -91,7 +91,8 @@ class Names:
 class Namespace:
     def __init__(self, lab, label):
         self.lab = lab
-        self.name = "%s%d%s" % (PREFIX, lab.number, label)
+        lab.namespace_count += 1
+        self.name = "%s%d-%d%s" % (PREFIX, lab.number, lab.namespace_count, label)
         command(["ip", "netns", "add", self.name])
         self.fd = os.open("/run/netns/" + self.name, os.O_RDONLY | os.O_CLOEXEC)
         self.ip("link set lo up")
@@ -289,7 +290,7 @@ class Lab:
         Lab._labs += 1
         self.number = Lab._labs
         self.directory = tempfile.mkdtemp(prefix="lab%d-" % self.number, dir=root)
-        self.process_count = 0
+        self.process_count = self.namespace_count = 0
         self.processes = []
         self._closers = []
         self.checks = []  # called before anything is taken down; raise AssertionError to fail the test
