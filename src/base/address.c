@@ -6,6 +6,7 @@
 
 static bool parse_ip(wrn_span text, struct wrn_ip *ret_ip);
 static bool parse_decimal(wrn_span text, uint32_t max, uint32_t *ret_value);
+static void unmap(struct wrn_endpoint *endpoint);
 static bool split_at(wrn_span text, uint8_t mark, wrn_span *ret_before, wrn_span *ret_after);
 static void clear_host_bits(struct wrn_prefix *prefix);
 static size_t print_ip(const struct wrn_ip *ip, char *text);
@@ -55,6 +56,7 @@ int wrn_endpoint_parse(wrn_span text, struct wrn_endpoint *ret_endpoint) {
         return WRN_ERR_MALFORMED;
     }
     endpoint.port = (uint16_t)number;
+    unmap(&endpoint);
     *ret_endpoint = endpoint;
     return 0;
 }
@@ -175,4 +177,16 @@ static size_t print_decimal(uint32_t value, char *text) {
 
 static size_t family_size(const struct wrn_ip *ip) {
     return ip->family == WRN_FAMILY_IPV6 ? 16 : 4;
+}
+
+/* Sockets are of one family each, so a mapped address must name the family it means. */
+static void unmap(struct wrn_endpoint *endpoint) {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (endpoint->ip.family == WRN_FAMILY_IPV6 &&
+        memcmp(endpoint->ip.bytes, mapped, sizeof(mapped)) == 0) {
+        struct wrn_ip ip = {.family = WRN_FAMILY_IPV4};
+        memcpy(ip.bytes, endpoint->ip.bytes + sizeof(mapped), 4);
+        endpoint->ip = ip;
+        endpoint->scope_id = 0;
+    }
 }

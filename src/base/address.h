@@ -36,7 +36,8 @@ enum { WRN_PREFIX_TEXT_SIZE = 64, WRN_ENDPOINT_TEXT_SIZE = 80 }; /* with termina
 WRN_NODISCARD int wrn_prefix_parse(wrn_span text, struct wrn_prefix *ret_prefix);
 
 /* Reads "192.0.2.1:51820", "[2001:db8::1]:51820" or "[fe80::1%3]:51820" (numeric scope). Port
- * 0..65535. Returns 0 or WRN_ERR_MALFORMED. */
+ * 0..65535. "[::ffff:192.0.2.1]:7" is read as the IPv4 endpoint that it stands for.
+ * Returns 0 or WRN_ERR_MALFORMED. */
 WRN_NODISCARD int wrn_endpoint_parse(wrn_span text, struct wrn_endpoint *ret_endpoint);
 
 /* Print the same forms, terminated, and return the length without the zero. */

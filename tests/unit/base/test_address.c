@@ -116,7 +116,9 @@ static void reads_endpoints(void **state) {
         {"[fe80::1%3]:51820", "[fe80::1%3]:51820", 6, 51820, 3},
         {"[fe80::1%0]:1", "[fe80::1]:1", 6, 1, 0},
         {"[fe80::1%4294967295]:1", "[fe80::1%4294967295]:1", 6, 1, 4294967295u},
-        {"[::ffff:192.0.2.1]:7", "[::ffff:192.0.2.1]:7", 6, 7, 0},
+        {"[::ffff:192.0.2.1]:7", "192.0.2.1:7", 4, 7, 0},
+        {"[::ffff:192.0.2.1%3]:7", "192.0.2.1:7", 4, 7, 0},
+        {"[::fffe:192.0.2.1]:7", "[::fffe:c000:201]:7", 6, 7, 0},
     };
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
         struct wrn_endpoint endpoint;
@@ -266,7 +268,7 @@ static void tells_endpoints_apart(void **state) {
     (void)state;
     static const char *const texts[] = {"1.2.3.4:5",         "1.2.3.4:6",   "1.2.3.5:5",
                                         "[102:304::]:5",     "[fe80::1]:5", "[fe80::1%2]:5",
-                                        "[::ffff:1.2.3.4]:5"};
+                                        "[::fffe:1.2.3.4]:5"};
     for (size_t i = 0; i < WRN_COUNT(texts); i++) {
         for (size_t j = 0; j < WRN_COUNT(texts); j++) {
             struct wrn_endpoint a;

@@ -367,7 +367,7 @@ static const struct {
      "PEER c532..f038; ENDPOINT [fe80::1]:1 on lo"},
     /* wg set … peer … endpoint [::ffff:192.0.2.7]:7 */
     {"set=1\npublic_key=" KEY_A "\nendpoint=[::ffff:192.0.2.7]:7\n\n",
-     "PEER c532..f038; ENDPOINT [::ffff:192.0.2.7]:7"},
+     "PEER c532..f038; ENDPOINT 192.0.2.7:7"},
     /* wg set … peer … preshared-key /dev/null */
     {"set=1\npublic_key=" KEY_A "\npreshared_key=" ZERO "\n\n", "PEER c532..f038; PSK 0000..0000"},
     /* wg set … peer … remove peer … allowed-ips 192.0.2.0/24 */
