@@ -12,6 +12,7 @@
 #include "io/link.h"
 #include "io/memory.h"
 #include "io/random.h"
+#include "io/route.h"
 #include "io/watch.h"
 
 enum {
@@ -28,12 +29,14 @@ struct wrn_device {
     uv_loop_t *loop;
     struct wrn_log *log;
     struct wrn_crypto *crypto;
+    struct wrn_random random;
     void *memory; /* of the machine */
     size_t memory_size;
     struct wrn_wg *wg;
     struct wrn_tun tun;
     struct wrn_udp udp;
     struct wrn_link link;
+    struct wrn_route *route;
     struct wrn_link_state link_state;
     int timer_fd;
     wrn_mono timer_due; /* what the timer is set to */
@@ -46,6 +49,7 @@ struct wrn_device {
     struct wrn_watch *udp4_watch;
     struct wrn_watch *udp6_watch;
     struct wrn_watch *link_watch;
+    struct wrn_watch *route_watch;
     struct wrn_watch *timer_watch;
     uv_timer_t *bind_retry; /* lives on the heap: closing it outlives the device */
     struct wrn_pump pump;
@@ -56,6 +60,7 @@ static int open_watches(struct wrn_device *device);
 static void on_tun(void *ctx, int fd, int events);
 static void on_udp(void *ctx, int fd, int events);
 static void on_link(void *ctx, int fd, int events);
+static void on_route(void *ctx, int fd, int events);
 static void on_timer(void *ctx, int fd, int events);
 static void on_bind_retry(uv_timer_t *timer);
 static void end(struct wrn_device *device, const char *why);
@@ -82,7 +87,8 @@ int wrn_device_create(uv_loop_t *loop, struct wrn_tun tun, struct wrn_log *log,
     device->udp = WRN_UDP_NONE;
     device->timer_fd = -1;
     device->timer_due = WRN_MONO_NEVER;
-    int error = create_machine(device);
+    int error = wrn_route_create(&device->route);
+    error = error != 0 ? error : create_machine(device);
     error = error != 0 ? error : wrn_timer_open(&device->timer_fd);
     error = error != 0 ? error : wrn_link_open(&device->link);
     error = error != 0 ? error : open_watches(device);
@@ -104,11 +110,13 @@ void wrn_device_destroy(struct wrn_device *device) {
     close_sockets(device);
     wrn_watch_close(device->tun_watch);
     wrn_watch_close(device->link_watch);
+    wrn_watch_close(device->route_watch);
     wrn_watch_close(device->timer_watch);
     if (device->bind_retry != NULL) {
         uv_close((uv_handle_t *)device->bind_retry, free_timer);
     }
     wrn_link_close(&device->link);
+    wrn_route_destroy(device->route);
     wrn_tun_close(&device->tun);
     if (device->timer_fd >= 0) {
         wrn_timer_close(device->timer_fd);
@@ -117,6 +125,7 @@ void wrn_device_destroy(struct wrn_device *device) {
     wrn_wg_finish(device->wg);
     wrn_memory_unmap(device->memory, device->memory_size);
     wrn_crypto_destroy(device->crypto);
+    wrn_wipe(&device->random, sizeof device->random);
     free(device);
 }
 
@@ -188,8 +197,10 @@ static int create_machine(struct wrn_device *device) {
     if (error != 0) {
         return error;
     }
-    device->wg = wrn_wg_init(device->memory, &options, device->crypto, wrn_random_source());
-    return wrn_pump_init(&device->pump, device->wg, &device->tun, &device->udp, device->log);
+    device->wg =
+        wrn_wg_init(device->memory, &options, device->crypto, wrn_random_source(&device->random));
+    return wrn_pump_init(&device->pump, device->wg, &device->tun, &device->udp, device->route,
+                         device->log);
 }
 
 static int open_watches(struct wrn_device *device) {
@@ -198,6 +209,9 @@ static int open_watches(struct wrn_device *device) {
     error = error != 0 ? error
                        : wrn_watch_open(device->loop, wrn_link_fd(&device->link), WRN_WATCH_READ,
                                         on_link, device, &device->link_watch);
+    error = error != 0 ? error
+                       : wrn_watch_open(device->loop, wrn_route_fd(device->route), WRN_WATCH_READ,
+                                        on_route, device, &device->route_watch);
     error = error != 0 ? error
                        : wrn_watch_open(device->loop, device->timer_fd, WRN_WATCH_READ, on_timer,
                                         device, &device->timer_watch);
@@ -248,6 +262,13 @@ static void on_link(void *ctx, int fd, int events) {
     if (wrn_link_read_events(&device->link)) {
         refresh_link(device);
     }
+}
+
+static void on_route(void *ctx, int fd, int events) {
+    struct wrn_device *device = ctx;
+    (void)fd;
+    (void)events;
+    wrn_route_read_events(device->route);
 }
 
 static void on_timer(void *ctx, int fd, int events) {

@@ -32,19 +32,19 @@ static_assert((int)WRN_PUMP_BATCH <= (int)WRN_UDP_BATCH_MAX &&
 
 static uint8_t *packet_buffer(const struct wrn_pump *pump, size_t index);
 static uint8_t *datagram_buffer(const struct wrn_pump *pump, size_t index);
-static void send_packets(struct wrn_pump *pump, size_t count);
+static void send_packets(struct wrn_pump *pump, wrn_mono now, size_t count);
 static int answer_unreachable(struct wrn_pump *pump, wrn_mono now, size_t count);
-static void send_messages(struct wrn_pump *pump);
-static void send_batch(struct wrn_pump *pump, size_t count);
+static void send_messages(struct wrn_pump *pump, wrn_mono now);
+static void send_batch(struct wrn_pump *pump, wrn_mono now, size_t count);
 static void log_refusal(struct wrn_pump *pump, const struct wrn_udp_sending *refused);
 static void log_events(struct wrn_pump *pump);
 static size_t take_datagrams(struct wrn_pump *pump, size_t count);
 static int deliver(struct wrn_pump *pump, size_t count);
 
 int wrn_pump_init(struct wrn_pump *pump, struct wrn_wg *wg, const struct wrn_tun *tun,
-                  const struct wrn_udp *udp, struct wrn_log *log) {
+                  const struct wrn_udp *udp, struct wrn_route *route, struct wrn_log *log) {
     void *buffers = NULL;
-    *pump = (struct wrn_pump){.wg = wg, .tun = tun, .udp = udp, .log = log};
+    *pump = (struct wrn_pump){.wg = wg, .tun = tun, .udp = udp, .route = route, .log = log};
     int error = wrn_memory_map(BUFFERS_SIZE, &buffers);
     pump->buffers = buffers;
     pump->out = calloc(1, sizeof *pump->out);
@@ -80,7 +80,7 @@ int wrn_pump_from_tun(struct wrn_pump *pump) {
     }
     struct wrn_now now = wrn_clock_read();
     wrn_wg_on_packets(pump->wg, now, pump->packets, count, pump->out);
-    send_packets(pump, count);
+    send_packets(pump, now.mono, count);
     error = answer_unreachable(pump, now.mono, count);
     wrn_pump_settle(pump, now);
     return error != 0 ? error : count == WRN_PUMP_BATCH;
@@ -107,15 +107,15 @@ int wrn_pump_from_udp(struct wrn_pump *pump, int fd) {
 
 void wrn_pump_settle(struct wrn_pump *pump, struct wrn_now now) {
     size_t count;
-    send_messages(pump);
+    send_messages(pump, now.mono);
     do {
         for (size_t i = 0; i < PULL_BATCH; i++) {
             pump->packets[i] =
                 (struct wrn_wg_packet){.bytes = packet_buffer(pump, i), .size = WRN_WG_PACKET_MAX};
         }
         count = wrn_wg_pull_staged(pump->wg, now, pump->packets, PULL_BATCH, pump->out);
-        send_packets(pump, count);
-        send_messages(pump);
+        send_packets(pump, now.mono, count);
+        send_messages(pump, now.mono);
     } while (count > 0);
 }
 
@@ -128,7 +128,7 @@ static uint8_t *datagram_buffer(const struct wrn_pump *pump, size_t index) {
 }
 
 /* Sends those of the first 'count' packets that are sealed. */
-static void send_packets(struct wrn_pump *pump, size_t count) {
+static void send_packets(struct wrn_pump *pump, wrn_mono now, size_t count) {
     size_t ready = 0;
     for (size_t i = 0; i < count; i++) {
         const struct wrn_wg_packet *packet = &pump->packets[i];
@@ -141,7 +141,7 @@ static void send_packets(struct wrn_pump *pump, size_t count) {
                                                           .path = packet->path,
                                                           .ds = packet->outer_ecn};
     }
-    send_batch(pump, ready);
+    send_batch(pump, now, ready);
 }
 
 /* Tells the host about packets that have no way through the tunnel, as the kernel's WireGuard does, so that
@@ -174,7 +174,7 @@ static int answer_unreachable(struct wrn_pump *pump, wrn_mono now, size_t count)
 }
 
 /* Sends the messages in 'out', logs the events, and empties it. */
-static void send_messages(struct wrn_pump *pump) {
+static void send_messages(struct wrn_pump *pump, wrn_mono now) {
     struct wrn_wg_out *out = pump->out;
     uint32_t done = 0;
     while (done < out->message_count) {
@@ -187,7 +187,7 @@ static void send_messages(struct wrn_pump *pump) {
                                                               .path = message->path,
                                                               .ds = message->outer_ds};
         }
-        send_batch(pump, count);
+        send_batch(pump, now, count);
     }
     log_events(pump);
     out->message_count = 0;
@@ -195,10 +195,17 @@ static void send_messages(struct wrn_pump *pump) {
     out->events_lost = 0;
 }
 
-static void send_batch(struct wrn_pump *pump, size_t count) {
+static void send_batch(struct wrn_pump *pump, wrn_mono now, size_t count) {
     uint64_t refused = 0;
     if (count == 0) {
         return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct wrn_path *path = &pump->sending[i].path;
+        if (!wrn_route_holds(pump->route, now, path, pump->udp->mark)) {
+            *path = (struct wrn_path){.remote = path->remote};
+            wrn_wg_forget_source(pump->wg, pump->receivers[i]);
+        }
     }
     wrn_udp_send(pump->udp, pump->scratch, pump->sending, count);
     for (size_t i = 0; i < count; i++) {

@@ -3,6 +3,7 @@
  * for. Waits for nothing: the event loop says when. */
 #pragma once
 #include "io/log.h"
+#include "io/route.h"
 #include "io/tun.h"
 #include "io/udp.h"
 #include "wg/wg.h"
@@ -13,6 +14,7 @@ struct wrn_pump {
     struct wrn_wg *wg;
     const struct wrn_tun *tun;
     const struct wrn_udp *udp;
+    struct wrn_route *route;
     struct wrn_log *log;
     struct wrn_wg_out *out;
     struct wrn_udp_scratch *scratch;
@@ -30,7 +32,8 @@ struct wrn_pump {
 /* Gets the buffers and connects the ends, which must outlive the pump and may change in place.
  * Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_pump_init(struct wrn_pump *pump, struct wrn_wg *wg, const struct wrn_tun *tun,
-                                const struct wrn_udp *udp, struct wrn_log *log);
+                                const struct wrn_udp *udp, struct wrn_route *route,
+                                struct wrn_log *log);
 
 /* Wipes and frees the buffers. A zeroed pump is fine. */
 void wrn_pump_finish(struct wrn_pump *pump);

@@ -15,48 +15,38 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "io/cleanup.h"
+#include "io/netlink.h"
 
-enum {
-    EVENT_BYTES = 32768, /* one datagram of the kernel */
-    QUERY_TRIES = 5,     /* the interface may be renamed or moved while we ask */
-    ANSWER_WAIT_S = 2,   /* the kernel answers within the send call; this is for the unforeseen */
+enum { QUERY_TRIES = 5 }; /* the interface may be renamed or moved while we ask */
+
+/* What one reading of the events looks for. */
+struct search {
+    uint32_t index;
+    bool found;
 };
 
-static int open_socket(struct nl_sock **ret_socket);
-static bool is_ours(const struct wrn_link *link, struct nlmsghdr *message);
+static void look_for_ours(void *ctx, struct nlmsghdr *message);
 static int locate(const struct wrn_link *link, const struct wrn_tun *tun, bool *ret_elsewhere,
                   int32_t *ret_nsid);
 static int namespace_id(const struct wrn_link *link, int namespace_fd, int32_t *ret_nsid);
 static int set_listening(struct wrn_link *link, bool everywhere);
 static int get_link(const struct wrn_link *link, const char *name, bool elsewhere, int32_t nsid,
                     struct wrn_link_state *state, uint32_t *ret_index);
-static int ask(struct nl_sock *socket, struct nl_msg *question, uint16_t answer_type,
-               struct nlmsghdr **ret_answer);
-static void free_message(struct nl_msg **message);
-static void free_answer(struct nlmsghdr **answer);
 
 int wrn_link_open(struct wrn_link *ret_link) {
+    static const unsigned groups[] = {RTNLGRP_LINK};
     struct wrn_link link = {0};
-    int error = open_socket(&link.events);
-    error = error != 0 ? error : open_socket(&link.queries);
-    if (error == 0 && nl_socket_add_membership(link.events, RTNLGRP_LINK) < 0) {
-        error = -errno;
-    }
-    if (error == 0 && nl_socket_set_nonblocking(link.events) < 0) {
-        error = -errno;
-    }
+    int error = wrn_netlink_subscribe(groups, WRN_COUNT(groups), &link.events);
+    error = error != 0 ? error : wrn_netlink_open(&link.queries);
     if (error != 0) {
         wrn_link_close(&link);
         return error;
     }
-    struct timeval wait = {.tv_sec = ANSWER_WAIT_S};
-    (void)setsockopt(nl_socket_get_fd(link.queries), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
     *ret_link = link;
     return 0;
 }
@@ -76,30 +66,9 @@ int wrn_link_fd(const struct wrn_link *link) {
 }
 
 bool wrn_link_read_events(struct wrn_link *link) {
-    union {
-        struct nlmsghdr align;
-        uint8_t bytes[EVENT_BYTES];
-    } news;
-    bool concerned = false;
-    for (;;) {
-        ssize_t got = recv(wrn_link_fd(link), news.bytes, sizeof news.bytes, MSG_DONTWAIT);
-        if (got < 0 && errno == ENOBUFS) {
-            concerned = true; /* more came than the socket could hold */
-            continue;
-        }
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return concerned;
-        }
-        int left = (int)got;
-        struct nlmsghdr *message = &news.align;
-        while (nlmsg_ok(message, left)) {
-            concerned = concerned || is_ours(link, message);
-            message = nlmsg_next(message, &left);
-        }
-    }
+    struct search search = {.index = link->index};
+    bool complete = wrn_netlink_read_events(link->events, look_for_ours, &search);
+    return search.found || !complete;
 }
 
 int wrn_link_query(struct wrn_link *link, const struct wrn_tun *tun,
@@ -131,33 +100,18 @@ int wrn_link_query(struct wrn_link *link, const struct wrn_tun *tun,
     return error == -ENODEV ? -EAGAIN : error; /* not deleted: the descriptor had a name just now */
 }
 
-static int open_socket(struct nl_sock **ret_socket) {
-    struct nl_sock *socket = nl_socket_alloc();
-    if (socket == NULL) {
-        return -ENOMEM;
-    }
-    nl_socket_disable_auto_ack(socket);
-    if (nl_connect(socket, NETLINK_ROUTE) < 0) { /* close-on-exec */
-        int error = errno != 0 ? -errno : -EIO;
-        nl_socket_free(socket);
-        return error;
-    }
-    *ret_socket = socket;
-    return 0;
-}
-
-/* Tells whether a message is about an interface with our index. In another namespace it may be a
+/* Notes whether a message is about an interface with our index. In another namespace it may be a
  * different one: then we look once too often. */
-static bool is_ours(const struct wrn_link *link, struct nlmsghdr *message) {
-    if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) {
-        return false;
-    }
+static void look_for_ours(void *ctx, struct nlmsghdr *message) {
+    struct search *search = ctx;
     struct ifinfomsg info;
-    if (nlmsg_datalen(message) < (int)sizeof info) {
-        return false;
+    if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
+        nlmsg_datalen(message) < (int)sizeof info) {
+        return;
     }
     memcpy(&info, nlmsg_data(message), sizeof info);
-    return link->index == 0 || (uint32_t)info.ifi_index == link->index;
+    search->found =
+        search->found || search->index == 0 || (uint32_t)info.ifi_index == search->index;
 }
 
 /* Finds out in which namespace the device lives. Without the privilege to ask it is taken to be
@@ -184,13 +138,14 @@ static int locate(const struct wrn_link *link, const struct wrn_tun *tun, bool *
 static int namespace_id(const struct wrn_link *link, int namespace_fd, int32_t *ret_nsid) {
     struct rtgenmsg header = {.rtgen_family = AF_UNSPEC};
     for (int i = 0; i < 2; i++) {
-        WRN_CLEANUP(free_answer) struct nlmsghdr *answer = NULL;
-        WRN_CLEANUP(free_message) struct nl_msg *question = nlmsg_alloc_simple(RTM_GETNSID, 0);
+        WRN_CLEANUP(wrn_netlink_free_answer) struct nlmsghdr *answer = NULL;
+        WRN_CLEANUP(wrn_netlink_free_message)
+        struct nl_msg *question = nlmsg_alloc_simple(RTM_GETNSID, 0);
         if (question == NULL || nlmsg_append(question, &header, sizeof header, NLMSG_ALIGNTO) < 0 ||
             nla_put_s32(question, NETNSA_FD, namespace_fd) < 0) {
             return -ENOMEM;
         }
-        int error = ask(link->queries, question, RTM_NEWNSID, &answer);
+        int error = wrn_netlink_ask(link->queries, question, RTM_NEWNSID, &answer);
         if (error != 0) {
             return error;
         }
@@ -199,14 +154,14 @@ static int namespace_id(const struct wrn_link *link, int namespace_fd, int32_t *
             *ret_nsid = nla_get_s32(id);
             return 0;
         }
-        WRN_CLEANUP(free_message)
+        WRN_CLEANUP(wrn_netlink_free_message)
         struct nl_msg *wish = nlmsg_alloc_simple(RTM_NEWNSID, NLM_F_REQUEST | NLM_F_ACK);
         if (wish == NULL || nlmsg_append(wish, &header, sizeof header, NLMSG_ALIGNTO) < 0 ||
             nla_put_s32(wish, NETNSA_FD, namespace_fd) < 0 ||
             nla_put_s32(wish, NETNSA_NSID, NETNSA_NSID_NOT_ASSIGNED) < 0) {
             return -ENOMEM;
         }
-        error = ask(link->queries, wish, NLMSG_ERROR, NULL);
+        error = wrn_netlink_ask(link->queries, wish, NLMSG_ERROR, NULL);
         if (error != 0 && error != -EEXIST) {
             return error;
         }
@@ -233,14 +188,15 @@ static int set_listening(struct wrn_link *link, bool everywhere) {
 static int get_link(const struct wrn_link *link, const char *name, bool elsewhere, int32_t nsid,
                     struct wrn_link_state *state, uint32_t *ret_index) {
     struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
-    WRN_CLEANUP(free_answer) struct nlmsghdr *answer = NULL;
-    WRN_CLEANUP(free_message) struct nl_msg *question = nlmsg_alloc_simple(RTM_GETLINK, 0);
+    WRN_CLEANUP(wrn_netlink_free_answer) struct nlmsghdr *answer = NULL;
+    WRN_CLEANUP(wrn_netlink_free_message)
+    struct nl_msg *question = nlmsg_alloc_simple(RTM_GETLINK, 0);
     if (question == NULL || nlmsg_append(question, &info, sizeof info, NLMSG_ALIGNTO) < 0 ||
         nla_put_string(question, IFLA_IFNAME, name) < 0 ||
         (elsewhere && nla_put_s32(question, IFLA_TARGET_NETNSID, nsid) < 0)) {
         return -ENOMEM;
     }
-    int error = ask(link->queries, question, RTM_NEWLINK, &answer);
+    int error = wrn_netlink_ask(link->queries, question, RTM_NEWLINK, &answer);
     if (error != 0) {
         return error;
     }
@@ -256,45 +212,4 @@ static int get_link(const struct wrn_link *link, const char *name, bool elsewher
     state->up = (info.ifi_flags & IFF_UP) != 0;
     *ret_index = (uint32_t)info.ifi_index;
     return 0;
-}
-
-/* Sends a question and waits for its answer. 'answer_type' NLMSG_ERROR: only a confirmation is
- * awaited. Returns 0, with an answer that the caller frees, or the kernel's -errno. */
-static int ask(struct nl_sock *socket, struct nl_msg *question, uint16_t answer_type,
-               struct nlmsghdr **ret_answer) {
-    if (nl_send_auto(socket, question) < 0) {
-        return errno != 0 ? -errno : -EIO;
-    }
-    uint32_t sequence = nlmsg_hdr(question)->nlmsg_seq;
-    for (;;) {
-        struct sockaddr_nl from;
-        unsigned char *bytes = NULL;
-        errno = 0;
-        int got = nl_recv(socket, &from, &bytes, NULL);
-        if (got <= 0) {
-            return errno != 0 ? -errno : -EIO;
-        }
-        WRN_CLEANUP(free_answer) struct nlmsghdr *answer = (struct nlmsghdr *)(void *)bytes;
-        if (!nlmsg_ok(answer, got) || answer->nlmsg_seq != sequence) {
-            continue; /* an answer that an earlier question no longer waited for */
-        }
-        if (answer->nlmsg_type == NLMSG_ERROR && nlmsg_datalen(answer) >= (int)sizeof(int)) {
-            int error;
-            memcpy(&error, nlmsg_data(answer), sizeof error);
-            return error == 0 && answer_type != NLMSG_ERROR ? -EPROTO : error;
-        }
-        if (answer->nlmsg_type == answer_type && ret_answer != NULL) {
-            *ret_answer = answer;
-            answer = NULL;
-            return 0;
-        }
-    }
-}
-
-static void free_message(struct nl_msg **message) {
-    nlmsg_free(*message); /* NULL is fine */
-}
-
-static void free_answer(struct nlmsghdr **answer) {
-    free(*answer);
 }

@@ -1,19 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Draws from the kernel on each call. Holds no state. */
+/* Draws from the kernel: large wishes one by one, small ones in bulk. */
 #include "io/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
-static void fill(void *ctx, void *bytes, size_t size);
+#include "crypto/crypto.h"
 
-struct wrn_rand wrn_random_source(void) {
-    return (struct wrn_rand){.fill = fill, .ctx = NULL};
+enum { SMALL = 16 }; /* bytes; keys are larger, and are never drawn in advance */
+
+static void fill(void *ctx, void *bytes, size_t size);
+static void draw(void *bytes, size_t size);
+
+struct wrn_rand wrn_random_source(struct wrn_random *random) {
+    return (struct wrn_rand){.fill = fill, .ctx = random};
 }
 
 static void fill(void *ctx, void *bytes, size_t size) {
-    (void)ctx;
+    struct wrn_random *random = ctx;
+    if (size > SMALL) {
+        draw(bytes, size);
+        return;
+    }
+    if (random->left < size) {
+        draw(random->buffer, sizeof random->buffer);
+        random->left = sizeof random->buffer;
+    }
+    uint8_t *next = random->buffer + sizeof random->buffer - random->left;
+    memcpy(bytes, next, size);
+    wrn_wipe(next, size);
+    random->left -= size;
+}
+
+static void draw(void *bytes, size_t size) {
     uint8_t *next = bytes;
     while (size > 0) {
         ssize_t got = getrandom(next, size, 0);
