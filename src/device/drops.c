@@ -15,7 +15,7 @@ enum { ANSWER_MAX = 8192, PATIENCE_S = 5 };
 static int ask(int fd, char *answer, size_t size);
 
 int wrn_drops_show(const char *interface, bool all, FILE *out) {
-    char answer[ANSWER_MAX];
+    char answer[ANSWER_MAX] = "";
     WRN_CLEANUP(wrn_close_fd) int fd = -1;
     int error = wrn_uapi_socket_connect(interface, &fd);
     if (error != 0) {

@@ -144,8 +144,8 @@ static void send_packets(struct wrn_pump *pump, wrn_mono now, size_t count) {
     send_batch(pump, now, ready);
 }
 
-/* Tells the host about packets that have no way through the tunnel, as the kernel's WireGuard does, so that
- * programs fail at once instead of waiting. Returns 0 or -ENODEV. */
+/* Tells the host about packets that have no way through the tunnel, as the kernel's WireGuard
+ * does, so that programs fail at once instead of waiting. Returns 0 or -ENODEV. */
 static int answer_unreachable(struct wrn_pump *pump, wrn_mono now, size_t count) {
     uint64_t earned = wrn_mono_since(now, pump->answers_refilled) / (WRN_S(1) / ANSWERS_PER_S);
     if (earned > 0) {

@@ -7,8 +7,8 @@
 struct nl_msg;
 struct nl_sock;
 
-/* Opens a socket in the network namespace of the caller, close-on-exec. Returns 0 or -errno; closed with
- * nl_socket_free. */
+/* Opens a socket in the network namespace of the caller, close-on-exec. Returns 0 or -errno;
+ * closed with nl_socket_free. */
 WRN_NODISCARD int wrn_netlink_open(struct nl_sock **ret_socket);
 
 /* Opens one that hears of changes in 'groups' (RTNLGRP_…), non-blocking. */
@@ -16,8 +16,8 @@ WRN_NODISCARD int wrn_netlink_subscribe(const unsigned *groups, size_t count,
                                         struct nl_sock **ret_socket);
 
 /* Sends a question and waits for its answer, which the kernel gives before the call returns.
- * 'answer_type' NLMSG_ERROR: only a confirmation is awaited, 'ret_answer' may be NULL. Returns 0, with an
- * answer to be freed with free(), or the kernel's -errno. */
+ * 'answer_type' NLMSG_ERROR: only a confirmation is awaited, 'ret_answer' may be NULL. Returns
+ * 0, with an answer to be freed with free(), or the kernel's -errno. */
 WRN_NODISCARD int wrn_netlink_ask(struct nl_sock *socket, struct nl_msg *question,
                                   uint16_t answer_type, struct nlmsghdr **ret_answer);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A table of paths, each with the interface that the kernel chose for it, looked up again after changes.
+/* A table of paths, each with the interface that the kernel chose for it, looked up again after
+ * changes.
  *
- * A source address whose way has moved stays out of use even when the peer still sends to it, or two ends
- * that each learn from the other would go on with the old address for ever. */
+ * A source address whose way has moved stays out of use even when the peer still sends to it, or
+ * two ends that each learn from the other would go on with the old address for ever. */
 #include "io/route.h"
 
 #include <linux/rtnetlink.h>

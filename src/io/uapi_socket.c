@@ -144,8 +144,8 @@ static int bind_at(int fd, const struct sockaddr_un *address) {
     return error;
 }
 
-/* Tells whether somebody listens at 'address'. A full queue (EAGAIN) is somebody; what we may not touch is
- * left alone. */
+/* Tells whether somebody listens at 'address'. A full queue (EAGAIN) is somebody; what we may
+ * not touch is left alone. */
 static bool is_served(const struct sockaddr_un *address) {
     WRN_CLEANUP(wrn_close_fd)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
