@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Under attack: a flood of forged initiations while a stream goes on.
+
+                           bridge
+      +-------------+---------+---+-------------------+
+    10.99.0.1     10.99.0.2     10.99.0.3           10.99.0.4
+    h1: victim    h2: client    h3: attacker,       h4: newcomers
+    10.7.0.1      10.7.0.2      .64 to .127 too     10.7.0.4, 10.7.0.5
+
+Every forged initiation has a right mac1 (the attacker knows the public key) and random content, so only
+public-key arithmetic or a cookie can tell it from a good one.
+"""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from harness import capture, noise, topology, traffic, wait
+from harness.hostile import Peer
+from harness.tunnel import Tunnel, WARREN, WIREGUARD_GO
+
+PACE_PER_S = 20000
+FORGED = 8192
+FLOODS = [(4, "closed"), (8, "open"), (4, "closed")]  # seconds, port
+
+
+def forge(path, target_public):
+    """Writes distinct initiations with a right mac1 into a file."""
+    key = noise.mac1_key(target_public)
+    with open(path, "wb") as f:
+        for _ in range(FORGED):
+            body = b"\1\0\0\0" + os.urandom(112)
+            f.write(body + noise.mac(key, body) + bytes(16))
+
+
+class Siege:
+    def __init__(self, lab, tool):
+        self.lab = lab
+        _, (self.h1, self.h2, self.h3, self.h4) = topology.switch(lab, 4)
+        self.victim = Tunnel(lab, self.h1, WARREN, ["10.7.0.1/24"]).start({"LOG_LEVEL": "error"})
+        self.victim.configure()
+        self.client = Tunnel(lab, self.h2, WARREN, ["10.7.0.2/24"]).start({"LOG_LEVEL": "error"})
+        self.client.configure()
+        self.victim.add_peer(self.client, allowed=["10.7.0.2/32"])
+        self.client.add_peer(self.victim, "10.99.0.1:51820", ["10.7.0.1/32"])
+        assert traffic.ping(self.h2, "10.7.0.1") == 1
+        self.sources = ["10.99.0.%d" % i for i in range(64, 128)]
+        self.h3.ip(*["addr add %s/24 dev u0" % s for s in self.sources])
+        self.file = os.path.join(lab.directory, "forged")
+        forge(self.file, self.victim.public)
+        self.program = tool("flood")
+
+    def flood(self, port, seconds, pace=PACE_PER_S):
+        """Starts the attack; it ends by itself after 'seconds'."""
+        return self.lab.spawn([self.program, "10.99.0.1", port, self.file, 148, pace,
+                               int(pace * seconds), *self.sources], netns=self.h3)
+
+    @staticmethod
+    def result(flood, seconds):
+        assert flood.wait(seconds) == 0, flood.log()
+        return {k: float(v) for k, v in (pair.split("=") for pair in flood.log().split())}
+
+
+@pytest.fixture
+def siege(lab, tool):
+    return Siege(lab, tool)
+
+
+@pytest.mark.warren_only
+@pytest.mark.watchdog(120)
+def test_flood_of_forged_initiations(siege):
+    """Cookies are demanded; an iperf3 stream keeps 80 % of the rate that it has while the same datagrams
+    go to a closed port of the same host; newcomers get in within a second."""
+    lab, victim = siege.lab, siege.victim
+    newcomer = Peer(siege.h4, victim.public, ("10.99.0.1", 51820))
+    victim.add_peer(newcomer, allowed=["10.7.0.4/32"])
+    fresh = Tunnel(lab, siege.h4, WARREN, ["10.7.0.5/24"], port=0).start().configure()
+    victim.add_peer(fresh, allowed=["10.7.0.5/32"])
+    stock = Tunnel(lab, siege.h4, WIREGUARD_GO, ["10.7.0.6/24"], port=0).start().configure()
+    victim.add_peer(stock, allowed=["10.7.0.6/32"])
+    siege.h4.ip("route del 10.7.0.0/24 dev " + stock.name, "route del 10.7.0.0/24 dev " + fresh.name)
+    before = {r: victim.drops(r) for r in ("cookie_demanded", "rate_limited", "bad_handshake")}
+    memory = victim.process.resident_bytes()
+
+    total = sum(seconds for seconds, _ in FLOODS)
+    lab.spawn(["iperf3", "-s", "-1", "-B", "10.7.0.1"], netns=siege.h1)
+    wait.until(lambda: ":1451 " in siege.h1.run(["cat", "/proc/net/tcp"]).stdout, 5, "iperf3 server")
+    stream = lab.spawn(["iperf3", "-c", "10.7.0.1", "-t", str(total + 3), "-i", "0.25", "-J"],
+                       netns=siege.h2)
+    started = time.monotonic()
+    wait.until(lambda: time.monotonic() > started + 1.5, 10, "stream in its stride")
+    phases, waits, counts = [], {}, {}
+    for seconds, port in FLOODS:
+        flood = siege.flood(51820 if port == "open" else 9999, seconds)
+        begun = time.monotonic()
+        if port == "open":
+            wait.until(lambda: victim.drops("cookie_demanded") > before["cookie_demanded"], 5,
+                       "cookies demanded")
+            waits["newcomer"] = let_in(newcomer)
+            waits["fresh warren"] = first_ping(fresh, siege)
+            waits["stock wireguard-go"] = first_ping(stock, siege)
+            assert flood.running(), "the flood must outlast the newcomers"
+        counts[port] = siege.result(flood, seconds + 10)
+        phases.append((port, begun - started, time.monotonic() - started))
+    assert stream.wait(total + 20) == 0, stream.log()[-2000:]
+
+    rates = {"open": [], "closed": []}
+    for interval in json.loads(stream.log())["intervals"]:
+        at = interval["sum"]
+        for port, begin, end in phases:
+            if at["start"] >= begin + 0.3 and at["end"] <= end - 0.3:
+                rates[port].append(at["bits_per_second"])
+    rate = {port: sum(r) / len(r) for port, r in rates.items()}
+    share = rate["open"] / rate["closed"]
+    told = {r: victim.drops(r) - before[r] for r in before}
+    print("\nflood: %.0f packets/s answered by %d cookie replies; drops %s; stream %.0f of %.0f Mbit/s "
+          "(%.0f %%); handshakes %s s" % (
+              counts["open"]["sent"] / counts["open"]["seconds"], counts["open"]["answers3"], told,
+              rate["open"] / 1e6, rate["closed"] / 1e6, 100 * share,
+              {k: round(v, 3) for k, v in waits.items()}))
+    assert counts["open"]["sent"] / counts["open"]["seconds"] > 0.7 * PACE_PER_S
+    assert counts["open"]["answers3"] > 0 and told["cookie_demanded"] > 0
+    assert counts["open"]["answers2"] == 0, "a forged initiation was answered by a response"
+    assert told["bad_handshake"] < 0.2 * counts["open"]["sent"], "public-key work for forgeries"
+    assert waits["newcomer"] < 1 * wait.SLOW and waits["fresh warren"] < 1 * wait.SLOW
+    # a stock initiator keeps a cookie for its next try, five seconds later
+    assert waits["stock wireguard-go"] < 6.5 * wait.SLOW
+    assert share >= 0.8, "stream fell to %.0f %%" % (100 * share)
+    assert victim.process.resident_bytes() < memory + (32 << 20)
+
+
+def let_in(peer):
+    """A handshake as a peer does it who uses the cookie at once. Returns its seconds."""
+    begun = time.monotonic()
+    handshake = peer.start_handshake()
+    answer = peer.receive(5)
+    if answer[0] == noise.COOKIE:
+        peer.cookie = noise.read_cookie_reply(answer, peer.last_sent, peer.target_public)
+        handshake = peer.start_handshake()
+        answer = peer.receive(5, noise.RESPONSE)
+    peer.session = handshake.read_response(answer)
+    peer.send(peer.session.seal(b""))
+    return time.monotonic() - begun
+
+
+def first_ping(end, siege):
+    """Gives the end its peer and waits for the first ping. Returns the seconds."""
+    address = end.addresses[0].split("/")[0]
+    end.ns.ip("route add 10.7.0.1/32 dev %s src %s" % (end.name, address))
+    begun = time.monotonic()
+    end.add_peer(siege.victim, "10.99.0.1:51820", ["10.7.0.1/32"])
+    assert traffic.ping(end.ns, "10.7.0.1", wait_s=10) == 1
+    took = time.monotonic() - begun
+    end.ns.ip("route del 10.7.0.1/32 dev " + end.name)
+    return took
+
+
+@pytest.mark.warren_only
+def test_cookies_by_the_book(siege):
+    """Under load: an initiation without mac2 gets a cookie reply that only its sender can read; with a
+    wrong or foreign mac2 it gets another; with the right one a response. Afterwards none is needed."""
+    victim = siege.victim
+    peer = Peer(siege.h4, victim.public, ("10.99.0.1", 51820))
+    victim.add_peer(peer, allowed=["10.7.0.4/32"])
+    flood = siege.flood(51820, 30, pace=4000)
+    wait.until(lambda: victim.drops("cookie_demanded") > 0, 5, "cookies demanded")
+    peer.start_handshake()
+    reply = peer.receive(5, noise.COOKIE)
+    cookie = noise.read_cookie_reply(reply, peer.last_sent, victim.public)
+    with pytest.raises(noise.Refused):  # bound to the initiation that it answers
+        other = peer.last_sent[:116] + os.urandom(16) + bytes(16)
+        noise.read_cookie_reply(reply, other, victim.public)
+    # no amplification: the reply is smaller than what asked for it
+    assert len(reply) == 64
+    # a wrong cookie is as good as none
+    peer.cookie = os.urandom(16)
+    peer.start_handshake()
+    assert noise.read_cookie_reply(peer.receive(5, noise.COOKIE), peer.last_sent,
+                                   victim.public) == cookie, "one cookie an address for two minutes"
+    # the right cookie from another port is worth nothing: it names address and port
+    thief = Peer(siege.h4, victim.public, ("10.99.0.1", 51820), private=peer.private)
+    thief.cookie = cookie
+    thief.start_handshake()
+    assert thief.receive(5)[0] == noise.COOKIE
+    peer.cookie = cookie
+    handshake = peer.start_handshake()
+    peer.session = handshake.read_response(peer.receive(5, noise.RESPONSE))
+    s = siege.h1.udp("10.7.0.1", 4001)
+    peer.send_packet(capture.ipv4_udp("10.7.0.4", "10.7.0.1", b"inside"))
+    assert s.recv(100) == b"inside"
+    flood.signal(signal.SIGTERM)
+    flood.wait(5)
+    # the load over, initiations are answered without a cookie again
+    peer.cookie = None
+
+    def answered():
+        peer.start_handshake()
+        return peer.receive(5)[0] == noise.RESPONSE
+
+    wait.until(answered, 10, "load over", step_s=0.1)
+
+
+@pytest.mark.warren_only
+def test_flood_of_responses_and_cookies(siege, lab):
+    """Forged responses and cookie replies, as many as come, do not disturb a handshake of ours."""
+    victim = siege.victim
+    key = noise.mac1_key(victim.public)
+    with open(siege.file, "wb") as f:
+        for _ in range(FORGED):
+            body = b"\2\0\0\0" + os.urandom(56)
+            f.write(body + noise.mac(key, body) + bytes(16))
+    flood = lab.spawn([siege.program, "10.99.0.1", 51820, siege.file, 92, 10000, 40000,
+                       *siege.sources], netns=siege.h3)
+    wait.until(lambda: victim.drops("unexpected_response") > 0, 5, "flood has begun")
+    peer = Peer(siege.h4, victim.public, ("10.99.0.1", 51820), port=6000)
+    victim.add_peer(peer, "10.99.0.4:6000", ["10.7.0.4/32"])
+    s = siege.h1.udp("10.7.0.1", 4001)
+    s.sendto(b"out", ("10.7.0.4", 9))
+    handshake = noise.Handshake(peer.private)
+    handshake.read_initiation(peer.receive(5, noise.INITIATION))
+    response, peer.session = handshake.response()
+    peer.send(response)
+    answer = peer.receive(5)
+    if answer[0] == noise.COOKIE:  # it may ask for proof of our address before it works
+        cookie = noise.read_cookie_reply(answer, response, victim.public)
+        peer.send(response[:76] + noise.mac(cookie, response[:76]))
+    assert peer.next_packet().endswith(b"out")
+    assert siege.result(flood, 20)["answers2"] == 0
