@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -69,6 +70,28 @@ def run(args, seconds=10, stdin=None):
         raise BenchError("%s: exit code %d: %s" % (" ".join(args), done.returncode,
                                                    " / ".join(said[-5:])))
     return done.stdout
+
+
+class Bystanders:
+    """Measures what programs that are none of ours use of the processors."""
+
+    def __init__(self):
+        self.start = self._reading()
+
+    def share(self):
+        """Returns their part of all processors since the start, 0..1. Ours must have ended."""
+        others_s, all_s = (b - a for a, b in zip(self.start, self._reading()))
+        return min(1.0, max(0.0, others_s / all_s)) if all_s > 0 else 0.0
+
+    @staticmethod
+    def _reading():
+        with open("/proc/stat") as stat:
+            ticks = [int(f) for f in stat.readline().split()[1:9]]
+        idle = ticks[3] + ticks[4]
+        own = sum(sum(resource.getrusage(who)[:2])
+                  for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        hertz = os.sysconf("SC_CLK_TCK")
+        return (sum(ticks) - idle) / hertz - own, sum(ticks) / hertz
 
 
 def environment(extra=None):

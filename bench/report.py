@@ -122,9 +122,10 @@ def _ratios(summary, titles):
 
 def machine_line(m):
     return ("Machine: {cpu}, {cores} cores, {memory_gib} GiB, {system}, kernel {kernel}. "
-            "Commit {commit}. Load average at the start: {load:.2f}.").format(**m)
+            "Commit {commit}.").format(**m)
 
 
 def run_line(result):
     return ("Rounds: %d, interleaved, %g s a stream. **Median** (least–greatest); ↑ more is better,"
-            " ↓ less is better." % (len(result["rounds"]), result["seconds_a_stream"]))
+            " ↓ less is better. Other programs used %.0f %% of the processors meanwhile."
+            % (len(result["rounds"]), result["seconds_a_stream"], 100 * result["others_share"]))
