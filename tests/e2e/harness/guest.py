@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small emulated machine with the kernel's own WireGuard: Debian's cloud kernel, static busybox and
+wg(8) in an initramfs, one network card on a TAP device, commands over the serial line.
+
+The kernel package is fetched once with `apt-get download` into the build directory and unpacked there;
+nothing is installed."""
+
+import glob
+import os
+import queue
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+from harness import net, noise, tunnel, wait
+
+MODULES = ("virtio_pci", "virtio_net", "wireguard")
+QEMU = "qemu-system-x86_64"
+
+
+class Unavailable(Exception):
+    """There can be no guest here; the text says why and what would help."""
+
+
+def cache_directory():
+    build = os.environ.get("WARREN_BUILD") or (
+        os.path.dirname(tunnel.WARREN_WG) if "/" in tunnel.WARREN_WG else
+        os.path.join(tunnel.REPO, "build"))
+    return os.path.join(build, "guest-kernel")
+
+
+def _run(args, **more):
+    return subprocess.run(args, capture_output=True, text=True, check=False, timeout=180,
+                          stdin=subprocess.DEVNULL, **more)
+
+
+def _fetch(cache):
+    """Downloads and unpacks the kernel package; returns the directory with its files."""
+    depends = _run(["apt-cache", "depends", "linux-image-cloud-amd64"]).stdout
+    match = re.search(r"Depends: (linux-image-[0-9]\S+-cloud-amd64)", depends)
+    if not match:
+        raise Unavailable("apt knows no kernel package linux-image-cloud-amd64: run apt-get update")
+    root = os.path.join(cache, match.group(1))
+    complete = os.path.join(root, "complete")
+    if os.path.exists(complete) and _read(complete).decode().split() == list(MODULES):
+        return root
+    shutil.rmtree(root, ignore_errors=True)
+    os.makedirs(root)
+    got = _run(["apt-get", "download", match.group(1)], cwd=root)
+    packages = glob.glob(os.path.join(root, "*.deb"))
+    if got.returncode != 0 or not packages:
+        raise Unavailable("apt-get download %s failed: %s" % (
+            match.group(1), got.stderr.strip().split("\n")[-1]))
+    unpacked = os.path.join(root, "all")
+    if _run(["dpkg", "-x", packages[0], unpacked]).returncode != 0:
+        raise Unavailable("dpkg -x %s failed" % packages[0])
+    os.rename(glob.glob(unpacked + "/boot/vmlinuz-*")[0], os.path.join(root, "vmlinuz"))
+    for name in _with_dependencies(unpacked, MODULES):
+        shutil.copy(_module_file(unpacked, name), os.path.join(root, name + ".ko"))
+    with open(os.path.join(root, "order"), "w") as f:
+        f.write("\n".join(_with_dependencies(unpacked, MODULES)) + "\n")
+    shutil.rmtree(unpacked)
+    os.unlink(packages[0])
+    with open(complete, "w") as f:
+        f.write(" ".join(MODULES))
+    return root
+
+
+def _module_file(root, name):
+    pattern = re.sub("[-_]", "[-_]", name) + ".ko"
+    found = glob.glob(root + "/lib/modules/*/kernel/**/" + pattern, recursive=True)
+    return found[0] if found else None
+
+
+def _with_dependencies(root, names):
+    """Module names in the order of loading; built-in ones are left out."""
+    order = []
+
+    def add(name):
+        path = _module_file(root, name)
+        if path is None or name in order:
+            return
+        with open(path, "rb") as f:
+            match = re.search(rb"\0depends=([^\0]*)\0", f.read())
+        for below in match.group(1).decode().split(",") if match and match.group(1) else ():
+            add(below)
+        order.append(name)
+
+    for name in names:
+        add(name)
+    return order
+
+
+INIT = """#!/bin/sh
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mkdir -p /tmp
+mount -t tmpfs tmp /tmp
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+stty raw -echo
+for m in $(cat /order); do insmod /m/$m.ko || echo "insmod $m failed"; done
+ip link set lo up
+ip link set eth0 up
+echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad
+echo 1 > /proc/sys/net/ipv4/conf/all/promote_secondaries
+echo "@@READY"
+while read -r line; do eval "$line"; echo "@@END $?"; done
+poweroff -f
+"""
+
+
+def _cpio(entries):
+    """An initramfs (newc) of (path, mode, content) entries."""
+    out = bytearray()
+
+    def entry(number, name, mode, content):
+        head = "070701" + "".join("%08X" % v for v in (
+            number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name) + 1, 0))
+        out.extend(head.encode() + name.encode() + b"\0")
+        out.extend(bytes(-len(out) % 4))
+        out.extend(content)
+        out.extend(bytes(-len(out) % 4))
+
+    for number, (name, mode, content) in enumerate(entries, 1):
+        entry(number, name, mode, content)
+    entry(0, "TRAILER!!!", 0, b"")
+    return bytes(out)
+
+
+def _read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def _initramfs(root, extra):
+    entries = [(d, 0o40755, b"") for d in ("bin", "dev", "proc", "sys", "tmp", "m")]
+    seen = {"bin"}
+
+    def add(name, path, mode=0o100755):
+        parts = os.path.dirname(name).split("/")
+        for i in range(1, len(parts) + 1):
+            directory = "/".join(parts[:i])
+            if directory and directory not in seen:
+                seen.add(directory)
+                entries.append((directory, 0o40755, b""))
+        entries.append((name, mode, _read(path)))
+
+    busybox = shutil.which("busybox", path=net.PATH)
+    add("bin/busybox", busybox)
+    for applet in _run([busybox, "--list"]).stdout.split():
+        if applet != "busybox":
+            entries.append(("bin/" + applet, 0o120777, b"busybox"))
+    wg = shutil.which("wg", path=net.PATH)
+    add("bin/wg", wg)
+    for library in re.findall(r"(/\S+) \(0x", _run(["ldd", wg]).stdout):
+        add(library.lstrip("/"), os.path.realpath(library))
+    for name in _read(os.path.join(root, "order")).decode().split():
+        entries.append(("m/%s.ko" % name, 0o100644, _read(os.path.join(root, name + ".ko"))))
+    for name, path in extra.items():
+        add("bin/" + name, path)
+    entries.append(("order", 0o100644, _read(os.path.join(root, "order"))))
+    entries.append(("init", 0o100755, INIT.encode()))
+    return _cpio(entries)
+
+
+class Guest:
+    """A running guest whose card is the TAP device 'tap' in namespace 'ns'."""
+
+    def __init__(self, lab, ns, tap="tap0", extra=None):
+        for program in (QEMU, "busybox", "wg", "apt-get", "dpkg"):
+            if shutil.which(program, path=net.PATH) is None:
+                raise Unavailable("%s is not installed: see tests/packages.txt" % program)
+        if os.uname().machine != "x86_64":
+            raise Unavailable("the guest's kernel is for x86-64")
+        root = _fetch(cache_directory())
+        image = os.path.join(lab.directory, "guest.cpio")
+        with open(image, "wb") as f:
+            f.write(_initramfs(root, extra or {}))
+        ns.ip("tuntap add mode tap name " + tap, "link set %s up" % tap)
+        self.lines = queue.Queue()
+        # TCG by name: an accelerator that is there but hangs would not be noticed. q35, not microvm:
+        # without its timers the kernel cannot calibrate itself on a crowded machine, and hangs
+        self.process = lab.spawn([
+            QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-m", "160",
+            "-M", "q35,usb=off", "-cpu", "max", "-accel", "tcg,thread=multi",
+            "-kernel", os.path.join(root, "vmlinuz"), "-initrd", image, "-no-reboot", "-append",
+            "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off nokaslr",
+            "-netdev", "tap,id=n0,ifname=%s,script=no,downscript=no" % tap,
+            "-device", "virtio-net-pci,romfile=,netdev=n0,mac=02:00:00:00:05:02",
+            "-chardev", "stdio,id=s0,signal=off", "-serial", "chardev:s0"],
+            netns=ns, label="guest", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.lock = threading.Lock()
+        lab.register(self)
+        self.thread = lab.thread(self._read)
+        begun = time.monotonic()
+        self._until("@@READY", 60)
+        self.boot_s = time.monotonic() - begun
+
+    def _read(self):
+        for line in self.process.popen.stdout:
+            self.lines.put(line.decode(errors="replace").rstrip("\r\n"))
+
+    def _until(self, mark, seconds):
+        """Collects lines up to one that begins with 'mark'; returns (lines, that line)."""
+        got, end = [], wait.deadline(seconds)
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError("guest said no %r within %g s but:\n%s\n%s" % (
+                    mark, seconds * wait.SLOW, "\n".join(got[-30:]), self.process.log()[-1000:]))
+            if line.startswith(mark):
+                return got, line
+            got.append(line)
+
+    def run(self, command, seconds=20, check=True):
+        """Runs a shell command line in the guest; returns its output. Fails if it does."""
+        assert "\n" not in command
+        with self.lock:
+            self.process.popen.stdin.write(command.encode() + b"\n")
+            self.process.popen.stdin.flush()
+            got, end = self._until("@@END", seconds)
+        code = int(end.split()[1])
+        text = "\n".join(got)
+        assert code == 0 or not check, "guest: %s\nreturned %d: %s" % (command, code, text)
+        return text if check else (code, text)
+
+    def close(self):
+        self.process.close()
+        for stream in (self.process.popen.stdin, self.process.popen.stdout):
+            stream.close()
+        self.thread.join(5)
+
+
+class KernelEnd:
+    """A wireguard interface in the guest, with the same questions as harness.tunnel.Tunnel."""
+
+    def __init__(self, guest, name, port, addresses):
+        self.guest, self.name, self.port = guest, name, port
+        self.private = noise.private_key()
+        self.public = noise.public_key(self.private)
+        guest.run("ip link add %s type wireguard && echo %s > /tmp/%s.key && wg set %s private-key "
+                  "/tmp/%s.key listen-port %d" % (
+                      name, noise.b64(self.private), name, name, name, port))
+        for a in addresses:
+            guest.run("ip addr add %s dev %s" % (a, name))
+        guest.run("ip link set %s up" % name)
+
+    def add_peer(self, other, endpoint=None, allowed=(), psk=None, keepalive=None):
+        command = "wg set %s peer %s" % (self.name, noise.b64(other.public))
+        if psk:
+            self.guest.run("echo %s > /tmp/psk" % noise.b64(psk))
+            command += " preshared-key /tmp/psk"
+        if endpoint:
+            command += " endpoint '%s'" % endpoint
+        if keepalive:
+            command += " persistent-keepalive %d" % keepalive
+        self.guest.run(command + " allowed-ips " + ",".join(allowed))
+
+    def peer(self):
+        fields = self.guest.run("wg show %s dump" % self.name).split("\n")[1].split("\t")
+        return {"endpoint": fields[2], "handshake": int(fields[4]), "rx": int(fields[5]),
+                "tx": int(fields[6])}
+
+    def close(self):
+        if self.guest.process.running():
+            self.guest.run("ip link del " + self.name, check=False)
