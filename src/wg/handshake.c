@@ -42,8 +42,10 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
         return;
     }
     if (!wrn_mono_reached(now.mono, peer->next_initiation_sent)) {
-        if (peer->state == WRN_WG_STATE_IDLE) { /* nothing else would come back to it */
-            wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_RETRY, peer->next_initiation_sent);
+        if (peer->deadline[WRN_WG_TIMER_RETRY].ns == WRN_MONO_NEVER.ns) {
+            /* Nothing else would come back to it. */
+            wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_RETRY,
+                             wrn_mono_min(peer->next_initiation_sent, peer->give_up));
         }
         return;
     }
@@ -207,12 +209,8 @@ static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
             return WRN_DROP_RATE_TABLE_FULL;
         }
     }
-    /* One address gets only so many replies, so that a flood from few addresses costs little; when
-     * the table is full of addresses (forged ones, then) everybody gets a reply: none may be shut
-     * out. */
-    if (wrn_rate_table_take(&wg->cookie_rates, now.mono, &from->ip) == WRN_RATE_LIMITED) {
-        return WRN_DROP_RATE_LIMITED;
-    }
+    /* Everybody gets a reply, however often: a limit by source address would let somebody who forges
+     * a peer's address shut that peer out. The reply is smaller than what it answers. */
     struct wrn_wg_message *reply =
         wrn_wg_push_message(out, &datagram->path, WRN_HANDLE_NONE, WRN_WG_COOKIE_SIZE);
     wrn_cookie_write_reply(wg->crypto, &wg->cookie_checker, now.mono, wg->rand, from,

@@ -98,7 +98,6 @@ struct wrn_wg {
     struct wrn_cookie_checker cookie_checker;
     struct wrn_bucket handshake_bucket;
     struct wrn_rate_table handshake_rates; /* per address, with a valid cookie */
-    struct wrn_rate_table cookie_rates;    /* per address, cookie replies */
     wrn_mono load_until;                   /* under load, cookies are demanded, until then */
     uint32_t handshakes_per_s;
 

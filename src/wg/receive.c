@@ -110,7 +110,7 @@ static enum wrn_drop accept_data(struct wrn_wg *wg, struct wrn_now now,
     WRN_ASSERT(peer != NULL);
     wrn_wg_learn_path(peer, &datagram->path, out);
     peer->rx_bytes += datagram->size;
-    if (wrn_session_set_confirm(&wg->sessions, &peer->sessions, session)) {
+    if (wrn_session_set_confirm(&wg->sessions, &peer->sessions, session, now.mono)) {
         wrn_wg_handshake_complete(wg, now, peer, out);
         wrn_wg_release_staged(wg, now, peer, out);
     }

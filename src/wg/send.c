@@ -7,6 +7,11 @@
 #include "base/bytes.h"
 #include "wg/ecn.h"
 
+/* Whoever began a session renews it, at 120 s when sending and at 165 s when only receiving. If that
+ * did not happen (after reordered handshakes each side may use the session that the other began),
+ * the responder does, early enough that nothing has to wait. */
+#define RENEW_AS_RESPONDER_NS (WRN_WG_REJECT_AFTER_NS - WRN_WG_KEEPALIVE_NS)
+
 static enum wrn_drop route(const struct wrn_wg *wg, const uint8_t *bytes, size_t size,
                            struct wrn_wg_peer **ret_peer);
 static struct wrn_session *sending_session(const struct wrn_wg *wg, wrn_mono now,
@@ -127,9 +132,9 @@ void wrn_wg_renew_sending(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
     if (current == NULL) {
         return;
     }
-    bool aged =
-        current->initiator && wrn_mono_since(now.mono, current->born) >= WRN_WG_REKEY_AFTER_NS;
-    if (aged || current->send_counter > WRN_WG_REKEY_AFTER_MESSAGES) {
+    uint64_t limit_ns = current->initiator ? WRN_WG_REKEY_AFTER_NS : RENEW_AS_RESPONDER_NS;
+    if (wrn_mono_since(now.mono, current->born) >= limit_ns ||
+        current->send_counter > WRN_WG_REKEY_AFTER_MESSAGES) {
         wrn_wg_initiate(wg, now, peer, false, out);
     }
 }
@@ -168,6 +173,11 @@ static void stage(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *pee
     uint32_t dropped;
     wrn_staged_push(&wg->staged, &peer->staged, packet, WRN_WG_STAGED_PER_PEER, &dropped);
     wg->drops[WRN_DROP_QUEUE_FULL] += dropped;
+    if (peer->staged.count == 0) {
+        /* Others hold the whole pool. That costs the packet, not the session. */
+        wrn_wg_initiate(wg, now, peer, false, out);
+        return;
+    }
     wrn_wg_release_staged(wg, now, peer, out);
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions and the three places a peer has for them. */
+/* Sessions and the places a peer has for them. */
 #include "wg/session.h"
 
 #include "crypto/crypto.h"
 
 enum { PLACE_MASK = WRN_SESSIONS_MAX - 1 };
+
+static void retire_current(struct wrn_session_table *table, struct wrn_session_set *set,
+                           wrn_mono now);
 
 void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *arena,
                             uint32_t capacity) {
@@ -60,39 +63,30 @@ bool wrn_session_usable(const struct wrn_session *session, wrn_mono now) {
 }
 
 void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
-                         const struct wrn_session *session, bool keep_next) {
+                         struct wrn_session *session, bool yield) {
     wrn_handle *at = set->at;
+    struct wrn_session *next = wrn_session_get(table, at[WRN_SESSION_NEXT]);
     WRN_ASSERT(session->state == WRN_SESSION_READY);
     if (!session->initiator) {
-        /* It cannot send before it is confirmed. What was PREVIOUS goes, CURRENT goes on until
-         * then. */
-        wrn_session_drop(table, at[WRN_SESSION_PREVIOUS]);
         wrn_session_drop(table, at[WRN_SESSION_NEXT]);
-        at[WRN_SESSION_PREVIOUS] = WRN_HANDLE_NONE;
         at[WRN_SESSION_NEXT] = session->self;
         return;
     }
-    wrn_session_drop(table, at[WRN_SESSION_PREVIOUS]);
-    if (keep_next || wrn_session_get(table, at[WRN_SESSION_NEXT]) == NULL) {
-        at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_CURRENT];
-    } else {
-        wrn_session_drop(table, at[WRN_SESSION_CURRENT]);
-        at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_NEXT];
-        at[WRN_SESSION_NEXT] = WRN_HANDLE_NONE;
+    if (next != NULL && !yield) {
+        next->superseded = true; /* the peer may send on it until it hears from us on the new one */
     }
+    retire_current(table, set, session->born);
     at[WRN_SESSION_CURRENT] = session->self;
 }
 
 bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
-                             const struct wrn_session *session) {
-    wrn_handle *at = set->at;
-    if (!wrn_handle_equal(at[WRN_SESSION_NEXT], session->self)) {
+                             const struct wrn_session *session, wrn_mono now) {
+    if (!wrn_handle_equal(set->at[WRN_SESSION_NEXT], session->self) || session->superseded) {
         return false;
     }
-    wrn_session_drop(table, at[WRN_SESSION_PREVIOUS]);
-    at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_CURRENT];
-    at[WRN_SESSION_CURRENT] = at[WRN_SESSION_NEXT];
-    at[WRN_SESSION_NEXT] = WRN_HANDLE_NONE;
+    retire_current(table, set, now);
+    set->at[WRN_SESSION_CURRENT] = session->self;
+    set->at[WRN_SESSION_NEXT] = WRN_HANDLE_NONE;
     return true;
 }
 
@@ -100,5 +94,20 @@ void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_s
     for (int i = 0; i < WRN_SESSION_PLACES; i++) {
         wrn_session_drop(table, set->at[i]);
         set->at[i] = WRN_HANDLE_NONE;
+    }
+}
+
+/* Makes room at CURRENT. What can no longer receive is wiped. */
+static void retire_current(struct wrn_session_table *table, struct wrn_session_set *set,
+                           wrn_mono now) {
+    wrn_handle *at = set->at;
+    const struct wrn_session *previous = wrn_session_get(table, at[WRN_SESSION_PREVIOUS]);
+    wrn_session_drop(table, at[WRN_SESSION_OLDER]);
+    at[WRN_SESSION_OLDER] = at[WRN_SESSION_PREVIOUS];
+    at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_CURRENT];
+    at[WRN_SESSION_CURRENT] = WRN_HANDLE_NONE;
+    if (previous != NULL && wrn_mono_since(now, previous->born) >= WRN_WG_REJECT_AFTER_NS) {
+        wrn_session_drop(table, at[WRN_SESSION_OLDER]);
+        at[WRN_SESSION_OLDER] = WRN_HANDLE_NONE;
     }
 }

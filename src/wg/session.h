@@ -18,6 +18,7 @@ enum wrn_session_state { WRN_SESSION_HANDSHAKE, WRN_SESSION_READY };
 struct wrn_session {
     enum wrn_session_state state;
     bool initiator;        /* we began the handshake: it is on us to renew */
+    bool superseded;       /* receives, but never becomes CURRENT */
     uint32_t local_index;  /* on packets to us */
     uint32_t remote_index; /* on packets from us */
     wrn_handle self;
@@ -32,10 +33,11 @@ struct wrn_session_table {
     struct wrn_pool pool;
 };
 
-/* The three sessions that a peer may have. PREVIOUS still receives, CURRENT sends and receives,
- * NEXT is a responder's new session that sends only after the initiator proved that it has the
- * keys. */
+/* The sessions that a peer may have. CURRENT sends and receives. NEXT is a responder's new session,
+ * which sends only after the initiator proved that it has the keys. PREVIOUS and OLDER still
+ * receive what was on its way when they were replaced. */
 enum wrn_session_place {
+    WRN_SESSION_OLDER, /* only while younger than REJECT-AFTER-TIME, so rarely used */
     WRN_SESSION_PREVIOUS,
     WRN_SESSION_CURRENT,
     WRN_SESSION_NEXT,
@@ -46,7 +48,7 @@ struct wrn_session_set {
     wrn_handle at[WRN_SESSION_PLACES];
 };
 
-enum { WRN_SESSION_INDEX_BITS = 20, WRN_SESSIONS_MAX = 1 << WRN_SESSION_INDEX_BITS };
+enum { WRN_SESSION_INDEX_BITS = 21, WRN_SESSIONS_MAX = 1 << WRN_SESSION_INDEX_BITS };
 
 /* Takes room for 'capacity' sessions, 1..WRN_SESSIONS_MAX. */
 void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *arena,
@@ -54,7 +56,7 @@ void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *a
 
 /* Takes a slot in state HANDSHAKE for 'peer' and gives it an index: its place, and random bits that
  * make a late packet for an earlier session miss. The table must be sized so that it cannot be full
- * (four slots a peer). */
+ * (six slots a peer). */
 struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle peer,
                                      struct wrn_rand rand);
 
@@ -76,17 +78,16 @@ void wrn_session_start(struct wrn_session *session, wrn_mono now, bool initiator
 bool wrn_session_usable(const struct wrn_session *session, wrn_mono now);
 
 /* Puts a new READY session in its place. As initiator it is CURRENT at once; as responder it is
- * NEXT.
- * 'keep_next' decides a crossing, when both sides began at once and a session made by the other
- * waits as NEXT: true leaves that one in its place, to take over when it is confirmed; false makes
- * it PREVIOUS. Both sides must decide opposite ways (see handshake.c). */
+ * NEXT. 'yield' decides a crossing, when both sides began at once and a session made by the other
+ * waits as NEXT: true lets that one take over when it is confirmed; false keeps it for receiving
+ * only. Both sides must decide opposite ways (see handshake.c). */
 void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
-                         const struct wrn_session *session, bool keep_next);
+                         struct wrn_session *session, bool yield);
 
-/* Notes that an authentic packet came in on 'session'. If it was NEXT it becomes CURRENT; returns
- * whether. */
+/* Notes that an authentic packet came in on 'session'. If that is NEXT, and not superseded, it
+ * becomes CURRENT; returns whether. */
 bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
-                             const struct wrn_session *session);
+                             const struct wrn_session *session, wrn_mono now);
 
-/* Drops all three. */
+/* Drops all of them. */
 void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_set *set);

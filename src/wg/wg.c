@@ -5,20 +5,18 @@
 #include "wg/machine.h"
 
 enum {
-    SESSIONS_PER_PEER = 4, /* three places and one pending initiation */
+    SESSIONS_PER_PEER = 6, /* four places, a pending initiation, an answer on its way in */
     RATE_SLOTS = 8192,
     HANDSHAKES_PER_ADDRESS_PER_S = 20, /* under load, with a valid cookie; as the kernel has it */
     HANDSHAKES_PER_ADDRESS_BURST = 5,
-    COOKIE_REPLIES_PER_ADDRESS_PER_S = 20,
-    COOKIE_REPLIES_PER_ADDRESS_BURST = 10,
     DEFAULT_MTU_BYTES = 1420,
 };
 
 static void lay_out(struct wrn_wg *wg, struct wrn_arena *arena,
-                    const struct wrn_wg_options *options, const uint64_t seeds[6]);
+                    const struct wrn_wg_options *options, const uint64_t seeds[4]);
 
 size_t wrn_wg_memory_size(const struct wrn_wg_options *options) {
-    static const uint64_t seeds[6] = {0};
+    static const uint64_t seeds[4] = {0};
     struct wrn_arena arena;
     struct wrn_wg scratch;
     wrn_arena_init(&arena, NULL, SIZE_MAX);
@@ -30,7 +28,7 @@ size_t wrn_wg_memory_size(const struct wrn_wg_options *options) {
 struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
                            struct wrn_crypto *crypto, struct wrn_rand rand) {
     struct wrn_arena arena;
-    uint64_t seeds[6];
+    uint64_t seeds[4];
     WRN_ASSERT(options->peers_max >= 1 &&
                options->peers_max <= WRN_SESSIONS_MAX / SESSIONS_PER_PEER);
     WRN_ASSERT(options->handshakes_per_s >= 1);
@@ -125,7 +123,7 @@ struct wrn_wg_peer *wrn_wg_peer_get(const struct wrn_wg *wg, wrn_handle peer) {
 
 /* Takes every table from the arena; the same sequence measures (memory NULL) and builds. */
 static void lay_out(struct wrn_wg *wg, struct wrn_arena *arena,
-                    const struct wrn_wg_options *options, const uint64_t seeds[6]) {
+                    const struct wrn_wg_options *options, const uint64_t seeds[4]) {
     uint32_t peers = options->peers_max;
     wrn_pool_init(&wg->peers, arena, peers, sizeof(struct wrn_wg_peer));
     wrn_keymap_init(&wg->peer_by_key, arena, peers, seeds);
@@ -135,6 +133,4 @@ static void lay_out(struct wrn_wg *wg, struct wrn_arena *arena,
     wrn_heap_init(&wg->timers, arena, peers);
     wrn_rate_table_init(&wg->handshake_rates, arena, RATE_SLOTS, HANDSHAKES_PER_ADDRESS_PER_S,
                         HANDSHAKES_PER_ADDRESS_BURST, seeds + 2);
-    wrn_rate_table_init(&wg->cookie_rates, arena, RATE_SLOTS, COOKIE_REPLIES_PER_ADDRESS_PER_S,
-                        COOKIE_REPLIES_PER_ADDRESS_BURST, seeds + 4);
 }

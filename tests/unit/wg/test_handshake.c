@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "wg/machine.h"
 #include "world.h"
 
 enum { A, B, C };
@@ -253,6 +254,135 @@ static void a_packet_that_waits_for_the_next_allowed_initiation_is_not_forgotten
     assert_int_equal(w->side[A].delivered, 1);
 }
 
+/* The peer's initiation was answered while ours waited for its turn; the answer was lost. */
+static void a_waiting_handshake_that_answers_in_between_still_retries(void **state) {
+    struct world *w = *state;
+    w->filter = drop_all;
+    world_send(w, A, B, 64, 1);
+    world_advance(w, WRN_S(3));
+    w->hold = true;
+    world_send(w, B, A, 64, 1);
+    struct world_datagram init = w->last_by_type[WRN_WG_TYPE_INITIATION];
+    w->hold = false;
+    w->flight_count = 0;
+    struct wrn_path path = {.remote = w->side[B].endpoint};
+    assert_int_equal(world_inject(w, A, &path, init.bytes, init.size), WRN_DROP_NONE);
+    w->flight_count = 0;
+    wrn_wg_set_up(w->side[B].wg, w->now, false, &w->out); /* B restarts and has nothing to say */
+    wrn_wg_set_up(w->side[B].wg, w->now, true, &w->out);
+    w->filter = NULL;
+    world_advance(w, WRN_S(12));
+    assert_int_equal(w->side[B].delivered, 1);
+}
+
+static void a_packet_just_before_giving_up_does_not_end_the_tries(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct world *w = world_create(seed, 2, 1000);
+        w->filter = drop_all;
+        world_send(w, A, B, 64, 1);
+        world_advance(w, WRN_MS(89900));
+        world_send(w, A, B, 64, 2);
+        world_advance(w, WRN_S(1));
+        w->filter = NULL;
+        world_advance(w, WRN_S(10));
+        assert_int_equal(w->side[B].delivered, 2);
+        world_destroy(w);
+    }
+}
+
+/* Peers that are down and talked to all the time hold every block of the pool. */
+static void a_full_pool_does_not_keep_others_from_shaking_hands(void **state) {
+    (void)state;
+    struct world *w = world_create(5, 2, 1000);
+    struct wrn_wg *a = w->side[A].wg;
+    uint32_t dropped;
+    struct wrn_staged_queue hog[16] = {0};
+    static const uint8_t big[65535];
+    for (size_t i = 0; i < WRN_COUNT(hog); i++) { /* what dead peers would hold */
+        for (int n = 0; n < 128; n++) {
+            wrn_staged_push(&a->staged, &hog[i], (wrn_span){big, sizeof big}, 128, &dropped);
+        }
+        while (a->staged.used < a->staged.capacity && hog[i].blocks < a->staged.queue_blocks_max) {
+            wrn_staged_push(&a->staged, &hog[i], (wrn_span){big, 1}, 1000, &dropped);
+        }
+    }
+    assert_int_equal(a->staged.used, a->staged.capacity);
+    world_send(w, A, B, 64, 1); /* cannot be kept */
+    assert_int_equal(world_drops(w, A, WRN_DROP_QUEUE_FULL), 1);
+    assert_int_equal(world_events(w, B, WRN_WG_EVENT_SESSION_STARTED), 1);
+    world_send(w, A, B, 64, 2);
+    assert_int_equal(w->side[B].delivered, 1);
+    world_destroy(w);
+}
+
+static void renewals_on_a_slow_link_that_reorders_lose_nothing(void **state) {
+    (void)state;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct world *w = world_create(seed, 2, 1000);
+        uint64_t stamp = 1;
+        w->delay_ns = WRN_MS(30);
+        w->jitter_ns = seed % 2 == 0 ? 0 : WRN_MS(20);
+        w->hold = seed % 3 == 0; /* begin with a crossing */
+        world_send(w, A, B, 64, stamp);
+        world_send(w, B, A, 64, stamp++);
+        w->hold = false;
+        for (int i = 0; i < 2500; i++) { /* 500 s: four renewals */
+            world_advance(w, WRN_MS(200));
+            world_send(w, A, B, 64, stamp);
+            world_send(w, B, A, 64, stamp++);
+            w->event_count = 0;
+        }
+        world_advance(w, WRN_S(1));
+        assert_int_equal(w->side[A].delivered, stamp - 1);
+        assert_int_equal(w->side[B].delivered, stamp - 1);
+        uint64_t initiations =
+            w->side[A].sent[WRN_WG_TYPE_INITIATION] + w->side[B].sent[WRN_WG_TYPE_INITIATION];
+        assert_true(initiations <= 11); /* two a period at the worst, and the crossing */
+        world_destroy(w);
+    }
+}
+
+/* One response overtakes an initiation, the other a confirmation: each side sends on the session that the
+ * other began. */
+static void sessions_of_the_other_side_are_renewed_in_time(void **state) {
+    (void)state;
+    for (int smaller_first = 0; smaller_first < 2; smaller_first++) {
+        struct world *w = world_create(9, 2, 1000);
+        bool a_smaller = memcmp(w->side[A].public_key, w->side[B].public_key, 32) < 0;
+        int n = a_smaller == (smaller_first == 1) ? A : B;
+        int y = 1 - n;
+        struct wrn_path from_n = {.remote = w->side[n].endpoint};
+        struct wrn_path from_y = {.remote = w->side[y].endpoint};
+        w->hold = true;
+        world_send(w, n, y, 64, 1);
+        struct world_datagram init_n = w->last_by_type[WRN_WG_TYPE_INITIATION];
+        world_send(w, y, n, 64, 1);
+        struct world_datagram init_y = w->last_by_type[WRN_WG_TYPE_INITIATION];
+        w->flight_count = 0;
+        (void)world_inject(w, y, &from_n, init_n.bytes, init_n.size);
+        struct world_datagram response_y = w->last_by_type[WRN_WG_TYPE_RESPONSE];
+        (void)world_inject(w, n, &from_y, response_y.bytes, response_y.size);
+        (void)world_inject(w, n, &from_y, init_y.bytes, init_y.size);
+        struct world_datagram response_n = w->last_by_type[WRN_WG_TYPE_RESPONSE];
+        (void)world_inject(w, y, &from_n, response_n.bytes, response_n.size);
+        w->hold = false;
+        world_pump(w);
+        uint64_t a = w->side[A].delivered, b = w->side[B].delivered;
+        w->delay_ns = WRN_MS(50);
+        for (uint64_t i = 0; i < 4000; i++) {
+            world_send(w, A, B, 64, i + 2);
+            world_send(w, B, A, 64, i + 2);
+            world_advance(w, WRN_MS(100));
+            w->event_count = 0;
+        }
+        world_advance(w, WRN_S(1));
+        assert_int_equal(w->side[A].delivered - a, 4000);
+        assert_int_equal(w->side[B].delivered - b, 4000);
+        world_destroy(w);
+    }
+}
+
 static void a_wrong_psk_gives_no_session_and_the_right_one_does(void **state) {
     struct world *w = *state;
     static const uint8_t psk[32] = {1, 2, 3};
@@ -339,6 +469,11 @@ int main(void) {
         CASE(two_initiations_within_20_ms_are_a_flood),
         CASE(an_unknown_key_a_wrong_mac_and_wrong_sizes_are_told_apart),
         CASE(a_packet_that_waits_for_the_next_allowed_initiation_is_not_forgotten),
+        CASE(a_waiting_handshake_that_answers_in_between_still_retries),
+        CASE(a_packet_just_before_giving_up_does_not_end_the_tries),
+        CASE(a_full_pool_does_not_keep_others_from_shaking_hands),
+        CASE(renewals_on_a_slow_link_that_reorders_lose_nothing),
+        CASE(sessions_of_the_other_side_are_renewed_in_time),
         CASE(a_wrong_psk_gives_no_session_and_the_right_one_does),
         CASE(a_clock_set_back_does_not_lock_us_out),
         CASE(a_restarted_peer_is_heard_at_once),

@@ -12,6 +12,7 @@ static void settle(struct world *w, int side);
 static void fly(struct world *w, int from, const struct wrn_path *path, uint8_t ecn,
                 const uint8_t *bytes, size_t size);
 static void deliver_inner(struct world *w, int side, const uint8_t *packet, size_t size);
+static bool take_due(struct world *w, struct world_datagram *ret_datagram);
 
 static void take_out(struct world *w, int side) {
     for (uint32_t i = 0; i < w->out.message_count; i++) {
@@ -119,20 +120,18 @@ enum wrn_drop world_inject(struct world *w, int to, const struct wrn_path *path,
 }
 
 void world_pump(struct world *w) {
-    while (w->flight_count > 0) {
-        struct world_datagram *d = &w->flight[w->flight_head];
-        w->flight_head = (w->flight_head + 1) % WORLD_FLIGHT_MAX;
-        w->flight_count--;
-        if (w->filter != NULL && !w->filter(w, d)) {
+    struct world_datagram d;
+    while (take_due(w, &d)) {
+        if (w->filter != NULL && !w->filter(w, &d)) {
             continue;
         }
         for (int to = 0; to < WORLD_SIDES_MAX; to++) {
             if (w->side[to].wg == NULL ||
-                !wrn_endpoint_equal(&w->side[to].endpoint, &d->path.remote)) {
+                !wrn_endpoint_equal(&w->side[to].endpoint, &d.path.remote)) {
                 continue;
             }
-            struct wrn_wg_datagram in = {.bytes = d->bytes, .size = d->size, .outer_ecn = d->ecn};
-            in.path.remote = w->side[d->from].endpoint;
+            struct wrn_wg_datagram in = {.bytes = d.bytes, .size = d.size, .outer_ecn = d.ecn};
+            in.path.remote = w->side[d.from].endpoint;
             in.path.local = w->side[to].endpoint.ip;
             wrn_wg_on_datagrams(w->side[to].wg, w->now, &in, 1, &w->out);
             if (in.packet_size > 0) {
@@ -151,6 +150,9 @@ void world_advance(struct world *w, uint64_t ns) {
             if (w->side[i].wg != NULL) {
                 next = wrn_mono_min(next, wrn_wg_due(w->side[i].wg));
             }
+        }
+        for (uint32_t i = 0; i < w->flight_count && !w->hold; i++) {
+            next = wrn_mono_min(next, w->flight[i].due);
         }
         if (wrn_mono_before(w->now.mono, next)) {
             uint64_t step = next.ns - w->now.mono.ns;
@@ -234,7 +236,11 @@ static void settle(struct world *w, int side) {
 static void fly(struct world *w, int from, const struct wrn_path *path, uint8_t ecn,
                 const uint8_t *bytes, size_t size) {
     WRN_ASSERT(w->flight_count < WORLD_FLIGHT_MAX && size <= WORLD_DATAGRAM_MAX);
-    struct world_datagram *d = &w->flight[(w->flight_head + w->flight_count++) % WORLD_FLIGHT_MAX];
+    struct world_datagram *d = &w->flight[w->flight_count++];
+    uint64_t jitter =
+        w->jitter_ns == 0 ? 0 : wrn_rand_below(wrn_prng_rand(&w->prng), (uint32_t)w->jitter_ns);
+    d->due = wrn_mono_add(w->now.mono, w->delay_ns + jitter);
+    d->sequence = w->next_sequence++;
     d->from = from;
     d->path = *path;
     d->ecn = ecn;
@@ -253,4 +259,22 @@ static void deliver_inner(struct world *w, int side, const uint8_t *packet, size
     uint64_t stamp = wrn_load_be64(packet + 20);
     s->out_of_order += stamp < s->last_stamp;
     s->last_stamp = stamp;
+}
+
+static bool take_due(struct world *w, struct world_datagram *ret_datagram) {
+    struct world_datagram *first = NULL;
+    for (uint32_t i = 0; i < w->flight_count; i++) {
+        struct world_datagram *d = &w->flight[i];
+        if (wrn_mono_reached(w->now.mono, d->due) &&
+            (first == NULL || wrn_mono_before(d->due, first->due) ||
+             (d->due.ns == first->due.ns && d->sequence < first->sequence))) {
+            first = d;
+        }
+    }
+    if (first == NULL) {
+        return false;
+    }
+    *ret_datagram = *first;
+    *first = w->flight[--w->flight_count];
+    return true;
 }

@@ -31,6 +31,8 @@ struct world_side {
 
 struct world_datagram {
     int from; /* side */
+    wrn_mono due;
+    uint64_t sequence;
     struct wrn_path path;
     size_t size;
     uint8_t ecn;
@@ -51,7 +53,10 @@ struct world {
     struct wrn_wg_out out;
     /* Datagrams under way; 'hold' keeps them there until world_pump. */
     struct world_datagram flight[WORLD_FLIGHT_MAX];
-    uint32_t flight_head, flight_count;
+    uint32_t flight_count;
+    uint64_t next_sequence;
+    uint64_t delay_ns;  /* of every datagram */
+    uint64_t jitter_ns; /* up to so much more, drawn for each: later ones overtake */
     bool hold;
     /* Tells whether a datagram arrives; it may also change it. NULL: all arrive. */
     bool (*filter)(struct world *world, struct world_datagram *datagram);
@@ -74,7 +79,7 @@ void world_send(struct world *world, int from, int to, size_t size, uint64_t sta
 enum wrn_drop world_inject(struct world *world, int to, const struct wrn_path *path,
                            const uint8_t *bytes, size_t size);
 
-/* Delivers everything under way, and what that leads to. */
+/* Delivers everything under way that is due, in the order of arrival, and what that leads to. */
 void world_pump(struct world *world);
 
 /* Lets time pass: jumps from deadline to deadline, delivering in between. */
