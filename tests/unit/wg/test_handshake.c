@@ -72,6 +72,15 @@ static void with_nothing_to_say_the_initiator_confirms_with_a_keepalive(void **s
     assert_int_equal(w->side[B].sent[WRN_WG_TYPE_INITIATION], 0);
 }
 
+static const struct wrn_session *current(const struct world *w, int side) {
+    const struct wrn_wg *wg = w->side[side].wg;
+    const struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, world_peer(w, side, 1 - side));
+    const struct wrn_session *session =
+        wrn_session_get(&wg->sessions, peer->sessions.at[WRN_SESSION_CURRENT]);
+    assert_non_null(session);
+    return session;
+}
+
 static void a_crossing_settles_at_once_on_one_session(void **state) {
     (void)state;
     for (uint64_t seed = 0; seed < 32; seed++) {
@@ -91,6 +100,8 @@ static void a_crossing_settles_at_once_on_one_session(void **state) {
         assert_int_equal(w->side[B].delivered, 49);
         assert_int_equal(w->side[A].sent[WRN_WG_TYPE_INITIATION], 1);
         assert_int_equal(w->side[B].sent[WRN_WG_TYPE_INITIATION], 1);
+        assert_int_equal(current(w, A)->remote_index, current(w, B)->local_index);
+        assert_int_equal(current(w, A)->local_index, current(w, B)->remote_index);
         /* Whoever's session lives on renews it, alone, and nothing is lost then. */
         for (uint64_t i = 50; i < 350; i++) {
             world_advance(w, WRN_S(1));
@@ -370,15 +381,19 @@ static void sessions_of_the_other_side_are_renewed_in_time(void **state) {
         world_pump(w);
         uint64_t a = w->side[A].delivered, b = w->side[B].delivered;
         w->delay_ns = WRN_MS(50);
-        for (uint64_t i = 0; i < 4000; i++) {
+        for (uint64_t i = 0; i < 20000; i++) { /* 200 s */
             world_send(w, A, B, 64, i + 2);
             world_send(w, B, A, 64, i + 2);
-            world_advance(w, WRN_MS(100));
+            world_advance(w, WRN_MS(10));
             w->event_count = 0;
+            if (i == 17500) { /* before the sessions end at 180 s */
+                assert_true(current(w, A)->born.ns > WRN_S(1000 + 100));
+                assert_true(current(w, B)->born.ns > WRN_S(1000 + 100));
+            }
         }
         world_advance(w, WRN_S(1));
-        assert_int_equal(w->side[A].delivered - a, 4000);
-        assert_int_equal(w->side[B].delivered - b, 4000);
+        assert_int_equal(w->side[A].delivered - a, 20000);
+        assert_int_equal(w->side[B].delivered - b, 20000);
         world_destroy(w);
     }
 }
