@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a hostile or broken peer can send: every refused datagram has its counter and gets no answer.
+"""What a hostile or broken peer can send: every refused datagram has its counter and gets no
+answer.
 
     a: a peer made of Python (harness/hostile.py)     b: the tunnel end under test
        inner 10.7.0.1, no interface                      inner 10.7.0.2
@@ -107,7 +108,8 @@ UNASKED = {
 
 @pytest.mark.parametrize("case", UNASKED)
 def test_refused_before_any_session(stage, case):
-    """One bad datagram: counted under its reason, unanswered, and the next good peer gets through."""
+    """One bad datagram: counted under its reason, unanswered, and the next good peer gets
+    through."""
     build, reason = UNASKED[case]
     stage.refused(build(stage), reason)
     stage.still_works()
@@ -327,7 +329,8 @@ def test_endpoint_moves_for_authentic_packets_only(stage):
 
 def test_noisy_path(lab):
     """A path that loses, repeats, replays and damages: what arrives is whole and arrives once, no
-    plaintext is on the wire, counters name what happened, and afterwards the tunnel is as good as new.
+    plaintext is on the wire, counters name what happened, and afterwards the tunnel is as good as
+    new.
 
         a 10.99.1.2 ---- 10.99.1.1 proxy 10.99.2.1 ---- 10.99.2.2 b
     """

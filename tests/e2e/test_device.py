@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program as scripts see it: start, daemon, end, descriptors handed in, bad input.
 
-    a: the interface under test     10.99.0.1 ---- veth ---- 10.99.0.2     b: a far end where one is needed
-                                                                           c: where the interface moves to
+    a: the interface under test   10.99.0.1 ---- veth ---- 10.99.0.2   b: a far end where needed
+                                                                       c: where the interface moves
 """
 
 import fcntl
@@ -34,7 +34,8 @@ def pair(lab, **more):
 
 
 def test_daemon(lab):
-    """Without -f the program returns once it can be configured, holds no terminal, and ends on SIGTERM."""
+    """Without -f the program returns once it can be configured, holds no terminal, and ends on
+    SIGTERM."""
     a, name = lab.namespace("a"), net.Names.interface()
     result = a.run([WARREN_WG, name], timeout=10)  # ends only when stdout and stderr are closed
     assert result.stdout == "" or tunnel.STAND_IN
@@ -107,7 +108,8 @@ def test_socket_removed(lab):
 
 
 def test_socket_directory_is_made(lab):
-    """The directory of the sockets is made if it is not there; as before, strangers cannot enter."""
+    """The directory of the sockets is made if it is not there; as before, strangers cannot
+    enter."""
     end = Tunnel(lab, lab.namespace("a"), WARREN)
     hidden = uapi.DIRECTORY + ".moved-by-test"
     if os.path.exists(uapi.DIRECTORY):
@@ -223,7 +225,8 @@ def test_link_down_and_up(lab):
 
 
 def test_persistent_keepalive_begins_with_the_link(lab):
-    """A peer with persistent keepalive is contacted as soon as the link is up, without any traffic."""
+    """A peer with persistent keepalive is contacted as soon as the link is up, without any
+    traffic."""
     a, b = topology.two_hosts(lab)
     right = Tunnel(lab, b, WARREN, topology.inner_addresses(1)).start().configure()
     left = Tunnel(lab, a, WARREN, topology.inner_addresses(0)).start()
@@ -236,7 +239,8 @@ def test_persistent_keepalive_begins_with_the_link(lab):
 
 
 def test_mtu_followed(lab):
-    """Padding never makes a packet larger than the interface's MTU, also after the MTU has changed."""
+    """Padding never makes a packet larger than the interface's MTU, also after the MTU has
+    changed."""
     left, right = pair(lab)
     assert traffic.ping(left.ns, "10.7.0.2") == 1
     tap = capture.Capture(lab, left.ns, "u0")
@@ -314,8 +318,8 @@ def test_bad_arguments(lab, args):
 @pytest.mark.parametrize("args", [["--help"], ["-h"], ["--version"]])
 def test_help_and_version(lab, args):
     """Help and version come with code 0 and need no privilege."""
-    result = lab.namespace("a").run(["setpriv", "--reuid", "65534", "--clear-groups", WARREN_WG, *args],
-                                    check=False, timeout=5)
+    nobody = ["setpriv", "--reuid", "65534", "--clear-groups"]
+    result = lab.namespace("a").run([*nobody, WARREN_WG, *args], check=False, timeout=5)
     if result.code == 127 or "Permission denied" in result.stderr:
         pytest.fail("nobody cannot run %s: %s" % (WARREN_WG, result.stderr))
     assert result.code == 0 and "warren" in result.stdout
@@ -403,7 +407,8 @@ def test_port_in_use(lab):
 
 @pytest.mark.warren_only
 def test_no_core_and_no_secrets_around(lab):
-    """Keys appear neither in the arguments nor in the environment, and the program dumps no core."""
+    """Keys appear neither in the arguments nor in the environment, and the program dumps no
+    core."""
     left, _ = pair(lab)
     pid = left.process.pid
     for what in ("cmdline", "environ"):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a session: first packets, crossing handshakes, lost handshakes, restarts, renewal of keys.
+"""The life of a session: first packets, crossing handshakes, lost handshakes, restarts, renewal of
+keys.
 
     a 10.99.0.1 ---------- veth ---------- b 10.99.0.2                   (restart, renewal)
-    a 10.99.1.2 ---- 10.99.1.1 proxy 10.99.2.1 ---- 10.99.2.2 b          (crossing and lost handshakes)
+    a 10.99.1.2 ---- 10.99.1.1 proxy 10.99.2.1 ---- 10.99.2.2 b     (crossing and lost handshakes)
 """
 
 import threading
@@ -23,8 +24,8 @@ def through_proxy(lab, policy, implementations=(WARREN, WARREN)):
     a, middle, b = topology.routed(lab)
     relay = Relay(lab, middle, ("10.99.1.1", 5001), ("10.99.2.1", 5002), ("10.99.2.2", 51820),
                   ("10.99.1.2", 51820), policy)
-    # wireguard-go's two handshake workers race when an initiation and a response arrive together, and
-    # the session is then dead for 15 s; one at a time they do not
+    # wireguard-go's two handshake workers race when an initiation and a response arrive together,
+    # and the session is then dead for 15 s; one at a time they do not
     env = {"GOMAXPROCS": "1"}
     left = Tunnel(lab, a, implementations[0], topology.inner_addresses(0)).start(env).configure()
     right = Tunnel(lab, b, implementations[1], topology.inner_addresses(1)).start(env).configure()
@@ -34,7 +35,8 @@ def through_proxy(lab, policy, implementations=(WARREN, WARREN)):
 
 
 class Crossing:
-    """Holds the first initiation of each side until the other's has come too, then passes both on."""
+    """Holds the first initiation of each side until the other's has come too, then passes both
+    on."""
 
     def __init__(self):
         self.held = {}
@@ -60,8 +62,8 @@ class Crossing:
 
 @pairs
 def test_crossing_handshakes(lab, implementations):
-    """Both ends start at the same moment, and their initiations cross on the way. The first packet of
-    each arrives, and few handshake messages are needed; ten times over."""
+    """Both ends start at the same moment, and their initiations cross on the way. The first packet
+    of each arrives, and few handshake messages are needed; ten times over."""
     crossing = Crossing()
     relay, left, right = through_proxy(lab, crossing, implementations)
     crossing.relay = relay
@@ -72,7 +74,8 @@ def test_crossing_handshakes(lab, implementations):
         begun = len(relay.log)
         sinks[0].sendto(b"from a %d" % turn, targets[0])
         sinks[1].sendto(b"from b %d" % turn, targets[1])
-        # with a stock end the answer to ours is lost if it was second: a retry after 5 s is its right
+        # with a stock end the answer to ours is lost if it was second: a retry after 5 s is its
+        # right
         for s, text in ((sinks[1], b"from a %d" % turn), (sinks[0], b"from b %d" % turn)):
             s.settimeout((2 if implementations == (WARREN, WARREN) else 8) * wait.SLOW)
             assert s.recv(100) == text
@@ -92,8 +95,9 @@ def test_crossing_handshakes(lab, implementations):
 
 @pytest.mark.warren_only
 def test_packets_wait_for_the_handshake(lab):
-    """The first initiation is lost. All that the host has sent meanwhile arrives, in order, once the
-    next one is answered; of more than 128 packets the newest stay, and the others are counted."""
+    """The first initiation is lost. All that the host has sent meanwhile arrives, in order, once
+    the next one is answered; of more than 128 packets the newest stay, and the others are
+    counted."""
     lost = []
 
     def lose_first(direction, datagram):
@@ -134,8 +138,8 @@ def test_response_lost(lab, implementations):
 
 @pytest.mark.parametrize("implementations", PAIRS[:2], ids=["%s-%s" % p for p in PAIRS[:2]])
 def test_restart_of_an_end_that_knows_the_way(lab, implementations):
-    """b is killed and started anew with the same keys; it speaks first, and one handshake later traffic
-    flows both ways."""
+    """b is killed and started anew with the same keys; it speaks first, and one handshake later
+    traffic flows both ways."""
     a, b = topology.two_hosts(lab)
     left = Tunnel(lab, a, implementations[0], topology.inner_addresses(0)).start().configure()
     right = Tunnel(lab, b, implementations[1], topology.inner_addresses(1)).start().configure()
@@ -182,8 +186,8 @@ def test_restart_of_an_end_that_is_only_asked(lab):
 @pytest.mark.watchdog(200)
 @pytest.mark.parametrize("pair", LONG_RUNS)
 def test_renewal_of_keys_under_load(long_runs, pair):
-    """Streams both ways since the beginning of the session, beside all other tests: the keys are renewed
-    after 120 s, and not one packet is lost, repeated or damaged."""
+    """Streams both ways since the beginning of the session, beside all other tests: the keys are
+    renewed after 120 s, and not one packet is lost, repeated or damaged."""
     run = long_runs[pair]
     wait.until(lambda: run.rekeyed() or wait.time.monotonic() - run.started > REKEY_AFTER_S + 20,
                REKEY_AFTER_S + 30, "time of the renewal", step_s=0.2)

@@ -7,8 +7,8 @@
     h1: victim    h2: client    h3: attacker,       h4: newcomers
     10.7.0.1      10.7.0.2      .64 to .127 too     10.7.0.4, 10.7.0.5
 
-Every forged initiation has a right mac1 (the attacker knows the public key) and random content, so only
-public-key arithmetic or a cookie can tell it from a good one.
+Every forged initiation has a right mac1 (the attacker knows the public key) and random content, so
+only public-key arithmetic or a cookie can tell it from a good one.
 """
 
 import json
@@ -72,8 +72,8 @@ def siege(lab, tool):
 @pytest.mark.warren_only
 @pytest.mark.watchdog(120)
 def test_flood_of_forged_initiations(siege):
-    """Cookies are demanded; an iperf3 stream keeps 80 % of the rate that it has while the same datagrams
-    go to a closed port of the same host; newcomers get in within a second."""
+    """Cookies are demanded; an iperf3 stream keeps 80 % of the rate that it has while the same
+    datagrams go to a closed port of the same host; newcomers get in within a second."""
     lab, victim = siege.lab, siege.victim
     newcomer = Peer(siege.h4, victim.public, ("10.99.0.1", 51820))
     victim.add_peer(newcomer, allowed=["10.7.0.4/32"])
@@ -81,13 +81,15 @@ def test_flood_of_forged_initiations(siege):
     victim.add_peer(fresh, allowed=["10.7.0.5/32"])
     stock = Tunnel(lab, siege.h4, WIREGUARD_GO, ["10.7.0.6/24"], port=0).start().configure()
     victim.add_peer(stock, allowed=["10.7.0.6/32"])
-    siege.h4.ip("route del 10.7.0.0/24 dev " + stock.name, "route del 10.7.0.0/24 dev " + fresh.name)
+    siege.h4.ip("route del 10.7.0.0/24 dev " + stock.name,
+                "route del 10.7.0.0/24 dev " + fresh.name)
     before = {r: victim.drops(r) for r in ("cookie_demanded", "rate_limited", "bad_handshake")}
     memory = victim.process.resident_bytes()
 
     total = sum(seconds for seconds, _ in FLOODS)
     lab.spawn(["iperf3", "-s", "-1", "-B", "10.7.0.1"], netns=siege.h1)
-    wait.until(lambda: ":1451 " in siege.h1.run(["cat", "/proc/net/tcp"]).stdout, 5, "iperf3 server")
+    wait.until(lambda: ":1451 " in siege.h1.run(["cat", "/proc/net/tcp"]).stdout, 5,
+               "iperf3 server")
     stream = lab.spawn(["iperf3", "-c", "10.7.0.1", "-t", str(total + 3), "-i", "0.25", "-J"],
                        netns=siege.h2)
     started = time.monotonic()
@@ -116,7 +118,8 @@ def test_flood_of_forged_initiations(siege):
     rate = {port: sum(r) / len(r) for port, r in rates.items()}
     share = rate["open"] / rate["closed"]
     told = {r: victim.drops(r) - before[r] for r in before}
-    print("\nflood: %.0f packets/s answered by %d cookie replies; drops %s; stream %.0f of %.0f Mbit/s "
+    print("\nflood: %.0f packets/s answered by %d cookie replies; drops %s; "
+          "stream %.0f of %.0f Mbit/s "
           "(%.0f %%); handshakes %s s" % (
               counts["open"]["sent"] / counts["open"]["seconds"], counts["open"]["answers3"], told,
               rate["open"] / 1e6, rate["closed"] / 1e6, 100 * share,
@@ -160,8 +163,9 @@ def first_ping(end, siege):
 
 @pytest.mark.warren_only
 def test_cookies_by_the_book(siege):
-    """Under load: an initiation without mac2 gets a cookie reply that only its sender can read; with a
-    wrong or foreign mac2 it gets another; with the right one a response. Afterwards none is needed."""
+    """Under load: an initiation without mac2 gets a cookie reply that only its sender can read;
+    with a wrong or foreign mac2 it gets another; with the right one a response. Afterwards none is
+    needed."""
     victim = siege.victim
     peer = Peer(siege.h4, victim.public, ("10.99.0.1", 51820))
     victim.add_peer(peer, allowed=["10.7.0.4/32"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hundred thousand peers in one configuration.
 
-    a: the interface, no far end but one Python peer      10.99.0.1 ---- veth ---- 10.99.0.2   b: that peer
+    a: the interface, no far end but b      10.99.0.1 ---- veth ---- 10.99.0.2   b: a Python peer
 """
 
 import os
@@ -19,8 +19,8 @@ PEERS = 100000
 @pytest.mark.warren_only
 @pytest.mark.watchdog(120)
 def test_a_hundred_thousand_peers(lab):
-    """Set in one request, listed by wg(8), held in bounded memory, and a real peer among them works at
-    once; then all removed again."""
+    """Set in one request, listed by wg(8), held in bounded memory, and a real peer among them works
+    at once; then all removed again."""
     a, b = topology.two_hosts(lab)
     end = Tunnel(lab, a, WARREN, ["10.200.0.1/32"]).start({"LOG_LEVEL": "error"}).configure()
     empty = end.process.resident_bytes()

@@ -112,8 +112,8 @@ def test_sources_are_checked(star):
 
 
 def test_prefix_moves_while_in_use(star):
-    """A prefix given to another peer belongs to that one alone, at once, in both directions; removed, the
-    next wider one takes over; the sessions stay."""
+    """A prefix given to another peer belongs to that one alone, at once, in both directions;
+    removed, the next wider one takes over; the sessions stay."""
     middle, narrow = star.peers["middle"], star.peers["narrow"]
     star.goes_to("10.1.2.3", "narrow")
     assert star.end.set("public_key=" + middle.public.hex(), "allowed_ip=10.1.2.0/24",
@@ -136,8 +136,8 @@ def test_prefix_moves_while_in_use(star):
 
 
 def test_prefix_moves_between_streams(star):
-    """While packets flow without a pause, a prefix moves to and fro: each packet reaches exactly one of
-    the two peers."""
+    """While packets flow without a pause, a prefix moves to and fro: each packet reaches exactly
+    one of the two peers."""
     stop, sent = [], []
 
     def talk():

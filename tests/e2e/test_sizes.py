@@ -18,7 +18,8 @@ def ends(lab, mtu, far=WARREN, underlay_mtu=1500, family=4):
     left = Tunnel(lab, a, WARREN, topology.inner_addresses(0), mtu=mtu).start().configure()
     right = Tunnel(lab, b, far, topology.inner_addresses(1), mtu=mtu).start().configure()
     right.add_peer(left, allowed=topology.inner_hosts(0))
-    left.add_peer(right, endpoint(topology.UNDERLAY[family][1], right.port), topology.inner_hosts(1))
+    left.add_peer(right, endpoint(topology.UNDERLAY[family][1], right.port),
+                  topology.inner_hosts(1))
     return left, right
 
 
@@ -31,8 +32,8 @@ def exact(ns, address, size):
 @pytest.mark.parametrize("far", [WARREN, WIREGUARD_GO])
 @pytest.mark.parametrize("underlay_mtu", [1500, 9200])
 def test_mtu_sweep(lab, far, underlay_mtu):
-    """MTU 1280 to 9000: packets up to every MTU pass, both families, over an underlay that fragments and
-    one that need not."""
+    """MTU 1280 to 9000: packets up to every MTU pass, both families, over an underlay that
+    fragments and one that need not."""
     left, right = ends(lab, 1280, far, underlay_mtu)
     for mtu in (1280, 1281, 1295, 1296, 1420, 1440, 1500, 1501, 2304, 4000, 8192, 8999, 9000):
         for end in (left, right):
@@ -75,7 +76,8 @@ def test_largest_packets(lab, family, underlay_mtu):
 @pytest.mark.parametrize("far", [WARREN, WIREGUARD_GO])
 @pytest.mark.parametrize("family", [4, 6])
 def test_every_small_size(lab, far, family):
-    """Every payload from 0 to 200 bytes, and a few around the first powers of two, comes back whole."""
+    """Every payload from 0 to 200 bytes, and a few around the first powers of two, comes back
+    whole."""
     left, right = ends(lab, None, far)
     address = topology.INNER[family][1]
     echo = traffic.UdpEcho(lab, right.ns, address)

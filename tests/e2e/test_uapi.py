@@ -89,7 +89,7 @@ def test_changes_to_a_peer(end):
     assert end.set("replace_peers=true", "public_key=" + KEY) == 0
     assert list(uapi.get(end.name).peers) == [KEY]
     assert end.set("public_key=" + KEY, "remove=true") == 0
-    assert end.set("public_key=" + KEY, "remove=true") == 0, "removing what is not there is no error"
+    assert end.set("public_key=" + KEY, "remove=true") == 0, "what is not there is no error"
 
 
 @pytest.mark.warren_only
@@ -211,7 +211,8 @@ def shared_end(session_lab):
 
 @pytest.mark.parametrize("case", MALFORMED)
 def test_malformed_set(shared_end, case):
-    """A line that is wrong is answered with its errno and changes nothing; the next client is fine."""
+    """A line that is wrong is answered with its errno and changes nothing; the next client is
+    fine."""
     lines, errno = MALFORMED[case]
     before = uapi.request(shared_end.name, "get=1\n\n")
     got = abs(shared_end.set(lines))
@@ -237,7 +238,8 @@ def test_malformed_line_after_good_ones(shared_end):
                                      b"get=1\nfoo=bar\n\n", b"A" * 300000,
                                      b"set=1\n" + b"x" * 100000 + b"=1\n\n"])
 def test_garbage_on_the_socket(shared_end, garbage):
-    """Garbage is answered with an error or the end of the connection, and the next client is fine."""
+    """Garbage is answered with an error or the end of the connection, and the next client is
+    fine."""
     before = uapi.request(shared_end.name, "get=1\n\n")
     with uapi.connect(shared_end.name) as s:
         try:
@@ -308,9 +310,9 @@ def test_wg_set_and_show(lab, end):
     path = write(lab, "key", noise.b64(key) + "\n")
     psk = write(lab, "psk", noise.b64(bytes(range(32))) + "\n")
     peer = noise.b64(noise.public_key(noise.private_key()))
-    wg(end, "set", end.name, "private-key", path, "listen-port", "5566", "fwmark", "0x42", "peer", peer,
-       "preshared-key", psk, "endpoint", "10.1.2.3:4567", "persistent-keepalive", "25",
-       "allowed-ips", "10.8.0.0/16,fd08::/64")
+    wg(end, "set", end.name, "private-key", path, "listen-port", "5566", "fwmark", "0x42",
+       "peer", peer, "preshared-key", psk, "endpoint", "10.1.2.3:4567",
+       "persistent-keepalive", "25", "allowed-ips", "10.8.0.0/16,fd08::/64")
     text = wg(end, "show", end.name).stdout
     for part in ("public key: " + noise.b64(noise.public_key(key)), "listening port: 5566",
                  "fwmark: 0x42", "peer: " + peer, "preshared key: (hidden)",
@@ -347,8 +349,8 @@ def test_wg_files(lab, end):
         (keys[1], "10.2.0.0/16", "PresharedKey = %s\n" % noise.b64(bytes(range(32))))])
     wg(end, "setconf", end.name, write(lab, "first.conf", first))
     shown = wg(end, "showconf", end.name).stdout
-    for part in ("PrivateKey = " + noise.b64(private), "ListenPort = 5001", "Endpoint = 10.9.9.9:99",
-                 "PersistentKeepalive = 7", "AllowedIPs = 10.2.0.0/16",
+    for part in ("PrivateKey = " + noise.b64(private), "ListenPort = 5001",
+                 "Endpoint = 10.9.9.9:99", "PersistentKeepalive = 7", "AllowedIPs = 10.2.0.0/16",
                  "PresharedKey = " + noise.b64(bytes(range(32)))):
         assert part in shown, part
     # what showconf prints, setconf accepts, and the result is the same
@@ -359,11 +361,12 @@ def test_wg_files(lab, end):
 
     assert sections() == sorted(shown.strip().split("\n\n"))
     # addconf only adds
-    wg(end, "addconf", end.name, write(lab, "add.conf", "[Peer]\nPublicKey = %s\nAllowedIPs = %s\n" % (
-        noise.b64(keys[2]), "10.3.0.0/16")))
+    third = "[Peer]\nPublicKey = %s\nAllowedIPs = 10.3.0.0/16\n" % noise.b64(keys[2])
+    wg(end, "addconf", end.name, write(lab, "add.conf", third))
     assert len(uapi.get(end.name).peers) == 3
     # syncconf removes what is no longer named and changes what differs
-    second = configuration(private, 5002, [(keys[0], "10.1.0.0/24", ""), (keys[2], "10.3.0.0/16", "")])
+    second = configuration(private, 5002,
+                           [(keys[0], "10.1.0.0/24", ""), (keys[2], "10.3.0.0/16", "")])
     wg(end, "syncconf", end.name, write(lab, "second.conf", second))
     device = uapi.get(end.name)
     assert set(device.peers) == {keys[0].hex(), keys[2].hex()}
@@ -428,8 +431,8 @@ def quick(ns, verb, path, check=True):
 
 @pytest.mark.parametrize("routes", ["own", "all"])
 def test_wg_quick(lab, routes):
-    """wg-quick up and down at both ends, with routes for one prefix and as default gateway (which uses
-    the firewall mark); afterwards nothing is left of it."""
+    """wg-quick up and down at both ends, with routes for one prefix and as default gateway (which
+    uses the firewall mark); afterwards nothing is left of it."""
     a, b = topology.two_hosts(lab)
     a.sysctl("net.ipv4.conf.all.src_valid_mark", 0)
     before = {ns: (ns.links(), ns.run(["ip", "rule"]).stdout, ns.run(["ip", "route"]).stdout)

@@ -2,7 +2,7 @@
 """The network below: addresses, marks, ports, congestion, fragments, roaming and NAT.
 
     two hosts:  a u0 10.99.0.1, fd99::1 ---- veth ---- u0 10.99.0.2, fd99::2 b
-    routed:     a u0 10.99.1.2 ---- r1 router r2 ---- u0 10.99.2.2 b      (also with NAT in the router)
+    routed:     a u0 10.99.1.2 ---- r1 router r2 ---- u0 10.99.2.2 b   (also with NAT in the router)
 """
 
 import os
@@ -233,8 +233,8 @@ DECAPSULATED = [
 @pytest.mark.warren_only
 @families
 def test_congestion_marks_on_the_way_in(lab, family):
-    """Every pair of inner and outer mark comes out as RFC 6040 says, with a right IPv4 checksum (the
-    receiving kernel would drop a wrong one); inner DSCP is untouched."""
+    """Every pair of inner and outer mark comes out as RFC 6040 says, with a right IPv4 checksum
+    (the receiving kernel would drop a wrong one); inner DSCP is untouched."""
     door = Door(lab, family)
     sinks = {4: sink_with_ds(door.b, "10.7.0.2"), 6: sink_with_ds(door.b, "fd07::2")}
     for inner_family, build in ((4, capture.ipv4_udp), (6, capture.ipv6_udp)):
@@ -289,8 +289,8 @@ def test_inner_1500_over_underlay_1500(lab, family):
 
 @families
 def test_path_mtu_shrinks(lab, family):
-    """A router on the path has a small MTU: large inner packets that may not be fragmented still arrive,
-    because the outer datagrams are, and TCP streams pass both ways.
+    """A router on the path has a small MTU: large inner packets that may not be fragmented still
+    arrive, because the outer datagrams are, and TCP streams pass both ways.
 
         a ---- 1500 ---- router ---- 1300 ---- b
     """
@@ -353,7 +353,8 @@ class Transfer:
 
     def goes_on(self, seconds=30):
         before = self.bytes
-        wait.until(lambda: self.bytes > before + (1 << 17) or self.problem, seconds, "stream going on")
+        wait.until(lambda: self.bytes > before + (1 << 17) or self.problem, seconds,
+                   "stream going on")
         assert not self.problem, self.problem
 
     def finish(self):
@@ -370,13 +371,14 @@ class Transfer:
 
 
 def move(end, other, old, new, length):
-    """Gives the host of 'end' another address. Old wireguard-go clings to a source address that is gone;
-    setting the endpoint again makes it forget."""
+    """Gives the host of 'end' another address. Old wireguard-go clings to a source address that is
+    gone; setting the endpoint again makes it forget."""
     ns = end.ns
     ns.ip("addr add %s/%d dev u0%s" % (new, length, " nodad" if ":" in new else ""),
           "addr del %s/%d dev u0" % (old, length))
     if end.implementation == WIREGUARD_GO or tunnel.STAND_IN:
-        assert end.set("public_key=" + other.public.hex(), "endpoint=" + end.peer(other)["endpoint"]) == 0
+        assert end.set("public_key=" + other.public.hex(),
+                       "endpoint=" + end.peer(other)["endpoint"]) == 0
 
 
 ROAMING = [(p, 4, who) for p in ROAMERS for who in ("sender", "receiver", "both")] + [
@@ -386,7 +388,8 @@ ROAMING = [(p, 4, who) for p in ROAMERS for who in ("sender", "receiver", "both"
 @pytest.mark.parametrize("implementations,family,who", ROAMING, ids=[
     "%s-%s-IPv%d-%s" % (p + (f, who)) for p, f, who in ROAMING])
 def test_roaming_in_a_stream(lab, implementations, family, who):
-    """An end changes its address in the middle of a TCP stream, which goes on without a new handshake."""
+    """An end changes its address in the middle of a TCP stream, which goes on without a new
+    handshake."""
     a, b = topology.two_hosts(lab)
     ends = topology.UNDERLAY[family]
     new = {4: ("10.99.0.101", "10.99.0.102"), 6: ("fd99::101", "fd99::102")}[family]
@@ -443,7 +446,8 @@ def flows(router):
 
 @pairs
 def test_nat_with_keepalive(lab, implementations):
-    """Persistent keepalive keeps the NAT's memory alive, so the outside can always reach the inside."""
+    """Persistent keepalive keeps the NAT's memory alive, so the outside can always reach the
+    inside."""
     a, router, b = behind_nat(lab)
     left, right = connect(lab, a, b, "10.99.2.2", implementations, keepalive=1)
     wait.until(lambda: right.peer(left).get("endpoint", "").startswith("10.99.2.1:"), 10,

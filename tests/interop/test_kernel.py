@@ -5,8 +5,8 @@
        tap0 10.99.0.1, fd99::1  ------- virtio -------  eth0 10.99.0.2, fd99::2
             10.98.0.1                                        10.98.0.2
 
-The guest boots with the session's first test, and streams over both roles run in it until the last, by
-way of 10.98.0.x, which no test takes away."""
+The guest boots with the session's first test, and streams over both roles run in it until the last,
+by way of 10.98.0.x, which no test takes away."""
 
 import hashlib
 import os
@@ -166,7 +166,8 @@ def test_guest_roams(place, guest, initiator):
     thread = threading.Thread(target=transfer)
     before = int(ours.peer(theirs)["rx_bytes"])
     thread.start()
-    wait.until(lambda: int(ours.peer(theirs)["rx_bytes"]) > before + 200000, 20, "transfer going on")
+    wait.until(lambda: int(ours.peer(theirs)["rx_bytes"]) > before + 200000, 20,
+               "transfer going on")
     guest.run("ip addr add 10.99.0.77/24 dev eth0; ip addr del 10.99.0.2/24 dev eth0")
     try:
         thread.join(40 * wait.SLOW)
@@ -210,7 +211,8 @@ def test_restart_of_each_end(place, guest):
 
 
 def test_kernel_demands_a_cookie(place, guest, lab, tool):
-    """The kernel is flooded and answers our initiation with a cookie reply: we use it and get in."""
+    """The kernel is flooded and answers our initiation with a cookie reply: we use it and get
+    in."""
     ours, theirs = place("warren")
     file = os.path.join(lab.directory, "forged")
     key = noise.mac1_key(theirs.public)
@@ -223,8 +225,8 @@ def test_kernel_demands_a_cookie(place, guest, lab, tool):
     probe = ours.ns.udp("10.99.0.1")
 
     def under_load():
-        probe.sendto(b"\1\0\0\0" + bytes(112) + noise.mac(key, b"\1\0\0\0" + bytes(112)) + bytes(16),
-                     ("10.99.0.2", 51820))
+        forged = b"\1\0\0\0" + bytes(112)
+        probe.sendto(forged + noise.mac(key, forged) + bytes(16), ("10.99.0.2", 51820))
         probe.settimeout(0.3)
         try:
             return probe.recv(200)[0] == noise.COOKIE
@@ -244,7 +246,8 @@ def test_kernel_demands_a_cookie(place, guest, lab, tool):
 @pytest.mark.watchdog(200)
 @roles
 def test_renewal_of_keys_under_load(kernel_streams, initiator):
-    """Streams both ways since the beginning: keys are renewed after 120 s and not one packet is lost."""
+    """Streams both ways since the beginning: keys are renewed after 120 s and not one packet is
+    lost."""
     run = kernel_streams[initiator]
     wait.until(lambda: run.rekeyed() or wait.time.monotonic() - run.started > REKEY_AFTER_S + 20,
                REKEY_AFTER_S + 30, "time of the renewal", step_s=0.3)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has to run for two minutes: streams over a renewal of keys, started with the session and looked at
-by its last tests, while the other tests run."""
+"""What has to run for two minutes: streams over a renewal of keys, started with the session and
+looked at by its last tests, while the other tests run."""
 
 import time
 
@@ -166,7 +166,8 @@ def kernel_streams(session_lab, guest, tool):
 
 @pytest.fixture(scope="session", autouse=True)
 def start_early(request, nothing_left_behind):
-    """Starts, with the first test, the fixtures that tests marked early("fixture") need at the end."""
+    """Starts, with the first test, the fixtures that tests marked early("fixture") need at the
+    end."""
     wanted = []
     for item in request.session.items:
         wanted += [m.args[0] for m in item.iter_markers("early") if m.args[0] not in wanted]

@@ -67,7 +67,8 @@ class Capture:
 
     def __init__(self, lab, ns, interface, layer3=False):
         with ns.entered():
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
+                                        socket.htons(ETH_P_ALL))
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
             self.socket.bind((interface, ETH_P_ALL))
         self.socket.settimeout(0.05)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small emulated machine with the kernel's own WireGuard: Debian's cloud kernel, static busybox and
-wg(8) in an initramfs, one network card on a TAP device, commands over the serial line.
+"""A small emulated machine with the kernel's own WireGuard: Debian's cloud kernel, static busybox
+and wg(8) in an initramfs, one network card on a TAP device, commands over the serial line.
 
-The kernel package is fetched once with `apt-get download` into the build directory and unpacked there;
-nothing is installed."""
+The kernel package is fetched once with `apt-get download` into the build directory and unpacked
+there; nothing is installed."""
 
 import glob
 import os
@@ -182,8 +182,9 @@ class Guest:
             f.write(_initramfs(root, extra or {}))
         ns.ip("tuntap add mode tap name " + tap, "link set %s up" % tap)
         self.lines = queue.Queue()
-        # TCG by name: an accelerator that is there but hangs would not be noticed. q35, not microvm:
-        # without its timers the kernel cannot calibrate itself on a crowded machine, and hangs
+        # TCG by name: an accelerator that is there but hangs would not be noticed. q35, not
+        # microvm: without its timers the kernel cannot calibrate itself on a crowded machine, and
+        # hangs
         self.process = lab.spawn([
             QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-m", "160",
             "-M", "q35,usb=off", "-cpu", "max", "-accel", "tcg,thread=multi",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A peer made of noise.py and one UDP socket: speaks the protocol correctly or as wrongly as asked."""
+"""A peer made of noise.py and one UDP socket: speaks the protocol correctly or as wrongly as
+asked."""
 
 import socket
 import time
@@ -10,7 +11,8 @@ from harness import noise, wait
 class Peer:
     """A WireGuard peer without interface. 'target' is the tunnel end that it talks to."""
 
-    def __init__(self, ns, target_public, target, address="0.0.0.0", port=0, private=None, psk=None):
+    def __init__(self, ns, target_public, target, address="0.0.0.0", port=0, private=None,
+                 psk=None):
         self.private = private or noise.private_key()
         self.public = noise.public_key(self.private)
         self.target_public, self.target, self.psk = target_public, target, psk

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network namespaces, veth pairs and processes of one test run.
 
-The whole run lives in a private mount namespace with its own /run where that is possible, so neither
-its namespaces nor its UAPI sockets can be seen from outside, and nothing is left even after SIGKILL.
-Names are unique to the run in any case. Everything a test makes is registered in its Lab and taken down
-by Lab.close(), in reverse order.
+The whole run lives in a private mount namespace with its own /run where that is possible, so
+neither its namespaces nor its UAPI sockets can be seen from outside, and nothing is left even after
+SIGKILL. Names are unique to the run in any case. Everything a test makes is registered in its Lab
+and taken down by Lab.close(), in reverse order.
 """
 
 import contextlib
@@ -38,8 +38,9 @@ def _check(result, what):
 
 
 def make_run_private():
-    """Gives this process a /run of its own. Returns whether that was possible: a plain chroot, whose
-    root is no mount point, cannot be made private; the run then relies on its unique names alone."""
+    """Gives this process a /run of its own. Returns whether that was possible: a plain chroot,
+    whose root is no mount point, cannot be made private; the run then relies on its unique names
+    alone."""
     _check(_libc.unshare(CLONE_NEWNS), "unshare")
     if _libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
         return False
@@ -209,8 +210,10 @@ class Result:
 
 
 def command(args, check=True, timeout=20, stdin=None, env=None, netns=None):
-    """Runs a command to its end. Fails with its output if it returns non-zero and 'check' is set."""
-    process = subprocess.Popen(args, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+    """Runs a command to its end. Fails with its output if it returns non-zero and 'check' is
+    set."""
+    source = subprocess.PIPE if stdin is not None else subprocess.DEVNULL
+    process = subprocess.Popen(args, stdin=source,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                env=environment(env), preexec_fn=_child_setup(netns and netns.fd))
     try:
@@ -293,7 +296,7 @@ class Lab:
         self.process_count = self.namespace_count = 0
         self.processes = []
         self._closers = []
-        self.checks = []  # called before anything is taken down; raise AssertionError to fail the test
+        self.checks = []  # called before anything is taken down; AssertionError fails the test
 
     def register(self, thing):
         self._closers.append(thing)

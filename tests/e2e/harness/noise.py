@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """WireGuard's handshake and packets a second time, slowly and independently of the C code.
 
-Three uses: an oracle (it prints handshake transcripts as test vectors), a hostile peer (it can build
-any message, also wrong ones), and a key generator. Nothing here is constant-time: test keys only.
+Three uses: an oracle (it prints handshake transcripts as test vectors), a hostile peer (it can
+build any message, also wrong ones), and a key generator. Nothing here is constant-time: test keys
+only.
 
     tests/e2e/harness/noise.py vectors > tests/vectors/handshake.txt
     tests/e2e/harness/noise.py selftest
@@ -116,7 +117,8 @@ def hchacha20(key, nonce16):
 
 
 def chacha20(key, counter, nonce12, text):
-    stream = b"".join(chacha20_block(key, counter + i, nonce12) for i in range((len(text) + 63) // 64))
+    blocks = (len(text) + 63) // 64
+    stream = b"".join(chacha20_block(key, counter + i, nonce12) for i in range(blocks))
     n = len(text)
     return (int.from_bytes(text, "big") ^ int.from_bytes(stream[:n], "big")).to_bytes(n, "big")
 
@@ -240,7 +242,8 @@ class Session:
 
 
 class Handshake:
-    """One handshake, seen from one side. Every input may be given, for vectors and for forgeries."""
+    """One handshake, seen from one side. Every input may be given, for vectors and for
+    forgeries."""
 
     def __init__(self, static_private, remote_public=None, psk=ZERO32, ephemeral=None, index=None):
         self.static = static_private

@@ -11,7 +11,8 @@ def two_hosts(lab, mtu=1500):
     a, b = lab.namespace("a"), lab.namespace("b")
     lab.veth(a, "u0", b, "u0", mtu)
     for ns, i in ((a, 0), (b, 1)):
-        ns.ip("addr add %s/24 dev u0" % UNDERLAY[4][i], "addr add %s/64 dev u0 nodad" % UNDERLAY[6][i])
+        ns.ip("addr add %s/24 dev u0" % UNDERLAY[4][i],
+              "addr add %s/64 dev u0 nodad" % UNDERLAY[6][i])
     return a, b
 
 
@@ -35,14 +36,15 @@ def switch(lab, count, prefix="10.99.0.", prefix6="fd99::", mtu=1500):
         host = lab.namespace("h%d" % i)
         lab.veth(host, "u0", middle, "p%d" % i, mtu)
         middle.ip("link set p%d master br0" % i)
-        host.ip("addr add %s%d/24 dev u0" % (prefix, i), "addr add %s%d/64 dev u0 nodad" % (prefix6, i))
+        host.ip("addr add %s%d/24 dev u0" % (prefix, i),
+                "addr add %s%d/64 dev u0 nodad" % (prefix6, i))
         hosts.append(host)
     return middle, hosts
 
 
 def routed(lab, labels=("a", "b"), mtu=1500):
-    """a (10.99.1.2) ---- (.1) router (10.99.2.1) ---- (.2) b, with IPv6 fd99:1:: and fd99:2:: alike;
-    returns (a, router, b). The router's links are called r1 and r2."""
+    """a (10.99.1.2) ---- (.1) router (10.99.2.1) ---- (.2) b; IPv6 alike, fd99:1:: and fd99:2::.
+    Returns (a, router, b). The router's links are called r1 and r2."""
     router = lab.namespace("r")
     router.sysctl("net.ipv4.ip_forward", 1)
     router.sysctl("net.ipv6.conf.all.forwarding", 1)
@@ -50,7 +52,8 @@ def routed(lab, labels=("a", "b"), mtu=1500):
     for i, label in enumerate(labels, 1):
         ns = lab.namespace(label)
         lab.veth(ns, "u0", router, "r%d" % i, mtu)
-        router.ip("addr add 10.99.%d.1/24 dev r%d" % (i, i), "addr add fd99:%d::1/64 dev r%d nodad" % (i, i))
+        router.ip("addr add 10.99.%d.1/24 dev r%d" % (i, i),
+                  "addr add fd99:%d::1/64 dev r%d nodad" % (i, i))
         ns.ip("addr add 10.99.%d.2/24 dev u0" % i, "addr add fd99:%d::2/64 dev u0 nodad" % i,
               "route add default via 10.99.%d.1" % i, "route add ::/0 via fd99:%d::1" % i)
         ends.append(ns)

@@ -26,8 +26,8 @@ def reachable(ns, address, seconds=15):
 
 
 def tcp_transfer(lab, source, target, address, size=1 << 20, seconds=30):
-    """Sends 'size' random bytes by TCP from namespace 'source' to 'address' in 'target', and as many
-    back; both ends compare SHA-256 sums."""
+    """Sends 'size' random bytes by TCP from namespace 'source' to 'address' in 'target', and as
+    many back; both ends compare SHA-256 sums."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = target.socket(family, socket.SOCK_STREAM)
     listener.bind((address, 0))

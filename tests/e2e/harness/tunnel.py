@@ -28,8 +28,8 @@ def program(implementation):
 
 
 class Tunnel:
-    """One interface in one namespace. Start it, then configure it; Lab takes it down and then checks
-    that a program of ours ended as it should: exit code 0, no complaint of a sanitizer."""
+    """One interface in one namespace. Start it, then configure it; Lab takes it down and then
+    checks that a program of ours ended as it should: exit code 0, no complaint of a sanitizer."""
 
     def __init__(self, lab, ns, implementation=WARREN, addresses=(), mtu=None, port=51820, psk=None,
                  private=None, name=None):

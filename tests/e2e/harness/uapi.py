@@ -81,4 +81,5 @@ def stats(interface):
     """Drop counters by reason, without their prefix."""
     pairs = dict(parse(request(interface, "stats=1\n\n")))
     assert pairs.pop("errno") == "0"
-    return {key[len("drop_"):]: int(value) for key, value in pairs.items() if key.startswith("drop_")}
+    return {key[len("drop_"):]: int(value) for key, value in pairs.items()
+            if key.startswith("drop_")}

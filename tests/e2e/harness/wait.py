@@ -15,7 +15,8 @@ def deadline(seconds):
 
 
 def until(condition, seconds, what, step_s=STEP_S):
-    """Polls until 'condition()' is true and returns its value; fails after 'seconds' naming 'what'."""
+    """Polls until 'condition()' is true and returns its value; fails after 'seconds' naming
+    'what'."""
     end = deadline(seconds)
     while True:
         value = condition()

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sends prepared datagrams to one UDP port at a steady pace, from many sockets, for a bounded time, and
- * counts the answers by WireGuard message type. Part of the load tests; it makes no datagram itself.
+/* Sends prepared datagrams to one UDP port at a steady pace, from many sockets, for a bounded time,
+ * and counts the answers by WireGuard message type. Part of the load tests; it makes no datagram
+ * itself.
  *
  *   flood TARGET PORT FILE SIZE PACE_PER_S COUNT_MAX SOURCE...
  *
- * FILE holds datagrams of SIZE bytes one behind another, sent in turn. Each SOURCE is a local address.
- * SIGTERM ends it early. At the end it prints: sent=N refused=N answers1=N ... answers4=N seconds=S */
+ * FILE holds datagrams of SIZE bytes one behind another, sent in turn. Each SOURCE is a local
+ * address. SIGTERM ends it early. At the end it prints: sent=N refused=N answers1=N ... answers4=N
+ * seconds=S */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -81,13 +83,15 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: flood TARGET PORT FILE SIZE PACE_PER_S COUNT_MAX SOURCE...\n");
         return 2;
     }
-    struct sockaddr_in target = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
+    struct sockaddr_in target = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10))};
     if (inet_pton(AF_INET, argv[1], &target.sin_addr) != 1) {
         fail(argv[1]);
     }
-    size_t size = (size_t)atoi(argv[4]), count = 0;
+    size_t size = (size_t)strtoul(argv[4], NULL, 10), count = 0;
     char *data = load(argv[3], size, &count);
-    uint64_t pace = (uint64_t)atoll(argv[5]), limit = (uint64_t)atoll(argv[6]);
+    uint64_t pace = (uint64_t)strtoull(argv[5], NULL, 10),
+             limit = (uint64_t)strtoull(argv[6], NULL, 10);
     int sources = argc - 7, fds[SOURCES_MAX];
     for (int i = 0; i < sources; i++) {
         fds[i] = open_socket(argv[7 + i], &target);

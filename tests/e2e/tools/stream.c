@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbered UDP datagrams at a steady pace, and the count of those that arrive. It measures a path for
- * minutes beside other tests and takes little time itself; it knows nothing of tunnels.
+/* Numbered UDP datagrams at a steady pace, and the count of those that arrive. It measures a path
+ * for minutes beside other tests and takes little time itself; it knows nothing of tunnels.
  *
  *   stream send ADDRESS PORT PACE_PER_S SIZE      until SIGTERM, then prints sent=N refused=N
  *   stream receive ADDRESS PORT                   until SIGTERM, then prints
- *                                                 received=N highest=N repeated=N damaged=N missing=A,B,...
+ *                                                 received=N highest=N repeated=N damaged=N
+ *                                                 missing=A,B,...
  * 'missing' names at most 20 numbers below 'highest'; missing_count=N counts all. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -44,12 +45,12 @@ static socklen_t parse(const char *address, const char *port, struct sockaddr_st
     memset(ret, 0, sizeof *ret);
     if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
-        v4->sin_port = htons((uint16_t)atoi(port));
+        v4->sin_port = htons((uint16_t)strtoul(port, NULL, 10));
         return sizeof *v4;
     }
     if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
         v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons((uint16_t)atoi(port));
+        v6->sin6_port = htons((uint16_t)strtoul(port, NULL, 10));
         return sizeof *v6;
     }
     errno = EINVAL;
@@ -123,8 +124,8 @@ int main(int argc, char **argv) {
     sigaction(SIGTERM, &action, NULL);
     if (argc == 6 && strcmp(argv[1], "send") == 0) {
         socklen_t length = parse(argv[2], argv[3], &address);
-        uint64_t pace = (uint64_t)atoll(argv[4]);
-        size_t size = (size_t)atoll(argv[5]);
+        uint64_t pace = (uint64_t)strtoull(argv[4], NULL, 10);
+        size_t size = (size_t)strtoull(argv[5], NULL, 10);
         int fd = socket(address.ss_family, SOCK_DGRAM, 0);
         if (pace < 2 || size < 8 || size > SIZE_MAX_BYTES) {
             errno = EINVAL;
