@@ -209,8 +209,8 @@ static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
             return WRN_DROP_RATE_TABLE_FULL;
         }
     }
-    /* Everybody gets a reply, however often: a limit by source address would let somebody who forges
-     * a peer's address shut that peer out. The reply is smaller than what it answers. */
+    /* Everybody gets a reply, however often: a limit by source address would let somebody who
+     * forges a peer's address shut that peer out. The reply is smaller than what it answers. */
     struct wrn_wg_message *reply =
         wrn_wg_push_message(out, &datagram->path, WRN_HANDLE_NONE, WRN_WG_COOKIE_SIZE);
     wrn_cookie_write_reply(wg->crypto, &wg->cookie_checker, now.mono, wg->rand, from,

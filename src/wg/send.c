@@ -7,9 +7,9 @@
 #include "base/bytes.h"
 #include "wg/ecn.h"
 
-/* Whoever began a session renews it, at 120 s when sending and at 165 s when only receiving. If that
- * did not happen (after reordered handshakes each side may use the session that the other began),
- * the responder does, early enough that nothing has to wait. */
+/* Whoever began a session renews it, at 120 s when sending and at 165 s when only receiving. If
+ * that did not happen (after reordered handshakes each side may use the session that the other
+ * began), the responder does, early enough that nothing has to wait. */
 #define RENEW_AS_RESPONDER_NS (WRN_WG_REJECT_AFTER_NS - WRN_WG_KEEPALIVE_NS)
 
 static enum wrn_drop route(const struct wrn_wg *wg, const uint8_t *bytes, size_t size,

@@ -354,8 +354,8 @@ static void renewals_on_a_slow_link_that_reorders_lose_nothing(void **state) {
     }
 }
 
-/* One response overtakes an initiation, the other a confirmation: each side sends on the session that the
- * other began. */
+/* One response overtakes an initiation, the other a confirmation: each side sends on the session
+ * that the other began. */
 static void sessions_of_the_other_side_are_renewed_in_time(void **state) {
     (void)state;
     for (int smaller_first = 0; smaller_first < 2; smaller_first++) {
