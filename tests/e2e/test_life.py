@@ -193,7 +193,9 @@ def test_renewal_of_keys_under_load(long_runs, pair):
                REKEY_AFTER_S + 30, "time of the renewal", step_s=0.2)
     assert run.rekeyed(), "no new handshake %d s after the first" % (REKEY_AFTER_S + 20)
     renewed = run.left.handshake_time(run.right) - run.first_handshake
-    assert REKEY_AFTER_S - 2 <= renewed <= REKEY_AFTER_S + 10, "renewed after %.1f s" % renewed
+    times = max(1, round(renewed / REKEY_AFTER_S))  # a slow session may see the second renewal
+    assert times * (REKEY_AFTER_S - 2) <= renewed <= times * (REKEY_AFTER_S + 10), \
+        "renewed %.1f s after the first handshake" % renewed
     # and with the new keys for a while
     end = wait.time.monotonic() + 2
     wait.until(lambda: wait.time.monotonic() > end, 10, "two seconds with the new keys", step_s=0.1)
