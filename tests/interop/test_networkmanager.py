@@ -40,15 +40,16 @@ NO_KEY = bytes(32)
 # ---- packages ----
 
 
-def _run(args, **more):
-    return subprocess.run(args, capture_output=True, text=True, check=False, timeout=180,
-                          stdin=subprocess.DEVNULL, env=net.environment(more.pop("env", None)),
-                          **more)
+def _run(args, cwd=None, env=None):
+    # the caller's environment, because apt's proxy may stand there
+    return subprocess.run(args, capture_output=True, text=True, check=False, timeout=180, cwd=cwd,
+                          stdin=subprocess.DEVNULL,
+                          env=dict(os.environ, PATH=net.PATH, LC_ALL="C", **(env or {})))
 
 
 def wanted_packages(roots):
-    """'roots', and the libraries below them that are not installed. What these packages want besides
-    (polkit, udev, ...) is not followed: it is not needed for reading and writing files."""
+    """'roots', and the libraries below them that are not installed. What these packages want
+    besides (polkit, udev, ...) is not followed: reading and writing files does not need it."""
     text = _run(["apt-cache", "depends", "--recurse", "--no-recommends", "--no-suggests",
                  "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", *roots]).stdout
     below, package = {}, None
@@ -591,7 +592,8 @@ AllowedIPs = 10.7.0.2/32, fd07::2/128
 
     def state():
         return (running(a, name), link_state(a, name), a.run(["ip", "rule"]).stdout,
-                a.run(["ip", "route"]).stdout, a.run(["ip", "-6", "route", "show", "dev", name]).stdout)
+                a.run(["ip", "route"]).stdout,
+                a.run(["ip", "-6", "route", "show", "dev", name]).stdout)
 
     before = state()
     assert before[1]["up"] and traffic.ping(a, "10.7.0.2") == 1
