@@ -133,6 +133,11 @@ bool wrn_connection_is_busy(const struct wrn_connection *c) {
            c->state == WRN_CONNECTION_APPLYING;
 }
 
+bool wrn_connection_is_idle(const struct wrn_connection *c) {
+    return c->state == WRN_CONNECTION_READING && c->input.size == 0 &&
+           !wrn_connection_has_output(c);
+}
+
 /* Looks whether the input begins with a whole request. Each byte is looked at a bounded number of
  * times, however small the pieces are in which it comes. */
 static void find_request(struct wrn_connection *c) {

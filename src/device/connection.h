@@ -77,3 +77,6 @@ bool wrn_connection_has_output(const struct wrn_connection *connection);
 
 /* Tells whether a request is being worked on. */
 bool wrn_connection_is_busy(const struct wrn_connection *connection);
+
+/* Tells whether the peer has asked for nothing, or not even begun to, and waits for nothing. */
+bool wrn_connection_is_idle(const struct wrn_connection *connection);

@@ -258,16 +258,24 @@ static void accept_client(struct wrn_control *control, int fd) {
     }
 }
 
-/* Finds a place for a new connection; if there is none, the oldest that has no request under way
- * gives way: clients that connect and say nothing must not lock others out. */
+/* Finds a place for a new connection; if there is none, the oldest that has said nothing gives way,
+ * or else the oldest that has no request under way: clients that connect and do not go on must not
+ * lock others out. */
 static struct client *free_place(struct wrn_control *control) {
     struct client *oldest = NULL;
+    bool oldest_idle = false;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         struct client *client = &control->clients[i];
         if (client->control == NULL) {
             return client;
         }
-        if (client != control->turn && (oldest == NULL || client->arrival < oldest->arrival)) {
+        if (client == control->turn) {
+            continue;
+        }
+        bool idle = wrn_connection_is_idle(&client->connection);
+        if (oldest == NULL || (idle && !oldest_idle) ||
+            (idle == oldest_idle && client->arrival < oldest->arrival)) {
+            oldest_idle = idle;
             oldest = client;
         }
     }

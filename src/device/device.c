@@ -22,7 +22,7 @@ enum {
     HANDSHAKES_PER_S = 500,
     BATCHES_PER_WAKE = 4, /* of one direction, before the others get their turn */
     TIMER_ROUNDS = 8,
-    BIND_RETRY_MS = 1000,
+    RETRY_MS = 1000,
 };
 
 struct wrn_device {
@@ -42,8 +42,9 @@ struct wrn_device {
     wrn_mono timer_due; /* what the timer is set to */
     uint16_t port;      /* wanted, or last used; 0: any */
     uint32_t mark;
-    bool link_up;     /* as far as the machine knows, and the sockets */
-    bool bind_failed; /* and we have said so */
+    bool link_up;      /* as far as the machine knows, and the sockets */
+    bool bind_failed;  /* and we have said so */
+    bool link_unknown; /* the last look at the interface failed: another one is due */
     bool ended;
     struct wrn_watch *tun_watch;
     struct wrn_watch *udp4_watch;
@@ -51,7 +52,7 @@ struct wrn_device {
     struct wrn_watch *link_watch;
     struct wrn_watch *route_watch;
     struct wrn_watch *timer_watch;
-    uv_timer_t *bind_retry; /* lives on the heap: closing it outlives the device */
+    uv_timer_t *retry; /* lives on the heap: closing it outlives the device */
     struct wrn_pump pump;
 };
 
@@ -62,7 +63,7 @@ static void on_udp(void *ctx, int fd, int events);
 static void on_link(void *ctx, int fd, int events);
 static void on_route(void *ctx, int fd, int events);
 static void on_timer(void *ctx, int fd, int events);
-static void on_bind_retry(uv_timer_t *timer);
+static void on_retry(uv_timer_t *timer);
 static void end(struct wrn_device *device, const char *why);
 static void refresh_link(struct wrn_device *device);
 static void follow_link(struct wrn_device *device, const struct wrn_link_state *state);
@@ -112,8 +113,8 @@ void wrn_device_destroy(struct wrn_device *device) {
     wrn_watch_close(device->link_watch);
     wrn_watch_close(device->route_watch);
     wrn_watch_close(device->timer_watch);
-    if (device->bind_retry != NULL) {
-        uv_close((uv_handle_t *)device->bind_retry, free_timer);
+    if (device->retry != NULL) {
+        uv_close((uv_handle_t *)device->retry, free_timer);
     }
     wrn_link_close(&device->link);
     wrn_route_destroy(device->route);
@@ -218,12 +219,12 @@ static int open_watches(struct wrn_device *device) {
     if (error != 0) {
         return error;
     }
-    device->bind_retry = calloc(1, sizeof *device->bind_retry);
-    if (device->bind_retry == NULL) {
+    device->retry = calloc(1, sizeof *device->retry);
+    if (device->retry == NULL) {
         return -ENOMEM;
     }
-    device->bind_retry->data = device;
-    return uv_timer_init(device->loop, device->bind_retry);
+    device->retry->data = device;
+    return uv_timer_init(device->loop, device->retry);
 }
 
 static void on_tun(void *ctx, int fd, int events) {
@@ -287,9 +288,11 @@ static void on_timer(void *ctx, int fd, int events) {
     set_timer(device); /* at once if there was more to do than the rounds allow */
 }
 
-static void on_bind_retry(uv_timer_t *timer) {
+static void on_retry(uv_timer_t *timer) {
     struct wrn_device *device = timer->data;
-    if (device->link_state.up && !is_bound(device)) {
+    if (device->link_unknown) {
+        refresh_link(device);
+    } else if (device->link_state.up && !is_bound(device)) {
         set_up(device, true);
     }
 }
@@ -310,9 +313,16 @@ static void refresh_link(struct wrn_device *device) {
     if (error == -ENODEV) {
         end(device, "the interface was deleted");
     } else if (error != 0) {
-        wrn_log_write(device->log, WRN_LOG_ERROR,
-                      "asking for the state of the interface failed: %s", strerror(-error));
+        if (!device->link_unknown) { /* said once, not each second */
+            wrn_log_write(device->log, WRN_LOG_ERROR,
+                          "asking for the state of the interface failed: %s; trying again each "
+                          "second",
+                          strerror(-error));
+        }
+        device->link_unknown = true;
+        (void)uv_timer_start(device->retry, on_retry, RETRY_MS, 0);
     } else {
+        device->link_unknown = false;
         follow_link(device, &state);
     }
 }
@@ -352,12 +362,14 @@ static void set_up(struct wrn_device *device, bool up) {
         if (error != 0) {
             if (!device->bind_failed) { /* said once, not each second */
                 wrn_log_write(device->log, WRN_LOG_ERROR,
-                              "cannot open UDP port %u: %s; trying again each second: free it, or "
-                              "choose another one with `wg set %s listen-port PORT`",
-                              device->port, strerror(-error), device->link_state.name);
+                              "cannot open UDP port %u: %s; trying again each second%s",
+                              device->port, strerror(-error),
+                              error == -EADDRINUSE || error == -EACCES
+                                  ? ": free it, or choose another one with `wg set`"
+                                  : "");
             }
             device->bind_failed = true;
-            (void)uv_timer_start(device->bind_retry, on_bind_retry, BIND_RETRY_MS, 0);
+            (void)uv_timer_start(device->retry, on_retry, RETRY_MS, 0);
             return;
         }
     }
@@ -368,7 +380,7 @@ static void set_up(struct wrn_device *device, bool up) {
         wrn_device_settle(device, now);
     }
     if (!up) {
-        (void)uv_timer_stop(device->bind_retry);
+        (void)uv_timer_stop(device->retry);
         close_sockets(device); /* others may have the port while we are down */
     }
 }

@@ -47,6 +47,8 @@ static const struct explanation explanations[] = {
      "cannot make the socket of %s in /var/run/wireguard: no permission; run it as root"},
     {WRN_START_SOCKET_OPEN, -EPERM,
      "cannot make the socket of %s in /var/run/wireguard: no permission; run it as root"},
+    {WRN_START_SOCKET_OPEN, -ENOSPC,
+     "cannot make the socket of %s in /var/run/wireguard: the file system is full; make room"},
     {WRN_START_SOCKET_OPEN, -EROFS,
      "cannot make the socket of %s: /var/run/wireguard is read-only; mount a writable /run"},
     {WRN_START_SOCKET_OPEN, -ENOENT,
@@ -56,17 +58,16 @@ static const struct explanation explanations[] = {
     {WRN_START_SOCKET_ADOPT, 0,
      "cannot use WG_UAPI_FD for %s: it is not the descriptor of a listening Unix socket"},
     {WRN_START_ENGINE, -ENOMEM,
-     "cannot start %s: not enough memory; where overcommitting is forbidden "
-     "(vm.overcommit_memory=2), "
-     "allow it"},
+     "cannot start %s: not enough memory; raise `ulimit -v`, or allow overcommitting where it is "
+     "forbidden (vm.overcommit_memory=2)"},
     {WRN_START_ENGINE, -ENOTSUP,
      "cannot start %s: libcrypto lacks X25519, BLAKE2s or ChaCha20-Poly1305 (FIPS mode?); use its "
      "default provider"},
     {WRN_START_ENGINE, -ENODEV,
      "cannot start %s: the interface was deleted meanwhile; start again"},
     {WRN_START_WATCH, -EMFILE,
-     "cannot watch the socket of %s: no inotify instance is left; raise "
-     "fs.inotify.max_user_instances"},
+     "cannot watch the socket of %s: no descriptor or inotify instance is left; raise `ulimit -n` "
+     "or fs.inotify.max_user_instances"},
     {WRN_START_WATCH, -ENOSPC,
      "cannot watch the socket of %s: no inotify watch is left; raise fs.inotify.max_user_watches"},
     {WRN_START_WATCH, -ENOENT,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* warren-wg: a WireGuard interface in user space, driven by wg(8). Puts the parts together; holds
  * none of their logic. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct program {
     struct wrn_control *control;
 };
 
+static void occupy_standard_descriptors(void);
 static int show_drops(const struct wrn_args *args);
 static int run(const struct wrn_args *args);
 static int read_fd(const char *variable, int *ret_fd);
@@ -45,6 +47,7 @@ static void print_usage(FILE *out);
 int main(int argc, char **argv) {
     struct wrn_args args;
     struct wrn_args_error refused;
+    occupy_standard_descriptors();
     if (wrn_args_parse(argc, argv, &args, &refused) != 0) {
         (void)fprintf(stderr, "warren-wg: %s%s%s\n", refused.why,
                       refused.argument != NULL ? " " : "",
@@ -68,6 +71,18 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
     return args.action == WRN_ARGS_DROPS ? show_drops(&args) : run(&args);
+}
+
+/* Whoever starts us with standard input, output or error closed would otherwise see one of our own
+ * descriptors in their place, and our messages written into it. */
+static void occupy_standard_descriptors(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
 }
 
 static int show_drops(const struct wrn_args *args) {

@@ -202,6 +202,9 @@ static void send_batch(struct wrn_pump *pump, wrn_mono now, size_t count) {
     }
     for (size_t i = 0; i < count; i++) {
         struct wrn_path *path = &pump->sending[i].path;
+        if (wrn_handle_equal(pump->receivers[i], WRN_HANDLE_NONE)) {
+            continue; /* answers to strangers, who may be many: no look-up is worth it */
+        }
         if (!wrn_route_holds(pump->route, now, path, pump->udp->mark)) {
             *path = (struct wrn_path){.remote = path->remote};
             wrn_wg_forget_source(pump->wg, pump->receivers[i]);

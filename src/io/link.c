@@ -125,7 +125,8 @@ static int locate(const struct wrn_link *link, const struct wrn_tun *tun, bool *
     *ret_elsewhere = false;
     *ret_nsid = NETNSA_NSID_NOT_ASSIGNED;
     if (theirs < 0 || ours < 0 || fstat(theirs, &theirs_stat) < 0 || fstat(ours, &ours_stat) < 0) {
-        return 0;
+        bool for_now = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EINTR;
+        return for_now ? -errno : 0;
     }
     if (theirs_stat.st_ino == ours_stat.st_ino && theirs_stat.st_dev == ours_stat.st_dev) {
         return 0;

@@ -3,6 +3,7 @@
 #include "io/log.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -12,6 +13,7 @@
 
 enum { LINES_BURST = 200, LINES_PER_S = 100 };
 
+static bool has_room(void);
 static bool take_token(struct wrn_log *log, wrn_mono now);
 static void write_line(struct wrn_log *log, enum wrn_log_level level, wrn_wall wall,
                        const char *quoted);
@@ -38,7 +40,7 @@ void wrn_log_write(struct wrn_log *log, enum wrn_log_level level, const char *fo
         return;
     }
     struct wrn_now now = wrn_clock_read();
-    if (!take_token(log, now.mono)) {
+    if (!has_room() || !take_token(log, now.mono)) {
         log->suppressed++;
         return;
     }
@@ -77,6 +79,12 @@ void wrn_log_quote(const char *text, char *ret_value, size_t size) {
     }
     ret_value[used++] = '"';
     ret_value[used] = '\0';
+}
+
+/* A reader that stands still must not stop the tunnel: its lines are lost, and counted. */
+static bool has_room(void) {
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
 }
 
 static bool take_token(struct wrn_log *log, wrn_mono now) {

@@ -8,7 +8,7 @@
 
 #include "crypto/crypto.h"
 
-enum { SMALL = 16 }; /* bytes; keys are larger, and are never drawn in advance */
+enum { SMALL = 24 }; /* bytes: a cookie's nonce. Keys are larger, never drawn in advance */
 
 static void fill(void *ctx, void *bytes, size_t size);
 static void draw(void *bytes, size_t size);

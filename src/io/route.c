@@ -2,11 +2,15 @@
 /* A table of paths, each with the interface that the kernel chose for it, looked up again after
  * changes.
  *
- * A source address whose way has moved stays out of use even when the peer still sends to it, or
- * two ends that each learn from the other would go on with the old address for ever. */
+ * A source address whose way has moved away from the interface that has it stays out of use even
+ * when the peer still sends to it, or two ends that each learn from the other would go on with the
+ * old address for ever. An address that lies elsewhere (on lo, say) does not depend on the way. */
 #include "io/route.h"
 
+#include <ifaddrs.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <netlink/msg.h>
 #include <netlink/socket.h>
 #include <stdlib.h>
@@ -37,6 +41,7 @@ struct wrn_route {
 
 static void note_change(void *ctx, struct nlmsghdr *message);
 static struct entry *find(struct wrn_route *route, const struct wrn_path *path, uint32_t mark);
+static bool owns(uint32_t interface, const struct wrn_ip *address);
 static int look_up(const struct wrn_route *route, const struct wrn_path *path, uint32_t mark,
                    uint32_t *ret_interface);
 
@@ -97,11 +102,15 @@ bool wrn_route_holds(struct wrn_route *route, wrn_mono now, const struct wrn_pat
         if (look_up(route, path, mark, &interface) != 0) {
             return true; /* no route: the send call will tell */
         }
+        uint32_t first = is_new ? interface : entry->first_interface;
+        if (interface != first && !owns(first, &path->local)) {
+            first = interface; /* the address is no business of the interface that it left by */
+        }
         *entry = (struct entry){
             .local = path->local,
             .remote = path->remote.ip,
             .mark = mark,
-            .first_interface = is_new ? interface : entry->first_interface,
+            .first_interface = first,
             .interface = interface,
             .epoch = route->epoch,
         };
@@ -133,6 +142,30 @@ static struct entry *find(struct wrn_route *route, const struct wrn_path *path, 
         *entry = (struct entry){0};
     }
     return entry;
+}
+
+/* Tells whether an interface has an address. One that is gone, or made anew, has none. */
+static bool owns(uint32_t interface, const struct wrn_ip *address) {
+    struct ifaddrs *all = NULL;
+    bool found = false;
+    if (getifaddrs(&all) != 0) {
+        return true; /* not known: nothing changes */
+    }
+    for (const struct ifaddrs *one = all; one != NULL && !found; one = one->ifa_next) {
+        const struct sockaddr *at = one->ifa_addr;
+        if (at == NULL || if_nametoindex(one->ifa_name) != interface) {
+            continue;
+        }
+        if (at->sa_family == AF_INET && address->family == WRN_FAMILY_IPV4) {
+            const struct sockaddr_in *v4 = (const void *)at;
+            found = memcmp(&v4->sin_addr, address->bytes, 4) == 0;
+        } else if (at->sa_family == AF_INET6 && address->family == WRN_FAMILY_IPV6) {
+            const struct sockaddr_in6 *v6 = (const void *)at;
+            found = memcmp(&v6->sin6_addr, address->bytes, 16) == 0;
+        }
+    }
+    freeifaddrs(all);
+    return found;
 }
 
 /* Asks the kernel by which interface a datagram along 'path' would leave. */

@@ -13,10 +13,12 @@
 #include "io/cleanup.h"
 
 #define SOCKET_FOLDER "/var/run/wireguard"
+#define LOCK_PATH     SOCKET_FOLDER "/.warren-wg.lock"
 
 enum { BACKLOG = 256 };
 
 static int lock_folder(int *ret_fd);
+static void unlock_folder(int *fd);
 static int bind_at(int fd, const struct sockaddr_un *address);
 static bool is_served(const struct sockaddr_un *address);
 static bool remember_file(struct wrn_uapi_socket *socket);
@@ -28,7 +30,7 @@ void wrn_uapi_socket_path(const char *name, char ret_path[WRN_UAPI_PATH_MAX]) {
 int wrn_uapi_socket_open(const char *name, struct wrn_uapi_socket *ret_socket) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct wrn_uapi_socket made = WRN_UAPI_SOCKET_NONE;
-    WRN_CLEANUP(wrn_close_fd) int folder = -1;
+    WRN_CLEANUP(unlock_folder) int folder = -1;
     WRN_CLEANUP(wrn_close_fd) int fd = -1;
 
     static_assert(sizeof address.sun_path == WRN_UAPI_PATH_MAX, "paths fit");
@@ -123,17 +125,32 @@ int wrn_uapi_socket_connect(const char *name, int *ret_fd) {
     return 0;
 }
 
-/* Makes the folder if it is missing and locks it; the lock goes with the descriptor. */
+/* Makes the folder if it is missing and locks a file in it that only we may open: a lock on the
+ * folder itself could be held by anybody who may read it. Gone after use, so after waiting one must
+ * look whether the file is still the one at that name. */
 static int lock_folder(int *ret_fd) {
     if (mkdir(SOCKET_FOLDER, S_IRWXU) < 0 && errno != EEXIST) {
         return -errno;
     }
-    WRN_CLEANUP(wrn_close_fd) int fd = open(SOCKET_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX) < 0) {
-        return -errno;
+    for (;;) {
+        struct stat file;
+        WRN_CLEANUP(wrn_close_fd)
+        int fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+        if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &file) < 0) {
+            return -errno;
+        }
+        if (file.st_nlink > 0) {
+            *ret_fd = wrn_take_fd(&fd);
+            return 0;
+        }
     }
-    *ret_fd = wrn_take_fd(&fd);
-    return 0;
+}
+
+static void unlock_folder(int *fd) {
+    if (*fd >= 0) {
+        (void)unlink(LOCK_PATH);
+        wrn_close_fd(fd);
+    }
 }
 
 /* Binds with the mode 0600 from the first moment on. */
