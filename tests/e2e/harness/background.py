@@ -91,7 +91,6 @@ def guest(session_lab, tool):
         machine = Guest(session_lab, ns, extra={"stream": tool("stream")})
     except Unavailable as reason:
         pytest.skip("NOT TESTED against the kernel's WireGuard: %s" % reason)
-    machine.ns = ns
     ns.ip("addr add 10.99.0.1/24 dev tap0", "addr add 10.98.0.1/24 dev tap0",
           "addr add fd99::1/64 dev tap0 nodad")
     machine.run("ip addr add 10.99.0.2/24 dev eth0; ip addr add 10.98.0.2/24 dev eth0; "

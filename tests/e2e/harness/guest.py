@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small emulated machine with the kernel's own WireGuard: Debian's cloud kernel, static busybox
-and wg(8) in an initramfs, one network card on a TAP device, commands over the serial line.
+and wg(8) in an initramfs, one network card on a TAP device. Commands travel by TCP to a shell in
+the guest, on addresses of their own; a serial line loses characters when the machine is busy.
 
 The kernel package is fetched once with `apt-get download` into the build directory and unpacked
 there; nothing is installed."""
@@ -10,8 +11,8 @@ import os
 import queue
 import re
 import shutil
+import socket
 import subprocess
-import threading
 import time
 
 from harness import net, noise, tunnel, wait
@@ -93,6 +94,8 @@ def _with_dependencies(root, names):
     return order
 
 
+HOST_CONTROL, GUEST_CONTROL, CONTROL_PORT = "10.97.0.1", "10.97.0.2", 2323
+
 INIT = """#!/bin/sh
 export PATH=/bin
 mount -t proc proc /proc
@@ -100,16 +103,16 @@ mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
 mkdir -p /tmp
 mount -t tmpfs tmp /tmp
-exec </dev/ttyS0 >/dev/ttyS0 2>&1
-stty raw -echo
+exec </dev/null >/dev/ttyS0 2>&1
 for m in $(cat /order); do insmod /m/$m.ko || echo "insmod $m failed"; done
 ip link set lo up
 ip link set eth0 up
 echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_dad
 echo 1 > /proc/sys/net/ipv4/conf/all/promote_secondaries
+ip addr add CONTROL_ADDRESS/24 dev eth0
+nc -ll -p CONTROL_PORT -e /bin/shell &
 echo "@@READY"
-while read -r line; do eval "$line"; echo "@@END $?"; done
-poweroff -f
+while :; do sleep 1000; done
 """
 
 
@@ -163,7 +166,9 @@ def _initramfs(root, extra):
     for name, path in extra.items():
         add("bin/" + name, path)
     entries.append(("order", 0o100644, _read(os.path.join(root, "order"))))
-    entries.append(("init", 0o100755, INIT.encode()))
+    init = INIT.replace("CONTROL_ADDRESS", GUEST_CONTROL).replace("CONTROL_PORT", str(CONTROL_PORT))
+    entries.append(("init", 0o100755, init.encode()))
+    entries.append(("bin/shell", 0o100755, b"#!/bin/sh\nexec sh 2>&1\n"))
     return _cpio(entries)
 
 
@@ -180,7 +185,9 @@ class Guest:
         image = os.path.join(lab.directory, "guest.cpio")
         with open(image, "wb") as f:
             f.write(_initramfs(root, extra or {}))
-        ns.ip("tuntap add mode tap name " + tap, "link set %s up" % tap)
+        ns.ip("tuntap add mode tap name " + tap, "link set %s up" % tap,
+              "addr add %s/24 dev %s" % (HOST_CONTROL, tap))
+        self.ns = ns
         self.lines = queue.Queue()
         # TCG by name: an accelerator that is there but hangs would not be noticed. q35, not
         # microvm: without its timers the kernel cannot calibrate itself on a crowded machine, and
@@ -193,48 +200,55 @@ class Guest:
             "-netdev", "tap,id=n0,ifname=%s,script=no,downscript=no" % tap,
             "-device", "virtio-net-pci,romfile=,netdev=n0,mac=02:00:00:00:05:02",
             "-chardev", "stdio,id=s0,signal=off", "-serial", "chardev:s0"],
-            netns=ns, label="guest", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.lock = threading.Lock()
+            netns=ns, label="guest", stdout=subprocess.PIPE)
         lab.register(self)
         self.thread = lab.thread(self._read)
         begun = time.monotonic()
-        self._until("@@READY", 60)
+        self._wait_for_boot(60)
         self.boot_s = time.monotonic() - begun
 
     def _read(self):
         for line in self.process.popen.stdout:
             self.lines.put(line.decode(errors="replace").rstrip("\r\n"))
 
-    def _until(self, mark, seconds):
-        """Collects lines up to one that begins with 'mark'; returns (lines, that line)."""
+    def _wait_for_boot(self, seconds):
         got, end = [], wait.deadline(seconds)
-        while True:
+        while "@@READY" not in got:
             try:
-                line = self.lines.get(timeout=max(0.01, end - time.monotonic()))
+                got.append(self.lines.get(timeout=max(0.01, end - time.monotonic())))
             except queue.Empty:
-                raise AssertionError("guest said no %r within %g s but:\n%s\n%s" % (
-                    mark, seconds * wait.SLOW, "\n".join(got[-30:]), self.process.log()[-1000:]))
-            if line.startswith(mark):
-                return got, line
-            got.append(line)
+                raise AssertionError("guest did not boot within %g s:\n%s\n%s" % (
+                    seconds * wait.SLOW, "\n".join(got[-30:]), self.process.log()[-1000:]))
+
+    def _connect(self):
+        s = self.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            s.connect((GUEST_CONTROL, CONTROL_PORT))
+            return s
+        except (ConnectionRefusedError, TimeoutError):
+            s.close()
+            return None
 
     def run(self, command, seconds=20, check=True):
-        """Runs a shell command line in the guest; returns its output. Fails if it does."""
-        assert "\n" not in command
-        with self.lock:
-            self.process.popen.stdin.write(command.encode() + b"\n")
-            self.process.popen.stdin.flush()
-            got, end = self._until("@@END", seconds)
-        code = int(end.split()[1])
-        text = "\n".join(got)
+        """Runs a shell command line in the guest; returns its output. Fails if it does; without
+        'check' returns (exit code, output)."""
+        s = wait.until(self._connect, 20, "connection to the guest")
+        with s:
+            s.settimeout(seconds * wait.SLOW)
+            s.sendall(("{ %s\n} </dev/null; echo \"@@END $?\"\n" % command).encode())
+            got = b""
+            while not (match := re.search(rb"@@END (\d+)\n", got)):
+                piece = s.recv(1 << 16)
+                assert piece, "guest: %s\nended with %r" % (command, got)
+                got += piece
+        code, text = int(match.group(1)), got[:match.start()].decode().strip("\n")
         assert code == 0 or not check, "guest: %s\nreturned %d: %s" % (command, code, text)
         return text if check else (code, text)
 
     def close(self):
         self.process.close()
-        for stream in (self.process.popen.stdin, self.process.popen.stdout):
-            stream.close()
         self.thread.join(5)
+        self.process.popen.stdout.close()
 
 
 class KernelEnd:
