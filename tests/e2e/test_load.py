@@ -134,7 +134,8 @@ def test_stream_beside_a_flood(siege):
     assert cookies > 0 and told["cookie_demanded"] > 0.5 * sent
     assert responses == 0, "a forged initiation was answered by a response"
     assert told["bad_handshake"] < 0.5 * sent, "public-key work for forgeries"
-    assert share >= 0.8, "stream fell to %.0f %%" % (100 * share)
+    if not os.environ.get("WARREN_SANITIZE"):  # which makes each part slower by another factor
+        assert share >= 0.8, "stream fell to %.0f %%" % (100 * share)
     assert victim.process.resident_bytes() < memory + (32 << 20)
 
 
