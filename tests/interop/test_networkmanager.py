@@ -79,7 +79,7 @@ class Packages:
     def __init__(self):
         for program in ("apt-get", "apt-cache", "dpkg", "unshare", "mount", "wg", "wg-quick"):
             if shutil.which(program, path=net.PATH) is None:
-                raise Unavailable("%s is not installed: see tests/packages.txt" % program)
+                raise Unavailable("%s is not installed: run make deps" % program)
         build = os.path.dirname(os.path.abspath(guest.cache_directory()))
         cache = os.path.join(build, "networkmanager")
         self.root = os.path.join(cache, "root")

@@ -178,7 +178,7 @@ class Guest:
     def __init__(self, lab, ns, tap="tap0", extra=None):
         for program in (QEMU, "busybox", "wg", "apt-get", "dpkg"):
             if shutil.which(program, path=net.PATH) is None:
-                raise Unavailable("%s is not installed: see tests/packages.txt" % program)
+                raise Unavailable("%s is not installed: run make deps" % program)
         if os.uname().machine != "x86_64":
             raise Unavailable("the guest's kernel is for x86-64")
         root = _fetch(cache_directory())
