@@ -30,7 +30,7 @@ static void sentences(void **state) {
         {WRN_START_SOCKET_OPEN, -EACCES, "no permission", "as root"},
         {WRN_START_SOCKET_ADOPT, -ENOTSOCK, "WG_UAPI_FD", "listening Unix socket"},
         {WRN_START_SOCKET_ADOPT, -EINVAL, "WG_UAPI_FD", "listening Unix socket"},
-        {WRN_START_ENGINE, -ENOMEM, "not enough memory", "allow it"},
+        {WRN_START_ENGINE, -ENOMEM, "not enough memory", "ulimit -v"},
         {WRN_START_ENGINE, -ENOTSUP, "libcrypto", "default provider"},
         {WRN_START_WATCH, -EMFILE, "inotify", "max_user_instances"},
         {WRN_START_ENGINE, -EIO, "starting the engine failed", "Input/output error"},
