@@ -136,7 +136,7 @@ def test_stream_beside_a_flood(siege):
     assert told["bad_handshake"] < 0.5 * sent, "public-key work for forgeries"
     if not os.environ.get("WARREN_SANITIZE"):  # which makes each part slower by another factor
         assert share >= 0.8, "stream fell to %.0f %%" % (100 * share)
-    assert victim.process.resident_bytes() < memory + (32 << 20)
+        assert victim.process.resident_bytes() < memory + (32 << 20)
 
 
 @pytest.mark.warren_only
