@@ -68,8 +68,7 @@ def test_signals(lab, number):
     left, _ = pair(lab)
     assert traffic.ping(left.ns, "10.7.0.2") == 1
     process = left.process
-    process.signal(number)
-    assert process.wait(5) == 0 or tunnel.STAND_IN
+    assert process.end(number, 5) == 0 or tunnel.STAND_IN
     assert not os.path.exists(uapi.path(left.name))
     wait.until(lambda: not left.ns.has_link(left.name), 5, "interface gone")
     left.may_die = True
@@ -247,7 +246,7 @@ def test_mtu_followed(lab):
 
     def sealed_size(inner):
         del tap.packets[:]
-        assert traffic.ping(left.ns, "10.7.0.2", size=inner - 28, flags=("-M", "do")) == 1
+        assert traffic.ping(left.ns, "10.7.0.2", size=inner - 28, dont_fragment=True) == 1
         sizes = wait.until(lambda: [len(p.payload) for p in tap.packets
                                     if p.outgoing and p.message() == 4], 5, "captured packet")
         return max(sizes)

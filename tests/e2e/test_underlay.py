@@ -282,7 +282,7 @@ def test_inner_1500_over_underlay_1500(lab, family):
     tap = capture.Capture(lab, a, "u0")
     for inner in ("10.7.0.2", "fd07::2"):
         header = 48 if ":" in inner else 28
-        assert traffic.ping(a, inner, size=1500 - header, flags=("-M", "do")) == 1
+        assert traffic.ping(a, inner, size=1500 - header, dont_fragment=True) == 1
     assert [p for p in tap.packets if p.fragment and p.outgoing], "no fragment was seen"
     traffic.tcp_transfer(lab, a, b, "10.7.0.2", size=1 << 18)
 
@@ -298,7 +298,7 @@ def test_path_mtu_shrinks(lab, family):
     left, right = connect(lab, a, b, {4: "10.99.2.2", 6: "fd99:2::2"}[family])
     router.ip("link set r2 mtu 1300")
     b.ip("link set u0 mtu 1300")
-    wait.until(lambda: traffic.ping(a, "10.7.0.2", size=1392, wait_s=0.5, flags=("-M", "do")), 10,
+    wait.until(lambda: traffic.ping(a, "10.7.0.2", size=1392, wait_s=0.5, dont_fragment=True), 10,
                "large packet through the narrow path")
     traffic.tcp_transfer(lab, a, b, "10.7.0.2", size=1 << 18)
     traffic.tcp_transfer(lab, b, a, "fd07::1", size=1 << 18)

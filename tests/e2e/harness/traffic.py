@@ -3,21 +3,55 @@
 
 import hashlib
 import os
-import re
 import socket
 import struct
 import threading
+import time
 
 from harness import wait
 
 
-def ping(ns, address, count=1, size=56, wait_s=5, interval=0.05, flags=()):
-    """Returns how many of 'count' echo requests were answered."""
-    result = ns.run(["ping", "-n", "-q", "-c", str(count), "-i", str(interval), "-s", str(size),
-                     "-W", str(wait_s), *flags, address], check=False,
-                    timeout=count * interval + wait_s + 15)
-    match = re.search(r"(\d+) received", result.stdout)
-    return int(match.group(1)) if match else 0
+def ping(ns, address, count=1, size=56, wait_s=5, interval=0.05, dont_fragment=False):
+    """Sends 'count' echo requests with 'size' bytes of content and returns how many were answered,
+    content unchanged. Waits for each that is missing up to 'wait_s' after the last was sent, unlike
+    ping(8), which leaves soon after the first answers."""
+    v6 = ":" in address
+    s = ns.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM,
+                  socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP)
+    if dont_fragment:
+        level, option = (socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER) if v6 else (
+            socket.IPPROTO_IP, IP_MTU_DISCOVER)
+        s.setsockopt(level, option, PMTUDISC_DO)
+    content, missing = os.urandom(size), set(range(1, count + 1))
+    begun = time.monotonic()
+    end = begun + (count - 1) * interval + wait_s * wait.SLOW
+    sent = 0
+    try:
+        while missing and time.monotonic() < end:
+            due = begun + sent * interval
+            if sent < count and time.monotonic() >= due:
+                sent += 1
+                _try(s.sendto, _ECHO.pack(128 if v6 else 8, 0, 0, 0, sent) + content, (address, 0))
+                continue
+            s.settimeout(max(0.0001, (due if sent < count else end) - time.monotonic()))
+            answer = _try(s.recv, 1 << 17)
+            if answer and answer[0] == (129 if v6 else 0) and answer[8:] == content:
+                missing.discard(_ECHO.unpack_from(answer)[4])
+    finally:
+        s.close()
+    return count - len(missing)
+
+
+_ECHO = struct.Struct(">BBHHH")
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, PMTUDISC_DO = 10, 23, 2
+
+
+def _try(call, *args):
+    """What the call returns; None for an error of the network, which is no answer either."""
+    try:
+        return call(*args)
+    except OSError:
+        return None
 
 
 def reachable(ns, address, seconds=15):

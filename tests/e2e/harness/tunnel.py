@@ -87,8 +87,7 @@ class Tunnel:
         dead_before = not process.running()
         code = process.popen.returncode
         if not dead_before:
-            process.signal(signal.SIGTERM)
-            code = process.wait(10)
+            code = process.end(signal.SIGTERM, 10)
         if self.implementation == WARREN:
             complaint = SANITIZER.search(process.log())
             assert not complaint, "%s: %s" % (process.label, complaint.group(0))
