@@ -210,6 +210,35 @@ def test_moved_to_another_namespace(lab):
     assert not os.path.exists(uapi.path(left.name))
 
 
+@pytest.mark.warren_only
+def test_changes_after_the_move(lab):
+    """Down, up and a new MTU are followed in the namespace that the device was moved to as well."""
+    left, right = pair(lab)
+    c = lab.namespace("c")
+    left.may_die = True  # the device goes with its new namespace
+    left.ns.ip("link set %s netns %s" % (left.name, c.name))
+    c.ip(*["addr add %s dev %s%s" % (a, left.name, " nodad" if ":" in a else "")
+           for a in left.addresses], "link set %s up" % left.name)
+    traffic.reachable(c, "10.7.0.2")
+    tap = capture.Capture(lab, left.ns, "u0")
+    for end, ns in ((left, c), (right, right.ns)):
+        ns.ip("link set %s mtu 1301" % end.name)
+
+    def sealed_sizes():
+        del tap.packets[:]
+        assert traffic.ping(c, "10.7.0.2", size=1301 - 28, dont_fragment=True) == 1
+        return {len(p.payload) for p in tap.expect(outgoing=True, message=4)}
+
+    wait.until(lambda: sealed_sizes() == {1301 + 32}, 5, "packet as large as the new MTU")
+    c.ip("link set %s down" % left.name)
+    wait.until(lambda: "is down" in left.log().rsplit("is up", 1)[-1], 5, "down noticed")
+    del tap.packets[:]
+    assert traffic.ping(right.ns, "10.7.0.1", wait_s=0.5) == 0
+    assert not [p for p in tap.packets if p.outgoing and p.sport == left.port]
+    c.ip("link set %s up" % left.name)
+    traffic.reachable(c, "10.7.0.2")
+
+
 def test_link_down_and_up(lab):
     """While the link is down nothing is sent or answered; up again, everything works as before."""
     left, right = pair(lab)
