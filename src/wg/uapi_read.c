@@ -173,8 +173,10 @@ static bool read_endpoint(wrn_span value, struct wrn_uapi_op *op) {
     }
     char text[WRN_ENDPOINT_TEXT_SIZE];
     wrn_span rest;
+    /* "[::ffff:192.0.2.7%eth0]:7" is an IPv4 endpoint, and those have no scope. */
     return take_scope_name(value, text, &rest, op->scope_name) &&
-           wrn_endpoint_parse(rest, &op->endpoint) == 0;
+           wrn_endpoint_parse(rest, &op->endpoint) == 0 &&
+           op->endpoint.ip.family == WRN_FAMILY_IPV6 && op->endpoint.scope_id == 0;
 }
 
 /* A sign says what to do with the prefix; without one it is added. */

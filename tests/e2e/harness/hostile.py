@@ -82,7 +82,7 @@ class Peer:
         """Returns the next inner packet, without padding; keepalives are passed over."""
         end = wait.deadline(seconds)
         while True:
-            datagram = self.receive_or_none(max(0.0, end - time.monotonic()), noise.DATA)
+            datagram = self.receive_or_none(wait.left(end), noise.DATA)
             assert datagram is not None, "no packet within %g s" % seconds
             _, text = self.session.open(datagram)
             if text:

@@ -14,6 +14,11 @@ def deadline(seconds):
     return time.monotonic() + seconds * SLOW
 
 
+def left(end):
+    """Seconds until the deadline, 0 after it."""
+    return max(0.0, end - time.monotonic())
+
+
 def until(condition, seconds, what, step_s=STEP_S):
     """Polls until 'condition()' is true and returns its value; fails after 'seconds' naming
     'what'."""

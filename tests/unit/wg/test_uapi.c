@@ -244,6 +244,7 @@ static const struct {
     {"endpoint=[2001:db8::1]", true, -EINVAL},
     {"endpoint=[192.0.2.1]:1", true, -EINVAL},
     {"endpoint=[192.0.2.1%eth0]:1", true, -EINVAL},
+    {"endpoint=[::ffff:192.0.2.7%eth0]:7", true, -EINVAL}, /* IPv4 once read: it has no scope */
     {"endpoint=[fe80::1%]:1", true, -EINVAL},
     {"endpoint=[fe80::1%eth0]", true, -EINVAL},
     {"endpoint=[fe80::1%eth0:1", true, -EINVAL},
