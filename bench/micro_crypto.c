@@ -122,7 +122,7 @@ int main(int argc, char **argv) {
                 RUNS_MAX);
         return 2;
     }
-    int error = wrn_crypto_create(&bench.crypto);
+    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &bench.crypto);
     if (error) {
         fprintf(stderr, "micro_crypto: libcrypto cannot be used: %s\n", strerror(-error));
         return 1;

@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
                 RUNS_MAX, PEERS_MAX);
         return 2;
     }
-    int error = wrn_crypto_create(&bench.crypto);
+    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &bench.crypto);
     if (error) {
         fprintf(stderr, "micro_wg: libcrypto cannot be used: %s\n", strerror(-error));
         return 1;

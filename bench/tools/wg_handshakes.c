@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
                         "       wg_handshakes run ADDRESS PORT PUBLIC_KEY COUNT RATE\n");
         return 2;
     }
-    errno = -wrn_crypto_create(&load.crypto);
+    errno = -wrn_crypto_create(WRN_CRYPTO_AUTO, &load.crypto);
     if (errno != 0) {
         fail("use libcrypto");
     }

@@ -18,17 +18,23 @@ static bool is_complete(const struct wrn_crypto *crypto);
 static bool prepare(struct wrn_crypto *crypto);
 static bool prepare_hash(EVP_MD_CTX *ctx);
 static EVP_MAC_CTX *create_mac(void);
+static bool prepare_aead(struct wrn_crypto *crypto, enum wrn_cipher cipher);
 static bool prepare_cipher(EVP_CIPHER_CTX *ctx, const char *name, bool encrypts);
 static bool detect_avx(void);
 
-int wrn_crypto_create(struct wrn_crypto **ret_crypto) {
+int wrn_crypto_create(enum wrn_crypto_provider provider, struct wrn_crypto **ret_crypto) {
+    if (provider == WRN_CRYPTO_IPSEC_MB) {
+        return -ENOTSUP;
+    }
     struct wrn_crypto *crypto = OPENSSL_zalloc(sizeof(*crypto));
     if (!crypto) {
         return -ENOMEM;
     }
     crypto->hash = EVP_MD_CTX_new();
-    crypto->seal = EVP_CIPHER_CTX_new();
-    crypto->open = EVP_CIPHER_CTX_new();
+    for (size_t i = 0; i < WRN_CIPHERS; i++) {
+        crypto->seal[i] = EVP_CIPHER_CTX_new();
+        crypto->open[i] = EVP_CIPHER_CTX_new();
+    }
     crypto->stream = EVP_CIPHER_CTX_new();
     crypto->has_avx = detect_avx();
     int error = -ENOMEM;
@@ -51,11 +57,18 @@ void wrn_crypto_destroy(struct wrn_crypto *crypto) {
     }
     EVP_MD_CTX_free(crypto->hash);
     EVP_MAC_CTX_free(crypto->mac);
-    EVP_CIPHER_CTX_free(crypto->seal);
-    EVP_CIPHER_CTX_free(crypto->open);
+    for (size_t i = 0; i < WRN_CIPHERS; i++) {
+        EVP_CIPHER_CTX_free(crypto->seal[i]);
+        EVP_CIPHER_CTX_free(crypto->open[i]);
+    }
     EVP_CIPHER_CTX_free(crypto->stream);
     EVP_PKEY_CTX_free(crypto->x25519);
     OPENSSL_clear_free(crypto, sizeof(*crypto));
+}
+
+const char *wrn_crypto_provider_name(const struct wrn_crypto *crypto) {
+    (void)crypto;
+    return "openssl";
 }
 
 void wrn_wipe(void *bytes, size_t size) {
@@ -76,16 +89,29 @@ bool wrn_is_zero_secret(const void *bytes, size_t size) {
 }
 
 static bool is_complete(const struct wrn_crypto *crypto) {
-    return crypto->hash && crypto->seal && crypto->open && crypto->stream;
+    bool complete = crypto->hash && crypto->stream;
+    for (size_t i = 0; i < WRN_CIPHERS; i++) {
+        complete = complete && crypto->seal[i] && crypto->open[i];
+    }
+    return complete;
 }
 
 static bool prepare(struct wrn_crypto *crypto) {
     crypto->mac = create_mac();
     crypto->x25519 = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
     return crypto->mac && crypto->x25519 && EVP_PKEY_fromdata_init(crypto->x25519) == 1 &&
-           prepare_hash(crypto->hash) && prepare_cipher(crypto->seal, "ChaCha20-Poly1305", true) &&
-           prepare_cipher(crypto->open, "ChaCha20-Poly1305", false) &&
+           prepare_hash(crypto->hash) && prepare_aead(crypto, WRN_CIPHER_CHACHA20_POLY1305) &&
+           prepare_aead(crypto, WRN_CIPHER_AES_256_GCM) &&
            prepare_cipher(crypto->stream, "ChaCha20", true);
+}
+
+static bool prepare_aead(struct wrn_crypto *crypto, enum wrn_cipher cipher) {
+    static const char *const names[WRN_CIPHERS] = {
+        [WRN_CIPHER_CHACHA20_POLY1305] = "ChaCha20-Poly1305",
+        [WRN_CIPHER_AES_256_GCM] = "AES-256-GCM",
+    };
+    return prepare_cipher(crypto->seal[cipher], names[cipher], true) &&
+           prepare_cipher(crypto->open[cipher], names[cipher], false);
 }
 
 static bool prepare_hash(EVP_MD_CTX *ctx) {

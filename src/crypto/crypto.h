@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cryptography that Warren uses, as thin wrappers over libcrypto; the only code that touches
- * key bytes. Every function is constant-time in its secrets as far as libcrypto is. Allocates only
- * in create; libcrypto does so for itself in X25519 and, as of OpenSSL 3.0, 128 bytes in each
- * unkeyed hash, and wipes what it frees. Sealing, opening and macs need no memory at all. */
+/* The cryptography that Warren uses, as thin wrappers over libcrypto and, where a processor has the
+ * instructions for it, intel-ipsec-mb; the only code that touches key bytes. Every function is
+ * constant-time in its secrets as far as these libraries are. Allocates only in create; libcrypto
+ * does so for itself in X25519 and, as of OpenSSL 3.0, 128 bytes in each unkeyed hash, and wipes
+ * what it frees. Sealing, opening and macs need no memory at all. */
 #pragma once
 #include "base/base.h"
 
@@ -17,11 +18,24 @@ enum {
 /* Prepared algorithm objects. One per thread: calls on one context must not overlap. */
 struct wrn_crypto;
 
-/* Prepares a context. Returns 0, -ENOMEM, or -ENOTSUP if libcrypto lacks an algorithm (FIPS). */
-WRN_NODISCARD int wrn_crypto_create(struct wrn_crypto **ret_crypto);
+/* Which code seals and opens packets. Everything else is always libcrypto's. */
+enum wrn_crypto_provider {
+    WRN_CRYPTO_AUTO,     /* the fastest that works on this machine */
+    WRN_CRYPTO_OPENSSL,  /* libcrypto */
+    WRN_CRYPTO_IPSEC_MB, /* intel-ipsec-mb */
+};
+
+/* Prepares a context. Returns 0, -ENOMEM, or -ENOTSUP: libcrypto lacks an algorithm (FIPS), or the
+ * provider was named and cannot work here (processor, or built without the library). */
+WRN_NODISCARD int wrn_crypto_create(enum wrn_crypto_provider provider,
+                                    struct wrn_crypto **ret_crypto);
 
 /* Frees a context and wipes what it held. NULL is fine. */
 void wrn_crypto_destroy(struct wrn_crypto *crypto);
+
+/* Names the code that seals packets, for a status line: "openssl", "ipsec-mb (avx512)" or
+ * the like. Static text. */
+const char *wrn_crypto_provider_name(const struct wrn_crypto *crypto);
 
 /* Overwrites 'size' bytes so that the compiler cannot leave it out. */
 void wrn_wipe(void *bytes, size_t size);
@@ -63,24 +77,46 @@ void wrn_kdf(struct wrn_crypto *crypto, const uint8_t chaining_key[WRN_HASH_SIZE
              uint8_t ret_first[WRN_KEY_SIZE], uint8_t ret_second[WRN_KEY_SIZE],
              uint8_t ret_third[WRN_KEY_SIZE]);
 
-/* One packet to seal or to open with ChaCha20-Poly1305. 'out' may be 'in' (in place), and must not
- * overlap it otherwise. The nonce is 4 zero bytes and the counter, little-endian. */
+enum wrn_cipher {
+    WRN_CIPHER_CHACHA20_POLY1305, /* RFC 8439; nonce: 4 zero bytes, counter little-endian */
+    WRN_CIPHER_AES_256_GCM,       /* NIST SP 800-38D; nonce: 4 zero bytes, counter big-endian */
+    WRN_CIPHERS
+}; /* the nonces: Noise revision 34, sections 12.3 and 12.4 */
+
+enum { WRN_AEAD_EXPANDED_MAX = 1024, WRN_AEAD_EXPANDED_ALIGNMENT = 64 };
+
+/* Bytes that wrn_aead_expand writes: at most WRN_AEAD_EXPANDED_MAX, a multiple of 64, the same in
+ * every context of one provider. 0 if this cipher needs nothing but the key. */
+size_t wrn_aead_expanded_size(const struct wrn_crypto *crypto, enum wrn_cipher cipher);
+
+/* Prepares a key for many packets, of both directions. 'ret_expanded' is 64-byte aligned and has
+ * the size above; it may be NULL if that is 0. What is written is as secret as the key, the
+ * caller's to wipe, and good for every context of the same provider, also in other threads. */
+void wrn_aead_expand(struct wrn_crypto *crypto, enum wrn_cipher cipher,
+                     const uint8_t key[WRN_KEY_SIZE], void *ret_expanded);
+
+/* One packet to seal or to open. 'out' may be 'in' (in place), and must not overlap it otherwise.
+ * No pointer needs an alignment but 'expanded'. */
 struct wrn_aead_job {
-    const uint8_t *key; /* WRN_KEY_SIZE bytes */
+    const uint8_t *key;     /* WRN_KEY_SIZE bytes, always given */
+    const void *expanded;   /* made from 'key' and for 'cipher'; or NULL: if nothing needs to be
+                             * expanded, or for single use, since it costs 100 to 400 ns */
+    enum wrn_cipher cipher; /* jobs of one batch may mix ciphers and keys */
     uint64_t counter;
     wrn_span aad; /* authenticated, not encrypted; empty for data packets */
     const uint8_t *in;
     uint8_t *out;
-    size_t size; /* bytes of plaintext, without the tag, for both directions */
+    size_t size; /* bytes of plaintext, without the tag, for both directions; at most 65,535 */
     bool ok;     /* set by open: the tag verified. Else 'out' is zeroed */
 };
 
 /* Seals 'count' packets: writes 'size' + WRN_TAG_SIZE bytes at each 'out'. Cannot fail.
- * Source: RFC 8439, section 2.8. */
+ * Source: RFC 8439, section 2.8; NIST SP 800-38D, section 7.1. */
 void wrn_aead_seal_batch(struct wrn_crypto *crypto, struct wrn_aead_job *jobs, size_t count);
 
 /* Opens 'count' packets: reads 'size' + WRN_TAG_SIZE bytes at each 'in', writes 'size' at 'out',
- * sets 'ok'. One bad packet does not affect the others. */
+ * sets 'ok'. One bad packet does not affect the others. Source: RFC 8439, section 2.8; NIST SP
+ * 800-38D, section 7.2. */
 void wrn_aead_open_batch(struct wrn_crypto *crypto, struct wrn_aead_job *jobs, size_t count);
 
 /* XChaCha20-Poly1305 of one short text (cookie replies). 'out' may be 'in'.

@@ -5,17 +5,21 @@
 
 #include <openssl/evp.h>
 
-enum { WRN_NONCE_SIZE = 12 };
+enum {
+    WRN_NONCE_SIZE = 12,
+    WRN_NONCE_STRIDE = 16, /* a nonce in an array: its bytes, and four that nobody reads */
+    WRN_AEAD_GROUP = 128,  /* jobs that a provider gets at once, at most */
+};
 
 /* One libcrypto context per algorithm and direction, set up once and only given new keys
  * afterwards: a look-up by name for each packet would cost more than the packet. */
 struct wrn_crypto {
-    EVP_MD_CTX *hash;            /* BLAKE2s-256 */
-    EVP_MAC_CTX *mac;            /* keyed BLAKE2s, 16 bytes */
-    EVP_CIPHER_CTX *seal, *open; /* ChaCha20-Poly1305 */
-    EVP_CIPHER_CTX *stream;      /* ChaCha20 alone, for HChaCha20 */
-    EVP_PKEY_CTX *x25519;        /* turns raw bytes into X25519 keys */
-    bool has_avx;                /* the processor and the system know the long vector registers */
+    EVP_MD_CTX *hash; /* BLAKE2s-256 */
+    EVP_MAC_CTX *mac; /* keyed BLAKE2s, 16 bytes */
+    EVP_CIPHER_CTX *seal[WRN_CIPHERS], *open[WRN_CIPHERS];
+    EVP_CIPHER_CTX *stream; /* ChaCha20 alone, for HChaCha20 */
+    EVP_PKEY_CTX *x25519;   /* turns raw bytes into X25519 keys */
+    bool has_avx;           /* the processor and the system know the long vector registers */
 };
 
 /* HMAC-BLAKE2s-256 over 'first' and then 'second'. The output may overlap the inputs.
@@ -23,18 +27,18 @@ struct wrn_crypto {
 void wrn_crypto_hmac(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE], wrn_span first,
                      wrn_span second, uint8_t ret_mac[WRN_HASH_SIZE]);
 
-/* Seals and opens one text under any 12-byte nonce. 'key' NULL: the key of the call before.
- * Source: RFC 8439, section 2.8. */
-void wrn_crypto_seal(struct wrn_crypto *crypto, const uint8_t *key,
-                     const uint8_t nonce[WRN_NONCE_SIZE], wrn_span aad, const uint8_t *in,
-                     size_t size, uint8_t *out);
-WRN_NODISCARD bool wrn_crypto_open(struct wrn_crypto *crypto, const uint8_t *key,
-                                   const uint8_t nonce[WRN_NONCE_SIZE], wrn_span aad,
-                                   const uint8_t *in, size_t size, uint8_t *out);
+/* The batch calls with any nonces instead of counters: 'nonces' holds one for each job. At most
+ * WRN_AEAD_GROUP jobs. */
+void wrn_crypto_seal_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
+                          const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
+void wrn_crypto_open_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
+                          const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
 
-/* Make the sealing or the opening context forget its key. */
-void wrn_crypto_seal_forget(struct wrn_crypto *crypto);
-void wrn_crypto_open_forget(struct wrn_crypto *crypto);
+/* The same by libcrypto. They leave no key in the contexts. */
+void wrn_openssl_seal_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
+                           const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
+void wrn_openssl_open_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
+                           const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
 
 /* HChaCha20: a subkey from a key and the first 16 bytes of a long nonce.
  * Source: draft-irtf-cfrg-xchacha-03, section 2.2. */

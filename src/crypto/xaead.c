@@ -7,17 +7,18 @@
 
 enum { LONG_NONCE_HEAD = 16 }; /* bytes of the long nonce that make the subkey */
 
-static void shorten_nonce(const uint8_t nonce[WRN_XNONCE_SIZE], uint8_t ret_nonce[WRN_NONCE_SIZE]);
+static void shorten_nonce(const uint8_t nonce[WRN_XNONCE_SIZE],
+                          uint8_t ret_nonce[WRN_NONCE_STRIDE]);
 
 void wrn_xaead_seal(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE],
                     const uint8_t nonce[WRN_XNONCE_SIZE], wrn_span aad, const uint8_t *in,
                     size_t size, uint8_t *out) {
     uint8_t subkey[WRN_KEY_SIZE];
-    uint8_t short_nonce[WRN_NONCE_SIZE];
+    uint8_t nonces[1][WRN_NONCE_STRIDE];
+    struct wrn_aead_job job = {.key = subkey, .aad = aad, .in = in, .out = out, .size = size};
     wrn_crypto_hchacha20(crypto, key, nonce, subkey);
-    shorten_nonce(nonce, short_nonce);
-    wrn_crypto_seal(crypto, subkey, short_nonce, aad, in, size, out);
-    wrn_crypto_seal_forget(crypto);
+    shorten_nonce(nonce, nonces[0]);
+    wrn_openssl_seal_jobs(crypto, &job, nonces, 1);
     wrn_wipe(subkey, sizeof(subkey));
 }
 
@@ -25,13 +26,13 @@ bool wrn_xaead_open(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE],
                     const uint8_t nonce[WRN_XNONCE_SIZE], wrn_span aad, const uint8_t *in,
                     size_t size, uint8_t *out) {
     uint8_t subkey[WRN_KEY_SIZE];
-    uint8_t short_nonce[WRN_NONCE_SIZE];
+    uint8_t nonces[1][WRN_NONCE_STRIDE];
+    struct wrn_aead_job job = {.key = subkey, .aad = aad, .in = in, .out = out, .size = size};
     wrn_crypto_hchacha20(crypto, key, nonce, subkey);
-    shorten_nonce(nonce, short_nonce);
-    bool ok = wrn_crypto_open(crypto, subkey, short_nonce, aad, in, size, out);
-    wrn_crypto_open_forget(crypto);
+    shorten_nonce(nonce, nonces[0]);
+    wrn_openssl_open_jobs(crypto, &job, nonces, 1);
     wrn_wipe(subkey, sizeof(subkey));
-    return ok;
+    return job.ok;
 }
 
 /* HChaCha20 is the ChaCha20 block function without the last step, which adds the initial state to
@@ -60,7 +61,8 @@ void wrn_crypto_hchacha20(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_S
 }
 
 /* Four zero bytes and the last eight of the long nonce. */
-static void shorten_nonce(const uint8_t nonce[WRN_XNONCE_SIZE], uint8_t ret_nonce[WRN_NONCE_SIZE]) {
-    memset(ret_nonce, 0, 4);
+static void shorten_nonce(const uint8_t nonce[WRN_XNONCE_SIZE],
+                          uint8_t ret_nonce[WRN_NONCE_STRIDE]) {
+    memset(ret_nonce, 0, WRN_NONCE_STRIDE);
     memcpy(ret_nonce + 4, nonce + LONG_NONCE_HEAD, 8);
 }

@@ -189,7 +189,7 @@ static int create_machine(struct wrn_device *device) {
         .staged_max_bytes = STAGED_MAX_BYTES,
         .handshakes_per_s = HANDSHAKES_PER_S,
     };
-    int error = wrn_crypto_create(&device->crypto);
+    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &device->crypto);
     if (error != 0) {
         return error;
     }

@@ -155,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct wrn_prng prng;
     struct subject first, second;
     wrn_prng_init(&prng, 1, 1);
-    WRN_ASSERT(wrn_crypto_create(&crypto) == 0);
+    WRN_ASSERT(wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto) == 0);
     create(&first, crypto, &prng);
     create(&second, crypto, &prng);
 

@@ -17,7 +17,7 @@ static uint8_t other[SIZE_MAX_TESTED + WRN_TAG_SIZE];
 
 static int set_up(void **state) {
     (void)state;
-    return wrn_crypto_create(&crypto);
+    return wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
 }
 
 static int tear_down(void **state) {
@@ -33,22 +33,28 @@ static void seals_as_the_rfc(void **state) {
         "Ladies and Gentlemen of the class of '99: If I could offer you only "
         "one tip for the future, sunscreen would be it.";
     uint8_t key[WRN_KEY_SIZE];
-    uint8_t nonce[WRN_NONCE_SIZE];
+    uint8_t nonces[1][WRN_NONCE_STRIDE];
     uint8_t aad[12];
     uint8_t expected[sizeof(text) - 1 + WRN_TAG_SIZE];
     uint8_t out[sizeof(expected)];
     check_hex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f", key, sizeof(key));
-    check_hex("070000004041424344454647", nonce, sizeof(nonce));
+    check_hex("070000004041424344454647", nonces[0], WRN_NONCE_SIZE);
     check_hex("50515253c0c1c2c3c4c5c6c7", aad, sizeof(aad));
     check_hex("d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fa"
               "fb69da92728b1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4"
               "fad675945585808b4831d7bc3ff4def08e4b7a9de576d26586cec64b61161ae10b594f09e26a7e902ecb"
               "d0600691",
               expected, sizeof(expected));
-    wrn_span extra = {aad, sizeof(aad)};
-    wrn_crypto_seal(crypto, key, nonce, extra, (const uint8_t *)text, sizeof(text) - 1, out);
+    struct wrn_aead_job job = {.key = key,
+                               .aad = {aad, sizeof(aad)},
+                               .in = (const uint8_t *)text,
+                               .out = out,
+                               .size = sizeof(text) - 1};
+    wrn_crypto_seal_jobs(crypto, &job, nonces, 1);
     assert_memory_equal(out, expected, sizeof(expected));
-    assert_true(wrn_crypto_open(crypto, key, nonce, extra, out, sizeof(text) - 1, out));
+    job.in = out;
+    wrn_crypto_open_jobs(crypto, &job, nonces, 1);
+    assert_true(job.ok);
     assert_memory_equal(out, text, sizeof(text) - 1);
 }
 
@@ -261,24 +267,89 @@ static void sees_a_key_change_behind_one_pointer(void **state) {
     assert_true(last[1].ok);
 }
 
-/* With the key of the call before, both contexts must work under the zero key. */
+/* McGrew and Viega, "The Galois/Counter Mode of Operation", appendix B, test cases 13 to 16, which
+ * NIST's submission has too. */
+static void seals_as_the_gcm_paper(void **state) {
+    (void)state;
+    static const struct {
+        const char *key, *nonce, *aad, *text, *sealed;
+    } rows[] = {
+        {"0000000000000000000000000000000000000000000000000000000000000000",
+         "000000000000000000000000", "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
+        {"0000000000000000000000000000000000000000000000000000000000000000",
+         "000000000000000000000000", "", "00000000000000000000000000000000",
+         "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"},
+        {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308",
+         "cafebabefacedbaddecaf888", "",
+         "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+         "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255",
+         "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+         "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad"
+         "b094dac5d93471bdec1a502270e3cc6c"},
+        {"feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308",
+         "cafebabefacedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
+         "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+         "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+         "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+         "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+         "76fc6ece0f4e1768cddf8853bb2d551b"},
+    };
+    for (size_t row = 0; row < WRN_COUNT(rows); row++) {
+        uint8_t key[WRN_KEY_SIZE];
+        uint8_t nonces[1][WRN_NONCE_STRIDE];
+        uint8_t aad[32];
+        uint8_t text[80];
+        uint8_t expected[80 + WRN_TAG_SIZE];
+        uint8_t out[80 + WRN_TAG_SIZE];
+        check_hex(rows[row].key, key, sizeof(key));
+        check_hex(rows[row].nonce, nonces[0], WRN_NONCE_SIZE);
+        size_t aad_size = check_hex(rows[row].aad, aad, sizeof(aad));
+        size_t size = check_hex(rows[row].text, text, sizeof(text));
+        check_hex(rows[row].sealed, expected, sizeof(expected));
+        struct wrn_aead_job job = {.key = key,
+                                   .cipher = WRN_CIPHER_AES_256_GCM,
+                                   .aad = {aad, aad_size},
+                                   .in = text,
+                                   .out = out,
+                                   .size = size};
+        wrn_crypto_seal_jobs(crypto, &job, nonces, 1);
+        CHECK(memcmp(out, expected, size + WRN_TAG_SIZE) == 0, "row %zu: ", row);
+        job.in = out;
+        wrn_crypto_open_jobs(crypto, &job, nonces, 1);
+        CHECK(job.ok && memcmp(out, text, size) == 0, "row %zu: ", row);
+    }
+}
+
+/* With the key of the call before, all contexts of libcrypto must work under the zero key. */
 static void forgets_its_keys(void **state) {
     (void)state;
     const uint8_t zero_key[WRN_KEY_SIZE] = {0};
-    const uint8_t nonce[WRN_NONCE_SIZE] = {0};
+    const uint8_t nonces[1][WRN_NONCE_STRIDE] = {{0}};
     uint8_t key[WRN_KEY_SIZE] = {1};
-    uint8_t packet[4 + WRN_TAG_SIZE];
-    uint8_t expected[4 + WRN_TAG_SIZE];
-    const uint8_t *text = (const uint8_t *)"text";
-    struct wrn_aead_job job = {.key = key, .in = text, .out = packet, .size = 4};
-    wrn_crypto_seal(crypto, zero_key, nonce, (wrn_span){0}, text, 4, expected);
-    wrn_aead_seal_batch(crypto, &job, 1);
-    job.in = packet;
-    wrn_aead_open_batch(crypto, &job, 1);
-    assert_true(job.ok);
-    wrn_crypto_seal(crypto, NULL, nonce, (wrn_span){0}, text, 4, packet);
-    assert_memory_equal(packet, expected, sizeof(expected));
-    assert_true(wrn_crypto_open(crypto, NULL, nonce, (wrn_span){0}, packet, 4, packet));
+    for (enum wrn_cipher cipher = 0; cipher < WRN_CIPHERS; cipher++) {
+        uint8_t packet[4 + WRN_TAG_SIZE];
+        uint8_t expected[4 + WRN_TAG_SIZE];
+        struct wrn_aead_job job = {.key = zero_key,
+                                   .cipher = cipher,
+                                   .in = (const uint8_t *)"text",
+                                   .out = expected,
+                                   .size = 4};
+        wrn_openssl_seal_jobs(crypto, &job, nonces, 1);
+        job.key = key;
+        job.out = packet;
+        wrn_openssl_seal_jobs(crypto, &job, nonces, 1);
+        job.in = packet;
+        wrn_openssl_open_jobs(crypto, &job, nonces, 1);
+        assert_true(job.ok);
+        EVP_CIPHER_CTX *contexts[] = {crypto->seal[cipher], crypto->open[cipher]};
+        for (size_t i = 0; i < WRN_COUNT(contexts); i++) {
+            const uint8_t *in = i == 0 ? (const uint8_t *)"text" : expected;
+            int written;
+            assert_int_equal(EVP_CipherInit_ex2(contexts[i], NULL, NULL, nonces[0], -1, NULL), 1);
+            assert_int_equal(EVP_CipherUpdate(contexts[i], packet, &written, in, 4), 1);
+            assert_memory_equal(packet, i == 0 ? expected : (const uint8_t *)"text", 4);
+        }
+    }
 }
 
 int main(void) {
@@ -288,9 +359,10 @@ int main(void) {
         cmocka_unit_test(agrees_with_a_second_implementation),
         cmocka_unit_test(works_in_place_and_out_of_place),
         cmocka_unit_test(refuses_every_flipped_bit),
+        cmocka_unit_test(seals_as_the_gcm_paper),
         cmocka_unit_test(isolates_a_bad_packet),
-        cmocka_unit_test(sees_a_key_change_behind_one_pointer),
         cmocka_unit_test(forgets_its_keys),
+        cmocka_unit_test(sees_a_key_change_behind_one_pointer),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

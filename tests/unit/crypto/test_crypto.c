@@ -34,7 +34,7 @@ static void creates_and_destroys(void **state) {
     (void)state;
     struct wrn_crypto *contexts[4];
     for (size_t i = 0; i < WRN_COUNT(contexts); i++) {
-        assert_int_equal(wrn_crypto_create(&contexts[i]), 0);
+        assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &contexts[i]), 0);
     }
     uint8_t first[WRN_HASH_SIZE];
     uint8_t other[WRN_HASH_SIZE];
@@ -54,11 +54,11 @@ static void names_a_missing_algorithm(void **state) {
     (void)state;
     struct wrn_crypto *crypto = NULL;
     assert_int_equal(EVP_set_default_properties(NULL, "fips=yes"), 1);
-    assert_int_equal(wrn_crypto_create(&crypto), -ENOTSUP);
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto), -ENOTSUP);
     assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
     assert_null(crypto);
     assert_int_equal(ERR_peek_error(), 0);
-    assert_int_equal(wrn_crypto_create(&crypto), 0);
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto), 0);
     wrn_crypto_destroy(crypto);
 }
 
@@ -71,7 +71,7 @@ static void survives_every_failed_allocation(void **state) {
     for (size_t n = 0; n < 10000 && !crypto; n++) {
         allocations = 0;
         fails_at = n;
-        error = wrn_crypto_create(&crypto);
+        error = wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
         fails_at = SIZE_MAX;
         bool has_failed = allocations > n;
         CHECK(error == 0 || has_failed, "allocation %zu: ", n);
@@ -110,7 +110,7 @@ static void allocates_nothing_for_packets(void **state) {
     struct wrn_aead_job job = {.key = key, .in = packet, .out = packet, .size = 100};
     wrn_span text = {packet, 100};
     wrn_span short_key = {key, sizeof(key)};
-    assert_int_equal(wrn_crypto_create(&crypto), 0);
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto), 0);
     allocations = 0;
     wrn_aead_seal_batch(crypto, &job, 1);
     wrn_aead_open_batch(crypto, &job, 1);

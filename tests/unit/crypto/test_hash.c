@@ -9,7 +9,7 @@ static struct wrn_crypto *crypto;
 
 static int set_up(void **state) {
     (void)state;
-    return wrn_crypto_create(&crypto);
+    return wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
 }
 
 static int tear_down(void **state) {

@@ -65,7 +65,7 @@ static int set_up(void **state) {
                                                   .handshakes_per_s = 100};
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
-    assert_int_equal(wrn_crypto_create(&f->crypto), 0);
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &f->crypto), 0);
     size_t size = wrn_align_up(wrn_wg_memory_size(&options), 64);
     f->memory = aligned_alloc(64, size);
     assert_non_null(f->memory);

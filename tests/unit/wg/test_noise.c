@@ -54,7 +54,7 @@ static struct transcript load(const char *section) {
 
 static int setup(void **state) {
     (void)state;
-    return wrn_crypto_create(&crypto);
+    return wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
 }
 
 static int teardown(void **state) {

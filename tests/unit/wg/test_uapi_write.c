@@ -59,7 +59,7 @@ static int set_up(void **state) {
     uint64_t seed = text ? strtoull(text, NULL, 0) : UINT64_C(20240301);
     assert_non_null(f);
     print_message("# WARREN_TEST_SEED=%llu\n", (unsigned long long)seed);
-    assert_int_equal(wrn_crypto_create(&f->crypto), 0);
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &f->crypto), 0);
     wrn_prng_init(&f->prng, seed, 1);
     f->now = (struct wrn_now){{WRN_S(1000)}, {1700000000, 5}};
     end_init(f, &f->first);

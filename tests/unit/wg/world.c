@@ -36,7 +36,7 @@ struct world *world_create(uint64_t seed, int sides, uint32_t handshakes_per_s) 
         .handshakes_per_s = handshakes_per_s,
     };
     WRN_ASSERT(w != NULL && sides <= WORLD_SIDES_MAX);
-    WRN_ASSERT(wrn_crypto_create(&w->crypto) == 0);
+    WRN_ASSERT(wrn_crypto_create(WRN_CRYPTO_AUTO, &w->crypto) == 0);
     wrn_prng_init(&w->prng, seed, 0);
     w->now.mono.ns = WRN_S(1000);
     w->now.wall = (wrn_wall){1700000000, 0};
