@@ -4,6 +4,8 @@
 
 static const uint32_t none = UINT32_MAX;
 
+static void kill_slot(struct wrn_pool *pool, wrn_handle handle);
+static void free_slot(struct wrn_pool *pool, uint32_t index);
 static uint8_t *slot_at(const struct wrn_pool *pool, uint32_t index);
 
 void wrn_pool_init(struct wrn_pool *pool, struct wrn_arena *arena, uint32_t capacity,
@@ -13,6 +15,7 @@ void wrn_pool_init(struct wrn_pool *pool, struct wrn_arena *arena, uint32_t capa
     pool->generations = wrn_arena_take(arena, capacity, sizeof(*pool->generations));
     pool->free_next = wrn_arena_take(arena, capacity, sizeof(*pool->free_next));
     pool->free_head = none;
+    pool->retired_head = none;
     pool->touched = 0;
     pool->live = 0;
     pool->capacity = capacity;
@@ -25,7 +28,7 @@ void *wrn_pool_take(struct wrn_pool *pool, wrn_handle *ret_handle) {
         pool->free_head = pool->free_next[index];
     } else if (pool->touched < pool->capacity) {
         index = pool->touched;
-        pool->touched++;
+        __atomic_store_n(&pool->touched, index + 1, __ATOMIC_RELEASE);
     } else {
         return NULL;
     }
@@ -36,16 +39,26 @@ void *wrn_pool_take(struct wrn_pool *pool, wrn_handle *ret_handle) {
 }
 
 void wrn_pool_give(struct wrn_pool *pool, wrn_handle handle) {
-    uint8_t *slot = wrn_pool_get(pool, handle);
-    WRN_ASSERT(slot);
-    /* Slots may hold key bytes, and nothing reads them from here on: the barrier keeps the compiler
-     * from treating the zeroing as dead. */
-    memset(slot, 0, pool->slot_size);
-    __asm__ volatile("" : : "r"(slot) : "memory");
-    pool->generations[handle.index]++;
-    pool->free_next[handle.index] = pool->free_head;
-    pool->free_head = handle.index;
-    pool->live--;
+    kill_slot(pool, handle);
+    free_slot(pool, handle.index);
+}
+
+void wrn_pool_retire(struct wrn_pool *pool, wrn_handle handle) {
+    kill_slot(pool, handle);
+    pool->free_next[handle.index] = pool->retired_head;
+    pool->retired_head = handle.index;
+}
+
+void wrn_pool_reclaim(struct wrn_pool *pool) {
+    while (pool->retired_head != none) {
+        uint32_t index = pool->retired_head;
+        pool->retired_head = pool->free_next[index];
+        free_slot(pool, index);
+    }
+}
+
+bool wrn_pool_has_retired(const struct wrn_pool *pool) {
+    return pool->retired_head != none;
 }
 
 void *wrn_pool_get(const struct wrn_pool *pool, wrn_handle handle) {
@@ -64,6 +77,22 @@ void *wrn_pool_at(const struct wrn_pool *pool, uint32_t index, wrn_handle *ret_h
         *ret_handle = (wrn_handle){index, pool->generations[index]};
     }
     return slot_at(pool, index);
+}
+
+static void kill_slot(struct wrn_pool *pool, wrn_handle handle) {
+    WRN_ASSERT(wrn_pool_get(pool, handle) != NULL);
+    pool->generations[handle.index]++;
+    pool->live--;
+}
+
+static void free_slot(struct wrn_pool *pool, uint32_t index) {
+    uint8_t *slot = slot_at(pool, index);
+    /* Slots may hold key bytes, and nothing reads them from here on: the barrier keeps the compiler
+     * from treating the zeroing as dead. */
+    memset(slot, 0, pool->slot_size);
+    __asm__ volatile("" : : "r"(slot) : "memory");
+    pool->free_next[index] = pool->free_head;
+    pool->free_head = index;
 }
 
 static uint8_t *slot_at(const struct wrn_pool *pool, uint32_t index) {

@@ -9,7 +9,11 @@
  *
  *     0.0.0.0/0 (owner 7) --0-- 10.0.0.0/8 (owner 3) --0-- 10.64.0.0/9 (branch) ...
  *
- * Lookups read 'nodes' (16 or 32 bytes each, never across a cache line), changes also 'links'. */
+ * Lookups read 'nodes' (16 or 32 bytes each, never across a cache line), changes also 'links'.
+ *
+ * Lookups may run in other threads while one thread makes changes: a node is complete before one
+ * store makes it reachable, its prefix never changes, and one that was taken out keeps its content
+ * until wrn_allowed_ips_reclaim. A lookup thus sees the trie as it was before or after each change. */
 #include "wg/allowed_ips.h"
 
 #include "base/bytes.h"
@@ -20,6 +24,7 @@ enum {
     OWNERS_MAX = (1 << (32 - LENGTH_BITS)) - 2,
     PREFIXES_MAX = 1 << 24,
     TABLE_COUNT = 2,
+    NODES_OF_CHANGE = 2,     /* a new prefix takes at most a node and a branch */
     CURSOR_TABLE_SHIFT = 32, /* a cursor is the table and the node that came last */
 };
 
@@ -69,7 +74,8 @@ static struct key node_key(const struct wrn_allowed_ips_table *table, uint32_t i
 static uint32_t node_length(const struct wrn_allowed_ips_table *table, uint32_t index);
 static uint32_t node_owner(const struct wrn_allowed_ips_table *table, uint32_t index);
 static uint32_t take_node(struct wrn_allowed_ips_table *table, struct key key, uint32_t length);
-static void give_node(struct wrn_allowed_ips_table *table, uint32_t index);
+static void retire_node(struct wrn_allowed_ips_table *table, uint32_t index);
+static void publish(uint32_t *place, uint32_t value);
 
 static uint32_t descend(const struct wrn_allowed_ips_table *table, struct key key, uint32_t length,
                         uint32_t *ret_parent);
@@ -112,17 +118,22 @@ int wrn_allowed_ips_set(struct wrn_allowed_ips *ips, const struct wrn_prefix *pr
     if (old_owner == owner) {
         return 0;
     }
+    if (old_owner == WRN_ALLOWED_IPS_NOBODY && table->prefix_count == ips->prefixes_max) {
+        return WRN_ERR_FULL;
+    }
+    if (!exists && table->retired_count > 0 &&
+        table->node_count + table->retired_count + NODES_OF_CHANGE > 2 * ips->prefixes_max - 1) {
+        return -EBUSY;
+    }
     if (old_owner != WRN_ALLOWED_IPS_NOBODY) {
         list_remove(table, index);
-    } else if (table->prefix_count == ips->prefixes_max) {
-        return WRN_ERR_FULL;
     } else {
         table->prefix_count++;
     }
     if (!exists) {
         index = insert(table, key, length, parent, index);
     }
-    node_at(table, index)->value = (owner + 1) << LENGTH_BITS | length;
+    publish(&node_at(table, index)->value, (owner + 1) << LENGTH_BITS | length);
     list_append(table, owner, index);
     return 0;
 }
@@ -151,6 +162,23 @@ void wrn_allowed_ips_unset_all(struct wrn_allowed_ips *ips, uint32_t owner) {
     }
 }
 
+void wrn_allowed_ips_reclaim(struct wrn_allowed_ips *ips) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        struct wrn_allowed_ips_table *table = &ips->table[i];
+        while (table->retired_head != 0) {
+            uint32_t index = table->retired_head;
+            table->retired_head = table->links[index].next;
+            table->links[index].next = table->free_head;
+            table->free_head = index;
+        }
+        table->retired_count = 0;
+    }
+}
+
+bool wrn_allowed_ips_has_retired(const struct wrn_allowed_ips *ips) {
+    return ips->table[0].retired_count + ips->table[1].retired_count > 0;
+}
+
 /* One shift answers both questions. If the node contains the address, the bits that they have in
  * common fall off and the top bit of what is left, the node's being zero there, picks the child; if
  * not, more than one bit is left. */
@@ -158,15 +186,16 @@ uint32_t wrn_allowed_ips_find4(const struct wrn_allowed_ips *ips, const uint8_t 
     const struct node4 *nodes = ips->table[0].nodes;
     uint32_t key = wrn_load_be32(address);
     uint32_t best = 0;
-    for (uint32_t index = ips->table[0].root; index != 0;) {
+    uint32_t index = __atomic_load_n(&ips->table[0].root, __ATOMIC_ACQUIRE);
+    while (index != 0) {
         const struct node4 *node = &nodes[index];
-        uint32_t value = node->head.value;
+        uint32_t value = __atomic_load_n(&node->head.value, __ATOMIC_ACQUIRE);
         uint64_t step = (uint64_t)(key ^ node->bits) << (value & LENGTH_MASK) >> 31;
         if (step > 1) {
             break;
         }
         best = value > LENGTH_MASK ? value : best;
-        index = node->head.child[step];
+        index = __atomic_load_n(&node->head.child[step], __ATOMIC_ACQUIRE);
     }
     return (best >> LENGTH_BITS) - 1;
 }
@@ -176,9 +205,10 @@ uint32_t wrn_allowed_ips_find6(const struct wrn_allowed_ips *ips, const uint8_t 
     uint64_t key_high = wrn_load_be64(address);
     uint64_t key_low = wrn_load_be64(address + 8);
     uint32_t best = 0;
-    for (uint32_t index = ips->table[1].root; index != 0;) {
+    uint32_t index = __atomic_load_n(&ips->table[1].root, __ATOMIC_ACQUIRE);
+    while (index != 0) {
         const struct node6 *node = &nodes[index];
-        uint32_t value = node->head.value;
+        uint32_t value = __atomic_load_n(&node->head.value, __ATOMIC_ACQUIRE);
         uint32_t length = value & LENGTH_MASK;
         uint64_t high = key_high ^ node->high;
         uint64_t low = key_low ^ node->low;
@@ -194,7 +224,7 @@ uint32_t wrn_allowed_ips_find6(const struct wrn_allowed_ips *ips, const uint8_t 
             break;
         }
         best = value > LENGTH_MASK ? value : best;
-        index = node->head.child[step];
+        index = __atomic_load_n(&node->head.child[step], __ATOMIC_ACQUIRE);
     }
     return (best >> LENGTH_BITS) - 1;
 }
@@ -298,7 +328,7 @@ static uint32_t node_owner(const struct wrn_allowed_ips_table *table, uint32_t i
 static uint32_t take_node(struct wrn_allowed_ips_table *table, struct key key, uint32_t length) {
     uint32_t index = table->free_head;
     if (index != 0) {
-        table->free_head = node_at(table, index)->child[0];
+        table->free_head = table->links[index].next;
     } else {
         index = ++table->touched;
     }
@@ -314,10 +344,17 @@ static uint32_t take_node(struct wrn_allowed_ips_table *table, struct key key, u
     return index;
 }
 
-static void give_node(struct wrn_allowed_ips_table *table, uint32_t index) {
-    *node_at(table, index) = (struct node){.child[0] = table->free_head};
-    table->free_head = index;
+/* Lookups may stand on it: its content stays, and the chain goes through 'links'. */
+static void retire_node(struct wrn_allowed_ips_table *table, uint32_t index) {
+    table->links[index] = (struct wrn_allowed_ips_link){.next = table->retired_head};
+    table->retired_head = index;
+    table->retired_count++;
     table->node_count--;
+}
+
+/* A store that makes what was written before visible to lookups. */
+static void publish(uint32_t *place, uint32_t value) {
+    __atomic_store_n(place, value, __ATOMIC_RELEASE);
 }
 
 /* ---- the trie ---- */
@@ -356,16 +393,16 @@ static bool is_node(const struct wrn_allowed_ips_table *table, uint32_t index, s
 static uint32_t insert(struct wrn_allowed_ips_table *table, struct key key, uint32_t length,
                        uint32_t parent, uint32_t below) {
     uint32_t index = take_node(table, key, length);
+    uint32_t shared = below == 0 ? length : common_bits(key, node_key(table, below));
+    if (shared < length) { /* the branch is whole before anything leads to it */
+        uint32_t branch = take_node(table, first_bits(key, shared), shared);
+        hang(table, branch, below);
+        hang(table, branch, index);
+        hang(table, parent, branch);
+        return index;
+    }
     if (below != 0) {
-        uint32_t shared = common_bits(key, node_key(table, below));
-        if (shared < length) {
-            uint32_t branch = take_node(table, first_bits(key, shared), shared);
-            hang(table, parent, branch);
-            parent = branch;
-            hang(table, branch, below);
-        } else {
-            hang(table, index, below);
-        }
+        hang(table, index, below);
     }
     hang(table, parent, index);
     return index;
@@ -375,10 +412,10 @@ static uint32_t insert(struct wrn_allowed_ips_table *table, struct key key, uint
 static void hang(struct wrn_allowed_ips_table *table, uint32_t parent, uint32_t index) {
     table->links[index].parent = parent;
     if (parent == 0) {
-        table->root = index;
+        publish(&table->root, index);
     } else {
         uint32_t side = bit_at(node_key(table, index), node_length(table, parent));
-        node_at(table, parent)->child[side] = index;
+        publish(&node_at(table, parent)->child[side], index);
     }
 }
 
@@ -388,7 +425,7 @@ static void remove_prefix(struct wrn_allowed_ips_table *table, uint32_t index) {
     list_remove(table, index);
     table->prefix_count--;
     struct node *node = node_at(table, index);
-    node->value &= LENGTH_MASK;
+    publish(&node->value, node->value & LENGTH_MASK);
     if (node->child[0] != 0 && node->child[1] != 0) {
         return;
     }
@@ -408,12 +445,12 @@ static void splice_out(struct wrn_allowed_ips_table *table, uint32_t index) {
     if (child != 0) {
         hang(table, parent, child);
     } else if (parent == 0) {
-        table->root = 0;
+        publish(&table->root, 0);
     } else {
         uint32_t side = bit_at(node_key(table, index), node_length(table, parent));
-        node_at(table, parent)->child[side] = 0;
+        publish(&node_at(table, parent)->child[side], 0);
     }
-    give_node(table, index);
+    retire_node(table, index);
 }
 
 /* ---- an owner's list ---- */

@@ -19,6 +19,8 @@ struct wrn_allowed_ips {
         uint32_t *owner_head;               /* per owner: first node of its list */
         uint32_t root;
         uint32_t free_head;    /* chain of nodes given back */
+        uint32_t retired_head; /* chain of nodes that lookups may still be at */
+        uint32_t retired_count;
         uint32_t touched;      /* nodes 1..touched have been used at least once */
         uint32_t node_shift;   /* log2 of the bytes of a node */
         uint32_t node_count;   /* nodes in use, at most 2 * prefix_count - 1 */
@@ -34,13 +36,22 @@ void wrn_allowed_ips_init(struct wrn_allowed_ips *ips, struct wrn_arena *arena,
                           uint32_t prefixes_max, uint32_t owners_max);
 
 /* Gives 'prefix' (host bits must be clear) to 'owner', taking it from whoever had it.
- * Returns 0 or WRN_ERR_FULL, then nothing changed. O(prefix length). */
+ * Returns 0; WRN_ERR_FULL; or -EBUSY, what was taken out must be reclaimed first. On errors nothing
+ * changed. O(prefix length). */
 WRN_NODISCARD int wrn_allowed_ips_set(struct wrn_allowed_ips *ips, const struct wrn_prefix *prefix,
                                       uint32_t owner);
 
 /* Removes exactly 'prefix' if 'owner' has it; returns whether it had. */
 bool wrn_allowed_ips_unset(struct wrn_allowed_ips *ips, const struct wrn_prefix *prefix,
                            uint32_t owner);
+
+/* Makes the nodes free that changes have taken out. Until it is called they stay as they were, so
+ * that lookups of other threads that stand on one find their way on. Call it when every lookup that
+ * began before has ended. */
+void wrn_allowed_ips_reclaim(struct wrn_allowed_ips *ips);
+
+/* Tells whether nodes wait for that. */
+bool wrn_allowed_ips_has_retired(const struct wrn_allowed_ips *ips);
 
 /* Removes every prefix of 'owner'. O(its prefixes). */
 void wrn_allowed_ips_unset_all(struct wrn_allowed_ips *ips, uint32_t owner);

@@ -42,7 +42,7 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
         return;
     }
     if (!wrn_mono_reached(now.mono, peer->next_initiation_sent)) {
-        if (peer->deadline[WRN_WG_TIMER_RETRY].ns == WRN_MONO_NEVER.ns) {
+        if (wrn_wg_timer(peer, WRN_WG_TIMER_RETRY).ns == WRN_MONO_NEVER.ns) {
             /* Nothing else would come back to it. */
             wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_RETRY,
                              wrn_mono_min(peer->next_initiation_sent, peer->give_up));
@@ -54,7 +54,7 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
         return;
     }
     wrn_session_drop(&wg->sessions, peer->pending_session);
-    struct wrn_session *session = wrn_session_take(&wg->sessions, peer->self, wg->rand);
+    struct wrn_session *session = wrn_wg_take_session(wg, peer);
     struct wrn_wg_message *message =
         wrn_wg_push_message(out, &peer->path, peer->self, WRN_WG_INITIATION_SIZE);
     uint8_t ephemeral[WRN_KEY_SIZE];
@@ -90,7 +90,7 @@ void wrn_wg_forget_pending(struct wrn_wg *wg, struct wrn_wg_peer *peer, struct w
         wrn_session_drop(&wg->sessions, peer->pending_session);
         peer->pending_session = WRN_HANDLE_NONE;
         wrn_wipe(&peer->pending, sizeof peer->pending);
-        peer->deadline[WRN_WG_TIMER_RETRY] = WRN_MONO_NEVER;
+        wrn_wg_timer_clear(peer, WRN_WG_TIMER_RETRY);
         set_state(peer, WRN_WG_STATE_IDLE, out);
     }
 }
@@ -98,7 +98,7 @@ void wrn_wg_forget_pending(struct wrn_wg *wg, struct wrn_wg_peer *peer, struct w
 void wrn_wg_handshake_complete(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                                struct wrn_wg_out *out) {
     wrn_wg_forget_pending(wg, peer, out);
-    peer->deadline[WRN_WG_TIMER_RETRY] = WRN_MONO_NEVER;
+    wrn_wg_timer_clear(peer, WRN_WG_TIMER_RETRY);
     peer->attempts = 0;
     peer->last_minute_sent = false;
     peer->last_handshake = now.wall;
@@ -110,7 +110,17 @@ void wrn_wg_learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
     if (!wrn_endpoint_equal(&peer->path.remote, &path->remote)) {
         wrn_wg_push_event(out, WRN_WG_EVENT_ROAMED, peer->self, 0);
     }
+    wrn_wg_set_path(peer, path);
+}
+
+void wrn_wg_set_path(struct wrn_wg_peer *peer, const struct wrn_path *path) {
     peer->path = *path;
+    wrn_path_cell_write(&peer->path_cell, path);
+}
+
+void wrn_wg_clear_source(struct wrn_wg_peer *peer) {
+    struct wrn_path path = {.remote = peer->path.remote};
+    wrn_wg_set_path(peer, &path);
 }
 
 enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
@@ -269,7 +279,7 @@ static enum wrn_drop authenticate(struct wrn_wg *wg, struct wrn_now now, const u
 
 static enum wrn_drop respond(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                              struct wrn_noise_received *received, struct wrn_wg_out *out) {
-    struct wrn_session *session = wrn_session_take(&wg->sessions, peer->self, wg->rand);
+    struct wrn_session *session = wrn_wg_take_session(wg, peer);
     struct wrn_wg_message *message =
         wrn_wg_push_message(out, &peer->path, peer->self, WRN_WG_RESPONSE_SIZE);
     struct wrn_noise_keys keys;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of a machine, shared by the files that make it up; nobody outside src/wg includes it.
- * */
+ * The control thread owns everything; lanes read, without locks, what is marked so, and write only
+ * atomics. */
 #pragma once
 #include "base/heap.h"
 #include "base/keymap.h"
 #include "crypto/crypto.h"
 #include "wg/allowed_ips.h"
 #include "wg/cookie.h"
+#include "wg/lane.h"
 #include "wg/noise.h"
+#include "wg/path_cell.h"
 #include "wg/rate_limit.h"
 #include "wg/session.h"
 #include "wg/staged.h"
@@ -48,7 +51,8 @@ struct wrn_wg_peer {
     uint8_t static_static[WRN_WG_KEY_SIZE]; /* X25519 of both static keys, made when first needed */
     bool has_static_static;
     /* where */
-    struct wrn_path path; /* remote family NONE: unknown */
+    struct wrn_path path; /* remote family NONE: unknown. Changed by wrn_wg_set_path only */
+    struct wrn_path_cell path_cell; /* the same, for lanes */
     /* handshake */
     enum wrn_wg_state state;
     struct wrn_noise_pending pending; /* WAITING: our initiation */
@@ -62,20 +66,37 @@ struct wrn_wg_peer {
     uint32_t attempts;                             /* initiations sent for this handshake */
     bool cookie_retry_used; /* one immediate retry with a fresh cookie, until the next timed one */
     bool last_minute_sent;  /* renewed because the receiving key is about to expire */
-    bool another_keepalive; /* received again while a keepalive was due */
     /* sessions and packets */
-    struct wrn_session_set sessions;
+    struct wrn_session_set sessions; /* lanes read 'sending' */
     struct wrn_staged_queue staged;
+    /* Packets that lanes gave up to the control thread and that have not left yet. While there are
+     * any, later ones go the same way, so that none overtakes another. */
+    _Atomic uint32_t held;
     struct wrn_wg_peer *ready_next; /* list of peers with packets for wrn_wg_pull_staged */
     bool ready;
     /* time */
     struct wrn_heap_node timer; /* not later than the earliest deadline */
-    wrn_mono deadline[WRN_WG_TIMERS];
-    uint16_t keepalive_s;
-    /* accounts */
-    uint64_t tx_bytes;
-    uint64_t rx_bytes;
+    _Atomic uint64_t wake_ns;   /* its deadline, for lanes; WRN_MONO_NEVER: not in the heap */
+    _Atomic uint64_t deadline_ns[WRN_WG_TIMERS]; /* lanes set and clear them too */
+    _Atomic uint32_t jitter_ns;                  /* of the next NEW_HANDSHAKE */
+    _Atomic uint16_t keepalive_s;
+    _Atomic bool another_keepalive; /* received again while a keepalive was due */
+    /* accounts; lanes add */
+    _Atomic uint64_t tx_bytes;
+    _Atomic uint64_t rx_bytes;
     wrn_wall last_handshake;
+};
+
+struct wrn_wg_lane {
+    struct wrn_wg *wg;
+    struct wrn_crypto *crypto;
+    struct wrn_wg_lane *next;               /* in the machine's list */
+    _Atomic uint64_t drops[WRN_DROP_COUNT]; /* written by the lane's thread alone */
+    /* Scratch of one call: what is sealed or opened together. */
+    struct wrn_aead_job jobs[WRN_WG_BATCH_MAX];
+    struct wrn_session *job_sessions[WRN_WG_BATCH_MAX];
+    uint32_t job_packets[WRN_WG_BATCH_MAX]; /* index in the batch */
+    uint32_t job_count;
 };
 
 struct wrn_wg {
@@ -92,8 +113,8 @@ struct wrn_wg {
 
     struct wrn_noise_identity identity;
     bool has_identity;
-    bool up;
-    uint32_t mtu_bytes;
+    _Atomic bool up;            /* lanes read it */
+    _Atomic uint32_t mtu_bytes; /* ditto */
 
     struct wrn_cookie_checker cookie_checker;
     struct wrn_bucket handshake_bucket;
@@ -101,15 +122,14 @@ struct wrn_wg {
     wrn_mono load_until;                   /* under load, cookies are demanded, until then */
     uint32_t handshakes_per_s;
 
-    uint64_t drops[WRN_DROP_COUNT];
-
-    /* Scratch of one call: what is sealed or opened together. */
-    struct wrn_aead_job jobs[WRN_WG_BATCH_MAX];
-    struct wrn_wg_job_owner {
-        wrn_handle session;
-        uint32_t packet; /* index in the batch */
-    } job_owners[WRN_WG_BATCH_MAX];
-    uint32_t job_count;
+    uint64_t drops[WRN_DROP_COUNT];       /* of the control thread, and of lanes that have ended */
+    struct wrn_wg_lane *lanes;
+    struct wrn_wg_lane own_lane;         /* for the control thread's own packets */
+    struct wrn_wg_asks asks;             /* scratch of wrn_wg_on_packets and wrn_wg_on_datagrams */
+    wrn_handle pulled[WRN_WG_BATCH_MAX]; /* owners of the packets that were pulled last */
+    uint32_t pulled_count;
+    void (*quiesce)(void *ctx);
+    void *quiesce_ctx;
 };
 
 /* ---- wg.c ---- */
@@ -125,6 +145,12 @@ struct wrn_wg_message *wrn_wg_push_message(struct wrn_wg_out *out, const struct 
 /* Appends an event, or counts it as lost. */
 void wrn_wg_push_event(struct wrn_wg_out *out, enum wrn_wg_event_kind kind, wrn_handle peer,
                        uint32_t detail);
+
+/* Takes a slot for a session of the peer; reclaims first if need be. */
+struct wrn_session *wrn_wg_take_session(struct wrn_wg *wg, const struct wrn_wg_peer *peer);
+
+/* Reclaims at once where nothing runs beside the machine. */
+void wrn_wg_settle(struct wrn_wg *wg);
 
 /* Returns the live peer of a handle, or NULL. */
 struct wrn_wg_peer *wrn_wg_peer_get(const struct wrn_wg *wg, wrn_handle peer);
@@ -144,6 +170,12 @@ void wrn_wg_forget_pending(struct wrn_wg *wg, struct wrn_wg_peer *peer, struct w
 void wrn_wg_handshake_complete(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                                struct wrn_wg_out *out);
 
+/* Sets where the peer is, for us and for lanes. */
+void wrn_wg_set_path(struct wrn_wg_peer *peer, const struct wrn_path *path);
+
+/* Forgets the source address towards the peer, so that the kernel chooses one. */
+void wrn_wg_clear_source(struct wrn_wg_peer *peer);
+
 /* Takes the place that an authentic datagram came from as the peer's (roaming). */
 void wrn_wg_learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
                        struct wrn_wg_out *out);
@@ -151,6 +183,25 @@ void wrn_wg_learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
 /* Takes a datagram whose type is not data. Returns why it was refused, already counted. */
 enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
                                   const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out);
+
+/* ---- lane.c: any thread ---- */
+
+/* Returns the session to send on, or NULL if there is none that may. */
+struct wrn_session *wrn_wg_sending_session(const struct wrn_wg_peer *peer, wrn_mono now);
+
+/* Prepares one packet for sealing: header, padding, ECN and a job in the lane. */
+void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,
+                          const struct wrn_wg_peer *peer, const struct wrn_path *path,
+                          struct wrn_session *session, uint64_t counter);
+
+/* Writes the header of a data message. */
+void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session, uint64_t counter);
+
+/* Tells whether a session is due for renewal by whoever sends on it. */
+bool wrn_wg_is_renewal_due(const struct wrn_session *session, wrn_mono now);
+
+/* Tells whether we, who began the session, have to renew it although we only receive. */
+bool wrn_wg_is_receiving_renewal_due(const struct wrn_session *session, wrn_mono now);
 
 /* ---- send.c ---- */
 
@@ -172,17 +223,28 @@ void wrn_wg_renew_sending(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
 
 /* ---- timers.c: facts, not actions. Source: paper, section 6. ---- */
 
-/* Data (not a keepalive) was sent; data was received. */
-void wrn_wg_timers_data_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer);
-void wrn_wg_timers_data_received(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer);
+/* Something that proves us to the peer was sent, of which 'data' packets were not empty; something
+ * that proves the peer was received. Any thread. Return whether the control thread has to look at
+ * the peer's deadlines (wrn_wg_plan), because one is earlier than what it knows of. */
+WRN_NODISCARD bool wrn_wg_note_sent(struct wrn_wg_peer *peer, wrn_mono now, uint32_t data);
+WRN_NODISCARD bool wrn_wg_note_received(struct wrn_wg_peer *peer, wrn_mono now, uint32_t data);
 
-/* Anything that proves us to the peer was sent; anything that proves the peer was received. */
+/* Plans the peer's next wake-up after its earliest deadline. */
+void wrn_wg_plan(struct wrn_wg *wg, struct wrn_wg_peer *peer);
+
+/* The control thread sent or received something that was no data. */
 void wrn_wg_timers_any_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer);
 void wrn_wg_timers_any_received(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer);
 
 /* An initiation was sent; new session keys exist. */
 void wrn_wg_timers_initiation_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer);
 void wrn_wg_timers_session_derived(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer);
+
+/* Returns one deadline, WRN_MONO_NEVER if it is not set. Any thread. */
+wrn_mono wrn_wg_timer(const struct wrn_wg_peer *peer, enum wrn_wg_timer timer);
+
+/* Clears one deadline. Any thread. */
+void wrn_wg_timer_clear(struct wrn_wg_peer *peer, enum wrn_wg_timer timer);
 
 /* Sets one deadline (WRN_MONO_NEVER: none). */
 void wrn_wg_timer_set(struct wrn_wg *wg, struct wrn_wg_peer *peer, enum wrn_wg_timer timer,

@@ -23,6 +23,7 @@ void wrn_wg_set_up(struct wrn_wg *wg, struct wrn_now now, bool up, struct wrn_wg
             wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_PERSISTENT, now.mono);
         }
     }
+    wrn_wg_settle(wg);
 }
 
 void wrn_wg_set_mtu(struct wrn_wg *wg, uint32_t mtu_bytes) {
@@ -81,6 +82,10 @@ int wrn_wg_peer_add(struct wrn_wg *wg, struct wrn_now now,
     }
     struct wrn_wg_peer *peer = wrn_pool_take(&wg->peers, &handle);
     if (peer == NULL) {
+        wrn_wg_reclaim(wg);
+        peer = wrn_pool_take(&wg->peers, &handle);
+    }
+    if (peer == NULL) {
         return WRN_ERR_FULL;
     }
     bool added = wrn_keymap_add(&wg->peer_by_key, public_key, handle.index);
@@ -102,8 +107,9 @@ void wrn_wg_peer_remove(struct wrn_wg *wg, wrn_handle handle) {
     unlink_ready(wg, peer);
     wrn_allowed_ips_unset_all(&wg->allowed, handle.index);
     wrn_keymap_remove(&wg->peer_by_key, peer->public_key);
-    wrn_wipe(peer, sizeof *peer);
-    wrn_pool_give(&wg->peers, handle);
+    wrn_heap_remove(&wg->timers, &peer->timer);
+    wrn_pool_retire(&wg->peers, handle); /* lanes may have it in their hands: wiped later */
+    wrn_wg_settle(wg);
 }
 
 void wrn_wg_peer_set_psk(struct wrn_wg *wg, wrn_handle handle, const uint8_t key[WRN_WG_KEY_SIZE]) {
@@ -117,7 +123,8 @@ void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle handle,
                               const struct wrn_endpoint *endpoint) {
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
     if (peer != NULL) {
-        peer->path = (struct wrn_path){.remote = *endpoint};
+        struct wrn_path path = {.remote = *endpoint};
+        wrn_wg_set_path(peer, &path);
     }
 }
 
@@ -138,7 +145,12 @@ int wrn_wg_peer_allow(struct wrn_wg *wg, wrn_handle handle, const struct wrn_pre
     if (wrn_wg_peer_get(wg, handle) == NULL) {
         return WRN_ERR_NOT_FOUND;
     }
-    return wrn_allowed_ips_set(&wg->allowed, prefix, handle.index);
+    int error = wrn_allowed_ips_set(&wg->allowed, prefix, handle.index);
+    if (error == -EBUSY) {
+        wrn_wg_reclaim(wg);
+        error = wrn_allowed_ips_set(&wg->allowed, prefix, handle.index);
+    }
+    return error;
 }
 
 void wrn_wg_peer_disallow(struct wrn_wg *wg, wrn_handle handle, const struct wrn_prefix *prefix) {
@@ -164,8 +176,7 @@ void wrn_wg_peer_kick(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle,
 void wrn_wg_forget_source(struct wrn_wg *wg, wrn_handle handle) {
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
     if (peer != NULL) {
-        memset(&peer->path.local, 0, sizeof peer->path.local);
-        peer->path.interface = 0;
+        wrn_wg_clear_source(peer);
     }
 }
 
@@ -260,4 +271,5 @@ static void forget_keys_of_all(struct wrn_wg *wg) {
             wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_PERSISTENT, (wrn_mono){0});
         }
     }
+    wrn_wg_settle(wg);
 }

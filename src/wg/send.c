@@ -1,66 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets from the host: routed by destination, sealed in place in batches, or kept while a
- * handshake runs. Packets of one peer never overtake each other: while some are kept, later ones
+/* The control thread's part of sending: packets that wait for a handshake, keepalives, and what
+ * lanes ask for. Packets of one peer never overtake each other: while some are kept, later ones
  * queue behind. */
 #include "wg/machine.h"
 
-#include "base/bytes.h"
-#include "wg/ecn.h"
-
-/* Whoever began a session renews it, at 120 s when sending and at 165 s when only receiving. If
- * that did not happen (after reordered handshakes each side may use the session that the other
- * began), the responder does, early enough that nothing has to wait. */
-#define RENEW_AS_RESPONDER_NS (WRN_WG_REJECT_AFTER_NS - WRN_WG_KEEPALIVE_NS)
-
-static enum wrn_drop route(const struct wrn_wg *wg, const uint8_t *bytes, size_t size,
-                           struct wrn_wg_peer **ret_peer);
-static struct wrn_session *sending_session(const struct wrn_wg *wg, wrn_mono now,
-                                           const struct wrn_wg_peer *peer);
 static void stage(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer, wrn_span packet,
                   struct wrn_wg_out *out);
-static size_t padded_size(const struct wrn_wg *wg, size_t size);
-static void add_job(struct wrn_wg *wg, struct wrn_wg_packet *batch, uint32_t index,
-                    struct wrn_wg_peer *peer, struct wrn_session *session);
-static void seal_jobs(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
-                      struct wrn_wg_out *out);
-static void write_header(uint8_t *header, const struct wrn_session *session, uint64_t counter);
-static void after_sending(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
-                          size_t datagram_size, bool is_keepalive);
+static void release_pulled(struct wrn_wg *wg);
+static void unhold(struct wrn_wg_peer *peer, uint32_t count);
+static void account_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
+                         size_t datagram_size, bool is_keepalive, struct wrn_wg_out *out);
 static void set_ready(struct wrn_wg *wg, struct wrn_wg_peer *peer);
 
 void wrn_wg_on_packets(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                        size_t count, struct wrn_wg_out *out) {
-    WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
-    wg->job_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct wrn_wg_packet *packet = &batch[i];
-        struct wrn_wg_peer *peer = NULL;
-        packet->datagram_size = 0;
-        packet->drop =
-            wg->up ? route(wg, packet->bytes, packet->size, &peer) : WRN_DROP_INTERFACE_DOWN;
-        if (packet->drop != WRN_DROP_NONE) {
-            (void)wrn_wg_drop(wg, packet->drop);
-            continue;
-        }
-        struct wrn_session *session = sending_session(wg, now.mono, peer);
-        if (session != NULL && peer->staged.count == 0) {
-            add_job(wg, batch, i, peer, session);
+    wrn_wg_lane_packets(&wg->own_lane, now.mono, batch, count, &wg->asks);
+    for (uint32_t i = 0; i < wg->asks.count; i++) {
+        const struct wrn_wg_ask *ask = &wg->asks.items[i];
+        if (ask->kind == WRN_WG_ASK_PACKET) {
+            const struct wrn_wg_packet *packet = &batch[ask->index];
+            wrn_wg_take_packet(wg, now, ask->peer, (wrn_span){packet->bytes, packet->size}, out);
         } else {
-            stage(wg, now, peer, (wrn_span){packet->bytes, packet->size}, out);
+            wrn_wg_take_ask(wg, now, ask, NULL, out);
         }
     }
-    seal_jobs(wg, now, batch, out);
+    wrn_wg_settle(wg);
+}
+
+void wrn_wg_take_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle, wrn_span packet,
+                        struct wrn_wg_out *out) {
+    struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    if (peer == NULL) {
+        (void)wrn_wg_drop(wg, WRN_DROP_PEER_REMOVED);
+    } else if (!wg->up) {
+        unhold(peer, 1);
+        (void)wrn_wg_drop(wg, WRN_DROP_INTERFACE_DOWN);
+    } else {
+        stage(wg, now, peer, packet, out);
+    }
 }
 
 size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                           size_t count, struct wrn_wg_out *out) {
+    struct wrn_wg_lane *lane = &wg->own_lane;
     uint32_t filled = 0;
     WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
-    wg->job_count = 0;
+    release_pulled(wg);
+    lane->job_count = 0;
     while (filled < count && wg->ready_head != NULL &&
            out->message_count + 2 * count < WRN_WG_MESSAGES_MAX) {
         struct wrn_wg_peer *peer = wg->ready_head;
-        struct wrn_session *session = sending_session(wg, now.mono, peer);
+        struct wrn_session *session = wrn_wg_sending_session(peer, now.mono);
         if (session == NULL || peer->staged.count == 0) {
             wg->ready_head = peer->ready_next;
             peer->ready = false;
@@ -74,9 +64,14 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         packet->size = size;
         packet->datagram_size = 0;
         packet->drop = WRN_DROP_NONE;
-        add_job(wg, batch, filled++, peer, session);
+        uint64_t counter =
+            atomic_fetch_add_explicit(&session->send_counter, 1, memory_order_relaxed);
+        wrn_wg_lane_add_seal(lane, batch, filled, peer, &peer->path, session, counter);
+        account_sent(wg, now, peer, packet->datagram_size, packet->size == 0, out);
+        wg->pulled[filled++] = peer->self;
     }
-    seal_jobs(wg, now, batch, out);
+    wg->pulled_count = filled;
+    wrn_aead_seal_batch(lane->crypto, lane->jobs, lane->job_count);
     return filled;
 }
 
@@ -89,8 +84,9 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
         wrn_wg_release_staged(wg, now, peer, out); /* better than an empty packet */
         return;
     }
-    struct wrn_session *session = sending_session(wg, now.mono, peer);
+    struct wrn_session *session = wrn_wg_sending_session(peer, now.mono);
     if (session == NULL) {
+        atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
         stage(wg, now, peer, (wrn_span){NULL, 0}, out);
         return;
     }
@@ -98,15 +94,14 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
         wrn_wg_push_message(out, &peer->path, peer->self, WRN_WG_KEEPALIVE_SIZE);
     struct wrn_aead_job job = {
         .key = session->keys.send,
-        .counter = session->send_counter,
+        .counter = atomic_fetch_add_explicit(&session->send_counter, 1, memory_order_relaxed),
         .in = message->bytes + WRN_WG_DATA_HEADER_SIZE,
         .out = message->bytes + WRN_WG_DATA_HEADER_SIZE,
     };
-    write_header(message->bytes, session, session->send_counter++);
+    wrn_wg_write_data_header(message->bytes, session, job.counter);
     wrn_aead_seal_batch(wg->crypto, &job, 1);
     wrn_wg_push_event(out, WRN_WG_EVENT_KEEPALIVE_SENT, peer->self, 0);
-    after_sending(wg, now, peer, WRN_WG_KEEPALIVE_SIZE, true);
-    wrn_wg_renew_sending(wg, now, peer, out);
+    account_sent(wg, now, peer, WRN_WG_KEEPALIVE_SIZE, true, out);
 }
 
 void wrn_wg_release_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
@@ -114,7 +109,7 @@ void wrn_wg_release_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
     if (peer->staged.count == 0) {
         return;
     }
-    if (sending_session(wg, now.mono, peer) != NULL) {
+    if (wrn_wg_sending_session(peer, now.mono) != NULL) {
         set_ready(wg, peer);
     } else {
         wrn_wg_initiate(wg, now, peer, false, out);
@@ -122,56 +117,26 @@ void wrn_wg_release_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
 }
 
 void wrn_wg_purge_staged(struct wrn_wg *wg, struct wrn_wg_peer *peer, enum wrn_drop reason) {
-    wg->drops[reason] += wrn_staged_clear(&wg->staged, &peer->staged);
+    uint32_t count = wrn_staged_clear(&wg->staged, &peer->staged);
+    unhold(peer, count);
+    wg->drops[reason] += count;
 }
 
 void wrn_wg_renew_sending(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                           struct wrn_wg_out *out) {
     const struct wrn_session *current =
         wrn_session_get(&wg->sessions, peer->sessions.at[WRN_SESSION_CURRENT]);
-    if (current == NULL) {
-        return;
-    }
-    uint64_t limit_ns = current->initiator ? WRN_WG_REKEY_AFTER_NS : RENEW_AS_RESPONDER_NS;
-    if (wrn_mono_since(now.mono, current->born) >= limit_ns ||
-        current->send_counter > WRN_WG_REKEY_AFTER_MESSAGES) {
+    if (current != NULL && wrn_wg_is_renewal_due(current, now.mono)) {
         wrn_wg_initiate(wg, now, peer, false, out);
     }
 }
 
-static enum wrn_drop route(const struct wrn_wg *wg, const uint8_t *bytes, size_t size,
-                           struct wrn_wg_peer **ret_peer) {
-    uint32_t owner;
-    if (size > WRN_WG_PACKET_MAX) {
-        return WRN_DROP_BAD_HOST_PACKET;
-    }
-    if (size >= 20 && bytes[0] >> 4 == 4) {
-        owner = wrn_allowed_ips_find4(&wg->allowed, bytes + 16);
-    } else if (size >= 40 && bytes[0] >> 4 == 6) {
-        owner = wrn_allowed_ips_find6(&wg->allowed, bytes + 24);
-    } else {
-        return WRN_DROP_BAD_HOST_PACKET;
-    }
-    if (owner == WRN_ALLOWED_IPS_NOBODY) {
-        return WRN_DROP_NO_ROUTE;
-    }
-    struct wrn_wg_peer *peer = wrn_pool_at(&wg->peers, owner, NULL);
-    WRN_ASSERT(peer != NULL);
-    *ret_peer = peer;
-    return peer->path.remote.ip.family == WRN_FAMILY_NONE ? WRN_DROP_NO_ENDPOINT : WRN_DROP_NONE;
-}
-
-static struct wrn_session *sending_session(const struct wrn_wg *wg, wrn_mono now,
-                                           const struct wrn_wg_peer *peer) {
-    struct wrn_session *current =
-        wrn_session_get(&wg->sessions, peer->sessions.at[WRN_SESSION_CURRENT]);
-    return wrn_session_usable(current, now) ? current : NULL;
-}
-
+/* Keeps a packet that is counted as held already. */
 static void stage(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer, wrn_span packet,
                   struct wrn_wg_out *out) {
     uint32_t dropped;
     wrn_staged_push(&wg->staged, &peer->staged, packet, WRN_WG_STAGED_PER_PEER, &dropped);
+    unhold(peer, dropped);
     wg->drops[WRN_DROP_QUEUE_FULL] += dropped;
     if (peer->staged.count == 0) {
         /* Others hold the whole pool. That costs the packet, not the session. */
@@ -181,62 +146,31 @@ static void stage(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *pee
     wrn_wg_release_staged(wg, now, peer, out);
 }
 
-/* Padding hides sizes a little, but never makes the inner packet exceed the interface's MTU. */
-static size_t padded_size(const struct wrn_wg *wg, size_t size) {
-    size_t padded = wrn_align_up(size, WRN_WG_PADDING);
-    size_t limit = size > wg->mtu_bytes ? size : wg->mtu_bytes;
-    return padded < limit ? padded : limit;
-}
-
-static void add_job(struct wrn_wg *wg, struct wrn_wg_packet *batch, uint32_t index,
-                    struct wrn_wg_peer *peer, struct wrn_session *session) {
-    struct wrn_wg_packet *packet = &batch[index];
-    size_t padded = padded_size(wg, packet->size);
-    uint64_t counter = session->send_counter++;
-
-    packet->outer_ecn = wrn_ecn_of_packet(packet->bytes, packet->size);
-    packet->path = peer->path;
-    packet->peer = peer->self;
-    packet->datagram = packet->bytes - WRN_WG_DATA_HEADER_SIZE;
-    packet->datagram_size = WRN_WG_DATA_HEADER_SIZE + padded + WRN_WG_TAG_SIZE;
-    memset(packet->bytes + packet->size, 0, padded - packet->size);
-    write_header(packet->datagram, session, counter);
-    wg->job_owners[wg->job_count] = (struct wrn_wg_job_owner){session->self, index};
-    wg->jobs[wg->job_count++] = (struct wrn_aead_job){
-        .key = session->keys.send,
-        .counter = counter,
-        .in = packet->bytes,
-        .out = packet->bytes,
-        .size = padded,
-    };
-}
-
-static void seal_jobs(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
-                      struct wrn_wg_out *out) {
-    wrn_aead_seal_batch(wg->crypto, wg->jobs, wg->job_count);
-    for (uint32_t j = 0; j < wg->job_count; j++) {
-        const struct wrn_wg_packet *packet = &batch[wg->job_owners[j].packet];
-        struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, packet->peer);
-        WRN_ASSERT(peer != NULL);
-        after_sending(wg, now, peer, packet->datagram_size, packet->size == 0);
-        wrn_wg_renew_sending(wg, now, peer, out);
+/* What was pulled last has been sent by now: from here on lanes may send to these peers again. */
+static void release_pulled(struct wrn_wg *wg) {
+    for (uint32_t i = 0; i < wg->pulled_count; i++) {
+        struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, wg->pulled[i]);
+        if (peer != NULL) {
+            unhold(peer, 1);
+        }
     }
-    wg->job_count = 0;
+    wg->pulled_count = 0;
 }
 
-static void write_header(uint8_t *header, const struct wrn_session *session, uint64_t counter) {
-    wrn_store_le32(header, WRN_WG_TYPE_DATA);
-    wrn_store_le32(header + WRN_WG_RECEIVER_AT, session->remote_index);
-    wrn_store_le64(header + WRN_WG_COUNTER_AT, counter);
+/* Release: who sees the smaller number sees the packets gone. */
+static void unhold(struct wrn_wg_peer *peer, uint32_t count) {
+    if (count > 0) {
+        atomic_fetch_sub_explicit(&peer->held, count, memory_order_release);
+    }
 }
 
-static void after_sending(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
-                          size_t datagram_size, bool is_keepalive) {
+static void account_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
+                         size_t datagram_size, bool is_keepalive, struct wrn_wg_out *out) {
     peer->tx_bytes += datagram_size;
-    wrn_wg_timers_any_sent(wg, now, peer);
-    if (!is_keepalive) {
-        wrn_wg_timers_data_sent(wg, now, peer);
+    if (wrn_wg_note_sent(peer, now.mono, is_keepalive ? 0 : 1)) {
+        wrn_wg_plan(wg, peer);
     }
+    wrn_wg_renew_sending(wg, now, peer, out);
 }
 
 static void set_ready(struct wrn_wg *wg, struct wrn_wg_peer *peer) {

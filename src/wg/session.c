@@ -2,10 +2,9 @@
 /* Sessions and the places a peer has for them. */
 #include "wg/session.h"
 
-#include "crypto/crypto.h"
-
 enum { PLACE_MASK = WRN_SESSIONS_MAX - 1 };
 
+static void set_current(struct wrn_session_set *set, struct wrn_session *session);
 static void retire_current(struct wrn_session_table *table, struct wrn_session_set *set,
                            wrn_mono now);
 
@@ -20,9 +19,10 @@ struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle
     wrn_handle handle;
     uint32_t salt;
     struct wrn_session *session = wrn_pool_take(&table->pool, &handle);
-    WRN_ASSERT(session != NULL);
+    if (session == NULL) {
+        return NULL;
+    }
     wrn_rand_fill(rand, &salt, sizeof salt);
-    session->state = WRN_SESSION_HANDSHAKE;
     session->self = handle;
     session->peer = peer;
     session->local_index = (salt << WRN_SESSION_INDEX_BITS) | handle.index;
@@ -32,9 +32,13 @@ struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle
 void wrn_session_drop(struct wrn_session_table *table, wrn_handle handle) {
     struct wrn_session *session = wrn_pool_get(&table->pool, handle);
     if (session != NULL) {
-        wrn_wipe(session, sizeof *session);
-        wrn_pool_give(&table->pool, handle);
+        atomic_store_explicit(&session->state, WRN_SESSION_DEAD, memory_order_release);
+        wrn_pool_retire(&table->pool, handle);
     }
+}
+
+void wrn_session_table_reclaim(struct wrn_session_table *table) {
+    wrn_pool_reclaim(&table->pool);
 }
 
 struct wrn_session *wrn_session_get(const struct wrn_session_table *table, wrn_handle handle) {
@@ -46,20 +50,33 @@ struct wrn_session *wrn_session_find(const struct wrn_session_table *table, uint
     return session != NULL && session->local_index == local_index ? session : NULL;
 }
 
+struct wrn_session *wrn_session_find_ready(const struct wrn_session_table *table,
+                                           uint32_t local_index) {
+    struct wrn_session *session = wrn_pool_slot(&table->pool, local_index & PLACE_MASK);
+    return session != NULL &&
+                   atomic_load_explicit(&session->state, memory_order_acquire) ==
+                       WRN_SESSION_READY &&
+                   session->local_index == local_index
+               ? session
+               : NULL;
+}
+
 void wrn_session_start(struct wrn_session *session, wrn_mono now, bool initiator,
                        uint32_t remote_index, const struct wrn_noise_keys *keys) {
     WRN_ASSERT(session->state == WRN_SESSION_HANDSHAKE);
-    session->state = WRN_SESSION_READY;
     session->initiator = initiator;
     session->remote_index = remote_index;
     session->born = now;
     session->keys = *keys;
+    atomic_store_explicit(&session->state, WRN_SESSION_READY, memory_order_release);
 }
 
 bool wrn_session_usable(const struct wrn_session *session, wrn_mono now) {
-    return session != NULL && session->state == WRN_SESSION_READY &&
+    return session != NULL &&
+           atomic_load_explicit(&session->state, memory_order_acquire) == WRN_SESSION_READY &&
            wrn_mono_since(now, session->born) < WRN_WG_REJECT_AFTER_NS &&
-           session->send_counter < WRN_WG_REJECT_AFTER_MESSAGES;
+           atomic_load_explicit(&session->send_counter, memory_order_relaxed) <
+               WRN_WG_REJECT_AFTER_MESSAGES;
 }
 
 void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
@@ -70,31 +87,41 @@ void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set
     if (!session->initiator) {
         wrn_session_drop(table, at[WRN_SESSION_NEXT]);
         at[WRN_SESSION_NEXT] = session->self;
+        atomic_store_explicit(&session->unconfirmed, true, memory_order_relaxed);
         return;
     }
     if (next != NULL && !yield) {
         next->superseded = true; /* the peer may send on it until it hears from us on the new one */
+        atomic_store_explicit(&next->unconfirmed, false, memory_order_relaxed);
     }
     retire_current(table, set, session->born);
-    at[WRN_SESSION_CURRENT] = session->self;
+    set_current(set, session);
 }
 
 bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
-                             const struct wrn_session *session, wrn_mono now) {
+                             struct wrn_session *session, wrn_mono now) {
     if (!wrn_handle_equal(set->at[WRN_SESSION_NEXT], session->self) || session->superseded) {
         return false;
     }
     retire_current(table, set, now);
-    set->at[WRN_SESSION_CURRENT] = session->self;
+    set_current(set, session);
     set->at[WRN_SESSION_NEXT] = WRN_HANDLE_NONE;
+    atomic_store_explicit(&session->unconfirmed, false, memory_order_relaxed);
     return true;
 }
 
 void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_set *set) {
+    atomic_store_explicit(&set->sending, NULL, memory_order_release);
     for (int i = 0; i < WRN_SESSION_PLACES; i++) {
         wrn_session_drop(table, set->at[i]);
         set->at[i] = WRN_HANDLE_NONE;
     }
+}
+
+/* From here on lanes send on it. */
+static void set_current(struct wrn_session_set *set, struct wrn_session *session) {
+    set->at[WRN_SESSION_CURRENT] = session->self;
+    atomic_store_explicit(&set->sending, session, memory_order_release);
 }
 
 /* Makes room at CURRENT. What can no longer receive is wiped. */
@@ -105,7 +132,7 @@ static void retire_current(struct wrn_session_table *table, struct wrn_session_s
     wrn_session_drop(table, at[WRN_SESSION_OLDER]);
     at[WRN_SESSION_OLDER] = at[WRN_SESSION_PREVIOUS];
     at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_CURRENT];
-    at[WRN_SESSION_CURRENT] = WRN_HANDLE_NONE;
+    at[WRN_SESSION_CURRENT] = WRN_HANDLE_NONE; /* 'sending' until the caller sets the new one */
     if (previous != NULL && wrn_mono_since(now, previous->born) >= WRN_WG_REJECT_AFTER_NS) {
         wrn_session_drop(table, at[WRN_SESSION_OLDER]);
         at[WRN_SESSION_OLDER] = WRN_HANDLE_NONE;

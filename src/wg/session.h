@@ -3,6 +3,8 @@
  * packets. A slot is taken when we name an index in a handshake and keeps it for the session's
  * life. No I/O. */
 #pragma once
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/rand.h"
@@ -10,21 +12,34 @@
 #include "wg/noise.h"
 #include "wg/replay.h"
 
-/* HANDSHAKE --keys--> READY        A slot of an initiation waits without keys; a responder's slot
- * and an
- *                                  answered initiation have them. */
-enum wrn_session_state { WRN_SESSION_HANDSHAKE, WRN_SESSION_READY };
+/* What lanes ask the control thread about a session, not more often than needed. */
+enum wrn_session_ask {
+    WRN_SESSION_ASK_CONFIRM,
+    WRN_SESSION_ASK_RENEW,
+    WRN_SESSION_ASK_RENEW_RECEIVING,
+    WRN_SESSION_ASKS
+};
+
+/* HANDSHAKE --keys--> READY --drop--> DEAD
+ *
+ * A slot of an initiation waits without keys; a responder's slot and an answered initiation have
+ * them. What is not atomic is written before READY and stays until the table is reclaimed, so that
+ * lanes may use a READY session for as long as one call of theirs lasts. */
+enum wrn_session_state { WRN_SESSION_HANDSHAKE, WRN_SESSION_READY, WRN_SESSION_DEAD };
 
 struct wrn_session {
-    enum wrn_session_state state;
-    bool initiator;        /* we began the handshake: it is on us to renew */
-    bool superseded;       /* receives, but never becomes CURRENT */
-    uint32_t local_index;  /* on packets to us */
-    uint32_t remote_index; /* on packets from us */
+    _Atomic uint32_t state;    /* enum wrn_session_state */
+    uint32_t local_index;      /* on packets to us */
+    uint32_t remote_index;     /* on packets from us */
+    bool initiator;            /* we began the handshake: it is on us to renew */
+    bool superseded;           /* receives, but never becomes CURRENT */
+    _Atomic bool unconfirmed;  /* NEXT: its first packet moves it to CURRENT */
+    _Atomic bool window_taken; /* by the lane that uses 'replay' */
     wrn_handle self;
     wrn_handle peer;
     wrn_mono born;
-    uint64_t send_counter; /* of the next packet */
+    _Atomic uint64_t send_counter;               /* of the next packet */
+    _Atomic uint64_t next_ask[WRN_SESSION_ASKS]; /* when a lane may ask again for the same thing */
     struct wrn_noise_keys keys;
     struct wrn_replay replay;
 };
@@ -46,6 +61,7 @@ enum wrn_session_place {
 
 struct wrn_session_set {
     wrn_handle at[WRN_SESSION_PLACES];
+    _Atomic(struct wrn_session *) sending; /* the one at CURRENT, for lanes */
 };
 
 enum { WRN_SESSION_INDEX_BITS = 21, WRN_SESSIONS_MAX = 1 << WRN_SESSION_INDEX_BITS };
@@ -55,26 +71,35 @@ void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *a
                             uint32_t capacity);
 
 /* Takes a slot in state HANDSHAKE for 'peer' and gives it an index: its place, and random bits that
- * make a late packet for an earlier session miss. The table must be sized so that it cannot be full
- * (six slots a peer). */
+ * make a late packet for an earlier session miss. Returns NULL if only dropped slots are left: then
+ * the table is to be reclaimed (it is sized so that it cannot be full: six slots a peer). */
 struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle peer,
                                      struct wrn_rand rand);
 
-/* Wipes a session and frees its slot. Not being live is fine. */
+/* Makes a session DEAD; its slot is wiped and free after wrn_session_table_reclaim. Not being live
+ * is fine. */
 void wrn_session_drop(struct wrn_session_table *table, wrn_handle session);
+
+/* Wipes and frees the slots of dropped sessions. No lane may be in a call that began before they
+ * were dropped. */
+void wrn_session_table_reclaim(struct wrn_session_table *table);
 
 /* Returns the live session of a handle, or NULL. */
 struct wrn_session *wrn_session_get(const struct wrn_session_table *table, wrn_handle session);
 
-/* Returns the session with this local index, or NULL. O(1). */
+/* Returns the live session with this local index, or NULL. O(1). */
 struct wrn_session *wrn_session_find(const struct wrn_session_table *table, uint32_t local_index);
+
+/* Returns the READY session with this local index, or NULL. O(1). Any thread. */
+struct wrn_session *wrn_session_find_ready(const struct wrn_session_table *table,
+                                           uint32_t local_index);
 
 /* Gives a slot its keys: the session is READY from 'now' on. */
 void wrn_session_start(struct wrn_session *session, wrn_mono now, bool initiator,
                        uint32_t remote_index, const struct wrn_noise_keys *keys);
 
 /* Tells whether a session may still send or receive: it is ready, younger than REJECT-AFTER-TIME
- * and has counters left. */
+ * and has counters left. Any thread. */
 bool wrn_session_usable(const struct wrn_session *session, wrn_mono now);
 
 /* Puts a new READY session in its place. As initiator it is CURRENT at once; as responder it is
@@ -87,7 +112,7 @@ void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set
 /* Notes that an authentic packet came in on 'session'. If that is NEXT, and not superseded, it
  * becomes CURRENT; returns whether. */
 bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
-                             const struct wrn_session *session, wrn_mono now);
+                             struct wrn_session *session, wrn_mono now);
 
 /* Drops all of them. */
 void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_set *set);

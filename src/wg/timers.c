@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a peer has to act without being asked. The five deadlines of struct wrn_wg_peer are set by
  * facts; the heap holds one node a peer that is never later than its earliest deadline: moving a
- * deadline back, as each packet does, costs nothing, and an early wake-up finds the true one. */
+ * deadline back, as each packet does, costs nothing, and an early wake-up finds the true one.
+ *
+ * Lanes set and clear deadlines too. Two of them, or one and the control thread, may do so at once:
+ * then one of two deadlines a moment apart holds, which is as good. What must not happen is that a
+ * deadline is set that nobody wakes up for: whoever sets one looks afterwards whether the planned
+ * wake-up is early enough, and whoever plans a wake-up looks afterwards for an earlier deadline.
+ * The order of both is total (sequentially consistent), so one of the two sees the other. */
 #include "wg/machine.h"
 
 static uint64_t jitter(struct wrn_wg *wg);
@@ -17,6 +23,9 @@ static void on_zero_keys(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pe
                          struct wrn_wg_out *out);
 static void on_persistent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                           struct wrn_wg_out *out);
+static bool set_deadline(struct wrn_wg_peer *peer, enum wrn_wg_timer timer, wrn_mono deadline);
+static bool put_off_persistent(struct wrn_wg_peer *peer, wrn_mono now);
+static void replan(struct wrn_wg *wg, struct wrn_wg_peer *peer);
 static wrn_mono earliest(const struct wrn_wg_peer *peer);
 
 enum { MESSAGES_PER_PEER = WRN_WG_TIMERS, EVENTS_PER_PEER = 2 * WRN_WG_TIMERS };
@@ -38,56 +47,69 @@ void wrn_wg_on_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_out *ou
         }
         struct wrn_wg_peer *peer = WRN_CONTAINER(first, struct wrn_wg_peer, timer);
         on_peer_time(wg, now, peer, out);
-        wrn_heap_set(&wg->timers, &peer->timer, earliest(peer));
+        replan(wg, peer);
     }
 }
 
 void wrn_wg_timer_set(struct wrn_wg *wg, struct wrn_wg_peer *peer, enum wrn_wg_timer timer,
                       wrn_mono deadline) {
-    peer->deadline[timer] = deadline;
-    if (peer->timer.place == 0 ? deadline.ns != WRN_MONO_NEVER.ns
-                               : wrn_mono_before(deadline, peer->timer.due)) {
-        wrn_heap_set(&wg->timers, &peer->timer, deadline);
+    if (set_deadline(peer, timer, deadline)) {
+        replan(wg, peer);
     }
 }
 
 void wrn_wg_timers_stop(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
-    for (int i = 0; i < WRN_WG_TIMERS; i++) {
-        peer->deadline[i] = WRN_MONO_NEVER;
+    for (enum wrn_wg_timer i = 0; i < WRN_WG_TIMERS; i++) {
+        wrn_wg_timer_clear(peer, i);
     }
     peer->another_keepalive = false;
-    wrn_heap_remove(&wg->timers, &peer->timer);
+    replan(wg, peer); /* a lane may have set one just now */
 }
 
-void wrn_wg_timers_data_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer) {
-    if (peer->deadline[WRN_WG_TIMER_NEW_HANDSHAKE].ns == WRN_MONO_NEVER.ns) {
-        uint64_t wait = WRN_WG_KEEPALIVE_NS + WRN_WG_REKEY_TIMEOUT_NS + jitter(wg);
-        wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_NEW_HANDSHAKE, wrn_mono_add(now.mono, wait));
+bool wrn_wg_note_sent(struct wrn_wg_peer *peer, wrn_mono now, uint32_t data) {
+    bool earlier = false;
+    if (wrn_wg_timer(peer, WRN_WG_TIMER_KEEPALIVE).ns != WRN_MONO_NEVER.ns) {
+        wrn_wg_timer_clear(peer, WRN_WG_TIMER_KEEPALIVE);
     }
+    if (data > 0 && wrn_wg_timer(peer, WRN_WG_TIMER_NEW_HANDSHAKE).ns == WRN_MONO_NEVER.ns) {
+        uint64_t wait = WRN_WG_KEEPALIVE_NS + WRN_WG_REKEY_TIMEOUT_NS +
+                        atomic_load_explicit(&peer->jitter_ns, memory_order_relaxed);
+        earlier = set_deadline(peer, WRN_WG_TIMER_NEW_HANDSHAKE, wrn_mono_add(now, wait));
+    }
+    return put_off_persistent(peer, now) || earlier;
 }
 
-void wrn_wg_timers_data_received(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer) {
-    if (peer->deadline[WRN_WG_TIMER_KEEPALIVE].ns == WRN_MONO_NEVER.ns) {
-        wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_KEEPALIVE,
-                         wrn_mono_add(now.mono, WRN_WG_KEEPALIVE_NS));
-    } else {
-        peer->another_keepalive = true;
+bool wrn_wg_note_received(struct wrn_wg_peer *peer, wrn_mono now, uint32_t data) {
+    bool earlier = false;
+    if (wrn_wg_timer(peer, WRN_WG_TIMER_NEW_HANDSHAKE).ns != WRN_MONO_NEVER.ns) {
+        wrn_wg_timer_clear(peer, WRN_WG_TIMER_NEW_HANDSHAKE);
+    }
+    if (data > 0 && wrn_wg_timer(peer, WRN_WG_TIMER_KEEPALIVE).ns == WRN_MONO_NEVER.ns) {
+        earlier =
+            set_deadline(peer, WRN_WG_TIMER_KEEPALIVE, wrn_mono_add(now, WRN_WG_KEEPALIVE_NS));
+        data--;
+    }
+    if (data > 0 && !atomic_load_explicit(&peer->another_keepalive, memory_order_relaxed)) {
+        atomic_store_explicit(&peer->another_keepalive, true, memory_order_relaxed);
+    }
+    return put_off_persistent(peer, now) || earlier;
+}
+
+void wrn_wg_plan(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
+    if (earliest(peer).ns < peer->wake_ns) {
+        replan(wg, peer);
     }
 }
 
 void wrn_wg_timers_any_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer) {
-    peer->deadline[WRN_WG_TIMER_KEEPALIVE] = WRN_MONO_NEVER;
-    if (peer->keepalive_s != 0) {
-        wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_PERSISTENT,
-                         wrn_mono_add(now.mono, WRN_S(peer->keepalive_s)));
+    if (wrn_wg_note_sent(peer, now.mono, 0)) {
+        replan(wg, peer);
     }
 }
 
 void wrn_wg_timers_any_received(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer) {
-    peer->deadline[WRN_WG_TIMER_NEW_HANDSHAKE] = WRN_MONO_NEVER;
-    if (peer->keepalive_s != 0) {
-        wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_PERSISTENT,
-                         wrn_mono_add(now.mono, WRN_S(peer->keepalive_s)));
+    if (wrn_wg_note_received(peer, now.mono, 0)) {
+        replan(wg, peer);
     }
 }
 
@@ -100,8 +122,42 @@ void wrn_wg_timers_initiation_sent(struct wrn_wg *wg, struct wrn_now now,
 
 void wrn_wg_timers_session_derived(struct wrn_wg *wg, struct wrn_now now,
                                    struct wrn_wg_peer *peer) {
+    peer->jitter_ns = (uint32_t)jitter(wg);
     wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_ZERO_KEYS,
                      wrn_mono_add(now.mono, 3 * WRN_WG_REJECT_AFTER_NS));
+}
+
+wrn_mono wrn_wg_timer(const struct wrn_wg_peer *peer, enum wrn_wg_timer timer) {
+    return (wrn_mono){atomic_load_explicit(&peer->deadline_ns[timer], memory_order_relaxed)};
+}
+
+void wrn_wg_timer_clear(struct wrn_wg_peer *peer, enum wrn_wg_timer timer) {
+    atomic_store_explicit(&peer->deadline_ns[timer], WRN_MONO_NEVER.ns, memory_order_relaxed);
+}
+
+/* Sets a deadline. Returns whether nobody would wake up for it. */
+static bool set_deadline(struct wrn_wg_peer *peer, enum wrn_wg_timer timer, wrn_mono deadline) {
+    atomic_store(&peer->deadline_ns[timer], deadline.ns);
+    return deadline.ns < atomic_load(&peer->wake_ns);
+}
+
+/* Any packet puts the persistent keepalive off by its interval. */
+static bool put_off_persistent(struct wrn_wg_peer *peer, wrn_mono now) {
+    uint64_t interval_ns = WRN_S(atomic_load_explicit(&peer->keepalive_s, memory_order_relaxed));
+    if (interval_ns == 0) {
+        return false;
+    }
+    return set_deadline(peer, WRN_WG_TIMER_PERSISTENT, wrn_mono_add(now, interval_ns));
+}
+
+/* Plans the wake-up for the earliest deadline, also if that is later than planned. */
+static void replan(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
+    wrn_mono first;
+    do {
+        first = earliest(peer);
+        atomic_store(&peer->wake_ns, first.ns);
+    } while (earliest(peer).ns < first.ns);
+    wrn_heap_set(&wg->timers, &peer->timer, first);
 }
 
 /* Up to a third of a second, so that two sides that began together do not go on together. */
@@ -119,9 +175,12 @@ static void on_peer_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pe
         [WRN_WG_TIMER_ZERO_KEYS] = on_zero_keys,
         [WRN_WG_TIMER_PERSISTENT] = on_persistent,
     };
-    for (int i = 0; i < WRN_WG_TIMERS; i++) {
-        if (wrn_mono_reached(now.mono, peer->deadline[i])) {
-            peer->deadline[i] = WRN_MONO_NEVER;
+    for (enum wrn_wg_timer i = 0; i < WRN_WG_TIMERS; i++) {
+        uint64_t deadline_ns = wrn_wg_timer(peer, i).ns;
+        /* not if a lane has put it off meanwhile */
+        if (wrn_mono_reached(now.mono, (wrn_mono){deadline_ns}) &&
+            atomic_compare_exchange_strong(&peer->deadline_ns[i], &deadline_ns,
+                                           WRN_MONO_NEVER.ns)) {
             handler[i](wg, now, peer, out);
         }
     }
@@ -136,14 +195,14 @@ static void on_retry(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
     if (wrn_mono_reached(now.mono, peer->give_up)) {
         wrn_wg_push_event(out, WRN_WG_EVENT_HANDSHAKE_GAVE_UP, peer->self, peer->attempts);
         wrn_wg_forget_pending(wg, peer, out);
-        peer->deadline[WRN_WG_TIMER_KEEPALIVE] = WRN_MONO_NEVER;
+        wrn_wg_timer_clear(peer, WRN_WG_TIMER_KEEPALIVE);
         wrn_wg_purge_staged(wg, peer, WRN_DROP_HANDSHAKE_FAILED);
-        if (peer->deadline[WRN_WG_TIMER_ZERO_KEYS].ns == WRN_MONO_NEVER.ns) {
+        if (wrn_wg_timer(peer, WRN_WG_TIMER_ZERO_KEYS).ns == WRN_MONO_NEVER.ns) {
             wrn_wg_timers_session_derived(wg, now, peer);
         }
         return;
     }
-    peer->path.local.family = WRN_FAMILY_NONE; /* maybe our own address is why nobody answers */
+    wrn_wg_clear_source(peer); /* maybe our own address is why nobody answers */
     wrn_wg_initiate(wg, now, peer, true, out);
 }
 
@@ -159,7 +218,7 @@ static void on_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pe
 
 static void on_new_handshake(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                              struct wrn_wg_out *out) {
-    peer->path.local.family = WRN_FAMILY_NONE;
+    wrn_wg_clear_source(peer);
     wrn_wg_initiate(wg, now, peer, false, out);
 }
 
@@ -174,7 +233,7 @@ static void on_persistent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
                           struct wrn_wg_out *out) {
     if (peer->keepalive_s != 0 && wg->up) {
         wrn_wg_send_keepalive(wg, now, peer, out);
-        if (peer->deadline[WRN_WG_TIMER_PERSISTENT].ns == WRN_MONO_NEVER.ns) {
+        if (wrn_wg_timer(peer, WRN_WG_TIMER_PERSISTENT).ns == WRN_MONO_NEVER.ns) {
             /* Nothing could be sent now; the interval goes on all the same. */
             wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_PERSISTENT,
                              wrn_mono_add(now.mono, WRN_S(peer->keepalive_s)));
@@ -184,8 +243,8 @@ static void on_persistent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
 
 static wrn_mono earliest(const struct wrn_wg_peer *peer) {
     wrn_mono first = WRN_MONO_NEVER;
-    for (int i = 0; i < WRN_WG_TIMERS; i++) {
-        first = wrn_mono_min(first, peer->deadline[i]);
+    for (size_t i = 0; i < WRN_WG_TIMERS; i++) {
+        first = wrn_mono_min(first, (wrn_mono){atomic_load(&peer->deadline_ns[i])});
     }
     return first;
 }

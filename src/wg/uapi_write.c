@@ -55,7 +55,8 @@ size_t wrn_uapi_write_get(struct wrn_uapi_writer *writer, const struct wrn_wg *w
 size_t wrn_uapi_write_stats(const struct wrn_wg *wg, char *text, size_t size) {
     WRN_ASSERT(size >= STATS_MAX);
     struct text out = {.bytes = text, .size = size};
-    const uint64_t *counts = wrn_wg_drops(wg);
+    uint64_t counts[WRN_DROP_COUNT];
+    wrn_wg_drops(wg, counts);
     for (int reason = WRN_DROP_NONE + 1; reason < WRN_DROP_COUNT; reason++) {
         put_string(&out, "drop_");
         put_number(&out, wrn_drop_name((enum wrn_drop)reason), counts[reason]);

@@ -38,6 +38,9 @@ struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
     wg->crypto = crypto;
     wg->rand = rand;
     wg->mtu_bytes = DEFAULT_MTU_BYTES;
+    wg->quiesce = options->quiesce;
+    wg->quiesce_ctx = options->quiesce_ctx;
+    (void)wrn_wg_lane_init(&wg->own_lane, wg, crypto);
     wg->handshakes_per_s = options->handshakes_per_s;
     wrn_rand_fill(rand, seeds, sizeof seeds);
     lay_out(wg, &arena, options, seeds);
@@ -57,6 +60,7 @@ void wrn_wg_finish(struct wrn_wg *wg) {
         }
         wrn_wg_peer_remove(wg, peer);
     }
+    wrn_wg_reclaim(wg);
     wrn_wipe(wg, sizeof *wg);
 }
 
@@ -65,8 +69,26 @@ void wrn_wg_count_drop(struct wrn_wg *wg, enum wrn_drop reason, uint64_t count) 
     wg->drops[reason] += count;
 }
 
-const uint64_t *wrn_wg_drops(const struct wrn_wg *wg) {
-    return wg->drops;
+void wrn_wg_drops(const struct wrn_wg *wg, uint64_t ret_counts[WRN_DROP_COUNT]) {
+    memcpy(ret_counts, wg->drops, sizeof wg->drops);
+    for (const struct wrn_wg_lane *lane = wg->lanes; lane != NULL; lane = lane->next) {
+        for (size_t i = 0; i < WRN_DROP_COUNT; i++) {
+            ret_counts[i] += atomic_load_explicit(&lane->drops[i], memory_order_relaxed);
+        }
+    }
+}
+
+void wrn_wg_reclaim(struct wrn_wg *wg) {
+    if (!wrn_pool_has_retired(&wg->peers) && !wrn_pool_has_retired(&wg->sessions.pool) &&
+        !wrn_allowed_ips_has_retired(&wg->allowed)) {
+        return;
+    }
+    if (wg->quiesce != NULL) {
+        wg->quiesce(wg->quiesce_ctx);
+    }
+    wrn_pool_reclaim(&wg->peers);
+    wrn_session_table_reclaim(&wg->sessions);
+    wrn_allowed_ips_reclaim(&wg->allowed);
 }
 
 const char *wrn_drop_name(enum wrn_drop reason) {
@@ -115,6 +137,22 @@ void wrn_wg_push_event(struct wrn_wg_out *out, enum wrn_wg_event_kind kind, wrn_
         return;
     }
     out->events[out->event_count++] = (struct wrn_wg_event){kind, peer, detail};
+}
+
+struct wrn_session *wrn_wg_take_session(struct wrn_wg *wg, const struct wrn_wg_peer *peer) {
+    struct wrn_session *session = wrn_session_take(&wg->sessions, peer->self, wg->rand);
+    if (session == NULL) {
+        wrn_wg_reclaim(wg);
+        session = wrn_session_take(&wg->sessions, peer->self, wg->rand);
+    }
+    WRN_ASSERT(session != NULL); /* six slots a peer */
+    return session;
+}
+
+void wrn_wg_settle(struct wrn_wg *wg) {
+    if (wg->quiesce == NULL) {
+        wrn_wg_reclaim(wg);
+    }
 }
 
 struct wrn_wg_peer *wrn_wg_peer_get(const struct wrn_wg *wg, wrn_handle peer) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One WireGuard interface as a machine without I/O: peers, handshakes, timers, sessions, cryptokey
  * routing. The driver hands in datagrams, host packets, commands and the time, and performs what
- * comes out. Not thread-safe. */
+ * comes out. One thread owns it; others may move packets through lanes (wg/lane.h). */
 #pragma once
 #include "base/address.h"
 #include "base/clock.h"
@@ -20,6 +20,10 @@ struct wrn_wg_options {
     uint32_t
         handshakes_per_s; /* initiations and responses without a cookie that are worked on before
                                 * cookies are demanded; 1..1,000,000 */
+    /* Waits until every call on a lane that was running has ended (lane.h); NULL: the machine runs
+     * alone. */
+    void (*quiesce)(void *ctx);
+    void *quiesce_ctx;
 };
 
 /* Limits of one call. */
@@ -145,6 +149,10 @@ void wrn_wg_on_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_out *ou
 /* Returns when wrn_wg_on_time wants to be called, WRN_MONO_NEVER if nothing is scheduled. */
 wrn_mono wrn_wg_due(const struct wrn_wg *wg);
 
+/* Wipes and frees what was let go of, after a quiesce if there is something. With lanes the driver
+ * calls it after each input; a machine that runs alone does it by itself. */
+void wrn_wg_reclaim(struct wrn_wg *wg);
+
 /* Counts a refusal that the driver saw (WRN_DROP_SEND_REFUSED and its neighbours). */
 void wrn_wg_count_drop(struct wrn_wg *wg, enum wrn_drop reason, uint64_t count);
 
@@ -235,5 +243,5 @@ bool wrn_wg_peer_next_allowed(const struct wrn_wg *wg, wrn_handle peer, uint64_t
 /* Returns the number of peers. */
 uint32_t wrn_wg_peer_count(const struct wrn_wg *wg);
 
-/* Returns WRN_DROP_COUNT counters, owned by the machine, indexed by reason. */
-const uint64_t *wrn_wg_drops(const struct wrn_wg *wg);
+/* Writes the WRN_DROP_COUNT counters, those of all lanes added up, indexed by reason. */
+void wrn_wg_drops(const struct wrn_wg *wg, uint64_t ret_counts[WRN_DROP_COUNT]);

@@ -337,6 +337,9 @@ static void full_table_refuses_and_changes_nothing(void **state) {
     assert_int_equal(set(&ips, "10.0.0.2/32", 6), 0);
     assert_int_equal(set(&ips, "::/0", 6), 0);
     assert_true(unset(&ips, "10.0.0.0/32", 5));
+    assert_int_equal(set(&ips, "0.0.0.0/0", 7), -EBUSY); /* lookups may be at the free nodes */
+    assert_int_equal(find(&ips, "10.0.0.0"), NOBODY_HERE);
+    wrn_allowed_ips_reclaim(&ips);
     assert_int_equal(set(&ips, "0.0.0.0/0", 7), 0);
     assert_int_equal(set(&ips, "10.0.0.0/32", 5), WRN_ERR_FULL);
     assert_int_equal(find(&ips, "10.0.0.0"), 7);

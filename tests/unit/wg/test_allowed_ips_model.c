@@ -224,7 +224,13 @@ static void do_operation(struct run *run, uint32_t fill, uint32_t step) {
     if (r % 16 < fill) {
         struct wrn_prefix prefix = draw_prefix(run);
         int expected = model_set(&run->model, &prefix, owner);
-        if (wrn_allowed_ips_set(&run->ips, &prefix, owner) != expected) {
+        int got = wrn_allowed_ips_set(&run->ips, &prefix, owner);
+        if (got == -EBUSY) {
+            assert_true(wrn_allowed_ips_has_retired(&run->ips));
+            wrn_allowed_ips_reclaim(&run->ips);
+            got = wrn_allowed_ips_set(&run->ips, &prefix, owner);
+        }
+        if (got != expected) {
             fail_msg("step %u: set did not return %d", step, expected);
         }
     } else if (r % 512 == 15) {
@@ -319,6 +325,7 @@ static void check_subset(struct wrn_allowed_ips *ips, const struct wrn_prefix *p
                          uint32_t subset) {
     bool v4 = prefixes[0].ip.family == WRN_FAMILY_IPV4;
     const struct wrn_allowed_ips_table *table = &ips->table[v4 ? 0 : 1];
+    wrn_allowed_ips_reclaim(ips);
     for (uint32_t i = 0; i < TREE_PREFIXES; i++) {
         if ((subset >> i & 1) != 0) {
             assert_int_equal(wrn_allowed_ips_set(ips, &prefixes[i], i), 0);

@@ -206,7 +206,9 @@ wrn_mono world_event_at(const struct world *w, int side, enum wrn_wg_event_kind 
 }
 
 uint64_t world_drops(const struct world *w, int side, enum wrn_drop reason) {
-    return wrn_wg_drops(w->side[side].wg)[reason];
+    uint64_t counts[WRN_DROP_COUNT];
+    wrn_wg_drops(w->side[side].wg, counts);
+    return counts[reason];
 }
 
 /* What a driver does after each input: sends the messages and fetches released packets. */

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Packets in both directions, sealed and opened in batches by any number of threads. Works on runs:
+ * packets of a batch that follow one another and belong to one peer (or session) are counted, given
+ * their counters and checked against the window together. */
+#include "wg/lane.h"
+
+#include "base/bytes.h"
+#include "wg/ecn.h"
+#include "wg/machine.h"
+
+/* Whoever began a session renews it, at 120 s when sending and at 165 s when only receiving. If
+ * that did not happen (after reordered handshakes each side may use the session that the other
+ * began), the responder does, early enough that nothing has to wait. */
+#define RENEW_AS_RESPONDER_NS (WRN_WG_REJECT_AFTER_NS - WRN_WG_KEEPALIVE_NS)
+#define RENEW_RECEIVING_NS    (WRN_WG_REJECT_AFTER_NS - WRN_WG_KEEPALIVE_NS - WRN_WG_REKEY_TIMEOUT_NS)
+
+/* Asks for the same thing that are less than this apart say nothing new. */
+#define ASK_AGAIN_NS          WRN_MS(10)
+
+/* Packets of one peer that may be on their way to its queue: beyond that they cannot help. */
+enum { HELD_MAX = 2 * WRN_WG_STAGED_PER_PEER };
+
+/* What came out of a run of opened datagrams. */
+struct tally {
+    uint64_t bytes;
+    uint32_t data;       /* packets that are not empty */
+    uint32_t last_index; /* in the batch, of the last authentic one */
+    uint32_t count;
+};
+
+static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
+                           struct wrn_wg_peer **ret_peer);
+static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                     uint32_t begin, uint32_t end, struct wrn_wg_peer *peer,
+                     struct wrn_wg_asks *asks);
+static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t begin,
+                 uint32_t end, struct wrn_wg_peer *peer, struct wrn_wg_asks *asks);
+static size_t padded_size(const struct wrn_wg *wg, size_t size);
+static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
+                              uint32_t index);
+static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
+                       uint32_t begin, uint32_t end, struct wrn_wg_asks *asks);
+static void pass_window(struct wrn_wg_lane *lane, struct wrn_wg_datagram *batch, uint32_t begin,
+                        uint32_t end, struct tally *tally);
+static void after_receiving(struct wrn_wg_lane *lane, wrn_mono now, const struct tally *tally,
+                            const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
+                            struct wrn_session *session, struct wrn_wg_asks *asks);
+static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const uint8_t *packet,
+                                 size_t size, size_t *ret_size);
+static void drop(struct wrn_wg_lane *lane, enum wrn_drop reason);
+static void push(struct wrn_wg_asks *asks, enum wrn_wg_ask_kind kind, uint32_t index,
+                 wrn_handle peer);
+static bool may_ask(struct wrn_session *session, enum wrn_session_ask ask, wrn_mono now);
+
+size_t wrn_wg_lane_size(void) {
+    return sizeof(struct wrn_wg_lane);
+}
+
+struct wrn_wg_lane *wrn_wg_lane_init(void *memory, struct wrn_wg *wg, struct wrn_crypto *crypto) {
+    struct wrn_wg_lane *lane = memory;
+    lane->wg = wg;
+    lane->crypto = crypto;
+    lane->next = wg->lanes;
+    wg->lanes = lane;
+    return lane;
+}
+
+void wrn_wg_lane_finish(struct wrn_wg_lane *lane) {
+    struct wrn_wg_lane **link = &lane->wg->lanes;
+    while (*link != lane) {
+        link = &(*link)->next;
+    }
+    *link = lane->next;
+    for (size_t i = 0; i < WRN_DROP_COUNT; i++) {
+        lane->wg->drops[i] += lane->drops[i];
+    }
+    wrn_wipe(lane, sizeof *lane);
+}
+
+void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                         size_t count, struct wrn_wg_asks *ret_asks) {
+    struct wrn_wg_peer *owners[WRN_WG_BATCH_MAX];
+    WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
+    lane->job_count = 0;
+    ret_asks->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        owners[i] = NULL;
+        batch[i].datagram_size = 0;
+        batch[i].drop = route(lane->wg, &batch[i], &owners[i]);
+        if (batch[i].drop != WRN_DROP_NONE) {
+            drop(lane, batch[i].drop);
+        }
+    }
+    for (uint32_t begin = 0, end; begin < count; begin = end) {
+        end = begin + 1;
+        while (end < count && owners[end] == owners[begin]) {
+            end++;
+        }
+        if (owners[begin] != NULL) {
+            seal_run(lane, now, batch, begin, end, owners[begin], ret_asks);
+        }
+    }
+    wrn_aead_seal_batch(lane->crypto, lane->jobs, lane->job_count);
+}
+
+void wrn_wg_lane_datagrams(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
+                           size_t count, struct wrn_wg_asks *ret_asks) {
+    bool up = atomic_load_explicit(&lane->wg->up, memory_order_relaxed);
+    WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
+    lane->job_count = 0;
+    ret_asks->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct wrn_wg_datagram *datagram = &batch[i];
+        datagram->packet = NULL;
+        datagram->packet_size = 0;
+        datagram->drop = WRN_DROP_NONE;
+        if (!up) {
+            datagram->drop = WRN_DROP_INTERFACE_DOWN;
+        } else if (datagram->size < 4 || wrn_load_le32(datagram->bytes) != WRN_WG_TYPE_DATA) {
+            push(ret_asks, WRN_WG_ASK_DATAGRAM, i, WRN_HANDLE_NONE);
+        } else {
+            datagram->drop = add_open(lane, now, batch, i);
+        }
+        if (datagram->drop != WRN_DROP_NONE) {
+            drop(lane, datagram->drop);
+        }
+    }
+    wrn_aead_open_batch(lane->crypto, lane->jobs, lane->job_count);
+    for (uint32_t begin = 0, end; begin < lane->job_count; begin = end) {
+        end = begin + 1;
+        while (end < lane->job_count && lane->job_sessions[end] == lane->job_sessions[begin]) {
+            end++;
+        }
+        accept_run(lane, now, batch, begin, end, ret_asks);
+    }
+}
+
+void wrn_wg_lane_count_drop(struct wrn_wg_lane *lane, enum wrn_drop reason, uint64_t count) {
+    WRN_ASSERT(reason < WRN_DROP_COUNT);
+    /* no read-modify-write: nobody else writes it */
+    uint64_t before = atomic_load_explicit(&lane->drops[reason], memory_order_relaxed);
+    atomic_store_explicit(&lane->drops[reason], before + count, memory_order_relaxed);
+}
+
+void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle handle) {
+    struct wrn_wg_peer *peer = wrn_pool_slot(&lane->wg->peers, handle.index);
+    atomic_fetch_sub_explicit(&peer->held, 1, memory_order_relaxed);
+    drop(lane, WRN_DROP_QUEUE_FULL);
+}
+
+struct wrn_session *wrn_wg_sending_session(const struct wrn_wg_peer *peer, wrn_mono now) {
+    struct wrn_session *session =
+        atomic_load_explicit(&peer->sessions.sending, memory_order_acquire);
+    return wrn_session_usable(session, now) ? session : NULL;
+}
+
+void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,
+                          const struct wrn_wg_peer *peer, const struct wrn_path *path,
+                          struct wrn_session *session, uint64_t counter) {
+    struct wrn_wg_packet *packet = &batch[index];
+    size_t padded = padded_size(lane->wg, packet->size);
+
+    packet->outer_ecn = wrn_ecn_of_packet(packet->bytes, packet->size);
+    packet->path = *path;
+    packet->peer = peer->self;
+    packet->datagram = packet->bytes - WRN_WG_DATA_HEADER_SIZE;
+    packet->datagram_size = WRN_WG_DATA_HEADER_SIZE + padded + WRN_WG_TAG_SIZE;
+    memset(packet->bytes + packet->size, 0, padded - packet->size);
+    wrn_wg_write_data_header(packet->datagram, session, counter);
+    lane->job_packets[lane->job_count] = index;
+    lane->jobs[lane->job_count++] = (struct wrn_aead_job){
+        .key = session->keys.send,
+        .counter = counter,
+        .in = packet->bytes,
+        .out = packet->bytes,
+        .size = padded,
+    };
+}
+
+void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session,
+                              uint64_t counter) {
+    wrn_store_le32(header, WRN_WG_TYPE_DATA);
+    wrn_store_le32(header + WRN_WG_RECEIVER_AT, session->remote_index);
+    wrn_store_le64(header + WRN_WG_COUNTER_AT, counter);
+}
+
+bool wrn_wg_is_renewal_due(const struct wrn_session *session, wrn_mono now) {
+    uint64_t limit_ns = session->initiator ? WRN_WG_REKEY_AFTER_NS : RENEW_AS_RESPONDER_NS;
+    return wrn_mono_since(now, session->born) >= limit_ns ||
+           atomic_load_explicit(&session->send_counter, memory_order_relaxed) >
+               WRN_WG_REKEY_AFTER_MESSAGES;
+}
+
+bool wrn_wg_is_receiving_renewal_due(const struct wrn_session *session, wrn_mono now) {
+    return session->initiator && wrn_mono_since(now, session->born) >= RENEW_RECEIVING_NS;
+}
+
+static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
+                           struct wrn_wg_peer **ret_peer) {
+    const uint8_t *bytes = packet->bytes;
+    uint32_t owner;
+    if (!atomic_load_explicit(&wg->up, memory_order_relaxed)) {
+        return WRN_DROP_INTERFACE_DOWN;
+    }
+    if (packet->size > WRN_WG_PACKET_MAX) {
+        return WRN_DROP_BAD_HOST_PACKET;
+    }
+    if (packet->size >= 20 && bytes[0] >> 4 == 4) {
+        owner = wrn_allowed_ips_find4(&wg->allowed, bytes + 16);
+    } else if (packet->size >= 40 && bytes[0] >> 4 == 6) {
+        owner = wrn_allowed_ips_find6(&wg->allowed, bytes + 24);
+    } else {
+        return WRN_DROP_BAD_HOST_PACKET;
+    }
+    if (owner == WRN_ALLOWED_IPS_NOBODY) {
+        return WRN_DROP_NO_ROUTE;
+    }
+    *ret_peer = wrn_pool_slot(&wg->peers, owner);
+    return WRN_DROP_NONE;
+}
+
+/* Seals the packets begin..end-1 of the batch, all of one peer, or gives them up to its queue. */
+static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                     uint32_t begin, uint32_t end, struct wrn_wg_peer *peer,
+                     struct wrn_wg_asks *asks) {
+    struct wrn_path path;
+    uint32_t count = end - begin;
+    uint64_t bytes = 0;
+    wrn_path_cell_read(&peer->path_cell, &path);
+    if (path.remote.ip.family == WRN_FAMILY_NONE) {
+        for (uint32_t i = begin; i < end; i++) {
+            batch[i].drop = WRN_DROP_NO_ENDPOINT;
+            drop(lane, WRN_DROP_NO_ENDPOINT);
+        }
+        return;
+    }
+    struct wrn_session *session = wrn_wg_sending_session(peer, now);
+    if (session == NULL || atomic_load_explicit(&peer->held, memory_order_acquire) != 0) {
+        hold(lane, batch, begin, end, peer, asks);
+        return;
+    }
+    uint64_t counter =
+        atomic_fetch_add_explicit(&session->send_counter, count, memory_order_relaxed);
+    if (counter + count > WRN_WG_REJECT_AFTER_MESSAGES) {
+        hold(lane, batch, begin, end, peer, asks); /* the session is used up from here on */
+        return;
+    }
+    for (uint32_t i = begin; i < end; i++) {
+        wrn_wg_lane_add_seal(lane, batch, i, peer, &path, session, counter++);
+        bytes += batch[i].datagram_size;
+    }
+    atomic_fetch_add_explicit(&peer->tx_bytes, bytes, memory_order_relaxed);
+    if (wrn_wg_note_sent(peer, now, count)) {
+        push(asks, WRN_WG_ASK_TIMER, begin, peer->self);
+    }
+    if (wrn_wg_is_renewal_due(session, now) && may_ask(session, WRN_SESSION_ASK_RENEW, now)) {
+        push(asks, WRN_WG_ASK_RENEW, begin, peer->self);
+    }
+}
+
+/* Gives packets up to the peer's queue, as many as make sense. */
+static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t begin,
+                 uint32_t end, struct wrn_wg_peer *peer, struct wrn_wg_asks *asks) {
+    for (uint32_t i = begin; i < end; i++) {
+        if (atomic_load_explicit(&peer->held, memory_order_relaxed) >= HELD_MAX) {
+            batch[i].drop = WRN_DROP_QUEUE_FULL;
+            drop(lane, WRN_DROP_QUEUE_FULL);
+        } else {
+            atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
+            push(asks, WRN_WG_ASK_PACKET, i, peer->self);
+        }
+    }
+}
+
+/* Padding hides sizes a little, but never makes the inner packet exceed the interface's MTU. */
+static size_t padded_size(const struct wrn_wg *wg, size_t size) {
+    size_t padded = wrn_align_up(size, WRN_WG_PADDING);
+    size_t mtu = atomic_load_explicit(&wg->mtu_bytes, memory_order_relaxed);
+    size_t limit = size > mtu ? size : mtu;
+    return padded < limit ? padded : limit;
+}
+
+static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
+                              uint32_t index) {
+    struct wrn_wg_datagram *datagram = &batch[index];
+    if (datagram->size < WRN_WG_KEEPALIVE_SIZE) {
+        return WRN_DROP_BAD_LENGTH;
+    }
+    struct wrn_session *session = wrn_session_find_ready(
+        &lane->wg->sessions, wrn_load_le32(datagram->bytes + WRN_WG_RECEIVER_AT));
+    uint64_t counter = wrn_load_le64(datagram->bytes + WRN_WG_COUNTER_AT);
+    if (session == NULL) {
+        return WRN_DROP_NO_SESSION;
+    }
+    if (wrn_mono_since(now, session->born) >= WRN_WG_REJECT_AFTER_NS ||
+        counter >= WRN_WG_REJECT_AFTER_MESSAGES) {
+        return WRN_DROP_SESSION_EXPIRED;
+    }
+    uint8_t *text = datagram->bytes + WRN_WG_DATA_HEADER_SIZE;
+    lane->job_sessions[lane->job_count] = session;
+    lane->job_packets[lane->job_count] = index;
+    lane->jobs[lane->job_count++] = (struct wrn_aead_job){
+        .key = session->keys.receive,
+        .counter = counter,
+        .in = text,
+        .out = text,
+        .size = datagram->size - WRN_WG_DATA_HEADER_SIZE - WRN_WG_TAG_SIZE,
+    };
+    return WRN_DROP_NONE;
+}
+
+/* What the jobs begin..end-1, all of one session, mean now that their tags were checked. */
+static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
+                       uint32_t begin, uint32_t end, struct wrn_wg_asks *asks) {
+    struct wrn_session *session = lane->job_sessions[begin];
+    struct wrn_wg_peer *peer = wrn_pool_slot(&lane->wg->peers, session->peer.index);
+    struct tally tally = {0};
+    pass_window(lane, batch, begin, end, &tally);
+    for (uint32_t j = begin; j < end; j++) {
+        const struct wrn_aead_job *job = &lane->jobs[j];
+        struct wrn_wg_datagram *datagram = &batch[lane->job_packets[j]];
+        size_t size;
+        if (datagram->drop == WRN_DROP_NONE && job->size == 0) {
+            push(asks, WRN_WG_ASK_KEEPALIVE, lane->job_packets[j], session->peer);
+            continue;
+        }
+        if (datagram->drop == WRN_DROP_NONE) {
+            datagram->drop = check_inner(lane->wg, session->peer.index, job->out, job->size, &size);
+        }
+        if (datagram->drop == WRN_DROP_NONE &&
+            !wrn_ecn_merge(job->out, size, datagram->outer_ecn)) {
+            datagram->drop = WRN_DROP_CONGESTION;
+        }
+        if (datagram->drop != WRN_DROP_NONE) {
+            drop(lane, datagram->drop);
+            continue;
+        }
+        datagram->packet = job->out;
+        datagram->packet_size = size;
+    }
+    if (tally.count > 0) {
+        after_receiving(lane, now, &tally, &batch[tally.last_index], peer, session, asks);
+    }
+}
+
+/* Takes the session's window once and checks a run against it. Two lanes hardly ever want the same
+ * window: the kernel gives all datagrams from one endpoint to one of our sockets. */
+static void pass_window(struct wrn_wg_lane *lane, struct wrn_wg_datagram *batch, uint32_t begin,
+                        uint32_t end, struct tally *tally) {
+    struct wrn_session *session = lane->job_sessions[begin];
+    while (atomic_exchange_explicit(&session->window_taken, true, memory_order_acquire)) {
+        __builtin_ia32_pause();
+    }
+    for (uint32_t j = begin; j < end; j++) {
+        const struct wrn_aead_job *job = &lane->jobs[j];
+        struct wrn_wg_datagram *datagram = &batch[lane->job_packets[j]];
+        if (!job->ok) {
+            datagram->drop = WRN_DROP_BAD_TAG;
+        } else if (!wrn_replay_accept(&session->replay, job->counter)) {
+            datagram->drop = WRN_DROP_REPLAY;
+        } else {
+            tally->bytes += datagram->size;
+            tally->data += job->size > 0;
+            tally->last_index = lane->job_packets[j];
+            tally->count++;
+        }
+    }
+    atomic_store_explicit(&session->window_taken, false, memory_order_release);
+}
+
+static void after_receiving(struct wrn_wg_lane *lane, wrn_mono now, const struct tally *tally,
+                            const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
+                            struct wrn_session *session, struct wrn_wg_asks *asks) {
+    (void)lane;
+    struct wrn_path path;
+    atomic_fetch_add_explicit(&peer->rx_bytes, tally->bytes, memory_order_relaxed);
+    wrn_path_cell_read(&peer->path_cell, &path);
+    if (!wrn_path_equal(&path, &last->path)) {
+        push(asks, WRN_WG_ASK_ROAMED, tally->last_index, session->peer);
+    }
+    if (atomic_load_explicit(&session->unconfirmed, memory_order_relaxed) &&
+        may_ask(session, WRN_SESSION_ASK_CONFIRM, now)) {
+        push(asks, WRN_WG_ASK_CONFIRMED, tally->last_index, session->peer);
+        asks->items[asks->count - 1].session = session->self;
+    }
+    struct wrn_session *current =
+        atomic_load_explicit(&peer->sessions.sending, memory_order_acquire);
+    if (current != NULL && wrn_wg_is_receiving_renewal_due(current, now) &&
+        may_ask(current, WRN_SESSION_ASK_RENEW_RECEIVING, now)) {
+        push(asks, WRN_WG_ASK_RENEW_RECEIVING, tally->last_index, session->peer);
+    }
+    if (wrn_wg_note_received(peer, now, tally->data)) {
+        push(asks, WRN_WG_ASK_TIMER, tally->last_index, session->peer);
+    }
+}
+
+/* Finds the true size under the padding, and whether the sender may use this source address. */
+static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const uint8_t *packet,
+                                 size_t size, size_t *ret_size) {
+    size_t inner_size;
+    uint32_t owner;
+    if (size >= 20 && packet[0] >> 4 == 4) {
+        inner_size = wrn_load_be16(packet + 2);
+        owner = wrn_allowed_ips_find4(&wg->allowed, packet + 12);
+        if (inner_size < 20) {
+            return WRN_DROP_BAD_INNER_PACKET;
+        }
+    } else if (size >= 40 && packet[0] >> 4 == 6) {
+        inner_size = (size_t)wrn_load_be16(packet + 4) + 40;
+        owner = wrn_allowed_ips_find6(&wg->allowed, packet + 8);
+    } else {
+        return WRN_DROP_BAD_INNER_PACKET;
+    }
+    if (inner_size > size) {
+        return WRN_DROP_BAD_INNER_PACKET;
+    }
+    if (owner != peer) {
+        return WRN_DROP_WRONG_SOURCE;
+    }
+    *ret_size = inner_size;
+    return WRN_DROP_NONE;
+}
+
+static void drop(struct wrn_wg_lane *lane, enum wrn_drop reason) {
+    wrn_wg_lane_count_drop(lane, reason, 1);
+}
+
+static void push(struct wrn_wg_asks *asks, enum wrn_wg_ask_kind kind, uint32_t index,
+                 wrn_handle peer) {
+    WRN_ASSERT(asks->count < WRN_WG_ASKS_MAX);
+    asks->items[asks->count++] = (struct wrn_wg_ask){.kind = kind, .index = index, .peer = peer};
+}
+
+static bool may_ask(struct wrn_session *session, enum wrn_session_ask ask, wrn_mono now) {
+    if (now.ns < atomic_load_explicit(&session->next_ask[ask], memory_order_relaxed)) {
+        return false;
+    }
+    atomic_store_explicit(&session->next_ask[ask], now.ns + ASK_AGAIN_NS, memory_order_relaxed);
+    return true;
+}
