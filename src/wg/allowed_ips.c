@@ -13,7 +13,8 @@
  *
  * Lookups may run in other threads while one thread makes changes: a node is complete before one
  * store makes it reachable, its prefix never changes, and one that was taken out keeps its content
- * until wrn_allowed_ips_reclaim. A lookup thus sees the trie as it was before or after each change. */
+ * until wrn_allowed_ips_reclaim. A lookup thus sees the trie as it was before or after each change.
+ */
 #include "wg/allowed_ips.h"
 
 #include "base/bytes.h"

@@ -12,7 +12,7 @@
  * that did not happen (after reordered handshakes each side may use the session that the other
  * began), the responder does, early enough that nothing has to wait. */
 #define RENEW_AS_RESPONDER_NS (WRN_WG_REJECT_AFTER_NS - WRN_WG_KEEPALIVE_NS)
-#define RENEW_RECEIVING_NS    (WRN_WG_REJECT_AFTER_NS - WRN_WG_KEEPALIVE_NS - WRN_WG_REKEY_TIMEOUT_NS)
+#define RENEW_RECEIVING_NS    (RENEW_AS_RESPONDER_NS - WRN_WG_REKEY_TIMEOUT_NS)
 
 /* Asks for the same thing that are less than this apart say nothing new. */
 #define ASK_AGAIN_NS          WRN_MS(10)
@@ -42,7 +42,8 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
                        uint32_t begin, uint32_t end, struct wrn_wg_asks *asks);
 static void pass_window(struct wrn_wg_lane *lane, struct wrn_wg_datagram *batch, uint32_t begin,
                         uint32_t end, struct tally *tally);
-static void after_receiving(struct wrn_wg_lane *lane, wrn_mono now, const struct tally *tally,
+static void wait_a_moment(void);
+static void after_receiving(wrn_mono now, const struct tally *tally,
                             const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
                             struct wrn_session *session, struct wrn_wg_asks *asks);
 static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const uint8_t *packet,
@@ -339,7 +340,7 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
         datagram->packet_size = size;
     }
     if (tally.count > 0) {
-        after_receiving(lane, now, &tally, &batch[tally.last_index], peer, session, asks);
+        after_receiving(now, &tally, &batch[tally.last_index], peer, session, asks);
     }
 }
 
@@ -349,7 +350,7 @@ static void pass_window(struct wrn_wg_lane *lane, struct wrn_wg_datagram *batch,
                         uint32_t end, struct tally *tally) {
     struct wrn_session *session = lane->job_sessions[begin];
     while (atomic_exchange_explicit(&session->window_taken, true, memory_order_acquire)) {
-        __builtin_ia32_pause();
+        wait_a_moment();
     }
     for (uint32_t j = begin; j < end; j++) {
         const struct wrn_aead_job *job = &lane->jobs[j];
@@ -368,10 +369,15 @@ static void pass_window(struct wrn_wg_lane *lane, struct wrn_wg_datagram *batch,
     atomic_store_explicit(&session->window_taken, false, memory_order_release);
 }
 
-static void after_receiving(struct wrn_wg_lane *lane, wrn_mono now, const struct tally *tally,
+static void wait_a_moment(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void after_receiving(wrn_mono now, const struct tally *tally,
                             const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
                             struct wrn_session *session, struct wrn_wg_asks *asks) {
-    (void)lane;
     struct wrn_path path;
     atomic_fetch_add_explicit(&peer->rx_bytes, tally->bytes, memory_order_relaxed);
     wrn_path_cell_read(&peer->path_cell, &path);

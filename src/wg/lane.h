@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The packet path of a machine: what several threads may do at once while one thread, the control
- * thread, owns the machine itself. A lane seals and opens against the machine's tables, which it only
- * reads but for counters, windows and deadlines; whatever needs more (a handshake, a packet without
- * session, a peer that moved) comes out as an ask for the control thread. No I/O, no clock, no locks,
- * no allocation.
+ * thread, owns the machine itself. A lane seals and opens against the machine's tables, which it
+ * only reads but for counters, windows and deadlines; whatever needs more (a handshake, a packet
+ * without session, a peer that moved) comes out as an ask for the control thread. No I/O, no clock,
+ * no locks, no allocation.
  *
- * Memory that the machine lets go of is reused only after wrn_wg_options.quiesce has returned, which
- * must wait until every lane call that was running has ended (RCU's grace period). */
+ * Memory that the machine lets go of is used again only after wrn_wg_options.quiesce has returned,
+ * which must wait until every lane call that was running has ended (RCU's grace period). */
 #pragma once
 #include "wg/wg.h"
 
 /* One thread's state. */
 struct wrn_wg_lane;
 
+/* What a lane asks for. 'index' is a place in the batch of the call. */
 enum wrn_wg_ask_kind {
-    WRN_WG_ASK_PACKET, /* no session for this host packet: keep it, start a handshake. 'index': in the batch */
-    WRN_WG_ASK_DATAGRAM, /* not a data message. 'index': in the batch */
-    WRN_WG_ASK_ROAMED, /* an authentic datagram came from elsewhere. 'index': in the batch, for its path */
+    WRN_WG_ASK_PACKET,    /* no session for this host packet: keep it, start a handshake. 'index' */
+    WRN_WG_ASK_DATAGRAM,  /* not a data message. 'index' */
+    WRN_WG_ASK_ROAMED,    /* authentic, but from elsewhere. 'index': the datagram with the path */
     WRN_WG_ASK_CONFIRMED, /* first packet on a responder's session */
     WRN_WG_ASK_RENEW,     /* the sending session is due for renewal */
     WRN_WG_ASK_RENEW_RECEIVING,
@@ -38,15 +39,15 @@ struct wrn_wg_asks {
     struct wrn_wg_ask items[WRN_WG_ASKS_MAX];
 };
 
-/* Bytes of a lane, and making one in zeroed, 64-byte aligned memory. The machine sums the lane's
- * counters up from then on, until wrn_wg_lane_finish (which keeps the counts). 'crypto' is the lane's
- * own, of the same provider as the machine's. Control thread, while the lane is idle. */
+/* Bytes of a lane, and making one in zeroed, 64-byte aligned memory. The machine adds the lane's
+ * counters to its own from then on, until wrn_wg_lane_finish, which keeps the counts. 'crypto' is
+ * the lane's own, of the same provider as the machine's. Control thread, while the lane is idle. */
 size_t wrn_wg_lane_size(void);
 struct wrn_wg_lane *wrn_wg_lane_init(void *memory, struct wrn_wg *wg, struct wrn_crypto *crypto);
 void wrn_wg_lane_finish(struct wrn_wg_lane *lane);
 
-/* Seals 1..WRN_WG_BATCH_MAX host packets in place, as wrn_wg_on_packets does. A packet with an ask has
- * datagram_size 0 and drop NONE; its bytes are as they were. 'asks' is overwritten. */
+/* Seals 1..WRN_WG_BATCH_MAX host packets in place, as wrn_wg_on_packets does. A packet with an ask
+ * has datagram_size 0 and drop NONE; its bytes are as they were. 'ret_asks' is overwritten. */
 void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                          size_t count, struct wrn_wg_asks *ret_asks);
 
@@ -57,8 +58,8 @@ void wrn_wg_lane_datagrams(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg
 /* Counts a refusal that the lane's driver saw (thread of the lane). */
 void wrn_wg_lane_count_drop(struct wrn_wg_lane *lane, enum wrn_drop reason, uint64_t count);
 
-/* ---- control thread: performing asks, possibly later and in any order between lanes. Packets of one
- * lane must be handed over in their order, none left out but through wrn_wg_lane_lost. ---- */
+/* ---- control thread: performing asks, possibly later and in any order between lanes. Packets of
+ * one lane must be handed over in their order, none left out but through wrn_wg_lane_lost. ---- */
 
 /* ASK_PACKET: 'packet' is a copy of the host packet. */
 void wrn_wg_take_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, wrn_span packet,

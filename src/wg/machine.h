@@ -122,7 +122,7 @@ struct wrn_wg {
     wrn_mono load_until;                   /* under load, cookies are demanded, until then */
     uint32_t handshakes_per_s;
 
-    uint64_t drops[WRN_DROP_COUNT];       /* of the control thread, and of lanes that have ended */
+    uint64_t drops[WRN_DROP_COUNT]; /* of the control thread, and of lanes that have ended */
     struct wrn_wg_lane *lanes;
     struct wrn_wg_lane own_lane;         /* for the control thread's own packets */
     struct wrn_wg_asks asks;             /* scratch of wrn_wg_on_packets and wrn_wg_on_datagrams */
