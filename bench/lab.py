@@ -25,10 +25,23 @@ SIDES = ("left", "right")
 OUTER = {"left": "10.99.0.1", "right": "10.99.0.2"}
 INNER = {"left": "10.99.1.1", "right": "10.99.1.2"}
 MAC = {"left": "02:00:00:63:00:01", "right": "02:00:00:63:00:02"}
+INNER_MTU = 1420  # of every tunnel, so that all carry packets of the same size
+
+# What runs below the tunnels: the pair as it is hands trains of packets over in one piece; a plain
+# wire has none larger than its MTU, and nobody joins them on arrival.
+UNDERLAYS = {
+    "veth": [],
+    "plain": ["tso", "off", "tx-udp-segmentation", "off", "tx-gso-list", "off", "gro", "off",
+              "rx-udp-gro-forwarding", "off", "rx-gro-list", "off"],
+}
 
 
 class BenchError(Exception):
     """What went wrong, in a sentence for the user."""
+
+
+class Unsupported(BenchError):
+    """The program cannot do what is asked of it, now or later."""
 
 
 def make_run_private():
@@ -72,6 +85,14 @@ def run(args, seconds=10, stdin=None):
     return done.stdout
 
 
+def processors_s():
+    """Returns the busy seconds of all processors together since boot, and all of their seconds."""
+    with open("/proc/stat") as stat:
+        ticks = [int(f) for f in stat.readline().split()[1:9]]
+    hertz = os.sysconf("SC_CLK_TCK")
+    return (sum(ticks) - ticks[3] - ticks[4]) / hertz, sum(ticks) / hertz
+
+
 class Bystanders:
     """Measures what programs that are none of ours use of the processors."""
 
@@ -85,13 +106,10 @@ class Bystanders:
 
     @staticmethod
     def _reading():
-        with open("/proc/stat") as stat:
-            ticks = [int(f) for f in stat.readline().split()[1:9]]
-        idle = ticks[3] + ticks[4]
-        own = sum(sum(resource.getrusage(who)[:2])
-                  for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        hertz = os.sysconf("SC_CLK_TCK")
-        return (sum(ticks) - idle) / hertz - own, sum(ticks) / hertz
+        busy_s, all_s = processors_s()
+        own_s = sum(sum(resource.getrusage(who)[:2])
+                    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return busy_s - own_s, all_s
 
 
 def environment(extra=None):
@@ -181,9 +199,10 @@ class Lab:
 
     _count = 0
 
-    def __init__(self, tools):
+    def __init__(self, tools, underlay="veth"):
         Lab._count += 1
         self.tools = tools
+        self.underlay = underlay
         self.number = Lab._count
         self.processes = []
         self.files = []  # to be removed at the end, if programs leave them behind
@@ -217,6 +236,8 @@ class Lab:
                     "link set wire up",
                     "neighbour replace %s lladdr %s dev wire nud permanent"
                     % (OUTER[other], MAC[other]))
+            if UNDERLAYS[self.underlay]:
+                self.run(side, ["ethtool", "-K", "wire"] + UNDERLAYS[self.underlay])
         wait_until(self._wire_is_up, 5, "the veth pair")
 
     def _wire_is_up(self):
@@ -263,6 +284,24 @@ class Lab:
         process = Process(name, self.inside(side, args), log, env)
         self.processes.append(process)
         return process
+
+    def interface(self, side):
+        """A name for a tunnel's interface: no other lab, of this run or another, has it."""
+        return "wb%d%s%d" % (os.getpid(), side[0], self.number)
+
+    def bring_up(self, side, interface):
+        """Gives a tunnel's interface its address and MTU."""
+        self.ip(side, "link set %s addrgenmode none" % interface,
+                "address add %s/24 dev %s" % (INNER[side], interface),
+                "link set %s mtu %d up" % (interface, INNER_MTU))
+
+    def file(self, name, text):
+        """Writes a file into the lab's private folder and returns its path."""
+        path = os.path.join(self.directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(text)
+        return path
 
     def tool(self, name):
         return os.path.join(self.tools, name)

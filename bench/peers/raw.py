@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The veth pair itself, without a tunnel: the ceiling."""
+"""The underlay itself, without a tunnel: the ceiling."""
 
 import lab
 from peers import Tunnel
@@ -12,10 +12,10 @@ class Raw:
         return None
 
     def version(self):
-        return "the kernel's veth, MTU 1500, with its offloads"
+        return "the underlay itself, MTU 1500"
 
     def start(self, _):
         return Tunnel(lab.OUTER)
 
 
-PEER = Raw()
+ROWS = [Raw()]
