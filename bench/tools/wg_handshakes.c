@@ -144,9 +144,9 @@ static void prepare(struct load *load, const uint8_t responder[WRN_KEY_SIZE]) {
         wrn_rand_fill(wrn_prng_rand(&prng), ephemeral, sizeof ephemeral);
         wrn_x25519_clamp(ephemeral);
         if (!wrn_x25519(load->crypto, initiator->identity.private_key, responder, shared) ||
-            !wrn_noise_write_initiation(load->crypto, &initiator->identity, responder, shared,
-                                        ephemeral, stamp, i, initiator->initiation,
-                                        &initiator->pending)) {
+            !wrn_noise_write_initiation(load->crypto, WRN_CIPHER_CHACHA20_POLY1305,
+                                        &initiator->identity, responder, shared, ephemeral, stamp,
+                                        i, initiator->initiation, &initiator->pending)) {
             fail("make an initiation: is the public key right?");
         }
         wrn_cookie_add_macs(load->crypto, &jar, (wrn_mono){0}, responder, initiator->initiation,

@@ -15,6 +15,8 @@
     X(RATE_LIMITED, "rate_limited")       /* too many handshakes from this address */              \
     X(RATE_TABLE_FULL, "rate_table_full") /* too many addresses at once under load */              \
     /* handshake contents */                                                                       \
+    X(UNKNOWN_SUITE, "unknown_suite")           /* made in a cipher suite that we do not have */   \
+    X(WRONG_SUITE, "wrong_suite")               /* made in another suite than the peer's */        \
     X(BAD_HANDSHAKE, "bad_handshake")           /* did not decrypt, or a low-order point */        \
     X(UNKNOWN_PEER, "unknown_peer")             /* initiator's key is not configured */            \
     X(REPLAYED_HANDSHAKE, "replayed_handshake") /* timestamp not newer than the last one */        \

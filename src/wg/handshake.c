@@ -11,6 +11,8 @@
 
 enum {
     HANDSHAKE_DS = 0x88, /* AF41, as the kernel marks handshakes */
+    HINT_FIRST = 3,      /* after so many initiations without an answer something may be wrong */
+    HINT_PERIOD = 18,    /* it is said again after so many more, 90 s or longer */
     LOAD_HOLD_MS = 1000, /* once under load, cookies are demanded for this long */
 };
 
@@ -19,11 +21,14 @@ static bool ensure_static_static(struct wrn_wg *wg, struct wrn_wg_peer *peer);
 static void next_timestamp(struct wrn_wg_peer *peer, wrn_wall wall);
 static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
                            const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out);
+static uint32_t read_type(const struct wrn_wg_datagram *datagram);
 static enum wrn_drop on_initiation(struct wrn_wg *wg, struct wrn_now now,
                                    const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out);
 static enum wrn_drop authenticate(struct wrn_wg *wg, struct wrn_now now, const uint8_t *message,
                                   struct wrn_noise_received *received,
                                   struct wrn_wg_peer **ret_peer);
+static enum wrn_drop check_suite(struct wrn_now now, struct wrn_wg_peer *peer,
+                                 enum wrn_cipher cipher, struct wrn_wg_out *out);
 static enum wrn_drop respond(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                              struct wrn_noise_received *received, struct wrn_wg_out *out);
 static enum wrn_drop on_response(struct wrn_wg *wg, struct wrn_now now,
@@ -60,7 +65,7 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
     uint8_t ephemeral[WRN_KEY_SIZE];
     wrn_rand_fill(wg->rand, ephemeral, sizeof ephemeral);
     next_timestamp(peer, now.wall);
-    bool ok = wrn_noise_write_initiation(wg->crypto, &wg->identity, peer->public_key,
+    bool ok = wrn_noise_write_initiation(wg->crypto, peer->cipher, &wg->identity, peer->public_key,
                                          peer->static_static, ephemeral, peer->sent_timestamp,
                                          session->local_index, message->bytes, &peer->pending);
     wrn_wipe(ephemeral, sizeof ephemeral);
@@ -83,6 +88,11 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
     wrn_wg_timers_any_sent(wg, now, peer);
     wrn_wg_timers_initiation_sent(wg, now, peer);
     wrn_wg_push_event(out, WRN_WG_EVENT_INITIATION_SENT, peer->self, peer->attempts);
+    if (peer->unanswered++ % HINT_PERIOD == HINT_FIRST &&
+        peer->cipher != WRN_CIPHER_CHACHA20_POLY1305) {
+        /* To an end that does not know the suite our messages are of no type: it says nothing. */
+        wrn_wg_push_event(out, WRN_WG_EVENT_INITIATION_UNANSWERED, peer->self, peer->attempts);
+    }
 }
 
 void wrn_wg_forget_pending(struct wrn_wg *wg, struct wrn_wg_peer *peer, struct wrn_wg_out *out) {
@@ -100,6 +110,7 @@ void wrn_wg_handshake_complete(struct wrn_wg *wg, struct wrn_now now, struct wrn
     wrn_wg_forget_pending(wg, peer, out);
     wrn_wg_timer_clear(peer, WRN_WG_TIMER_RETRY);
     peer->attempts = 0;
+    peer->unanswered = 0;
     peer->last_minute_sent = false;
     peer->last_handshake = now.wall;
     wrn_wg_push_event(out, WRN_WG_EVENT_SESSION_STARTED, peer->self, 0);
@@ -125,7 +136,7 @@ void wrn_wg_clear_source(struct wrn_wg_peer *peer) {
 
 enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
                                   const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out) {
-    uint32_t type = datagram->size >= 4 ? wrn_load_le32(datagram->bytes) : 0;
+    uint32_t type = read_type(datagram);
     size_t expected = type == WRN_WG_TYPE_INITIATION ? WRN_WG_INITIATION_SIZE
                       : type == WRN_WG_TYPE_RESPONSE ? WRN_WG_RESPONSE_SIZE
                       : type == WRN_WG_TYPE_COOKIE   ? WRN_WG_COOKIE_SIZE
@@ -147,6 +158,15 @@ enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
         }
     }
     return drop == WRN_DROP_NONE ? drop : wrn_wg_drop(wg, drop);
+}
+
+/* The type of a message that is not data. The suite byte of the two that have one is left out; 0
+ * for what is no type. */
+static uint32_t read_type(const struct wrn_wg_datagram *datagram) {
+    uint32_t type = datagram->size >= 4 ? wrn_load_le32(datagram->bytes) : 0;
+    uint32_t without = type & ~(UINT32_C(0xff) << 8 * WRN_WG_SUITE_AT);
+    bool has_suite = without == WRN_WG_TYPE_INITIATION || without == WRN_WG_TYPE_RESPONSE;
+    return has_suite ? without : type;
 }
 
 /* The only place where the state changes. Every arrow of machine.h's diagram leads between the two
@@ -236,6 +256,9 @@ static enum wrn_drop on_initiation(struct wrn_wg *wg, struct wrn_now now,
     struct wrn_wg_peer *peer = NULL;
     enum wrn_drop drop = authenticate(wg, now, datagram->bytes, &received, &peer);
     if (drop == WRN_DROP_NONE) {
+        drop = check_suite(now, peer, received.transcript.cipher, out);
+    }
+    if (drop == WRN_DROP_NONE) {
         wrn_wg_learn_path(peer, &datagram->path, out);
         peer->rx_bytes += datagram->size;
         wrn_wg_timers_any_received(wg, now, peer);
@@ -275,6 +298,20 @@ static enum wrn_drop authenticate(struct wrn_wg *wg, struct wrn_now now, const u
     peer->next_initiation_read = wrn_mono_add(now.mono, WRN_S(1) / WRN_WG_INITIATIONS_PER_S);
     *ret_peer = peer;
     return WRN_DROP_NONE;
+}
+
+/* Only the configured suite is spoken with a peer, so there is nothing to negotiate and nothing to
+ * downgrade. Told to the log only after the peer has proven itself: the message is really its. */
+static enum wrn_drop check_suite(struct wrn_now now, struct wrn_wg_peer *peer,
+                                 enum wrn_cipher cipher, struct wrn_wg_out *out) {
+    if (cipher == peer->cipher) {
+        return WRN_DROP_NONE;
+    }
+    if (wrn_mono_reached(now.mono, peer->next_suite_event)) {
+        peer->next_suite_event = wrn_mono_add(now.mono, WRN_WG_REKEY_ATTEMPT_NS);
+        wrn_wg_push_event(out, WRN_WG_EVENT_WRONG_SUITE, peer->self, cipher);
+    }
+    return WRN_DROP_WRONG_SUITE;
 }
 
 static enum wrn_drop respond(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "wg/ecn.h"
+#include "wg/limits.h"
 #include "wg/machine.h"
 
 /* Whoever began a session renews it, at 120 s when sending and at 165 s when only receiving. If
@@ -48,6 +49,7 @@ static void after_receiving(wrn_mono now, const struct tally *tally,
                             struct wrn_session *session, struct wrn_wg_asks *asks);
 static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const uint8_t *packet,
                                  size_t size, size_t *ret_size);
+static struct wrn_wg_limits limits_of(const struct wrn_wg *wg, const struct wrn_session *session);
 static void drop(struct wrn_wg_lane *lane, enum wrn_drop reason);
 static void push(struct wrn_wg_asks *asks, enum wrn_wg_ask_kind kind, uint32_t index,
                  wrn_handle peer);
@@ -149,10 +151,14 @@ void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle handle) {
     drop(lane, WRN_DROP_QUEUE_FULL);
 }
 
-struct wrn_session *wrn_wg_sending_session(const struct wrn_wg_peer *peer, wrn_mono now) {
+struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
+                                           wrn_mono now) {
     struct wrn_session *session =
         atomic_load_explicit(&peer->sessions.sending, memory_order_acquire);
-    return wrn_session_usable(session, now) ? session : NULL;
+    bool usable = wrn_session_usable(session, now) &&
+                  atomic_load_explicit(&session->send_counter, memory_order_relaxed) <
+                      limits_of(wg, session).reject_after;
+    return usable ? session : NULL;
 }
 
 void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,
@@ -171,6 +177,7 @@ void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch,
     lane->job_packets[lane->job_count] = index;
     lane->jobs[lane->job_count++] = (struct wrn_aead_job){
         .key = session->keys.send,
+        .cipher = session->keys.cipher,
         .counter = counter,
         .in = packet->bytes,
         .out = packet->bytes,
@@ -185,11 +192,12 @@ void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session
     wrn_store_le64(header + WRN_WG_COUNTER_AT, counter);
 }
 
-bool wrn_wg_is_renewal_due(const struct wrn_session *session, wrn_mono now) {
+bool wrn_wg_is_renewal_due(const struct wrn_wg *wg, const struct wrn_session *session,
+                           wrn_mono now) {
     uint64_t limit_ns = session->initiator ? WRN_WG_REKEY_AFTER_NS : RENEW_AS_RESPONDER_NS;
     return wrn_mono_since(now, session->born) >= limit_ns ||
            atomic_load_explicit(&session->send_counter, memory_order_relaxed) >
-               WRN_WG_REKEY_AFTER_MESSAGES;
+               limits_of(wg, session).rekey_after;
 }
 
 bool wrn_wg_is_receiving_renewal_due(const struct wrn_session *session, wrn_mono now) {
@@ -235,14 +243,14 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
         }
         return;
     }
-    struct wrn_session *session = wrn_wg_sending_session(peer, now);
+    struct wrn_session *session = wrn_wg_sending_session(lane->wg, peer, now);
     if (session == NULL || atomic_load_explicit(&peer->held, memory_order_acquire) != 0) {
         hold(lane, batch, begin, end, peer, asks);
         return;
     }
     uint64_t counter =
         atomic_fetch_add_explicit(&session->send_counter, count, memory_order_relaxed);
-    if (counter + count > WRN_WG_REJECT_AFTER_MESSAGES) {
+    if (counter + count > limits_of(lane->wg, session).reject_after) {
         hold(lane, batch, begin, end, peer, asks); /* the session is used up from here on */
         return;
     }
@@ -254,7 +262,8 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
     if (wrn_wg_note_sent(peer, now, count)) {
         push(asks, WRN_WG_ASK_TIMER, begin, peer->self);
     }
-    if (wrn_wg_is_renewal_due(session, now) && may_ask(session, WRN_SESSION_ASK_RENEW, now)) {
+    if (wrn_wg_is_renewal_due(lane->wg, session, now) &&
+        may_ask(session, WRN_SESSION_ASK_RENEW, now)) {
         push(asks, WRN_WG_ASK_RENEW, begin, peer->self);
     }
 }
@@ -294,7 +303,7 @@ static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn
         return WRN_DROP_NO_SESSION;
     }
     if (wrn_mono_since(now, session->born) >= WRN_WG_REJECT_AFTER_NS ||
-        counter >= WRN_WG_REJECT_AFTER_MESSAGES) {
+        counter >= wrn_wg_receive_limit(session->keys.cipher)) {
         return WRN_DROP_SESSION_EXPIRED;
     }
     uint8_t *text = datagram->bytes + WRN_WG_DATA_HEADER_SIZE;
@@ -302,6 +311,7 @@ static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn
     lane->job_packets[lane->job_count] = index;
     lane->jobs[lane->job_count++] = (struct wrn_aead_job){
         .key = session->keys.receive,
+        .cipher = session->keys.cipher,
         .counter = counter,
         .in = text,
         .out = text,
@@ -425,6 +435,12 @@ static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const u
     }
     *ret_size = inner_size;
     return WRN_DROP_NONE;
+}
+
+/* What our own packets allow; the other end has an MTU of its own. */
+static struct wrn_wg_limits limits_of(const struct wrn_wg *wg, const struct wrn_session *session) {
+    return wrn_wg_limits(session->keys.cipher,
+                         atomic_load_explicit(&wg->mtu_bytes, memory_order_relaxed));
 }
 
 static void drop(struct wrn_wg_lane *lane, enum wrn_drop reason) {

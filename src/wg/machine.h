@@ -50,6 +50,7 @@ struct wrn_wg_peer {
     uint8_t psk[WRN_WG_KEY_SIZE];
     uint8_t static_static[WRN_WG_KEY_SIZE]; /* X25519 of both static keys, made when first needed */
     bool has_static_static;
+    enum wrn_cipher cipher; /* the only one that we speak with this peer */
     /* where */
     struct wrn_path path; /* remote family NONE: unknown. Changed by wrn_wg_set_path only */
     struct wrn_path_cell path_cell; /* the same, for lanes */
@@ -64,8 +65,10 @@ struct wrn_wg_peer {
     wrn_mono next_initiation_sent;                 /* at most one each REKEY-TIMEOUT */
     wrn_mono give_up;                              /* WAITING: when to stop trying */
     uint32_t attempts;                             /* initiations sent for this handshake */
+    uint32_t unanswered; /* initiations sent since there was a handshake, or a change of cipher */
     bool cookie_retry_used; /* one immediate retry with a fresh cookie, until the next timed one */
     bool last_minute_sent;  /* renewed because the receiving key is about to expire */
+    wrn_mono next_suite_event; /* WRONG_SUITE events are not more frequent than attempts end */
     /* sessions and packets */
     struct wrn_session_set sessions; /* lanes read 'sending' */
     struct wrn_staged_queue staged;
@@ -187,7 +190,8 @@ enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
 /* ---- lane.c: any thread ---- */
 
 /* Returns the session to send on, or NULL if there is none that may. */
-struct wrn_session *wrn_wg_sending_session(const struct wrn_wg_peer *peer, wrn_mono now);
+struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
+                                           wrn_mono now);
 
 /* Prepares one packet for sealing: header, padding, ECN and a job in the lane. */
 void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,
@@ -198,7 +202,8 @@ void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch,
 void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session, uint64_t counter);
 
 /* Tells whether a session is due for renewal by whoever sends on it. */
-bool wrn_wg_is_renewal_due(const struct wrn_session *session, wrn_mono now);
+bool wrn_wg_is_renewal_due(const struct wrn_wg *wg, const struct wrn_session *session,
+                           wrn_mono now);
 
 /* Tells whether we, who began the session, have to renew it although we only receive. */
 bool wrn_wg_is_receiving_renewal_due(const struct wrn_session *session, wrn_mono now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WireGuard's wire format and constants on one page. All integers little-endian.
- * Source: WireGuard paper (Donenfeld, NDSS 2017, revision of 2020), sections 5.4 and 6.1. */
+ * Source: WireGuard paper (Donenfeld, NDSS 2017, revision of 2020), sections 5.4 and 6.1; the suite
+ * byte: docs/protocol.md. */
 #pragma once
 #include "base/base.h"
 
@@ -13,6 +14,9 @@
  *                  | type 3 | receiver | nonce 24 | cookie 16 + 16
  *  data            0        4          8           16
  *                  | type 4 | receiver | counter 8 | packet padded to 16, + 16
+ *
+ *  type            0      1       2   3
+ *                  | type | suite | 0 | 0 |    suite: initiation and response only, else 0
  */
 enum {
     WRN_WG_KEY_SIZE = 32,
@@ -26,12 +30,16 @@ enum {
     WRN_WG_TYPE_COOKIE = 3,
     WRN_WG_TYPE_DATA = 4,
 
+    WRN_WG_SUITE_WIREGUARD = 0, /* ChaCha20-Poly1305, the suite that everybody speaks */
+    WRN_WG_SUITE_AES_256_GCM = 1,
+
     WRN_WG_INITIATION_SIZE = 148,
     WRN_WG_RESPONSE_SIZE = 92,
     WRN_WG_COOKIE_SIZE = 64,
     WRN_WG_DATA_HEADER_SIZE = 16,
     WRN_WG_KEEPALIVE_SIZE = 32,
 
+    WRN_WG_SUITE_AT = 1,    /* initiation, response */
     WRN_WG_SENDER_AT = 4,   /* initiation, response */
     WRN_WG_RECEIVER_AT = 4, /* cookie reply, data */
     WRN_WG_COUNTER_AT = 8,  /* data */

@@ -8,14 +8,29 @@
 #include "wg/noise.h"
 
 #include "base/bytes.h"
-#include "crypto/crypto.h"
+
+/* What sets a suite apart. The construction is the start of every transcript, so that no byte of
+ * one suite's handshake means anything in the other's. */
+struct suite {
+    const char *cipher_name;
+    const char *construction;
+    uint8_t on_wire;
+};
+
+static const struct suite suites[WRN_CIPHERS] = {
+    [WRN_CIPHER_CHACHA20_POLY1305] = {"chacha20-poly1305", "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s",
+                                      WRN_WG_SUITE_WIREGUARD},
+    [WRN_CIPHER_AES_256_GCM] = {"aes-256-gcm", "Noise_IKpsk2_25519_AESGCM_BLAKE2s",
+                                WRN_WG_SUITE_AES_256_GCM},
+};
 
 static_assert((int)WRN_WG_KEY_SIZE == (int)WRN_KEY_SIZE, "one key size");
 static_assert((int)WRN_WG_KEY_SIZE == (int)WRN_HASH_SIZE, "hashes are as long as keys");
 static_assert((int)WRN_WG_TAG_SIZE == (int)WRN_TAG_SIZE, "one tag size");
 
 static wrn_span span(const void *data, size_t size);
-static void start(struct wrn_crypto *crypto, struct wrn_noise_transcript *t,
+static bool read_suite(const uint8_t *message, enum wrn_cipher *ret_cipher);
+static void start(struct wrn_crypto *crypto, struct wrn_noise_transcript *t, enum wrn_cipher cipher,
                   const uint8_t responder_static[WRN_WG_KEY_SIZE]);
 static void mix_hash(struct wrn_crypto *crypto, struct wrn_noise_transcript *t, wrn_span data);
 static void mix_key(struct wrn_crypto *crypto, struct wrn_noise_transcript *t, wrn_span input,
@@ -31,6 +46,11 @@ static bool open_and_hash(struct wrn_crypto *crypto, struct wrn_noise_transcript
                           const uint8_t key[WRN_WG_KEY_SIZE], const uint8_t *in, size_t size,
                           uint8_t *out);
 
+const char *wrn_noise_cipher_name(enum wrn_cipher cipher) {
+    WRN_ASSERT((size_t)cipher < WRN_COUNT(suites));
+    return suites[cipher].cipher_name;
+}
+
 void wrn_noise_timestamp(wrn_wall wall, uint8_t ret_stamp[WRN_WG_TIMESTAMP_SIZE]) {
     /* TAI64 labels count from 2^62 and run 10 s ahead of UTC since 1972 (leap seconds are not
      * followed: both ends only compare stamps of one sender). */
@@ -38,7 +58,7 @@ void wrn_noise_timestamp(wrn_wall wall, uint8_t ret_stamp[WRN_WG_TIMESTAMP_SIZE]
     wrn_store_be32(ret_stamp + 8, wall.ns & ~UINT32_C(0xffffff));
 }
 
-bool wrn_noise_write_initiation(struct wrn_crypto *crypto,
+bool wrn_noise_write_initiation(struct wrn_crypto *crypto, enum wrn_cipher cipher,
                                 const struct wrn_noise_identity *identity,
                                 const uint8_t remote_static[WRN_WG_KEY_SIZE],
                                 const uint8_t static_static[WRN_WG_KEY_SIZE],
@@ -53,11 +73,12 @@ bool wrn_noise_write_initiation(struct wrn_crypto *crypto,
 
     memset(ret_message, 0, WRN_WG_INITIATION_SIZE);
     ret_message[0] = WRN_WG_TYPE_INITIATION;
+    ret_message[WRN_WG_SUITE_AT] = suites[cipher].on_wire;
     wrn_store_le32(ret_message + WRN_WG_SENDER_AT, local_index);
 
     memcpy(ret_pending->ephemeral_private, ephemeral_private, WRN_WG_KEY_SIZE);
     wrn_x25519_clamp(ret_pending->ephemeral_private);
-    start(crypto, t, remote_static);
+    start(crypto, t, cipher, remote_static);
     if (!wrn_x25519_public(crypto, ret_pending->ephemeral_private, ephemeral) ||
         wrn_is_zero_secret(static_static, WRN_WG_KEY_SIZE)) {
         goto done;
@@ -87,11 +108,15 @@ enum wrn_drop wrn_noise_read_initiation(struct wrn_crypto *crypto,
                                         struct wrn_noise_received *ret_received) {
     struct wrn_noise_transcript *t = &ret_received->transcript;
     uint8_t key[WRN_WG_KEY_SIZE];
+    enum wrn_cipher cipher;
 
     memset(ret_received, 0, sizeof *ret_received);
+    if (!read_suite(message, &cipher)) {
+        return WRN_DROP_UNKNOWN_SUITE;
+    }
     ret_received->remote_index = wrn_load_le32(message + WRN_WG_SENDER_AT);
     memcpy(ret_received->remote_ephemeral, message + WRN_WG_INIT_EPHEMERAL_AT, WRN_WG_KEY_SIZE);
-    start(crypto, t, identity->public_key);
+    start(crypto, t, cipher, identity->public_key);
     mix_hash(crypto, t, span(ret_received->remote_ephemeral, WRN_WG_KEY_SIZE));
     mix_key(crypto, t, span(ret_received->remote_ephemeral, WRN_WG_KEY_SIZE), NULL);
     bool ok = mix_dh(crypto, t, identity->private_key, ret_received->remote_ephemeral, key) &&
@@ -132,6 +157,7 @@ bool wrn_noise_write_response(struct wrn_crypto *crypto, struct wrn_noise_receiv
 
     memset(ret_message, 0, WRN_WG_RESPONSE_SIZE);
     ret_message[0] = WRN_WG_TYPE_RESPONSE;
+    ret_message[WRN_WG_SUITE_AT] = suites[t->cipher].on_wire;
     wrn_store_le32(ret_message + WRN_WG_SENDER_AT, local_index);
     wrn_store_le32(ret_message + WRN_WG_RESP_RECEIVER_AT, received->remote_index);
 
@@ -148,6 +174,7 @@ bool wrn_noise_write_response(struct wrn_crypto *crypto, struct wrn_noise_receiv
         mix_psk(crypto, t, psk, key);
         seal_and_hash(crypto, t, key, span(NULL, 0), ret_message + WRN_WG_RESP_EMPTY_AT);
         wrn_kdf(crypto, t->chaining_key, span(NULL, 0), ret_keys->receive, ret_keys->send, NULL);
+        ret_keys->cipher = t->cipher;
     } else {
         wrn_wipe(ret_keys, sizeof *ret_keys);
     }
@@ -166,7 +193,17 @@ enum wrn_drop wrn_noise_read_response(struct wrn_crypto *crypto,
     struct wrn_noise_transcript t = pending->transcript;
     uint8_t key[WRN_WG_KEY_SIZE];
     uint8_t nothing[1];
+    enum wrn_cipher cipher;
 
+    memset(ret_keys, 0, sizeof *ret_keys);
+    if (!read_suite(message, &cipher)) {
+        wrn_wipe(&t, sizeof t);
+        return WRN_DROP_UNKNOWN_SUITE;
+    }
+    if (cipher != t.cipher) {
+        wrn_wipe(&t, sizeof t);
+        return WRN_DROP_WRONG_SUITE;
+    }
     mix_hash(crypto, &t, span(ephemeral, WRN_WG_KEY_SIZE));
     mix_key(crypto, &t, span(ephemeral, WRN_WG_KEY_SIZE), NULL);
     bool ok = mix_dh(crypto, &t, pending->ephemeral_private, ephemeral, NULL) &&
@@ -177,8 +214,7 @@ enum wrn_drop wrn_noise_read_response(struct wrn_crypto *crypto,
     }
     if (ok) {
         wrn_kdf(crypto, t.chaining_key, span(NULL, 0), ret_keys->send, ret_keys->receive, NULL);
-    } else {
-        wrn_wipe(ret_keys, sizeof *ret_keys);
+        ret_keys->cipher = t.cipher;
     }
     wrn_wipe(&t, sizeof t);
     wrn_wipe(key, sizeof key);
@@ -189,13 +225,23 @@ static wrn_span span(const void *data, size_t size) {
     return (wrn_span){data, size};
 }
 
-static void start(struct wrn_crypto *crypto, struct wrn_noise_transcript *t,
-                  const uint8_t responder_static[WRN_WG_KEY_SIZE]) {
-    static const char construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
-    static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
+static bool read_suite(const uint8_t *message, enum wrn_cipher *ret_cipher) {
+    for (size_t i = 0; i < WRN_COUNT(suites); i++) {
+        if (message[WRN_WG_SUITE_AT] == suites[i].on_wire) {
+            *ret_cipher = (enum wrn_cipher)i;
+            return true;
+        }
+    }
+    return false;
+}
 
-    wrn_blake2s(crypto, span(construction, sizeof construction - 1), span(NULL, 0),
-                t->chaining_key);
+static void start(struct wrn_crypto *crypto, struct wrn_noise_transcript *t, enum wrn_cipher cipher,
+                  const uint8_t responder_static[WRN_WG_KEY_SIZE]) {
+    static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
+    const char *construction = suites[cipher].construction;
+
+    t->cipher = cipher;
+    wrn_blake2s(crypto, span(construction, strlen(construction)), span(NULL, 0), t->chaining_key);
     wrn_blake2s(crypto, span(t->chaining_key, WRN_HASH_SIZE),
                 span(identifier, sizeof identifier - 1), t->hash);
     mix_hash(crypto, t, span(responder_static, WRN_WG_KEY_SIZE));
@@ -234,6 +280,7 @@ static void seal_and_hash(struct wrn_crypto *crypto, struct wrn_noise_transcript
                           const uint8_t key[WRN_WG_KEY_SIZE], wrn_span plain, uint8_t *out) {
     struct wrn_aead_job job = {
         .key = key,
+        .cipher = t->cipher,
         .aad = span(t->hash, WRN_HASH_SIZE),
         .in = plain.data,
         .out = out,
@@ -248,6 +295,7 @@ static bool open_and_hash(struct wrn_crypto *crypto, struct wrn_noise_transcript
                           uint8_t *out) {
     struct wrn_aead_job job = {
         .key = key,
+        .cipher = t->cipher,
         .aad = span(t->hash, WRN_HASH_SIZE),
         .in = in,
         .out = out,

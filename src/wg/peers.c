@@ -119,6 +119,21 @@ void wrn_wg_peer_set_psk(struct wrn_wg *wg, wrn_handle handle, const uint8_t key
     }
 }
 
+void wrn_wg_peer_set_cipher(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle,
+                            enum wrn_cipher cipher, struct wrn_wg_out *out) {
+    struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    if (peer == NULL || peer->cipher == cipher) {
+        return;
+    }
+    wrn_wg_peer_reset(wg, peer, out);
+    peer->cipher = cipher;
+    peer->next_suite_event = (wrn_mono){0};
+    peer->unanswered = 0;
+    if (peer->keepalive_s != 0 && wg->up) {
+        wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_PERSISTENT, now.mono);
+    }
+}
+
 void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle handle,
                               const struct wrn_endpoint *endpoint) {
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
@@ -216,6 +231,7 @@ bool wrn_wg_peer_info(const struct wrn_wg *wg, wrn_handle handle,
     ret_info->rx_bytes = peer->rx_bytes;
     ret_info->last_handshake = peer->last_handshake;
     ret_info->keepalive_s = peer->keepalive_s;
+    ret_info->cipher = peer->cipher;
     return true;
 }
 

@@ -50,7 +50,7 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
     while (filled < count && wg->ready_head != NULL &&
            out->message_count + 2 * count < WRN_WG_MESSAGES_MAX) {
         struct wrn_wg_peer *peer = wg->ready_head;
-        struct wrn_session *session = wrn_wg_sending_session(peer, now.mono);
+        struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
         if (session == NULL || peer->staged.count == 0) {
             wg->ready_head = peer->ready_next;
             peer->ready = false;
@@ -84,7 +84,7 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
         wrn_wg_release_staged(wg, now, peer, out); /* better than an empty packet */
         return;
     }
-    struct wrn_session *session = wrn_wg_sending_session(peer, now.mono);
+    struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
     if (session == NULL) {
         atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
         stage(wg, now, peer, (wrn_span){NULL, 0}, out);
@@ -94,6 +94,7 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
         wrn_wg_push_message(out, &peer->path, peer->self, WRN_WG_KEEPALIVE_SIZE);
     struct wrn_aead_job job = {
         .key = session->keys.send,
+        .cipher = session->keys.cipher,
         .counter = atomic_fetch_add_explicit(&session->send_counter, 1, memory_order_relaxed),
         .in = message->bytes + WRN_WG_DATA_HEADER_SIZE,
         .out = message->bytes + WRN_WG_DATA_HEADER_SIZE,
@@ -109,7 +110,7 @@ void wrn_wg_release_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
     if (peer->staged.count == 0) {
         return;
     }
-    if (wrn_wg_sending_session(peer, now.mono) != NULL) {
+    if (wrn_wg_sending_session(wg, peer, now.mono) != NULL) {
         set_ready(wg, peer);
     } else {
         wrn_wg_initiate(wg, now, peer, false, out);
@@ -126,7 +127,7 @@ void wrn_wg_renew_sending(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
                           struct wrn_wg_out *out) {
     const struct wrn_session *current =
         wrn_session_get(&wg->sessions, peer->sessions.at[WRN_SESSION_CURRENT]);
-    if (current != NULL && wrn_wg_is_renewal_due(current, now.mono)) {
+    if (current != NULL && wrn_wg_is_renewal_due(wg, current, now.mono)) {
         wrn_wg_initiate(wg, now, peer, false, out);
     }
 }

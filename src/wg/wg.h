@@ -7,11 +7,11 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/rand.h"
+#include "crypto/crypto.h"
 #include "wg/drop.h"
 #include "wg/messages.h"
 
-struct wrn_wg;     /* the machine; lives in memory that the caller hands to init */
-struct wrn_crypto; /* crypto/crypto.h */
+struct wrn_wg; /* the machine; lives in memory that the caller hands to init */
 
 struct wrn_wg_options {
     uint32_t peers_max;        /* 1..2^18 */
@@ -73,7 +73,10 @@ struct wrn_wg_message {
 /* X(NAME, "text") */
 #define WRN_WG_EVENT_LIST(X)                                                                       \
     X(INITIATION_SENT, "sending handshake initiation")                                             \
+    X(INITIATION_UNANSWERED,                                                                       \
+      "no answer to handshakes with aes-256-gcm: is `cipher` set to that at the other end too?")   \
     X(INITIATION_RECEIVED, "received handshake initiation")                                        \
+    X(WRONG_SUITE, "refused its handshake: `cipher` is set to something else at the other end")    \
     X(RESPONSE_RECEIVED, "received handshake response")                                            \
     X(SESSION_STARTED, "session keys in use")                                                      \
     X(HANDSHAKE_GAVE_UP, "handshake did not complete after 90 s, giving up")                       \
@@ -186,6 +189,12 @@ void wrn_wg_peer_remove(struct wrn_wg *wg, wrn_handle peer);
 /* Sets the preshared key, all zero for none; used from the next handshake on. */
 void wrn_wg_peer_set_psk(struct wrn_wg *wg, wrn_handle peer, const uint8_t key[WRN_WG_KEY_SIZE]);
 
+/* Sets the cipher of the only suite that is spoken with the peer; the other end has to be set alike
+ * (docs/protocol.md). A peer is added with ChaCha20-Poly1305, which is stock WireGuard. If it
+ * changes, sessions and handshake of the other suite are forgotten; packets that wait stay. */
+void wrn_wg_peer_set_cipher(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer,
+                            enum wrn_cipher cipher, struct wrn_wg_out *out);
+
 /* Sets where the peer is; forgets the source address learnt for the old place. */
 void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle peer,
                               const struct wrn_endpoint *endpoint);
@@ -227,6 +236,7 @@ struct wrn_wg_peer_info {
     uint64_t rx_bytes;
     wrn_wall last_handshake; /* zero: never */
     uint16_t keepalive_s;
+    enum wrn_cipher cipher;
 };
 
 /* Walks the peers in the order of their places: start with *cursor = 0; returns WRN_HANDLE_NONE at

@@ -63,6 +63,7 @@ static void seal_raw(struct world *w, wrn_span inner) {
     wrn_store_le64(datagram + WRN_WG_COUNTER_AT, session->send_counter);
     struct wrn_aead_job job = {
         .key = session->keys.send,
+        .cipher = session->keys.cipher,
         .counter = session->send_counter++,
         .in = inner.data,
         .out = datagram + WRN_WG_DATA_HEADER_SIZE,
@@ -124,9 +125,17 @@ static void step(struct world *w, struct input *in) {
         w->out.message_count = 0;
         break;
     }
-    default:
-        wrn_wg_set_up(w->side[side].wg, w->now, byte(in) % 4 != 0, &w->out);
+    default: {
+        uint8_t command = byte(in);
+        if (command & 0x40) {
+            wrn_wg_peer_set_cipher(
+                w->side[side].wg, w->now, world_peer(w, side, 1 - side),
+                command & 0x20 ? WRN_CIPHER_AES_256_GCM : WRN_CIPHER_CHACHA20_POLY1305, &w->out);
+        } else {
+            wrn_wg_set_up(w->side[side].wg, w->now, command % 4 != 0, &w->out);
+        }
         break;
+    }
     }
 }
 

@@ -3,17 +3,20 @@
 """WireGuard's handshake and packets a second time, slowly and independently of the C code.
 
 Three uses: an oracle (it prints handshake transcripts as test vectors), a hostile peer (it can
-build any message, also wrong ones), and a key generator. Nothing here is constant-time: test keys
-only.
+build any message, also wrong ones), and a key generator. It speaks both suites: WireGuard's own
+and Warren's with AES-256-GCM. Nothing here is constant-time: test keys only.
 
     tests/e2e/harness/noise.py vectors > tests/vectors/handshake.txt
     tests/e2e/harness/noise.py selftest
 
 Sources: RFC 7748 (X25519), RFC 8439 (ChaCha20-Poly1305), draft-irtf-cfrg-xchacha-03 (XChaCha20),
-WireGuard paper sections 5.4.2 to 5.4.7; BLAKE2s is Python's own hashlib.
+FIPS 197 (AES), NIST SP 800-38D (GCM), WireGuard paper sections 5.4.2 to 5.4.7, docs/protocol.md;
+BLAKE2s is Python's own hashlib.
 """
 
 import base64
+import collections
+import functools
 import hashlib
 import hmac
 import os
@@ -22,6 +25,7 @@ import sys
 import time
 
 CONSTRUCTION = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
+CONSTRUCTION_AES = b"Noise_IKpsk2_25519_AESGCM_BLAKE2s"
 IDENTIFIER = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
 LABEL_MAC1 = b"mac1----"
 LABEL_COOKIE = b"cookie--"
@@ -170,6 +174,139 @@ def xaead_open(key, nonce24, sealed, aad):
     return _open12(hchacha20(key, nonce24[:16]), bytes(4) + nonce24[16:], sealed, aad)
 
 
+# ---- AES-256 (FIPS 197) and GCM (NIST SP 800-38D) ----
+
+
+def _gf8_times(a, b):
+    product = 0
+    while b:
+        product ^= a if b & 1 else 0
+        a = (a << 1) ^ (0x11B if a & 0x80 else 0)
+        b >>= 1
+    return product
+
+
+def _make_sbox():
+    box = []
+    for value in range(256):
+        inverse = next((i for i in range(256) if _gf8_times(value, i) == 1), 0)
+        turned = inverse
+        for _ in range(4):
+            inverse = (inverse << 1 | inverse >> 7) & 0xFF
+            turned ^= inverse
+        box.append(turned ^ 0x63)
+    return box
+
+
+@functools.lru_cache(None)
+def _sbox():
+    return _make_sbox()
+
+
+@functools.lru_cache(None)
+def _times(factor):
+    return [_gf8_times(value, factor) for value in range(256)]
+
+
+@functools.lru_cache(64)
+def _aes256_round_keys(key):
+    box, words, constant = _sbox(), [list(key[i:i + 4]) for i in range(0, 32, 4)], 1
+    while len(words) < 60:
+        word = words[-1]
+        if len(words) % 8 == 0:
+            word = [box[b] for b in word[1:] + word[:1]]
+            word[0] ^= constant
+            constant <<= 1
+        elif len(words) % 8 == 4:
+            word = [box[b] for b in word]
+        words.append([a ^ b for a, b in zip(words[-8], word)])
+    return [sum(words[i:i + 4], []) for i in range(0, 60, 4)]
+
+
+def aes256_block(key, block):
+    box, two, three = _sbox(), _times(2), _times(3)
+    first, *middle, last = _aes256_round_keys(key)
+    s = [a ^ b for a, b in zip(block, first)]
+    for round_key in middle:
+        s = [box[s[(i + 4 * (i % 4)) % 16]] for i in range(16)]  # and rows shifted
+        mixed = []
+        for c in range(0, 16, 4):
+            for r in range(4):
+                mixed.append(two[s[c + r]] ^ three[s[c + (r + 1) % 4]]
+                             ^ s[c + (r + 2) % 4] ^ s[c + (r + 3) % 4])
+        s = [a ^ b for a, b in zip(mixed, round_key)]
+    s = [box[s[(i + 4 * (i % 4)) % 16]] for i in range(16)]
+    return bytes(a ^ b for a, b in zip(s, last))
+
+
+@functools.lru_cache(64)
+def _ghash_shifts(key):
+    """The hash key times x^0 to x^127. The first bit of a block is the one of x^0."""
+    value, shifts = int.from_bytes(aes256_block(key, ZERO16), "big"), []
+    for _ in range(128):
+        shifts.append(value)
+        value = value >> 1 ^ (0xE1 << 120 if value & 1 else 0)
+    return shifts
+
+
+def _ghash(key, text):
+    shifts, y = _ghash_shifts(key), 0
+    for i in range(0, len(text), 16):
+        x, y = y ^ int.from_bytes(text[i:i + 16], "big"), 0
+        for bit, shifted in enumerate(shifts):
+            if x >> (127 - bit) & 1:
+                y ^= shifted
+    return y.to_bytes(16, "big")
+
+
+def _gcm_stream(key, nonce12, text):
+    stream = b"".join(aes256_block(key, nonce12 + struct.pack(">I", 2 + i))
+                      for i in range((len(text) + 15) // 16))
+    return bytes(a ^ b for a, b in zip(text, stream))
+
+
+def _gcm_tag(key, nonce12, aad, sealed):
+    def pad(b):
+        return b + bytes(-len(b) % 16)
+
+    lengths = struct.pack(">QQ", 8 * len(aad), 8 * len(sealed))
+    mask = aes256_block(key, nonce12 + b"\0\0\0\1")
+    return bytes(a ^ b for a, b in zip(_ghash(key, pad(aad) + pad(sealed) + lengths), mask))
+
+
+def _gcm_seal12(key, nonce12, text, aad):
+    sealed = _gcm_stream(key, nonce12, text)
+    return sealed + _gcm_tag(key, nonce12, aad, sealed)
+
+
+def _gcm_open12(key, nonce12, sealed, aad):
+    if len(sealed) < 16 or not hmac.compare_digest(
+            _gcm_tag(key, nonce12, aad, sealed[:-16]), sealed[-16:]):
+        raise Refused("authentication tag does not match")
+    return _gcm_stream(key, nonce12, sealed[:-16])
+
+
+def gcm_seal(key, counter, text, aad):
+    """Noise revision 34, section 12.4: the counter is big-endian here."""
+    return _gcm_seal12(key, bytes(4) + struct.pack(">Q", counter), text, aad)
+
+
+def gcm_open(key, counter, sealed, aad):
+    return _gcm_open12(key, bytes(4) + struct.pack(">Q", counter), sealed, aad)
+
+
+# ---- suites (docs/protocol.md) ----
+
+Suite = collections.namedtuple("Suite", "number cipher construction seal open")
+WIREGUARD = Suite(0, "chacha20-poly1305", CONSTRUCTION, aead_seal, aead_open)
+AES = Suite(1, "aes-256-gcm", CONSTRUCTION_AES, gcm_seal, gcm_open)
+
+
+def handshake_type(kind, suite):
+    """The type field of an initiation or response."""
+    return bytes([kind, suite.number, 0, 0])
+
+
 # ---- hashes (paper, section 5.4) ----
 
 
@@ -219,8 +356,8 @@ def add_macs(body, receiver_public, cookie=None):
 class Session:
     """Transport keys of one handshake, seen from one side."""
 
-    def __init__(self, send_key, receive_key, local_index, remote_index):
-        self.send_key, self.receive_key = send_key, receive_key
+    def __init__(self, send_key, receive_key, local_index, remote_index, suite=WIREGUARD):
+        self.send_key, self.receive_key, self.suite = send_key, receive_key, suite
         self.local_index, self.remote_index = local_index, remote_index
         self.counter = 0
 
@@ -230,7 +367,7 @@ class Session:
             counter = self.counter
             self.counter += 1
         text = packet + bytes(-len(packet) % 16) if pad else packet
-        return struct.pack("<IIQ", DATA, self.remote_index, counter) + aead_seal(
+        return struct.pack("<IIQ", DATA, self.remote_index, counter) + self.suite.seal(
             self.send_key, counter, text, b"")
 
     def open(self, message):
@@ -238,15 +375,16 @@ class Session:
         kind, index, counter = struct.unpack_from("<IIQ", message)
         if kind != DATA or index != self.local_index:
             raise Refused("not a data message of this session")
-        return counter, aead_open(self.receive_key, counter, message[16:], b"")
+        return counter, self.suite.open(self.receive_key, counter, message[16:], b"")
 
 
 class Handshake:
     """One handshake, seen from one side. Every input may be given, for vectors and for
     forgeries."""
 
-    def __init__(self, static_private, remote_public=None, psk=ZERO32, ephemeral=None, index=None):
-        self.static = static_private
+    def __init__(self, static_private, remote_public=None, psk=ZERO32, ephemeral=None, index=None,
+                 suite=WIREGUARD):
+        self.static, self.suite = static_private, suite
         self.public = public_key(static_private)
         self.remote = remote_public
         self.psk = psk or ZERO32
@@ -255,16 +393,23 @@ class Handshake:
         self.remote_index = None
         self.remote_ephemeral = None
         self.timestamp = None
-        self.chain = blake_hash(CONSTRUCTION)
+        self.chain = blake_hash(suite.construction)
+        self.steps = []  # (name, value) of every change, for vectors
 
     def _begin(self, responder_public):
-        self.hash = blake_hash(blake_hash(self.chain, IDENTIFIER), responder_public)
+        self.steps.append(("chain", self.chain))
+        self.hash = blake_hash(self.chain, IDENTIFIER)
+        self.steps.append(("hash", self.hash))
+        self._mix_hash(responder_public)
 
     def _mix_hash(self, text):
         self.hash = blake_hash(self.hash, text)
+        self.steps.append(("hash", self.hash))
 
     def _mix_key(self, text, count=2):
         self.chain, *keys = kdf(count, self.chain, text)
+        self.steps.append(("chain", self.chain))
+        self.steps += [("key", key) for key in keys]
         return keys
 
     def initiation(self, timestamp=None, cookie=None):
@@ -274,18 +419,19 @@ class Handshake:
         self._mix_key(epub, 1)
         self._mix_hash(epub)
         (key,) = self._mix_key(x25519(self.ephemeral, self.remote))
-        static = aead_seal(key, 0, self.public, self.hash)
+        static = self.suite.seal(key, 0, self.public, self.hash)
         self._mix_hash(static)
         (key,) = self._mix_key(x25519(self.static, self.remote))
         self.timestamp = timestamp or tai64n_now()
-        stamp = aead_seal(key, 0, self.timestamp, self.hash)
+        stamp = self.suite.seal(key, 0, self.timestamp, self.hash)
         self._mix_hash(stamp)
-        body = struct.pack("<II", INITIATION, self.index) + epub + static + stamp
+        body = (handshake_type(INITIATION, self.suite) + struct.pack("<I", self.index)
+                + epub + static + stamp)
         return add_macs(body, self.remote, cookie)
 
     def read_initiation(self, message):
         """Takes message 1 as responder; sets self.remote (who it is) and self.timestamp."""
-        if len(message) != INITIATION_SIZE or message[:4] != struct.pack("<I", INITIATION):
+        if len(message) != INITIATION_SIZE or message[:4] != handshake_type(INITIATION, self.suite):
             raise Refused("not an initiation")
         if mac(mac1_key(self.public), message[:116]) != message[116:132]:
             raise Refused("mac1 does not match")
@@ -295,10 +441,10 @@ class Handshake:
         self._mix_key(self.remote_ephemeral, 1)
         self._mix_hash(self.remote_ephemeral)
         (key,) = self._mix_key(x25519(self.static, self.remote_ephemeral))
-        self.remote = aead_open(key, 0, message[40:88], self.hash)
+        self.remote = self.suite.open(key, 0, message[40:88], self.hash)
         self._mix_hash(message[40:88])
         (key,) = self._mix_key(x25519(self.static, self.remote))
-        self.timestamp = aead_open(key, 0, message[88:116], self.hash)
+        self.timestamp = self.suite.open(key, 0, message[88:116], self.hash)
         self._mix_hash(message[88:116])
 
     def response(self, cookie=None):
@@ -310,16 +456,17 @@ class Handshake:
         self._mix_key(x25519(self.ephemeral, self.remote), 1)
         tau, key = self._mix_key(self.psk, 3)
         self._mix_hash(tau)
-        empty = aead_seal(key, 0, b"", self.hash)
+        empty = self.suite.seal(key, 0, b"", self.hash)
         self._mix_hash(empty)
-        body = struct.pack("<III", RESPONSE, self.index, self.remote_index) + epub + empty
+        body = (handshake_type(RESPONSE, self.suite)
+                + struct.pack("<II", self.index, self.remote_index) + epub + empty)
         receive, send = kdf(2, self.chain, b"")
         return (add_macs(body, self.remote, cookie),
-                Session(send, receive, self.index, self.remote_index))
+                Session(send, receive, self.index, self.remote_index, self.suite))
 
     def read_response(self, message):
         """Takes message 2 as initiator. Returns the Session."""
-        if len(message) != RESPONSE_SIZE or message[:4] != struct.pack("<I", RESPONSE):
+        if len(message) != RESPONSE_SIZE or message[:4] != handshake_type(RESPONSE, self.suite):
             raise Refused("not a response")
         if mac(mac1_key(self.public), message[:60]) != message[60:76]:
             raise Refused("mac1 does not match")
@@ -333,10 +480,10 @@ class Handshake:
         self._mix_key(x25519(self.static, epub), 1)
         tau, key = self._mix_key(self.psk, 3)
         self._mix_hash(tau)
-        aead_open(key, 0, message[44:60], self.hash)
+        self.suite.open(key, 0, message[44:60], self.hash)
         self._mix_hash(message[44:60])
         send, receive = kdf(2, self.chain, b"")
-        return Session(send, receive, self.index, self.remote_index)
+        return Session(send, receive, self.index, self.remote_index, self.suite)
 
 
 def cookie_value(secret, address, port):
@@ -379,9 +526,8 @@ HEADER = """\
 #   i_*, r_*           initiator and responder: static_private, static_public, ephemeral_private
 #                      (clamped already), ephemeral_public, index (sender index, 4 bytes as sent)
 #   psk                32 bytes, all zero = none
-#   timestamp_s        seconds since 1970 UTC, 8 bytes big-endian; timestamp_ns: 4 bytes big-endian,
-# a
-#                      multiple of 2^24, so that rounding it down changes nothing
+#   timestamp_s        seconds since 1970 UTC, 8 bytes big-endian
+#   timestamp_ns       4 bytes big-endian, a multiple of 2^24: rounding it down changes nothing
 #   timestamp          the 12 bytes of TAI64N made of them
 #   initiation         message 1, 148 bytes; response: message 2, 92 bytes; mac2 zero unless said
 #   chain_*, hash_*    chaining key and hash after message 1, and at the end
@@ -396,6 +542,10 @@ HEADER = """\
 #   initiation         a new initiation (other ephemeral, index and time) whose mac2 uses the cookie
 #   r_cookie_*         the same once more for the response: the initiator is under load too, refuses
 #                      'refused_response' (mac2 zero), and 'response' carries mac2
+# The aes cases are in the suite with AES-256-GCM (docs/protocol.md, whose worked example is
+# aes-psk). Besides:
+#   step_NN_*          every value of the chaining key and the hash, and every key, in the order in
+#                      which the initiator makes them
 """
 
 
@@ -419,7 +569,7 @@ def _inner6(text):
     return struct.pack(">IHBB", 6 << 28, len(text), 59, 64) + src + dst + text
 
 
-def _case(name, psk, with_cookie):
+def _case(name, psk, with_cookie, suite):
     out = [("psk", psk)]
 
     def put(field, value):
@@ -435,7 +585,7 @@ def _case(name, psk, with_cookie):
     cookie = r_cookie = None
     if with_cookie:
         first = Handshake(i_static, public_key(r_static), psk, clamp(_fixed("refused ephemeral")),
-                          int.from_bytes(_fixed("refused index", 4), "little"))
+                          int.from_bytes(_fixed("refused index", 4), "little"), suite)
         refused = first.initiation(tai64n(seconds - 5, ns))
         secret = _fixed("cookie secret")
         cookie = cookie_value(secret, bytes([10, 99, 0, 1]), 51820)
@@ -451,9 +601,9 @@ def _case(name, psk, with_cookie):
         put("nonce", nonce)
         put("cookie_reply", cookie_reply(refused, public_key(r_static), nonce, cookie))
     initiator = Handshake(i_static, public_key(r_static), psk, i_eph,
-                          int.from_bytes(_fixed(name + " i index", 4), "little"))
+                          int.from_bytes(_fixed(name + " i index", 4), "little"), suite)
     responder = Handshake(r_static, None, psk, r_eph,
-                          int.from_bytes(_fixed(name + " r index", 4), "little"))
+                          int.from_bytes(_fixed(name + " r index", 4), "little"), suite)
     initiation = initiator.initiation(tai64n(seconds, ns), cookie)
     put("i_ephemeral_private", i_eph)
     put("i_ephemeral_public", public_key(i_eph))
@@ -494,16 +644,20 @@ def _case(name, psk, with_cookie):
     packet = _inner6(b"and one back")
     put("packet_r2i", packet)
     put("data_r2i", r_session.seal(packet))
+    if suite is not WIREGUARD:
+        for number, (step, value) in enumerate(initiator.steps, 1):
+            put("step_%02d_%s" % (number, step), value)
     return out
 
 
 def write_vectors(out):
     out.write(HEADER)
-    for name, psk, with_cookie in (("no-psk", ZERO32, False), ("psk", _fixed("psk"), False),
-                                   ("cookie", _fixed("psk"), True)):
-        out.write("\n[%s]\n" % name)
-        for field, value in _case(name, psk, with_cookie):
-            out.write("%s = %s\n" % (field, value.hex()))
+    for prefix, suite in (("", WIREGUARD), ("aes-", AES)):
+        for name, psk, with_cookie in (("no-psk", ZERO32, False), ("psk", _fixed("psk"), False),
+                                       ("cookie", _fixed("psk"), True)):
+            out.write("\n[%s]\n" % (prefix + name))
+            for field, value in _case(prefix + name, psk, with_cookie, suite):
+                out.write("%s = %s\n" % (field, value.hex()))
 
 
 # ---- self-test against published vectors ----
@@ -538,6 +692,27 @@ def selftest():
     sealed = xaead_seal(key, bytes(range(0x40, 0x58)), text, aad)
     assert sealed[-16:] == h("c0875924c1c7987947deafd8780acf49")
     assert xaead_open(key, bytes(range(0x40, 0x58)), sealed, aad) == text
+    # FIPS 197, appendix C.3
+    assert aes256_block(bytes(range(32)), h("00112233445566778899aabbccddeeff")) == \
+        h("8ea2b7ca516745bfeafc49904b496089")
+    # McGrew and Viega, The Galois/Counter Mode of Operation, test cases 13, 14 and 16
+    assert gcm_seal(ZERO32, 0, b"", b"") == h("530f8afbc74536b9a963b4f1c4cb738b")
+    assert gcm_seal(ZERO32, 0, ZERO16, b"") == \
+        h("cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919")
+    key = 2 * h("feffe9928665731c6d6a8f9467308308")
+    nonce = h("cafebabefacedbaddecaf888")
+    aad = h("feedfacedeadbeeffeedfacedeadbeefabaddad2")
+    text = h("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+             "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39")
+    sealed = _gcm_seal12(key, nonce, text, aad)
+    assert sealed == \
+        h("522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+          "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+          "76fc6ece0f4e1768cddf8853bb2d551b")
+    assert _gcm_open12(key, nonce, sealed, aad) == text
+    # the counter is big-endian in one suite and little-endian in the other
+    assert gcm_seal(key, 1, text, aad) == _gcm_seal12(key, bytes(11) + b"\1", text, aad)
+    assert aead_seal(key, 1, text, aad) == _seal12(key, bytes(4) + b"\1" + bytes(7), text, aad)
 
 
 def main():
@@ -545,7 +720,8 @@ def main():
         write_vectors(sys.stdout)
     elif sys.argv[1:] == ["selftest"]:
         selftest()
-        print("noise.py: primitives agree with RFC 7748, RFC 8439 and the XChaCha draft")
+        print("noise.py: primitives agree with RFC 7748, RFC 8439, the XChaCha draft, FIPS 197 "
+              "and the test cases of GCM")
     else:
         sys.exit(__doc__)
 

@@ -231,9 +231,9 @@ static void an_unknown_key_a_wrong_mac_and_wrong_sizes_are_told_apart(void **sta
     assert_int_equal(world_inject(w, B, &path, init.bytes, init.size - 1), WRN_DROP_BAD_LENGTH);
     assert_int_equal(world_inject(w, B, &path, init.bytes, 3), WRN_DROP_BAD_LENGTH);
     assert_int_equal(world_inject(w, B, &path, init.bytes, 0), WRN_DROP_BAD_LENGTH);
-    init.bytes[1] = 7; /* reserved */
+    init.bytes[2] = 7; /* reserved */
     assert_int_equal(world_inject(w, B, &path, init.bytes, init.size), WRN_DROP_BAD_TYPE);
-    init.bytes[1] = 0;
+    init.bytes[2] = 0;
     init.bytes[0] = 5;
     assert_int_equal(world_inject(w, B, &path, init.bytes, init.size), WRN_DROP_BAD_TYPE);
     wrn_wg_peer_remove(w->side[B].wg, world_peer(w, B, A));

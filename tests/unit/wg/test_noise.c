@@ -14,11 +14,13 @@
 #include "wg/cookie.h"
 #include "wg/noise.h"
 
-static const char *const sections[] = {"no-psk", "psk", "cookie"};
+static const char *const sections[] = {"no-psk",     "psk",     "cookie",
+                                       "aes-no-psk", "aes-psk", "aes-cookie"};
 
 static struct wrn_crypto *crypto;
 
 struct transcript {
+    enum wrn_cipher cipher;
     struct wrn_noise_identity initiator, responder;
     uint8_t psk[32], static_static[32];
     uint8_t i_ephemeral[32], r_ephemeral[32];
@@ -35,6 +37,8 @@ static void get(const char *section, const char *field, void *bytes, size_t size
 
 static struct transcript load(const char *section) {
     struct transcript t;
+    t.cipher =
+        strncmp(section, "aes-", 4) == 0 ? WRN_CIPHER_AES_256_GCM : WRN_CIPHER_CHACHA20_POLY1305;
     get(section, "i_static_private", t.initiator.private_key, 32);
     get(section, "i_static_public", t.initiator.public_key, 32);
     get(section, "r_static_private", t.responder.private_key, 32);
@@ -86,9 +90,9 @@ static void both_sides_agree_with_the_transcript(void **state) {
         struct wrn_noise_keys i_keys, r_keys;
         uint8_t message[148], expected[32];
 
-        assert_true(wrn_noise_write_initiation(crypto, &t.initiator, t.responder.public_key,
-                                               t.static_static, t.i_ephemeral, t.timestamp,
-                                               wrn_load_le32(t.i_index), message, &pending));
+        assert_true(wrn_noise_write_initiation(
+            crypto, t.cipher, &t.initiator, t.responder.public_key, t.static_static, t.i_ephemeral,
+            t.timestamp, wrn_load_le32(t.i_index), message, &pending));
         assert_memory_equal(message, t.initiation, 116);
         get(sections[s], "chain_initiation", expected, 32);
         assert_memory_equal(pending.transcript.chaining_key, expected, 32);
@@ -220,7 +224,7 @@ static void every_damaged_byte_of_a_response_is_noticed(void **state) {
     struct wrn_noise_pending pending;
     struct wrn_noise_keys keys;
     uint8_t message[148];
-    assert_true(wrn_noise_write_initiation(crypto, &t.initiator, t.responder.public_key,
+    assert_true(wrn_noise_write_initiation(crypto, t.cipher, &t.initiator, t.responder.public_key,
                                            t.static_static, t.i_ephemeral, t.timestamp,
                                            wrn_load_le32(t.i_index), message, &pending));
     for (size_t i = WRN_WG_RESP_EPHEMERAL_AT; i < 60; i++) {
@@ -245,11 +249,12 @@ static void low_order_points_are_refused(void **state) {
     struct wrn_noise_received received;
     struct wrn_noise_keys keys;
     uint8_t message[148];
-    assert_false(wrn_noise_write_initiation(crypto, &t.initiator, zero, t.static_static,
+    assert_false(wrn_noise_write_initiation(crypto, t.cipher, &t.initiator, zero, t.static_static,
                                             t.i_ephemeral, t.timestamp, 1, message, &pending));
     assert_true(wrn_is_zero_secret(&pending, sizeof pending));
-    assert_false(wrn_noise_write_initiation(crypto, &t.initiator, t.responder.public_key, zero,
-                                            t.i_ephemeral, t.timestamp, 1, message, &pending));
+    assert_false(wrn_noise_write_initiation(crypto, t.cipher, &t.initiator, t.responder.public_key,
+                                            zero, t.i_ephemeral, t.timestamp, 1, message,
+                                            &pending));
     memset(t.initiation + WRN_WG_INIT_EPHEMERAL_AT, 0, 32);
     assert_int_equal(wrn_noise_read_initiation(crypto, &t.responder, t.initiation, &received),
                      WRN_DROP_BAD_HANDSHAKE);
