@@ -50,8 +50,8 @@ def test_daemon(lab):
         assert os.readlink("/proc/%d/cwd" % pid) == "/"
         for fd in (0, 1, 2):
             assert not os.readlink("/proc/%d/fd/%d" % (pid, fd)).startswith("pipe:")
-    os.kill(pid, signal.SIGTERM)
-    wait.until(lambda: not a.pids(), 5, "end of the daemon")
+    net.until_gone(lambda number: os.kill(pid, number), lambda: not a.pids(), signal.SIGTERM, 5,
+                   "the daemon")
     assert not a.has_link(name) and not os.path.exists(uapi.path(name))
 
 

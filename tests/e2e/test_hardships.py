@@ -5,6 +5,7 @@
 """
 
 import os
+import signal
 import subprocess
 
 import pytest
@@ -25,6 +26,14 @@ def test_standard_descriptors_closed(lab, closed):
     wait.until(lambda: not a.pids(), 5, "end of the daemon")
 
 
+def answers(name):
+    try:
+        uapi.connect(name).close()
+        return True
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+
+
 @pytest.mark.warren_only
 def test_log_that_nobody_reads(lab):
     """Standard error is a full pipe: packets go on, and SIGTERM ends the program."""
@@ -43,15 +52,14 @@ def test_log_that_nobody_reads(lab):
         process = subprocess.Popen([WARREN_WG, "-f", left.name], stderr=writer,
                                    env=net.environment({"LOG_LEVEL": "verbose"}))
     try:
-        wait.until(lambda: os.path.exists(uapi.path(left.name)), 5, "socket")
+        wait.until(lambda: answers(left.name), 5, "socket")
         left.configure()
         right.add_peer(left, allowed=topology.inner_hosts(0))
         left.add_peer(right, "10.99.0.2:51820", topology.inner_hosts(1))
         for mtu in range(1300, 1340):  # a line each
             a.ip("link set %s mtu %d" % (left.name, mtu))
         assert traffic.ping(a, "10.7.0.2", count=5) == 5
-        process.terminate()
-        assert process.wait(5) == 0
+        assert net.end(process, signal.SIGTERM, 5, "warren-wg") == 0
     finally:
         process.kill()
         process.wait()

@@ -6,6 +6,7 @@ keys.
     a 10.99.1.2 ---- 10.99.1.1 proxy 10.99.2.1 ---- 10.99.2.2 b     (crossing and lost handshakes)
 """
 
+import socket
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from harness.background import LONG_RUNS, LOSSES, REKEY_AFTER_S, assert_nothing_
 from harness.relay import Relay
 from harness.tunnel import Tunnel, WARREN, WIREGUARD_GO
 
+SO_RCVBUFFORCE = 33
 PAIRS = [(WARREN, WARREN), (WARREN, WIREGUARD_GO), (WIREGUARD_GO, WARREN)]
 pairs = pytest.mark.parametrize("implementations", PAIRS, ids=["%s-%s" % p for p in PAIRS])
 
@@ -77,7 +79,7 @@ def test_crossing_handshakes(lab, implementations):
         # with a stock end the answer to ours is lost if it was second: a retry after 5 s is its
         # right
         for s, text in ((sinks[1], b"from a %d" % turn), (sinks[0], b"from b %d" % turn)):
-            s.settimeout((2 if implementations == (WARREN, WARREN) else 8) * wait.SLOW)
+            s.settimeout((4 if implementations == (WARREN, WARREN) else 8) * wait.SLOW)
             assert s.recv(100) == text
         assert crossing.open
         for family in (4, 6):
@@ -108,6 +110,7 @@ def test_packets_wait_for_the_handshake(lab):
 
     relay, left, right = through_proxy(lab, lose_first)
     sink = right.ns.udp("10.7.0.2", 4001)
+    sink.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
     s = left.ns.udp("10.7.0.1")
     for i in range(200):
         s.sendto(b"%03d" % i, ("10.7.0.2", 4001))
@@ -131,7 +134,7 @@ def test_response_lost(lab, implementations):
         return [datagram]
 
     relay, left, right = through_proxy(lab, lose, implementations)
-    assert traffic.ping(left.ns, "10.7.0.2", wait_s=8) == 1
+    assert traffic.ping(left.ns, "10.7.0.2", wait_s=12) == 1
     assert lost
     assert traffic.ping(right.ns, "10.7.0.1", count=3) == 3
 
@@ -154,6 +157,7 @@ def test_restart_of_an_end_that_knows_the_way(lab, implementations):
         right.add_peer(left, "10.99.0.1:51820", topology.inner_hosts(0))
         assert traffic.ping(b, "10.7.0.1") == 1
         assert traffic.ping(a, "10.7.0.2", count=3) == 3
+        tap.expect(message=noise.RESPONSE)
         assert len(tap.select(message=noise.INITIATION)) == 1
         assert len(tap.select(message=noise.RESPONSE)) == 1
 
@@ -193,9 +197,9 @@ def test_renewal_of_keys_under_load(long_runs, pair):
                REKEY_AFTER_S + 30, "time of the renewal", step_s=0.2)
     assert run.rekeyed(), "no new handshake %d s after the first" % (REKEY_AFTER_S + 20)
     renewed = run.left.handshake_time(run.right) - run.first_handshake
-    times = max(1, round(renewed / REKEY_AFTER_S))  # a slow session may see the second renewal
-    assert times * (REKEY_AFTER_S - 2) <= renewed <= times * (REKEY_AFTER_S + 10), \
-        "renewed %.1f s after the first handshake" % renewed
+    # a slow session may see the second renewal and more
+    assert any(times * (REKEY_AFTER_S - 2) <= renewed <= times * (REKEY_AFTER_S + 10)
+               for times in range(1, 30)), "renewed %.1f s after the first handshake" % renewed
     # and with the new keys for a while
     end = wait.time.monotonic() + 2
     wait.until(lambda: wait.time.monotonic() > end, 10, "two seconds with the new keys", step_s=0.1)

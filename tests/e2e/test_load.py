@@ -20,6 +20,7 @@ import time
 import pytest
 
 from harness import capture, noise, topology, traffic, wait
+from harness.background import kernel_drops
 from harness.hostile import Peer
 from harness.tunnel import Tunnel, WARREN, WIREGUARD_GO
 
@@ -61,6 +62,39 @@ class Siege:
         return self.lab.spawn([self.program, "10.99.0.1", port, self.file, 148, pace,
                                int(pace * seconds), *self.sources], netns=self.h3)
 
+    def unhindered(self, attempt, limit_s):
+        """Runs 'attempt', which lasts some seconds and returns how many, and fails if these are
+        more than 'limit_s'. Where the kernel dropped packets meanwhile, for want of time to fetch
+        them, one of ours may have been among them: then once more."""
+        for turn in range(4):
+            before = self.kernel_dropped()
+            try:
+                seconds = attempt()
+                assert seconds < limit_s * wait.SLOW, "took %.2f s" % seconds
+                return seconds
+            except AssertionError:
+                if turn == 3 or self.kernel_dropped() == before:
+                    raise
+        return None
+
+    def asked(self, peer):
+        """Sends an initiation until it is answered; returns the handshake and the answer. Unlike
+        the program's own, ours need not wait 5 s for the next try when the flood pushed one out of
+        the socket."""
+        for _ in range(20):
+            before = self.kernel_dropped()
+            peer.drain()
+            handshake = peer.start_handshake()
+            while answer := peer.receive_or_none(2 * wait.SLOW):
+                if answer[0] in (noise.RESPONSE, noise.COOKIE):
+                    return handshake, answer
+            assert self.kernel_dropped() > before, "an initiation was not answered"
+        raise AssertionError("20 initiations pushed out by the flood")
+
+    def kernel_dropped(self):
+        return sum(kernel_drops(lambda path, ns=ns: ns.run(["cat", path]).stdout)
+                   for ns in (self.h1, self.h4))
+
     @staticmethod
     def result(flood, seconds):
         assert flood.wait(seconds) == 0, flood.log()
@@ -85,6 +119,10 @@ class Iperf:
                                         "-i", str(self.STEP_S)], netns=siege.h2)
         self.started = time.monotonic()
         self.seconds = seconds
+
+    def left_s(self):
+        """Seconds until the stream ends by itself."""
+        return self.started + self.seconds - time.monotonic()
 
     def finish(self):
         assert self.process.wait(self.seconds + 20) == 0, self.process.log()[-2000:]
@@ -111,6 +149,8 @@ def test_stream_beside_a_flood(siege):
     wait.until(lambda: time.monotonic() > stream.started + 1, 10, "stream in its stride")
     phases, sent, cookies, responses = [], 0, 0, 0
     for turn in range(2 * PAIRS + 1):
+        if turn % 2 and stream.left_s() < 4:  # a crowded machine: fewer pairs than wanted
+            break
         port = 51820 if turn % 2 else 9999
         begun = time.monotonic()
         flood = siege.flood(port, 1)
@@ -121,6 +161,8 @@ def test_stream_beside_a_flood(siege):
             cookies += result["answers3"]
             responses += result["answers2"]
     stream.finish()
+    pairs = len(phases) // 2
+    assert pairs >= PAIRS // 2, "no time for more than %d pairs" % pairs
     rates = [stream.rate(*phase) for phase in phases]
     shares = [rates[i] / statistics.mean((rates[i - 1], rates[i + 1]))
               for i in range(1, len(rates), 2)]
@@ -130,10 +172,12 @@ def test_stream_beside_a_flood(siege):
           "keeps %.0f %% (%s)" % (PACE_PER_S, sent, cookies, told,
                             statistics.median(rates[0::2]) / 1e6, 100 * share,
                             " ".join("%.0f" % (100 * s) for s in shares)))
-    assert sent > 0.9 * PAIRS * PACE_PER_S
-    assert cookies > 0 and told["cookie_demanded"] > 0.5 * sent
+    assert sent > 0.9 * pairs * PACE_PER_S
+    # of those that the kernel had room for
+    arrived = sum(told.values())
+    assert cookies > 0 and told["cookie_demanded"] > 0.5 * arrived and arrived > 0.1 * sent
     assert responses == 0, "a forged initiation was answered by a response"
-    assert told["bad_handshake"] < 0.5 * sent, "public-key work for forgeries"
+    assert told["bad_handshake"] < 0.5 * arrived, "public-key work for forgeries"
     if not os.environ.get("WARREN_SANITIZE"):  # which makes each part slower by another factor
         assert share >= 0.8, "stream fell to %.0f %%" % (100 * share)
         assert victim.process.resident_bytes() < memory + (32 << 20)
@@ -145,26 +189,31 @@ def test_newcomers_during_a_flood(siege):
     uses the cookie at once, and a fresh warren-wg. A stock end keeps the cookie for its next try,
     which the protocol allows after five seconds."""
     victim = siege.victim
-    newcomer = Peer(siege.h4, victim.public, ("10.99.0.1", 51820))
-    victim.add_peer(newcomer, allowed=["10.7.0.4/32"])
     fresh = Tunnel(siege.lab, siege.h4, WARREN, ["10.7.0.5/24"], port=0).start().configure()
     victim.add_peer(fresh, allowed=["10.7.0.5/32"])
     stock = Tunnel(siege.lab, siege.h4, WIREGUARD_GO, ["10.7.0.6/24"], port=0).start().configure()
     victim.add_peer(stock, allowed=["10.7.0.6/32"])
     siege.h4.ip(*["route del 10.7.0.0/24 dev " + end.name for end in (fresh, stock)])
     stream = Iperf(siege, 8)
-    flood = siege.flood(51820, 8 * wait.SLOW)
+    flood = siege.flood(51820, 60 * wait.SLOW)
     wait.until(lambda: victim.drops("cookie_demanded") > 0, 5, "cookies demanded")
-    waits = {"newcomer": let_in(newcomer), "fresh warren-wg": first_ping(fresh, siege),
-             "stock wireguard-go": first_ping(stock, siege)}
+    waits = {"newcomer": siege.unhindered(lambda: python_newcomer(siege), 1),
+             "fresh warren-wg": siege.unhindered(lambda: first_ping(fresh, siege), 1),
+             "stock wireguard-go": siege.unhindered(lambda: first_ping(stock, siege), 6.5)}
     assert flood.running(), "the flood must outlast the newcomers"
     flood.signal(signal.SIGTERM)
     siege.result(flood, 5)
     stream.finish()
     print("\nlet in after %s s" % {k: round(v, 3) for k, v in waits.items()})
-    assert waits["newcomer"] < 1 * wait.SLOW and waits["fresh warren-wg"] < 1 * wait.SLOW
-    assert waits["stock wireguard-go"] < 6.5 * wait.SLOW
+
+
+def python_newcomer(siege):
+    """A peer that the victim has just learnt of. Returns the seconds until it is in."""
+    newcomer = Peer(siege.h4, siege.victim.public, ("10.99.0.1", 51820))
+    siege.victim.add_peer(newcomer, allowed=["10.7.0.4/32"])
+    seconds = let_in(newcomer)
     assert newcomer.cookie, "the newcomer was let in without a cookie"
+    return seconds
 
 
 def let_in(peer):
@@ -182,9 +231,10 @@ def let_in(peer):
 
 
 def first_ping(end, siege):
-    """Gives the end its peer and waits for the first ping. Returns the seconds."""
+    """Gives the end its peer anew and waits for the first ping. Returns the seconds."""
     address = end.addresses[0].split("/")[0]
-    end.ns.ip("route add 10.7.0.1/32 dev %s src %s" % (end.name, address))
+    end.ns.ip("route replace 10.7.0.1/32 dev %s src %s" % (end.name, address))
+    assert end.set("replace_peers=true") == 0
     begun = time.monotonic()
     end.add_peer(siege.victim, "10.99.0.1:51820", ["10.7.0.1/32"])
     assert traffic.ping(end.ns, "10.7.0.1", wait_s=10) == 1
@@ -201,10 +251,10 @@ def test_cookies_by_the_book(siege):
     victim = siege.victim
     peer = Peer(siege.h4, victim.public, ("10.99.0.1", 51820))
     victim.add_peer(peer, allowed=["10.7.0.4/32"])
-    flood = siege.flood(51820, 30, pace=4000)
+    flood = siege.flood(51820, 40 * wait.SLOW, pace=int(4000 / wait.SLOW))
     wait.until(lambda: victim.drops("cookie_demanded") > 0, 5, "cookies demanded")
-    peer.start_handshake()
-    reply = peer.receive(5, noise.COOKIE)
+    _, reply = siege.asked(peer)
+    assert reply[0] == noise.COOKIE
     cookie = noise.read_cookie_reply(reply, peer.last_sent, victim.public)
     with pytest.raises(noise.Refused):  # bound to the initiation that it answers
         other = peer.last_sent[:116] + os.urandom(16) + bytes(16)
@@ -213,28 +263,27 @@ def test_cookies_by_the_book(siege):
     assert len(reply) == 64
     # a wrong cookie is as good as none
     peer.cookie = os.urandom(16)
-    peer.start_handshake()
-    assert noise.read_cookie_reply(peer.receive(5, noise.COOKIE), peer.last_sent,
+    _, reply = siege.asked(peer)
+    assert noise.read_cookie_reply(reply, peer.last_sent,
                                    victim.public) == cookie, "one cookie an address for two minutes"
     # the right cookie from another port is worth nothing: it names address and port
     thief = Peer(siege.h4, victim.public, ("10.99.0.1", 51820), private=peer.private)
     thief.cookie = cookie
-    thief.start_handshake()
-    assert thief.receive(5)[0] == noise.COOKIE
+    assert siege.asked(thief)[1][0] == noise.COOKIE
     peer.cookie = cookie
-    handshake = peer.start_handshake()
-    peer.session = handshake.read_response(peer.receive(5, noise.RESPONSE))
+    handshake, response = siege.asked(peer)
+    peer.session = handshake.read_response(response)
+    assert flood.running(), "the flood must outlast the questions"
+    flood.signal(signal.SIGTERM)
+    flood.wait(5)
     s = siege.h1.udp("10.7.0.1", 4001)
     peer.send_packet(capture.ipv4_udp("10.7.0.4", "10.7.0.1", b"inside"))
     assert s.recv(100) == b"inside"
-    flood.signal(signal.SIGTERM)
-    flood.wait(5)
     # the load over, initiations are answered without a cookie again
     peer.cookie = None
 
     def answered():
-        peer.start_handshake()
-        return peer.receive(5)[0] == noise.RESPONSE
+        return siege.asked(peer)[1][0] == noise.RESPONSE
 
     wait.until(answered, 10, "load over", step_s=0.1)
 

@@ -49,7 +49,7 @@ class Star:
         wanted = socket.inet_pton(socket.AF_INET6 if family == 6 else socket.AF_INET, address)
         assert packet[at:at + size] == wanted
         for other, peer in self.peers.items():
-            assert other == name or peer.receive_or_none(0.005, 4) is None, other
+            assert other == name or peer.packet_or_none(0.005) is None, other
 
     def comes_from(self, name, source):
         """A packet of this peer with this inner source is delivered."""
@@ -157,11 +157,11 @@ def test_prefix_moves_between_streams(star):
     stop.append(True)
     thread.join(5)
     seen = {"middle": [], "narrow": []}
-    for name in seen:
-        while datagram := star.peers[name].receive_or_none(0.2, 4):
-            _, text = star.peers[name].session.open(datagram)
-            if text:
-                seen[name].append(int.from_bytes(text[28:36], "big"))
+    end = wait.deadline(10)
+    while wait.left(end) > 0 and sum(map(len, seen.values())) < len(sent):
+        for name, numbers in seen.items():
+            while packet := star.peers[name].packet_or_none(0.02):
+                numbers.append(int.from_bytes(packet[28:36], "big"))
     assert not set(seen["middle"]) & set(seen["narrow"])
     assert sorted(seen["middle"] + seen["narrow"]) == sent
     assert min(len(seen["middle"]), len(seen["narrow"])) > 20
@@ -193,7 +193,8 @@ def test_nobody_s_address(star, family):
     want_soft_errors(s)
     s.connect((target, 9))
     s.send(b"anybody there?")
-    wait.until(lambda: star.end.drops("no_route") == before + 1, 5, "drop_no_route")
+    # the kernel may ask for listeners on the new link too, and nobody has that address either
+    wait.until(lambda: star.end.drops("no_route") > before, 5, "drop_no_route")
     assert told_by_icmp(s) in (errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 

@@ -26,7 +26,7 @@ def ends(lab, mtu, far=WARREN, underlay_mtu=1500, family=4):
 def exact(ns, address, size):
     """Whether an unfragmentable inner packet of exactly 'size' bytes comes through and back."""
     header = 48 if ":" in address else 28
-    return traffic.ping(ns, address, size=size - header, wait_s=2, dont_fragment=True) == 1
+    return traffic.ping(ns, address, size=size - header, dont_fragment=True) == 1
 
 
 @pytest.mark.parametrize("far", [WARREN, WIREGUARD_GO])

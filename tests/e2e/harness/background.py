@@ -19,12 +19,12 @@ class NumberedStream:
     def __init__(self, lab, program, source, target, address, pace_per_s, size, port=7200):
         self.receiver = lab.spawn([program, "receive", address, str(port)], netns=target,
                                   label="receive")
-        wait.until(lambda: self._bound(target, port), 5, "receiver of the stream")
+        wait.until(lambda: self.bound(target, port), 5, "receiver of the stream")
         self.sender = lab.spawn([program, "send", address, str(port), str(pace_per_s), str(size)],
                                 netns=source, label="send")
 
     @staticmethod
-    def _bound(ns, port):
+    def bound(ns, port):
         with ns.entered():
             for name in ("udp", "udp6"):
                 with open("/proc/thread-self/net/" + name) as f:
@@ -173,6 +173,7 @@ class KernelRun:
         self.dropped_before = self._dropped()
         self.inward = lab.spawn([program, "receive", ours, str(stream_port)], netns=guest.ns,
                                 label="receive")
+        wait.until(lambda: NumberedStream.bound(guest.ns, stream_port), 5, "receiver of the stream")
         self.pids = []
         self.names = ("/tmp/in%d" % number, "/tmp/out%d" % number)
         for name, command in zip(self.names, (

@@ -12,6 +12,7 @@ import pytest
 from harness import net, tunnel, wait
 
 WATCHDOG_S = 60
+SETUP_S = 300  # the first one fetches packages, builds tools and boots a guest
 _run = {}  # what the whole session shares
 
 
@@ -55,7 +56,7 @@ def _guarded(item, seconds):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_setup(item):
-    _guarded(item, WATCHDOG_S)
+    _guarded(item, SETUP_S)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
 

@@ -80,15 +80,20 @@ class Peer:
 
     def next_packet(self, seconds=5):
         """Returns the next inner packet, without padding; keepalives are passed over."""
-        end = wait.deadline(seconds)
-        while True:
-            datagram = self.receive_or_none(wait.left(end), noise.DATA)
-            assert datagram is not None, "no packet within %g s" % seconds
+        packet = self.packet_or_none(seconds * wait.SLOW)
+        assert packet is not None, "no packet within %g s" % (seconds * wait.SLOW)
+        return packet
+
+    def packet_or_none(self, seconds):
+        """The same; None if none comes in time."""
+        end = time.monotonic() + seconds
+        while datagram := self.receive_or_none(wait.left(end), noise.DATA):
             _, text = self.session.open(datagram)
             if text:
                 size = (int.from_bytes(text[2:4], "big") if text[0] >> 4 == 4
                         else 40 + int.from_bytes(text[4:6], "big"))
                 return text[:size]
+        return None
 
     def send_packet(self, packet, **more):
         self.send(self.session.seal(packet, **more))

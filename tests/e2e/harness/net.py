@@ -232,6 +232,33 @@ def command(args, check=True, timeout=20, stdin=None, env=None, netns=None):
     return Result(args, process.returncode, out, err)
 
 
+def end(process, number, seconds, label):
+    """Ends a subprocess.Popen by a signal, waits for that and returns the exit code."""
+    until_gone(process.send_signal, lambda: process.poll() is not None, number, seconds, label)
+    return process.returncode
+
+
+def until_gone(send, gone, number, seconds, label):
+    """Calls send(number) and waits until gone().
+
+    TSan's runtime keeps a signal back until the program calls into it, and now and then forgets one
+    that came just before epoll_wait: to such a build it is sent again."""
+    again_s = 2 if "thread" in os.environ.get("WARREN_SANITIZE", "") else float("inf")
+    send(number)
+    sent = time.monotonic()
+
+    def ended():
+        nonlocal sent
+        if gone():
+            return True
+        if time.monotonic() > sent + again_s:
+            send(number)
+            sent = time.monotonic()
+        return False
+
+    wait.until(ended, seconds, "end of %s by signal %d" % (label, number))
+
+
 class Process:
     """A program in the background with its output in a file."""
 
@@ -264,25 +291,8 @@ class Process:
         self.popen.send_signal(number)
 
     def end(self, number, seconds):
-        """Sends a signal that ends the program, waits for that and returns the exit code.
-
-        TSan's runtime keeps a signal back until the program calls into it, and now and then forgets
-        one that came just before epoll_wait: to such a build it is sent again."""
-        again_s = 2 if "thread" in os.environ.get("WARREN_SANITIZE", "") else seconds * wait.SLOW
-        self.signal(number)
-        sent = time.monotonic()
-
-        def ended():
-            nonlocal sent
-            if not self.running():
-                return True
-            if time.monotonic() > sent + again_s:
-                self.signal(number)
-                sent = time.monotonic()
-            return False
-
-        wait.until(ended, seconds, "end of %s by signal %d" % (self.label, number))
-        return self.popen.returncode
+        """Sends a signal that ends the program, waits for that and returns the exit code."""
+        return end(self.popen, number, seconds, self.label)
 
     def cpu_s(self):
         """User plus system seconds so far."""

@@ -23,14 +23,18 @@ def until(condition, seconds, what, step_s=STEP_S):
     """Polls until 'condition()' is true and returns its value; fails after 'seconds' naming
     'what'."""
     end = deadline(seconds)
+    latest = end + 2 * seconds * SLOW
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() >= end:
+        before = time.monotonic()
+        if before >= min(end, latest):
             raise AssertionError("not within %g s: %s (last value: %r)"
                                  % (seconds * SLOW, what, value))
         time.sleep(step_s)
+        # while we did not run, the program may not have run either: that time does not count
+        end += max(0.0, time.monotonic() - before - 2 * step_s)
 
 
 def steady(condition, seconds, what, step_s=STEP_S):
@@ -39,3 +43,17 @@ def steady(condition, seconds, what, step_s=STEP_S):
     while time.monotonic() < end:
         assert condition(), "ceased to hold: " + what
         time.sleep(step_s)
+
+
+def unless_stalled(seconds, attempt, times=3):
+    """Runs 'attempt', which races one of the protocol's own timers, and returns its value. If it
+    fails after more than 'seconds' the machine has stalled, the timer won, and it is tried again;
+    a failure before that is one. 'attempt' starts from scratch each time."""
+    for turn in range(times):
+        begun = time.monotonic()
+        try:
+            return attempt()
+        except (AssertionError, OSError):
+            if turn + 1 == times or time.monotonic() - begun <= seconds:
+                raise
+    return None
