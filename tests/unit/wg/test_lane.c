@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two machines, each with a control thread and two lanes, that talk through queues in memory while
+ * sessions are renewed, peers come and go and prefixes move. Goal: no counter is used twice, no
+ * packet arrives twice, none is lost without being counted, and (with a thread sanitizer) nothing
+ * is read while it is written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/bytes.h"
+#include "base/rand.h"
+#include "crypto/crypto.h"
+#include "wg/lane.h"
+
+enum {
+    LANES = 2,
+    BATCH = 16,
+    PER_LANE = 6000, /* packets that each lane sends at least */
+    SEQUENCE_MAX = 1 << 20,
+    RENEWALS = 12, /* sessions that each side has to see */
+    INBOX = 4096,
+    ITEM_SIZE = 256,
+    ASKS = 2048,
+    STEP_MS = 500, /* virtual time between two turns of a control thread */
+};
+
+struct item {
+    size_t size;
+    uint8_t bytes[ITEM_SIZE];
+};
+
+struct inbox {
+    pthread_mutex_t lock;
+    uint32_t first;
+    uint32_t count;
+    struct item items[INBOX];
+};
+
+struct asked {
+    struct wrn_wg_ask ask;
+    struct wrn_path path;
+    struct item item;
+};
+
+struct side;
+
+struct worker {
+    struct side *side;
+    uint32_t number;
+    struct wrn_wg_lane *lane;
+    struct wrn_crypto *crypto;
+    _Atomic uint64_t calls; /* odd: inside one */
+    uint64_t next_sequence;
+    struct wrn_prng prng;
+    pthread_t thread;
+};
+
+struct side {
+    struct side *other;
+    struct wrn_wg *wg;
+    struct wrn_crypto *crypto;
+    void *memory;
+    struct wrn_prng prng;
+    struct wrn_endpoint endpoint;
+    uint8_t public_key[32];
+    uint8_t net; /* inner addresses are 10.net.0.0/16 */
+    wrn_handle peer;
+    struct inbox inbox;
+    pthread_mutex_t asks_lock;
+    uint32_t asks_count;
+    struct asked asks[ASKS];
+    _Atomic bool asks_lost;
+    _Atomic uint64_t lost; /* data that found an inbox full */
+    _Atomic uint32_t renewals;
+    struct worker worker[LANES];
+    _Atomic uint8_t *seen; /* of the other side's lanes: one byte a sequence number */
+    _Atomic uint64_t delivered;
+    struct wrn_wg_out out;
+    pthread_t control;
+};
+
+static _Atomic uint64_t clock_ns;
+static _Atomic bool stop_lanes;
+static _Atomic bool stop_controls;
+
+static struct wrn_now now(void) {
+    uint64_t ns = atomic_load(&clock_ns);
+    return (struct wrn_now){{ns},
+                            {(int64_t)(1700000000 + ns / WRN_S(1)), (uint32_t)(ns % WRN_S(1))}};
+}
+
+/* Waits until every lane has left the call that it may be in. */
+static void quiesce(void *ctx) {
+    struct side *side = ctx;
+    for (uint32_t i = 0; i < LANES; i++) {
+        uint64_t calls = atomic_load(&side->worker[i].calls);
+        while (calls % 2 != 0 && atomic_load(&side->worker[i].calls) == calls) {
+            sched_yield();
+        }
+    }
+}
+
+static void post(struct side *to, const uint8_t *bytes, size_t size) {
+    struct inbox *inbox = &to->inbox;
+    WRN_ASSERT(size <= ITEM_SIZE);
+    pthread_mutex_lock(&inbox->lock);
+    if (inbox->count < INBOX) {
+        struct item *item = &inbox->items[(inbox->first + inbox->count++) % INBOX];
+        item->size = size;
+        memcpy(item->bytes, bytes, size);
+    } else {
+        atomic_fetch_add(&to->other->lost, 1);
+    }
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+static size_t collect(struct side *side, struct item items[BATCH]) {
+    struct inbox *inbox = &side->inbox;
+    size_t count = 0;
+    pthread_mutex_lock(&inbox->lock);
+    for (; count < BATCH && inbox->count > 0; count++, inbox->count--) {
+        items[count] = inbox->items[inbox->first];
+        inbox->first = (inbox->first + 1) % INBOX;
+    }
+    pthread_mutex_unlock(&inbox->lock);
+    return count;
+}
+
+static bool is_crowded(struct side *side) {
+    pthread_mutex_lock(&side->inbox.lock);
+    bool crowded = side->inbox.count > INBOX / 2;
+    pthread_mutex_unlock(&side->inbox.lock);
+    return crowded;
+}
+
+static void ask(struct worker *worker, const struct wrn_wg_ask *ask, const uint8_t *bytes,
+                size_t size, const struct wrn_path *path) {
+    struct side *side = worker->side;
+    pthread_mutex_lock(&side->asks_lock);
+    bool fits = side->asks_count < ASKS;
+    if (fits) {
+        struct asked *asked = &side->asks[side->asks_count++];
+        asked->ask = *ask;
+        asked->path = *path;
+        asked->item.size = size;
+        memcpy(asked->item.bytes, bytes, size);
+    }
+    pthread_mutex_unlock(&side->asks_lock);
+    if (!fits && ask->kind == WRN_WG_ASK_PACKET) {
+        wrn_wg_lane_lost(worker->lane, ask->peer);
+    } else if (!fits) {
+        atomic_store(&side->asks_lost, true);
+    }
+}
+
+static void write_packet(struct worker *worker, uint8_t *p) {
+    struct side *side = worker->side;
+    memset(p, 0, 40);
+    p[0] = 0x45;
+    wrn_store_be16(p + 2, 40);
+    memcpy(p + 12, (uint8_t[]){10, side->net, 0, (uint8_t)worker->number}, 4);
+    memcpy(p + 16, (uint8_t[]){10, side->other->net, 0, 1}, 4);
+    wrn_store_be64(p + 24, worker->next_sequence++);
+    p[32] = (uint8_t)worker->number;
+}
+
+static void send_some(struct worker *worker) {
+    static const struct wrn_path nowhere;
+    uint8_t buffer[BATCH][WRN_WG_HEADROOM + 64 + WRN_WG_TAILROOM];
+    struct wrn_wg_packet batch[BATCH];
+    struct wrn_wg_asks asks;
+    size_t count = 1 + wrn_rand_below(wrn_prng_rand(&worker->prng), BATCH);
+    for (size_t i = 0; i < count; i++) {
+        batch[i] = (struct wrn_wg_packet){.bytes = buffer[i] + WRN_WG_HEADROOM, .size = 40};
+        write_packet(worker, batch[i].bytes);
+    }
+    atomic_fetch_add(&worker->calls, 1);
+    wrn_wg_lane_packets(worker->lane, now().mono, batch, count, &asks);
+    atomic_fetch_add(&worker->calls, 1);
+    for (size_t i = 0; i < count; i++) {
+        if (batch[i].datagram_size > 0) {
+            post(worker->side->other, batch[i].datagram, batch[i].datagram_size);
+        }
+    }
+    for (uint32_t i = 0; i < asks.count; i++) {
+        const struct wrn_wg_packet *packet = &batch[asks.items[i].index];
+        bool has_packet = asks.items[i].kind == WRN_WG_ASK_PACKET;
+        ask(worker, &asks.items[i], packet->bytes, has_packet ? packet->size : 0, &nowhere);
+    }
+}
+
+static void take_in(struct worker *worker, const struct wrn_wg_datagram *datagram) {
+    struct side *side = worker->side;
+    const uint8_t *p = datagram->packet;
+    uint64_t sequence = wrn_load_be64(p + 24);
+    WRN_ASSERT(datagram->packet_size == 40 && p[13] == side->other->net && p[32] < LANES);
+    WRN_ASSERT(sequence < SEQUENCE_MAX);
+    uint8_t before = atomic_fetch_add(&side->seen[p[32] * SEQUENCE_MAX + sequence], 1);
+    WRN_ASSERT(before == 0); /* nothing arrives twice */
+    atomic_fetch_add(&side->delivered, 1);
+}
+
+static size_t receive_some(struct worker *worker) {
+    struct item items[BATCH];
+    struct wrn_wg_datagram batch[BATCH];
+    struct wrn_wg_asks asks;
+    size_t count = collect(worker->side, items);
+    for (size_t i = 0; i < count; i++) {
+        batch[i] = (struct wrn_wg_datagram){.bytes = items[i].bytes, .size = items[i].size};
+        batch[i].path.remote = worker->side->other->endpoint;
+        /* the other side moves all the time */
+        batch[i].path.remote.port = (uint16_t)(batch[i].path.remote.port + worker->number);
+    }
+    if (count == 0) {
+        return 0;
+    }
+    atomic_fetch_add(&worker->calls, 1);
+    wrn_wg_lane_datagrams(worker->lane, now().mono, batch, count, &asks);
+    atomic_fetch_add(&worker->calls, 1);
+    for (size_t i = 0; i < count; i++) {
+        if (batch[i].packet_size > 0) {
+            take_in(worker, &batch[i]);
+        }
+    }
+    for (uint32_t i = 0; i < asks.count; i++) {
+        const struct wrn_wg_datagram *d = &batch[asks.items[i].index];
+        bool has_bytes = asks.items[i].kind == WRN_WG_ASK_DATAGRAM;
+        ask(worker, &asks.items[i], d->bytes, has_bytes ? d->size : 0, &d->path);
+    }
+    return count;
+}
+
+static void *run_worker(void *arg) {
+    struct worker *worker = arg;
+    while (!atomic_load(&stop_lanes)) {
+        if (!is_crowded(worker->side->other) && worker->next_sequence + BATCH < SEQUENCE_MAX) {
+            send_some(worker);
+        }
+        if (receive_some(worker) == 0) {
+            sched_yield();
+        }
+    }
+    return NULL;
+}
+
+/* Performs what an input of the control thread led to. */
+static void settle(struct side *side) {
+    uint8_t buffer[BATCH][WRN_WG_HEADROOM + 64 + WRN_WG_TAILROOM];
+    struct wrn_wg_packet batch[BATCH];
+    size_t count;
+    do {
+        for (size_t i = 0; i < BATCH; i++) {
+            batch[i] = (struct wrn_wg_packet){.bytes = buffer[i] + WRN_WG_HEADROOM, .size = 64};
+        }
+        count = wrn_wg_pull_staged(side->wg, now(), batch, BATCH, &side->out);
+        for (uint32_t i = 0; i < side->out.message_count; i++) {
+            post(side->other, side->out.messages[i].bytes, side->out.messages[i].size);
+        }
+        for (uint32_t i = 0; i < side->out.event_count; i++) {
+            if (side->out.events[i].kind == WRN_WG_EVENT_SESSION_STARTED) {
+                atomic_fetch_add(&side->renewals, 1);
+            }
+        }
+        side->out.message_count = 0;
+        side->out.event_count = 0;
+        for (size_t i = 0; i < count; i++) {
+            post(side->other, batch[i].datagram, batch[i].datagram_size);
+        }
+    } while (count > 0);
+}
+
+static void perform(struct side *side, struct asked *asked) {
+    struct wrn_wg_datagram datagram = {
+        .bytes = asked->item.bytes, .size = asked->item.size, .path = asked->path};
+    if (asked->ask.kind == WRN_WG_ASK_PACKET) {
+        wrn_span packet = {asked->item.bytes, asked->item.size};
+        wrn_wg_take_packet(side->wg, now(), asked->ask.peer, packet, &side->out);
+    } else if (asked->ask.kind == WRN_WG_ASK_DATAGRAM) {
+        (void)wrn_wg_take_datagram(side->wg, now(), &datagram, &side->out);
+    } else {
+        wrn_wg_take_ask(side->wg, now(), &asked->ask, &asked->path, &side->out);
+    }
+    settle(side);
+}
+
+static void perform_asks(struct side *side) {
+    static _Thread_local struct asked taken[ASKS];
+    pthread_mutex_lock(&side->asks_lock);
+    uint32_t count = side->asks_count;
+    memcpy(taken, side->asks, count * sizeof *taken);
+    side->asks_count = 0;
+    pthread_mutex_unlock(&side->asks_lock);
+    for (uint32_t i = 0; i < count; i++) {
+        perform(side, &taken[i]);
+    }
+    if (atomic_exchange(&side->asks_lost, false)) {
+        wrn_wg_asks_lost(side->wg);
+    }
+}
+
+/* A peer that nobody answers for appears with prefixes around the ones in use, or goes. */
+static void change_something(struct side *side, wrn_handle *stranger) {
+    uint32_t dice = wrn_rand_below(wrn_prng_rand(&side->prng), 8);
+    struct wrn_prefix prefix = {.ip = {{10}, WRN_FAMILY_IPV4},
+                                .length_bits = (uint8_t)(8 + dice / 2)};
+    if (wrn_rand_below(wrn_prng_rand(&side->prng), 2) == 0) { /* not where the packets go */
+        prefix.ip.bytes[1] = side->other->net;
+        prefix.ip.bytes[2] = 0x80;
+        prefix.length_bits = (uint8_t)(17 + dice / 2);
+    }
+    if (wrn_handle_equal(*stranger, WRN_HANDLE_NONE)) {
+        uint8_t key[32];
+        wrn_rand_fill(wrn_prng_rand(&side->prng), key, sizeof key);
+        assert_int_equal(wrn_wg_peer_add(side->wg, now(), key, stranger), 0);
+    }
+    if (dice % 2 == 0) {
+        int error = wrn_wg_peer_allow(side->wg, *stranger, &prefix);
+        assert_true(error == 0 || error == WRN_ERR_FULL);
+    } else {
+        wrn_wg_peer_disallow(side->wg, *stranger, &prefix);
+    }
+    if (dice == 7) {
+        wrn_wg_peer_remove(side->wg, *stranger);
+        *stranger = WRN_HANDLE_NONE;
+    } else if (dice == 6) {
+        wrn_wg_peer_set_endpoint(side->wg, side->peer, &side->other->endpoint);
+    } else if (dice == 5) {
+        wrn_wg_peer_set_keepalive(side->wg, now(), side->peer,
+                                  (uint16_t)wrn_rand_below(wrn_prng_rand(&side->prng), 30));
+    }
+}
+
+static void *run_control(void *arg) {
+    struct side *side = arg;
+    wrn_handle stranger = WRN_HANDLE_NONE;
+    while (!atomic_load(&stop_controls)) {
+        perform_asks(side);
+        if (wrn_mono_reached(now().mono, wrn_wg_due(side->wg))) {
+            wrn_wg_on_time(side->wg, now(), &side->out);
+            settle(side);
+        }
+        if (!atomic_load(&stop_lanes)) {
+            change_something(side, &stranger);
+            atomic_fetch_add(&clock_ns, WRN_MS(STEP_MS));
+        }
+        wrn_wg_reclaim(side->wg);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void create(struct side *side, uint8_t net, struct side *other) {
+    struct wrn_wg_options options = {
+        .peers_max = 4,
+        .prefixes_max = 8,
+        .staged_max_bytes = 4 << 20,
+        .handshakes_per_s = 100000,
+        .quiesce = quiesce,
+        .quiesce_ctx = side,
+    };
+    uint8_t key[32];
+    side->other = other;
+    side->net = net;
+    side->endpoint = (struct wrn_endpoint){.ip = {{192, 0, 2, net}, WRN_FAMILY_IPV4}, .port = net};
+    wrn_prng_init(&side->prng, 7, net);
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &side->crypto), 0);
+    pthread_mutex_init(&side->inbox.lock, NULL);
+    pthread_mutex_init(&side->asks_lock, NULL);
+    side->seen = calloc(LANES, SEQUENCE_MAX);
+    side->memory = aligned_alloc(64, wrn_align_up(wrn_wg_memory_size(&options), 64));
+    assert_non_null(side->memory);
+    memset(side->memory, 0, wrn_wg_memory_size(&options));
+    side->wg = wrn_wg_init(side->memory, &options, side->crypto, wrn_prng_rand(&side->prng));
+    wrn_rand_fill(wrn_prng_rand(&side->prng), key, sizeof key);
+    assert_true(wrn_x25519_public(side->crypto, key, side->public_key));
+    assert_int_equal(wrn_wg_set_private_key(side->wg, now(), key), 0);
+    for (uint32_t i = 0; i < LANES; i++) {
+        struct worker *worker = &side->worker[i];
+        worker->side = side;
+        worker->number = i;
+        wrn_prng_init(&worker->prng, net, i);
+        assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &worker->crypto), 0);
+        void *memory = aligned_alloc(64, wrn_align_up(wrn_wg_lane_size(), 64));
+        assert_non_null(memory);
+        memset(memory, 0, wrn_wg_lane_size());
+        worker->lane = wrn_wg_lane_init(memory, side->wg, worker->crypto);
+    }
+}
+
+static void introduce(struct side *side) {
+    struct wrn_prefix inner = {.ip = {{10, side->other->net}, WRN_FAMILY_IPV4}, .length_bits = 16};
+    wrn_wg_set_up(side->wg, now(), true, &side->out);
+    assert_int_equal(wrn_wg_peer_add(side->wg, now(), side->other->public_key, &side->peer), 0);
+    assert_int_equal(wrn_wg_peer_allow(side->wg, side->peer, &inner), 0);
+    wrn_wg_peer_set_endpoint(side->wg, side->peer, &side->other->endpoint);
+}
+
+static void destroy(struct side *side) {
+    for (uint32_t i = 0; i < LANES; i++) {
+        struct wrn_wg_lane *lane = side->worker[i].lane;
+        wrn_wg_lane_finish(lane);
+        free(lane);
+        wrn_crypto_destroy(side->worker[i].crypto);
+    }
+    wrn_wg_finish(side->wg);
+    wrn_crypto_destroy(side->crypto);
+    free(side->memory);
+    free((void *)(uintptr_t)side->seen);
+    free(side);
+}
+
+static bool is_done(const struct side *side) {
+    return atomic_load(&side->renewals) >= RENEWALS &&
+           atomic_load(&side->delivered) >= (uint64_t)LANES * PER_LANE;
+}
+
+/* Everything that was sent has arrived once or stands in a counter. */
+static void check_account(struct side *from) {
+    uint64_t mine[WRN_DROP_COUNT];
+    uint64_t theirs[WRN_DROP_COUNT];
+    uint64_t sent = 0;
+    uint64_t dropped = atomic_load(&from->lost);
+    wrn_wg_drops(from->wg, mine);
+    wrn_wg_drops(from->other->wg, theirs);
+    for (uint32_t i = 0; i < LANES; i++) {
+        sent += from->worker[i].next_sequence;
+    }
+    for (size_t i = 0; i < WRN_DROP_COUNT; i++) {
+        dropped += mine[i] + theirs[i];
+    }
+    uint64_t delivered = atomic_load(&from->other->delivered);
+    print_message("# sent %llu, delivered %llu, drops counted %llu, sessions %u\n",
+                  (unsigned long long)sent, (unsigned long long)delivered,
+                  (unsigned long long)dropped, atomic_load(&from->renewals));
+    assert_true(delivered <= sent && sent - delivered <= dropped);
+    assert_int_equal(theirs[WRN_DROP_REPLAY], 0); /* no counter was used twice */
+    assert_int_equal(theirs[WRN_DROP_BAD_TAG], 0);
+    assert_int_equal(mine[WRN_DROP_NO_ROUTE], 0);
+    assert_int_equal(theirs[WRN_DROP_WRONG_SOURCE], 0);
+}
+
+static void threads_share_a_machine(void **state) {
+    (void)state;
+    struct side *sides[2] = {calloc(1, sizeof(struct side)), calloc(1, sizeof(struct side))};
+    assert_true(sides[0] != NULL && sides[1] != NULL);
+    atomic_store(&clock_ns, WRN_S(1000));
+    for (size_t i = 0; i < 2; i++) {
+        create(sides[i], (uint8_t)(i + 1), sides[1 - i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        introduce(sides[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&sides[i]->control, NULL, run_control, sides[i]), 0);
+        for (uint32_t j = 0; j < LANES; j++) {
+            struct worker *worker = &sides[i]->worker[j];
+            assert_int_equal(pthread_create(&worker->thread, NULL, run_worker, worker), 0);
+        }
+    }
+    while (!is_done(sides[0]) || !is_done(sides[1])) {
+        sched_yield();
+    }
+    atomic_store(&stop_lanes, true);
+    for (size_t i = 0; i < 2; i++) {
+        for (uint32_t j = 0; j < LANES; j++) {
+            pthread_join(sides[i]->worker[j].thread, NULL);
+        }
+    }
+    atomic_store(&stop_controls, true);
+    pthread_join(sides[0]->control, NULL);
+    pthread_join(sides[1]->control, NULL);
+    size_t moved;
+    do { /* what is still on its way */
+        moved = 0;
+        for (size_t i = 0; i < 2; i++) {
+            moved += receive_some(&sides[i]->worker[0]) + sides[i]->asks_count;
+            perform_asks(sides[i]);
+            wrn_wg_reclaim(sides[i]->wg);
+        }
+    } while (moved > 0);
+    check_account(sides[0]);
+    check_account(sides[1]);
+    destroy(sides[0]);
+    destroy(sides[1]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_share_a_machine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
