@@ -26,9 +26,7 @@ enum {
 static_assert((int)PACKET_AT >= (int)WRN_WG_HEADROOM, "the header fits before the packet");
 static_assert((int)PACKET_AT + (int)WRN_WG_PACKET_MAX + (int)WRN_WG_TAILROOM <= (int)BUFFER_STRIDE,
               "packets fit");
-static_assert((int)WRN_PUMP_BATCH <= (int)WRN_UDP_BATCH_MAX &&
-                  (int)WRN_PUMP_BATCH <= (int)WRN_TUN_BATCH_MAX,
-              "a batch goes through in one piece");
+static_assert((int)WRN_PUMP_BATCH <= (int)WRN_UDP_BATCH_MAX, "a batch goes through in one piece");
 
 static uint8_t *packet_buffer(const struct wrn_pump *pump, size_t index);
 static uint8_t *datagram_buffer(const struct wrn_pump *pump, size_t index);
@@ -42,7 +40,7 @@ static size_t take_datagrams(struct wrn_pump *pump, size_t count);
 static int deliver(struct wrn_pump *pump, size_t count);
 
 int wrn_pump_init(struct wrn_pump *pump, struct wrn_wg *wg, const struct wrn_tun *tun,
-                  const struct wrn_udp *udp, struct wrn_route *route, struct wrn_log *log) {
+                  struct wrn_udp *udp, struct wrn_route *route, struct wrn_log *log) {
     void *buffers = NULL;
     *pump = (struct wrn_pump){.wg = wg, .tun = tun, .udp = udp, .route = route, .log = log};
     int error = wrn_memory_map(BUFFERS_SIZE, &buffers);
@@ -67,21 +65,26 @@ void wrn_pump_finish(struct wrn_pump *pump) {
 
 int wrn_pump_from_tun(struct wrn_pump *pump) {
     size_t count = 0;
-    for (size_t i = 0; i < WRN_PUMP_BATCH; i++) {
-        pump->parts[i] = (struct iovec){packet_buffer(pump, i), WRN_WG_PACKET_MAX};
+    while (count < WRN_PUMP_BATCH) {
+        uint8_t header[WRN_TUN_HEADER_SIZE]; /* offloads are off: it says nothing */
+        uint8_t *bytes = packet_buffer(pump, count);
+        struct iovec parts[2] = {{0}, {bytes, WRN_WG_PACKET_MAX}};
+        ssize_t got = wrn_tun_read(pump->tun, parts, 2, header);
+        if (got < 0) {
+            return (int)got;
+        }
+        if (got == 0) {
+            break;
+        }
+        pump->packets[count++] = (struct wrn_wg_packet){.bytes = bytes, .size = (size_t)got};
     }
-    int error = wrn_tun_read(pump->tun, pump->parts, WRN_PUMP_BATCH, &count);
-    if (error != 0 || count == 0) {
-        return error;
-    }
-    for (size_t i = 0; i < count; i++) {
-        pump->packets[i] = (struct wrn_wg_packet){.bytes = pump->parts[i].iov_base,
-                                                  .size = pump->parts[i].iov_len};
+    if (count == 0) {
+        return 0;
     }
     struct wrn_now now = wrn_clock_read();
     wrn_wg_on_packets(pump->wg, now, pump->packets, count, pump->out);
     send_packets(pump, now.mono, count);
-    error = answer_unreachable(pump, now.mono, count);
+    int error = answer_unreachable(pump, now.mono, count);
     wrn_pump_settle(pump, now);
     return error != 0 ? error : count == WRN_PUMP_BATCH;
 }
@@ -159,15 +162,13 @@ static int answer_unreachable(struct wrn_pump *pump, wrn_mono now, size_t count)
             continue;
         }
         uint8_t text[WRN_UNREACHABLE_SIZE];
-        size_t refused = 0;
-        struct iovec answer = {text, wrn_unreachable(packet->bytes, packet->size, text)};
-        if (answer.iov_len == 0) {
+        struct iovec answer[2] = {{0}, {text, wrn_unreachable(packet->bytes, packet->size, text)}};
+        if (answer[1].iov_len == 0) {
             continue;
         }
         pump->answers_left--;
-        int error = wrn_tun_write(pump->tun, &answer, 1, &refused); /* refused: never mind */
-        if (error != 0) {
-            return error;
+        if (wrn_tun_write(pump->tun, answer, 2, NULL) == -ENODEV) { /* refused: never mind */
+            return -ENODEV;
         }
     }
     return 0;
@@ -272,17 +273,20 @@ static size_t take_datagrams(struct wrn_pump *pump, size_t count) {
 
 /* Writes the inner packets of the first 'count' datagrams to the host. Returns 0 or -ENODEV. */
 static int deliver(struct wrn_pump *pump, size_t count) {
-    size_t ready = 0;
-    size_t refused = 0;
+    uint64_t refused = 0;
     for (size_t i = 0; i < count; i++) {
-        if (pump->datagrams[i].packet_size > 0) {
-            pump->parts[ready++] =
-                (struct iovec){pump->datagrams[i].packet, pump->datagrams[i].packet_size};
+        struct iovec packet[2] = {{0}, {pump->datagrams[i].packet, pump->datagrams[i].packet_size}};
+        if (packet[1].iov_len == 0) {
+            continue;
         }
+        int error = wrn_tun_write(pump->tun, packet, 2, NULL);
+        if (error == -ENODEV) {
+            return error;
+        }
+        refused += error != 0;
     }
-    int error = wrn_tun_write(pump->tun, pump->parts, ready, &refused);
-    if (error == 0 && refused > 0) {
+    if (refused > 0) {
         wrn_wg_count_drop(pump->wg, WRN_DROP_TUN_REFUSED, refused);
     }
-    return error;
+    return 0;
 }

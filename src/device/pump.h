@@ -13,7 +13,7 @@ enum { WRN_PUMP_BATCH = WRN_WG_BATCH_MAX };
 struct wrn_pump {
     struct wrn_wg *wg;
     const struct wrn_tun *tun;
-    const struct wrn_udp *udp;
+    struct wrn_udp *udp;
     struct wrn_route *route;
     struct wrn_log *log;
     struct wrn_wg_out *out;
@@ -24,16 +24,14 @@ struct wrn_pump {
     struct wrn_udp_received received[WRN_PUMP_BATCH];
     struct wrn_udp_sending sending[WRN_PUMP_BATCH];
     wrn_handle receivers[WRN_PUMP_BATCH]; /* whose packet 'sending' holds */
-    struct iovec parts[WRN_PUMP_BATCH];
-    wrn_mono answers_refilled; /* state of the limit on ICMP answers */
+    wrn_mono answers_refilled;            /* state of the limit on ICMP answers */
     uint32_t answers_left;
 };
 
 /* Gets the buffers and connects the ends, which must outlive the pump and may change in place.
  * Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_pump_init(struct wrn_pump *pump, struct wrn_wg *wg, const struct wrn_tun *tun,
-                                const struct wrn_udp *udp, struct wrn_route *route,
-                                struct wrn_log *log);
+                                struct wrn_udp *udp, struct wrn_route *route, struct wrn_log *log);
 
 /* Wipes and frees the buffers. A zeroed pump is fine. */
 void wrn_pump_finish(struct wrn_pump *pump);

@@ -1,31 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two UDP sockets (IPv4 and IPv6) behind one port: datagrams in batches, each with the
- * addresses of both ends and its DS field. Looks into no datagram. */
+/* UDP sockets (IPv4 and IPv6) behind one port, alone or as a group of such pairs: datagrams in
+ * batches, each with the addresses of both ends and its DS field, runs of them as one message where
+ * the kernel can. Looks into no datagram. */
 #pragma once
 #include "base/address.h"
 
-enum { WRN_UDP_BATCH_MAX = 128 }; /* datagrams a call */
+enum {
+    WRN_UDP_BATCH_MAX = 128,   /* datagrams a send call, messages a receive call */
+    WRN_UDP_SEGMENTS_MAX = 64, /* datagrams a message: what every kernel with UDP_SEGMENT takes */
+};
+
+/* Bits: what the kernel does for many datagrams at once. */
+enum {
+    WRN_UDP_GSO = 1 << 0, /* cutting up what we send (UDP_SEGMENT) */
+    WRN_UDP_GRO = 1 << 1, /* joining what we receive (UDP_GRO) */
+    WRN_UDP_OFFLOADS_ALL = 3,
+};
 
 struct wrn_udp {
     int fd4; /* -1: the machine has no IPv4, or closed */
     int fd6;
     uint16_t port; /* host byte order */
     uint32_t mark; /* firewall mark on what we send, 0: none */
+    /* WRN_UDP_*: in use. wrn_udp_send takes GSO out of it when the kernel refuses it. */
+    uint32_t offloads;
 };
 
 /* Sockets that are not there. */
 #define WRN_UDP_NONE ((struct wrn_udp){.fd4 = -1, .fd6 = -1})
 
-/* Room for the system calls' arguments, about 50 kB; made once. */
+/* Room for the system calls' arguments, about 60 kB of which as much becomes resident as the batches
+ * are long; made once a thread. Remembers where large messages were refused. */
 struct wrn_udp_scratch;
 
-/* One datagram that came in. */
+/* Datagrams of one sender that came in as one message: a single one without GRO. */
 struct wrn_udp_received {
-    uint8_t *bytes; /* in: where to */
-    size_t size;    /* in: room there; out: bytes of the payload */
+    uint8_t *bytes;      /* in: where to */
+    size_t size;         /* in: room there, 65,535 bytes with GRO; out: bytes of all datagrams */
+    size_t segment_size; /* out: bytes of each but the last; = size if there is only one */
     struct wrn_path path;
-    uint8_t ecn;    /* of the outer header */
-    bool truncated; /* it was larger than the room: useless */
+    uint8_t ecn;    /* of the outer headers */
+    bool truncated; /* larger than the room: useless */
 };
 
 /* One datagram to send. */
@@ -42,10 +57,18 @@ struct wrn_udp_sending {
 WRN_NODISCARD int wrn_udp_scratch_create(struct wrn_udp_scratch **ret_scratch);
 
 /* Opens both sockets on 'port', or on one that is free for both families if it is 0, and marks
- * them. A family that the machine does not have is left out. Returns 0, or -EADDRINUSE, -EACCES (a
- * port below 1024), -EPERM (the mark needs CAP_NET_ADMIN), -EAFNOSUPPORT (neither family), or
+ * them; offloads are off. No other program can have the port beside us, not with SO_REUSEPORT
+ * either. A family that the machine does not have is left out. Returns 0, or -EADDRINUSE, -EACCES
+ * (a port below 1024), -EPERM (the mark needs CAP_NET_ADMIN), -EAFNOSUPPORT (neither family), or
  * another -errno. */
 WRN_NODISCARD int wrn_udp_open(uint16_t port, uint32_t mark, struct wrn_udp *ret_udp);
+
+/* Opens another pair of sockets on the port of 'first', in one SO_REUSEPORT group with it, with the
+ * same mark and offloads: the kernel spreads flows (both ends' addresses and ports) over the pairs,
+ * each flow always to the same one while the group stays as it is. Families that 'first' lacks are
+ * left out. From here on a program of the same user could join as well if it sets SO_REUSEPORT
+ * before it binds; without it, or as another user, it gets EADDRINUSE. Returns 0 or -errno. */
+WRN_NODISCARD int wrn_udp_join(const struct wrn_udp *first, struct wrn_udp *ret_udp);
 
 /* Closes them. Closed ones are fine. */
 void wrn_udp_close(struct wrn_udp *udp);
@@ -53,12 +76,25 @@ void wrn_udp_close(struct wrn_udp *udp);
 /* Changes the mark. Returns 0 or -EPERM, then the old one stays. */
 WRN_NODISCARD int wrn_udp_set_mark(struct wrn_udp *udp, uint32_t mark);
 
-/* Reads what waits in one socket, at most 'count' (1..WRN_UDP_BATCH_MAX). Returns how many came. */
+/* Switches GRO of the sockets and the use of GSO on or off as 'wanted' (WRN_UDP_*) says, as far as
+ * the kernel has them; at any time. To be called for each pair of a group. What already waits
+ * joined in a socket when GRO goes off arrives as one senseless datagram: read until nothing waits
+ * first. Returns and sets udp->offloads. */
+uint32_t wrn_udp_set_offloads(struct wrn_udp *udp, uint32_t wanted);
+
+/* Reads what waits in one socket, at most 'count' (1..WRN_UDP_BATCH_MAX) messages. Returns how many
+ * came. A message holds datagrams of one flow and one DS field only. */
 size_t wrn_udp_receive(int fd, struct wrn_udp_scratch *scratch, struct wrn_udp_received *batch,
                        size_t count);
 
 /* Sends 'count' (1..WRN_UDP_BATCH_MAX) datagrams, one system call a family unless the kernel
  * refuses some. Waits at most 10 ms where the socket's buffer is full. What the kernel refuses
- * because of its source address is sent again without one. The outcome stands in 'batch'. */
-void wrn_udp_send(const struct wrn_udp *udp, struct wrn_udp_scratch *scratch,
+ * because of its source address is sent again without one. The outcome stands in 'batch'.
+ *
+ * With GSO, neighbours in 'batch' with the same path, DS field and size (the last of a run may be
+ * smaller) travel as one message; they need not be neighbours in memory. A message that is refused
+ * is sent again as single datagrams, in order, none lost or doubled. Where only its datagrams were
+ * too large for the route, they are sent singly to that address for a while; if it is the offload
+ * as such that is refused and the single datagrams pass, GSO is taken out of udp->offloads. */
+void wrn_udp_send(struct wrn_udp *udp, struct wrn_udp_scratch *scratch,
                   struct wrn_udp_sending *batch, size_t count);
