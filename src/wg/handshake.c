@@ -334,7 +334,8 @@ static enum wrn_drop respond(struct wrn_wg *wg, struct wrn_now now, struct wrn_w
     wrn_cookie_add_macs(wg->crypto, &peer->cookie_jar, now.mono, peer->public_key, message->bytes,
                         WRN_WG_RESPONSE_SIZE);
     message->outer_ds = HANDSHAKE_DS;
-    wrn_session_start(session, now.mono, false, received->remote_index, &keys);
+    wrn_session_start(&wg->sessions, wg->crypto, session, now.mono, false, received->remote_index,
+                      &keys);
     wrn_wipe(&keys, sizeof keys);
     wrn_session_set_add(&wg->sessions, &peer->sessions, session, false);
     peer->next_initiation_sent = wrn_mono_add(now.mono, WRN_WG_REKEY_TIMEOUT_NS);
@@ -363,7 +364,8 @@ static enum wrn_drop on_response(struct wrn_wg *wg, struct wrn_now now,
     }
     wrn_wg_learn_path(peer, &datagram->path, out);
     peer->rx_bytes += datagram->size;
-    wrn_session_start(session, now.mono, true, wrn_load_le32(message + WRN_WG_SENDER_AT), &keys);
+    wrn_session_start(&wg->sessions, wg->crypto, session, now.mono, true,
+                      wrn_load_le32(message + WRN_WG_SENDER_AT), &keys);
     wrn_wipe(&keys, sizeof keys);
     peer->pending_session = WRN_HANDLE_NONE; /* the session belongs to the set from here on */
     /* Both began at once if a session of the peer's making waits as NEXT. Each side compares the

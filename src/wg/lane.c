@@ -177,6 +177,7 @@ void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch,
     lane->job_packets[lane->job_count] = index;
     lane->jobs[lane->job_count++] = (struct wrn_aead_job){
         .key = session->keys.send,
+        .expanded = session->expanded_send,
         .cipher = session->keys.cipher,
         .counter = counter,
         .in = packet->bytes,
@@ -311,6 +312,7 @@ static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn
     lane->job_packets[lane->job_count] = index;
     lane->jobs[lane->job_count++] = (struct wrn_aead_job){
         .key = session->keys.receive,
+        .expanded = session->expanded_receive,
         .cipher = session->keys.cipher,
         .counter = counter,
         .in = text,

@@ -2,8 +2,15 @@
 /* Sessions and the places a peer has for them. */
 #include "wg/session.h"
 
-enum { PLACE_MASK = WRN_SESSIONS_MAX - 1 };
+enum {
+    PLACE_MASK = WRN_SESSIONS_MAX - 1,
+    EXPANDED_MAX = 1 << 16, /* sessions with prepared keys: 128 MiB when all are used */
+};
+static_assert((int)WRN_AEAD_EXPANDED_MAX % (int)WRN_AEAD_EXPANDED_ALIGNMENT == 0,
+              "both halves of a slot are aligned");
 
+static void expand_keys(struct wrn_session_table *table, struct wrn_crypto *crypto,
+                        struct wrn_session *session);
 static void set_current(struct wrn_session_set *set, struct wrn_session *session);
 static void retire_current(struct wrn_session_table *table, struct wrn_session_set *set,
                            wrn_mono now);
@@ -12,6 +19,8 @@ void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *a
                             uint32_t capacity) {
     WRN_ASSERT(capacity >= 1 && capacity <= WRN_SESSIONS_MAX);
     wrn_pool_init(&table->pool, arena, capacity, sizeof(struct wrn_session));
+    wrn_pool_init(&table->expanded, arena, capacity < EXPANDED_MAX ? capacity : EXPANDED_MAX,
+                  2 * (size_t)WRN_AEAD_EXPANDED_MAX);
 }
 
 struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle peer,
@@ -33,12 +42,20 @@ void wrn_session_drop(struct wrn_session_table *table, wrn_handle handle) {
     struct wrn_session *session = wrn_pool_get(&table->pool, handle);
     if (session != NULL) {
         atomic_store_explicit(&session->state, WRN_SESSION_DEAD, memory_order_release);
+        if (session->expanded_send != NULL) {
+            wrn_pool_retire(&table->expanded, session->expanded);
+        }
         wrn_pool_retire(&table->pool, handle);
     }
 }
 
 void wrn_session_table_reclaim(struct wrn_session_table *table) {
     wrn_pool_reclaim(&table->pool);
+    wrn_pool_reclaim(&table->expanded);
+}
+
+bool wrn_session_table_has_dropped(const struct wrn_session_table *table) {
+    return wrn_pool_has_retired(&table->pool);
 }
 
 struct wrn_session *wrn_session_get(const struct wrn_session_table *table, wrn_handle handle) {
@@ -61,13 +78,15 @@ struct wrn_session *wrn_session_find_ready(const struct wrn_session_table *table
                : NULL;
 }
 
-void wrn_session_start(struct wrn_session *session, wrn_mono now, bool initiator,
+void wrn_session_start(struct wrn_session_table *table, struct wrn_crypto *crypto,
+                       struct wrn_session *session, wrn_mono now, bool initiator,
                        uint32_t remote_index, const struct wrn_noise_keys *keys) {
     WRN_ASSERT(session->state == WRN_SESSION_HANDSHAKE);
     session->initiator = initiator;
     session->remote_index = remote_index;
     session->born = now;
     session->keys = *keys;
+    expand_keys(table, crypto, session);
     atomic_store_explicit(&session->state, WRN_SESSION_READY, memory_order_release);
 }
 
@@ -115,6 +134,20 @@ void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_s
     for (int i = 0; i < WRN_SESSION_PLACES; i++) {
         wrn_session_drop(table, set->at[i]);
         set->at[i] = WRN_HANDLE_NONE;
+    }
+}
+
+/* Where there is no room for prepared keys the session works without, a little slower. */
+static void expand_keys(struct wrn_session_table *table, struct wrn_crypto *crypto,
+                        struct wrn_session *session) {
+    size_t size = wrn_aead_expanded_size(crypto, session->keys.cipher);
+    uint8_t *expanded = size == 0 ? NULL : wrn_pool_take(&table->expanded, &session->expanded);
+    if (expanded != NULL) {
+        wrn_aead_expand(crypto, session->keys.cipher, session->keys.send, expanded);
+        wrn_aead_expand(crypto, session->keys.cipher, session->keys.receive,
+                        expanded + WRN_AEAD_EXPANDED_MAX);
+        session->expanded_send = expanded;
+        session->expanded_receive = expanded + WRN_AEAD_EXPANDED_MAX;
     }
 }
 

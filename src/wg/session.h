@@ -41,11 +41,15 @@ struct wrn_session {
     _Atomic uint64_t send_counter;               /* of the next packet */
     _Atomic uint64_t next_ask[WRN_SESSION_ASKS]; /* when a lane may ask again for the same thing */
     struct wrn_noise_keys keys;
+    const void *expanded_send; /* made from the keys; NULL: not needed, or no room was left */
+    const void *expanded_receive;
+    wrn_handle expanded; /* the slot that has both */
     struct wrn_replay replay;
 };
 
 struct wrn_session_table {
     struct wrn_pool pool;
+    struct wrn_pool expanded; /* prepared keys of sessions whose cipher gains by them */
 };
 
 /* The sessions that a peer may have. CURRENT sends and receives. NEXT is a responder's new session,
@@ -84,6 +88,9 @@ void wrn_session_drop(struct wrn_session_table *table, wrn_handle session);
  * were dropped. */
 void wrn_session_table_reclaim(struct wrn_session_table *table);
 
+/* Tells whether there are dropped slots. */
+bool wrn_session_table_has_dropped(const struct wrn_session_table *table);
+
 /* Returns the live session of a handle, or NULL. */
 struct wrn_session *wrn_session_get(const struct wrn_session_table *table, wrn_handle session);
 
@@ -94,8 +101,9 @@ struct wrn_session *wrn_session_find(const struct wrn_session_table *table, uint
 struct wrn_session *wrn_session_find_ready(const struct wrn_session_table *table,
                                            uint32_t local_index);
 
-/* Gives a slot its keys: the session is READY from 'now' on. */
-void wrn_session_start(struct wrn_session *session, wrn_mono now, bool initiator,
+/* Gives a slot its keys, prepared for 'crypto' if that gains: the session is READY from 'now' on. */
+void wrn_session_start(struct wrn_session_table *table, struct wrn_crypto *crypto,
+                       struct wrn_session *session, wrn_mono now, bool initiator,
                        uint32_t remote_index, const struct wrn_noise_keys *keys);
 
 /* Tells whether a session may still send or receive: it is ready, younger than REJECT-AFTER-TIME

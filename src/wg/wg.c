@@ -79,7 +79,7 @@ void wrn_wg_drops(const struct wrn_wg *wg, uint64_t ret_counts[WRN_DROP_COUNT]) 
 }
 
 void wrn_wg_reclaim(struct wrn_wg *wg) {
-    if (!wrn_pool_has_retired(&wg->peers) && !wrn_pool_has_retired(&wg->sessions.pool) &&
+    if (!wrn_pool_has_retired(&wg->peers) && !wrn_session_table_has_dropped(&wg->sessions) &&
         !wrn_allowed_ips_has_retired(&wg->allowed)) {
         return;
     }
