@@ -8,7 +8,7 @@
 #include "packet/virtio.h"
 
 enum {
-    WRN_COALESCE_MAX = 128, /* packets a call */
+    WRN_COALESCE_MAX = 128,        /* packets a call */
     WRN_COALESCE_SIZE_MAX = 65535, /* bytes of a joined packet, as an IPv4 length has it */
 };
 
@@ -23,16 +23,16 @@ enum {
 /* One packet for the host. */
 struct wrn_coalesced {
     uint8_t header[WRN_VIRTIO_SIZE];
-    uint16_t first_part; /* index in 'parts' */
-    uint16_t part_count; /* first the (changed) first packet, then payloads of the others */
+    uint16_t first_part;   /* index in 'parts' */
+    uint16_t part_count;   /* first the (changed) first packet, then payloads of the others */
     uint16_t packet_count; /* how many of the caller's packets it holds */
 };
 
 struct wrn_coalescer {
     struct wrn_coalesced out[WRN_COALESCE_MAX];
     uint32_t count; /* of 'out' */
-    /* Of each out a free entry comes before its parts, for the header, so that parts[first_part - 1]
-     * onwards can be written in one call. */
+    /* Of each out a free entry comes before its parts, for the header, so that all from
+     * parts[first_part - 1] can be written in one call. */
     struct iovec parts[2 * WRN_COALESCE_MAX];
     /* private: per-packet state, enough to undo */
     struct wrn_coalesce_item {
@@ -47,12 +47,12 @@ struct wrn_coalescer {
 
 /* Joins what can be joined of 'count' (0..WRN_COALESCE_MAX) IP packets, in order; 'allowed' is an
  * OR of WRN_COALESCE_*. Changes headers of first packets in place; the packets must stay where they
- * are until the result was used. The packets may be anything: what is not understood stays alone and
- * untouched, with an all-zero header. An out stands where its first packet stood. */
+ * are until the result was used. The packets may be anything: what is not understood stays alone
+ * and untouched, with an all-zero header. An out stands where its first packet stood. */
 void wrn_coalesce(struct wrn_coalescer *coalescer, const struct iovec *packets, size_t count,
                   uint32_t allowed);
 
-/* Takes out 'index' apart again, because the host refused it: restores its packets and lists them in
- * 'ret_packets' (room for WRN_COALESCE_MAX), in order. Returns how many. */
+/* Takes out 'index' apart again, because the host refused it: restores its packets and lists them
+ * in 'ret_packets' (room for WRN_COALESCE_MAX), in order. Returns how many. */
 size_t wrn_coalesce_undo(struct wrn_coalescer *coalescer, uint32_t index,
                          struct iovec *ret_packets);

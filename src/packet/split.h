@@ -9,7 +9,7 @@
 struct wrn_split {
     const uint8_t *packet;
     size_t size;
-    uint32_t count;       /* segments, 1..65,535; 1: the packet itself, checksum already filled in */
+    uint32_t count; /* segments, 1..65,535; 1: the packet itself, checksum already filled in */
     uint32_t header_size; /* bytes that each segment repeats: IP and TCP or UDP headers */
     uint32_t mss;         /* payload bytes of each segment but the last */
     /* private */
@@ -29,6 +29,7 @@ WRN_NODISCARD int wrn_split_begin(struct wrn_split *split, const struct wrn_virt
 size_t wrn_split_size(const struct wrn_split *split, uint32_t index);
 
 /* Writes segment 'index' of a packet with count > 1 to 'out' (wrn_split_size bytes, not overlapping
- * the packet): IPv4 total length, id (first + index) and header checksum, or IPv6 payload length; TCP
- * sequence, FIN and PSH on the last only, CWR on the first only; UDP length; checksums complete. */
+ * the packet): IPv4 total length, id (first + index) and header checksum, or IPv6 payload length;
+ * TCP sequence, FIN and PSH on the last only, CWR on the first only; UDP length; all
+ * checksums. */
 void wrn_split_write(const struct wrn_split *split, uint32_t index, uint8_t *out);

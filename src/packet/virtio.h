@@ -15,7 +15,7 @@ enum {
     WRN_VIRTIO_GSO_NONE = 0,
     WRN_VIRTIO_GSO_TCP4 = 1,
     WRN_VIRTIO_GSO_TCP6 = 4,
-    WRN_VIRTIO_GSO_UDP = 5,     /* one datagram each segment: USO ("UDP_L4") */
+    WRN_VIRTIO_GSO_UDP = 5,    /* one datagram each segment: USO ("UDP_L4") */
     WRN_VIRTIO_GSO_ECN = 0x80, /* with TCP: the first segment alone carries CWR */
 };
 

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cutting up large packets. Believes nothing of the virtio header that the packet contradicts. */
+#include "packet/split.h"
+
+#include "packet/internal.h"
+
+/* IPv6 headers that may stand before TCP or UDP in a packet to be cut: each segment repeats them.
+ * A fragment header may not: a fragment is not cut up. */
+enum { HOP_BY_HOP = 0, ROUTING = 43, DESTINATION = 60, EXTENSIONS_MAX = 8 };
+
+static int find_l4(struct wrn_split *split, uint8_t *ret_protocol);
+static int find_l4_v4(struct wrn_split *split, uint8_t *ret_protocol);
+static int find_l4_v6(struct wrn_split *split, uint8_t *ret_protocol);
+static int begin_tcp(struct wrn_split *split, const struct wrn_virtio *header, uint8_t *packet);
+static int begin_udp(struct wrn_split *split, const struct wrn_virtio *header);
+static int complete(const struct wrn_virtio *header, uint8_t *packet, size_t size);
+static void write_v4(uint8_t *ip, size_t header_size, size_t size, uint32_t index);
+static void write_tcp(const struct wrn_split *split, uint32_t index, uint8_t *tcp);
+
+int wrn_split_begin(struct wrn_split *split, const struct wrn_virtio *header, uint8_t *packet,
+                    size_t size) {
+    *split = (struct wrn_split){.packet = packet, .size = size, .count = 1, .mss = (uint32_t)size};
+    if (header->gso_type == WRN_VIRTIO_GSO_NONE) {
+        return complete(header, packet, size);
+    }
+    uint8_t protocol = 0;
+    if (header->gso_size == 0 || find_l4(split, &protocol) != 0) {
+        return WRN_ERR_MALFORMED;
+    }
+    bool ecn = (header->gso_type & WRN_VIRTIO_GSO_ECN) != 0;
+    split->kind = (uint8_t)(header->gso_type & ~WRN_VIRTIO_GSO_ECN);
+    bool fits = false;
+    if (split->kind == WRN_VIRTIO_GSO_TCP4 || split->kind == WRN_VIRTIO_GSO_TCP6) {
+        fits = protocol == PROTOCOL_TCP && split->is_v6 == (split->kind == WRN_VIRTIO_GSO_TCP6) &&
+               begin_tcp(split, header, packet) == 0;
+    } else if (split->kind == WRN_VIRTIO_GSO_UDP) {
+        fits = protocol == PROTOCOL_UDP && !ecn && begin_udp(split, header) == 0;
+    }
+    if (!fits) {
+        return WRN_ERR_MALFORMED;
+    }
+    size_t payload = size - split->header_size;
+    if (payload <= header->gso_size) { /* nothing to cut, as Linux has it too */
+        split->mss = (uint32_t)payload;
+        return complete(header, packet, size);
+    }
+    split->mss = header->gso_size;
+    split->count = (uint32_t)((payload + split->mss - 1) / split->mss);
+    return 0;
+}
+
+size_t wrn_split_size(const struct wrn_split *split, uint32_t index) {
+    if (index + 1 < split->count) {
+        return (size_t)split->header_size + split->mss;
+    }
+    return split->size - (size_t)index * split->mss;
+}
+
+void wrn_split_write(const struct wrn_split *split, uint32_t index, uint8_t *out) {
+    WRN_ASSERT(split->count > 1 && index < split->count);
+    bool is_tcp = split->kind != WRN_VIRTIO_GSO_UDP;
+    size_t size = wrn_split_size(split, index);
+    size_t l4_size = size - split->l4_at;
+    size_t l4_header_size = split->header_size - split->l4_at;
+    uint8_t *l4 = out + split->l4_at;
+    uint8_t *checksum = l4 + (is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
+
+    memcpy(out, split->packet, split->header_size);
+    if (split->is_v6) {
+        wrn_store_be16(out + V6_LENGTH, (uint16_t)(size - V6_SIZE));
+    } else {
+        write_v4(out, split->l4_at, size, index);
+    }
+    if (is_tcp) {
+        write_tcp(split, index, l4);
+    } else {
+        wrn_store_be16(l4 + UDP_LENGTH, (uint16_t)l4_size);
+    }
+    /* The field holds the sum of the whole packet's pseudo header, and is summed with the rest;
+     * only the length in it differs. */
+    wrn_sum sum = sum_word((wrn_sum){0}, (uint16_t)l4_size);
+    sum = sum_word(sum, (uint16_t) ~(split->size - split->l4_at));
+    sum = wrn_sum_add(sum, l4, l4_header_size);
+    sum = wrn_sum_copy(sum, out + split->header_size,
+                       split->packet + split->header_size + (size_t)index * split->mss,
+                       size - split->header_size);
+    uint16_t value = wrn_sum_finish(sum);
+    wrn_store_be16(checksum,
+                   value == 0 && !is_tcp ? UINT16_MAX : value); /* RFC 768: 0 means none */
+}
+
+/* Finds the upper header: sets l4_at and is_v6. The packet must be a whole one. */
+static int find_l4(struct wrn_split *split, uint8_t *ret_protocol) {
+    if (split->size >= V4_SIZE_MIN && split->packet[0] >> 4 == 4) {
+        return find_l4_v4(split, ret_protocol);
+    }
+    if (split->size >= V6_SIZE && split->packet[0] >> 4 == 6) {
+        return find_l4_v6(split, ret_protocol);
+    }
+    return WRN_ERR_MALFORMED;
+}
+
+static int find_l4_v4(struct wrn_split *split, uint8_t *ret_protocol) {
+    const uint8_t *ip = split->packet;
+    size_t header_size = (size_t)(ip[0] & 15) * 4;
+    uint16_t fragment = wrn_load_be16(ip + V4_FRAGMENT);
+    if (header_size < V4_SIZE_MIN || header_size > split->size ||
+        wrn_load_be16(ip + V4_LENGTH) != split->size ||
+        (fragment & (V4_MORE_FRAGMENTS | V4_FRAGMENT_OFFSET)) != 0) {
+        return WRN_ERR_MALFORMED;
+    }
+    split->l4_at = (uint16_t)header_size;
+    *ret_protocol = ip[V4_PROTOCOL];
+    return 0;
+}
+
+static int find_l4_v6(struct wrn_split *split, uint8_t *ret_protocol) {
+    const uint8_t *ip = split->packet;
+    if ((size_t)wrn_load_be16(ip + V6_LENGTH) + V6_SIZE != split->size) {
+        return WRN_ERR_MALFORMED;
+    }
+    size_t at = V6_SIZE;
+    uint8_t next = ip[V6_NEXT];
+    for (int i = 0; i < EXTENSIONS_MAX; i++) {
+        if (next != HOP_BY_HOP && next != ROUTING && next != DESTINATION) {
+            break;
+        }
+        if (split->size < at + 8) {
+            return WRN_ERR_MALFORMED;
+        }
+        next = ip[at];
+        at += ((size_t)ip[at + 1] + 1) * 8;
+    }
+    if (at > split->size) {
+        return WRN_ERR_MALFORMED;
+    }
+    split->is_v6 = true;
+    split->l4_at = (uint16_t)at;
+    *ret_protocol = next;
+    return 0;
+}
+
+static int begin_tcp(struct wrn_split *split, const struct wrn_virtio *header, uint8_t *packet) {
+    size_t l4_size = split->size - split->l4_at;
+    uint8_t *tcp = packet + split->l4_at;
+    if (l4_size < TCP_SIZE_MIN) {
+        return WRN_ERR_MALFORMED;
+    }
+    size_t header_size = (size_t)(tcp[TCP_OFFSET] >> 4) * 4;
+    if (header_size < TCP_SIZE_MIN || header_size > l4_size) {
+        return WRN_ERR_MALFORMED;
+    }
+    split->header_size = (uint32_t)(split->l4_at + header_size);
+    if ((header->flags & WRN_VIRTIO_NEEDS_CHECKSUM) != 0) {
+        bool there =
+            header->checksum_start == split->l4_at && header->checksum_offset == TCP_CHECKSUM;
+        return there ? 0 : WRN_ERR_MALFORMED;
+    }
+    /* A device joined segments that it had verified, and left no partial sum: make one, if there
+     * will be segments to use it. */
+    if (l4_size - header_size > header->gso_size) {
+        wrn_sum sum = wrn_sum_add_pseudo((wrn_sum){0}, packet, PROTOCOL_TCP, (uint32_t)l4_size);
+        wrn_store_be16(tcp + TCP_CHECKSUM, (uint16_t)~wrn_sum_finish(sum));
+    }
+    return 0;
+}
+
+/* The sum has to be asked for: without it, a field of 0 could also mean that none is wanted. */
+static int begin_udp(struct wrn_split *split, const struct wrn_virtio *header) {
+    size_t l4_size = split->size - split->l4_at;
+    if (l4_size < UDP_SIZE || wrn_load_be16(split->packet + split->l4_at + UDP_LENGTH) != l4_size ||
+        (header->flags & WRN_VIRTIO_NEEDS_CHECKSUM) == 0 ||
+        header->checksum_start != split->l4_at || header->checksum_offset != UDP_CHECKSUM) {
+        return WRN_ERR_MALFORMED;
+    }
+    split->header_size = (uint32_t)split->l4_at + UDP_SIZE;
+    return 0;
+}
+
+/* Fills in the checksum that is missing, of whatever protocol. 0 becomes its other form, as UDP
+ * needs it and others may have it (RFC 768; RFC 1071). */
+static int complete(const struct wrn_virtio *header, uint8_t *packet, size_t size) {
+    if ((header->flags & WRN_VIRTIO_NEEDS_CHECKSUM) == 0) {
+        return 0;
+    }
+    size_t start = header->checksum_start;
+    size_t field = start + header->checksum_offset;
+    if (start < V4_SIZE_MIN || start > size || field + 2 > size) {
+        return WRN_ERR_MALFORMED;
+    }
+    uint16_t value = wrn_sum_finish(wrn_sum_add((wrn_sum){0}, packet + start, size - start));
+    wrn_store_be16(packet + field, value == 0 ? UINT16_MAX : value);
+    return 0;
+}
+
+static void write_v4(uint8_t *ip, size_t header_size, size_t size, uint32_t index) {
+    wrn_store_be16(ip + V4_LENGTH, (uint16_t)size);
+    wrn_store_be16(ip + V4_ID, (uint16_t)(wrn_load_be16(ip + V4_ID) + index));
+    wrn_store_be16(ip + V4_CHECKSUM, 0);
+    wrn_sum sum = wrn_sum_add((wrn_sum){0}, ip, header_size);
+    wrn_store_be16(ip + V4_CHECKSUM, wrn_sum_finish(sum));
+}
+
+static void write_tcp(const struct wrn_split *split, uint32_t index, uint8_t *tcp) {
+    uint32_t sequence = wrn_load_be32(tcp + TCP_SEQUENCE);
+    wrn_store_be32(tcp + TCP_SEQUENCE, sequence + index * split->mss);
+    if (index > 0) {
+        tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+    }
+    if (index + 1 < split->count) {
+        tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+    }
+}
