@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bench's own tunnel without a cipher: what the kernel and its system calls leave for any tunnel
-in user space. It neither seals nor checks anything, and cuts packets up without looking at them."""
+"""The bench's own tunnel without a cipher: what the kernel and its system calls leave for any
+tunnel in user space. It neither seals nor checks anything, and cuts packets up without looking."""
 
 import time
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tunnel that does nothing: what the host hands over goes to the other end by UDP, in the clear and
- * unchecked, with every offload that the kernel has. It is the bound that the system calls and the
- * kernel set for any tunnel in user space, and good for nothing else: large packets are cut up as
- * bytes, not as TCP, and a lost piece loses all of them. For private namespaces only.
+/* A tunnel that does nothing: what the host hands over goes to the other end by UDP, in the clear
+ * and unchecked, with every offload that the kernel has. It is the bound that the system calls and
+ * the kernel set for any tunnel in user space, and good for nothing else: large packets are cut up
+ * as bytes, not as TCP, and a lost piece loses all of them. For private namespaces only.
  *
  *     null_tunnel INTERFACE LOCAL_ADDRESS REMOTE_ADDRESS PORT
  *
