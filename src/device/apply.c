@@ -91,6 +91,9 @@ static int apply_peer(struct wrn_apply *apply, struct wrn_now now, const struct 
     case WRN_UAPI_PEER_PSK:
         wrn_wg_peer_set_psk(wg, apply->peer, op->key);
         return 0;
+    case WRN_UAPI_PEER_CIPHER:
+        wrn_wg_peer_set_cipher(wg, now, apply->peer, (enum wrn_cipher)op->number, apply->host->out);
+        return 0;
     case WRN_UAPI_PEER_ENDPOINT:
         return set_endpoint(apply, op, reterr_why);
     case WRN_UAPI_PEER_KEEPALIVE:

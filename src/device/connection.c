@@ -23,6 +23,7 @@ enum {
 #define SLICE_NS WRN_MS(1)
 
 static void find_request(struct wrn_connection *c);
+static bool lines_are_fit(struct wrn_connection *c);
 static void refuse_input(struct wrn_connection *c, int error);
 static int get(struct wrn_connection *c, const struct wrn_connection_host *host);
 static void check(struct wrn_connection *c, const struct wrn_connection_host *host);
@@ -107,7 +108,11 @@ int wrn_connection_work(struct wrn_connection *c, const struct wrn_connection_ho
         c->rest = c->body;
         c->line = 1;
         c->reader = (struct wrn_uapi_reader){0};
-        c->writer = (struct wrn_uapi_writer){0};
+        if (!lines_are_fit(c)) {
+            answer(c, -EPROTO);
+            finish_request(c);
+            return 0;
+        }
         c->state = c->request == WRN_UAPI_SET ? WRN_CONNECTION_CHECKING : WRN_CONNECTION_GETTING;
     }
     switch (c->state) {
@@ -177,13 +182,21 @@ static void refuse_input(struct wrn_connection *c, int error) {
     }
 }
 
+/* Tells whether the request may have its lines, as far as that shows before they are read one by
+ * one. Prepares a `get`. */
+static bool lines_are_fit(struct wrn_connection *c) {
+    switch (c->request) {
+    case WRN_UAPI_GET:
+        return wrn_uapi_begin_get(&c->writer, c->body) == 0;
+    case WRN_UAPI_STATS:
+        return c->body.size == 0;
+    default:
+        return true;
+    }
+}
+
 /* Prints as much of an answer as there is room for. The rest follows once that has been read. */
 static int get(struct wrn_connection *c, const struct wrn_connection_host *host) {
-    if (c->body.size > 0) { /* neither `get` nor `stats` takes lines */
-        answer(c, -EPROTO);
-        finish_request(c);
-        return 0;
-    }
     if (c->request == WRN_UAPI_STATS) {
         c->output.size += wrn_uapi_write_stats(wrn_device_wg(host->device), (char *)c->output.bytes,
                                                c->output.capacity);

@@ -237,19 +237,20 @@ static void log_refusal(struct wrn_pump *pump, const struct wrn_udp_sending *ref
 
 static void log_events(struct wrn_pump *pump) {
     const struct wrn_wg_out *out = pump->out;
-    if (pump->log->level < WRN_LOG_VERBOSE) {
-        return;
-    }
     for (uint32_t i = 0; i < out->event_count; i++) {
         const struct wrn_wg_event *event = &out->events[i];
+        enum wrn_log_level level =
+            wrn_wg_event_is_fault(event->kind) ? WRN_LOG_ERROR : WRN_LOG_VERBOSE;
         char name[WRN_PEER_NAME_SIZE];
+        if (pump->log->level < level) {
+            continue;
+        }
         wrn_peer_name(pump->wg, event->peer, name);
         if (event->kind == WRN_WG_EVENT_INITIATION_SENT || event->kind == WRN_WG_EVENT_STATE) {
             wrn_log_write(pump->log, WRN_LOG_VERBOSE, "%s - %s (%" PRIu32 ")", name,
                           wrn_wg_event_text(event->kind), event->detail);
         } else {
-            wrn_log_write(pump->log, WRN_LOG_VERBOSE, "%s - %s", name,
-                          wrn_wg_event_text(event->kind));
+            wrn_log_write(pump->log, level, "%s - %s", name, wrn_wg_event_text(event->kind));
         }
     }
 }

@@ -111,6 +111,7 @@ void wrn_wg_handshake_complete(struct wrn_wg *wg, struct wrn_now now, struct wrn
     wrn_wg_timer_clear(peer, WRN_WG_TIMER_RETRY);
     peer->attempts = 0;
     peer->unanswered = 0;
+    peer->remote_cipher = peer->cipher;
     peer->last_minute_sent = false;
     peer->last_handshake = now.wall;
     wrn_wg_push_event(out, WRN_WG_EVENT_SESSION_STARTED, peer->self, 0);
@@ -307,6 +308,7 @@ static enum wrn_drop check_suite(struct wrn_now now, struct wrn_wg_peer *peer,
     if (cipher == peer->cipher) {
         return WRN_DROP_NONE;
     }
+    peer->remote_cipher = cipher;
     if (wrn_mono_reached(now.mono, peer->next_suite_event)) {
         peer->next_suite_event = wrn_mono_add(now.mono, WRN_WG_REKEY_ATTEMPT_NS);
         wrn_wg_push_event(out, WRN_WG_EVENT_WRONG_SUITE, peer->self, cipher);

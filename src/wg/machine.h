@@ -50,7 +50,8 @@ struct wrn_wg_peer {
     uint8_t psk[WRN_WG_KEY_SIZE];
     uint8_t static_static[WRN_WG_KEY_SIZE]; /* X25519 of both static keys, made when first needed */
     bool has_static_static;
-    enum wrn_cipher cipher; /* the only one that we speak with this peer */
+    enum wrn_cipher cipher;        /* the only one that we speak with this peer */
+    enum wrn_cipher remote_cipher; /* of the peer's latest handshake, if that was refused for it */
     /* where */
     struct wrn_path path; /* remote family NONE: unknown. Changed by wrn_wg_set_path only */
     struct wrn_path_cell path_cell; /* the same, for lanes */

@@ -127,6 +127,7 @@ void wrn_wg_peer_set_cipher(struct wrn_wg *wg, struct wrn_now now, wrn_handle ha
     }
     wrn_wg_peer_reset(wg, peer, out);
     peer->cipher = cipher;
+    peer->remote_cipher = cipher;
     peer->next_suite_event = (wrn_mono){0};
     peer->unanswered = 0;
     if (peer->keepalive_s != 0 && wg->up) {
@@ -232,6 +233,7 @@ bool wrn_wg_peer_info(const struct wrn_wg *wg, wrn_handle handle,
     ret_info->last_handshake = peer->last_handshake;
     ret_info->keepalive_s = peer->keepalive_s;
     ret_info->cipher = peer->cipher;
+    ret_info->remote_cipher = peer->remote_cipher;
     return true;
 }
 

@@ -22,6 +22,7 @@ enum wrn_uapi_op_kind {
     WRN_UAPI_PEER_ALLOW,    /* prefix */
     WRN_UAPI_PEER_DISALLOW, /* prefix, written "allowed_ip=-…" */
     WRN_UAPI_PEER_PROTOCOL, /* number: 1 */
+    WRN_UAPI_PEER_CIPHER,   /* number: enum wrn_cipher. Ours: wg(8) does not know it */
 };
 
 enum { WRN_UAPI_SCOPE_SIZE = 16 }; /* bytes of an interface's name with its zero */
@@ -79,11 +80,16 @@ struct wrn_uapi_interface {
 
 /* Prints the answer of a `get`, piece by piece, so that any number of peers fits any buffer. */
 struct wrn_uapi_writer {
-    int phase; /* zero-initialise; private */
+    int phase; /* private, like the rest */
+    bool with_stats;
     uint32_t peer_cursor;
     wrn_handle peer;
     uint64_t allowed_cursor;
 };
+
+/* Prepares the answer to a `get` with these lines: none, or "stats=1" for the lines that are ours
+ * and that no client has to expect. Returns 0, or -EPROTO for any other. */
+WRN_NODISCARD int wrn_uapi_begin_get(struct wrn_uapi_writer *writer, wrn_span body);
 
 enum { WRN_UAPI_PIECE_MAX = 1024 }; /* bytes that one piece needs at most */
 

@@ -5,6 +5,7 @@
 #include "wg/uapi.h"
 
 #include "crypto/crypto.h"
+#include "wg/noise.h"
 
 /* Where a key may stand. */
 enum place { INTERFACE, PEER, BEGINS_PEER };
@@ -23,6 +24,7 @@ static bool read_u16(wrn_span value, struct wrn_uapi_op *op);
 static bool read_fwmark(wrn_span value, struct wrn_uapi_op *op);
 static bool read_version(wrn_span value, struct wrn_uapi_op *op);
 static bool read_true(wrn_span value, struct wrn_uapi_op *op);
+static bool read_cipher(wrn_span value, struct wrn_uapi_op *op);
 static bool read_endpoint(wrn_span value, struct wrn_uapi_op *op);
 static bool read_allowed_ip(wrn_span value, struct wrn_uapi_op *op);
 static bool take_scope_name(wrn_span value, char *ret_text, wrn_span *ret_rest,
@@ -49,6 +51,8 @@ static const struct key keys[] = {
     KEY("replace_allowed_ips", PEER, PEER_REPLACE_ALLOWED, read_true, WANTS_TRUE),
     KEY("remove", PEER, PEER_REMOVE, read_true, WANTS_TRUE),
     KEY("update_only", PEER, PEER_UPDATE_ONLY, read_true, WANTS_TRUE),
+    KEY("cipher", PEER, PEER_CIPHER, read_cipher,
+        "the value is chacha20-poly1305, which every WireGuard speaks, or aes-256-gcm"),
     KEY("protocol_version", PEER, PEER_PROTOCOL, read_version, "the only version is 1"),
     KEY("private_key", INTERFACE, PRIVATE_KEY, read_key, WANTS_KEY ", all zero for none"),
     KEY("listen_port", INTERFACE, LISTEN_PORT, read_u16, WANTS_U16),
@@ -165,6 +169,17 @@ static bool read_version(wrn_span value, struct wrn_uapi_op *op) {
 static bool read_true(wrn_span value, struct wrn_uapi_op *op) {
     (void)op;
     return span_is(value, "true", 4);
+}
+
+static bool read_cipher(wrn_span value, struct wrn_uapi_op *op) {
+    for (uint32_t i = 0; i < WRN_CIPHERS; i++) {
+        const char *name = wrn_noise_cipher_name((enum wrn_cipher)i);
+        if (span_is(value, name, strlen(name))) {
+            op->number = i;
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool read_endpoint(wrn_span value, struct wrn_uapi_op *op) {

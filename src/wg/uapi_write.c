@@ -4,6 +4,7 @@
 #include "wg/uapi.h"
 
 #include "crypto/crypto.h"
+#include "wg/noise.h"
 
 /* INTERFACE --> NEXT_PEER --peer--> ALLOWED --no more prefixes--> NEXT_PEER --no more peers--> DONE
  * */
@@ -33,7 +34,8 @@ static void write_piece(struct wrn_uapi_writer *writer, const struct wrn_wg *wg,
                         const struct wrn_uapi_interface *interface, struct text *text);
 static void put_interface(struct text *text, const struct wrn_wg *wg,
                           const struct wrn_uapi_interface *interface);
-static void put_peer(struct text *text, const struct wrn_wg *wg, wrn_handle peer);
+static void put_peer(struct text *text, const struct wrn_wg *wg, wrn_handle peer, bool with_stats);
+static void put_cipher(struct text *text, const char *name, enum wrn_cipher cipher);
 static void put_number(struct text *text, const char *name, uint64_t value);
 static void put_key(struct text *text, const char *name, const uint8_t key[WRN_WG_KEY_SIZE]);
 static void put_errno(struct text *text, int error);
@@ -41,6 +43,14 @@ static void put_decimal(struct text *text, uint64_t value);
 static void put(struct text *text, const char *bytes, size_t size);
 static void put_string(struct text *text, const char *string);
 static int errno_of(int error);
+
+int wrn_uapi_begin_get(struct wrn_uapi_writer *writer, wrn_span body) {
+    static const char with_stats[] = "stats=1\n";
+    size_t size = sizeof(with_stats) - 1;
+    *writer = (struct wrn_uapi_writer){.phase = INTERFACE, .with_stats = body.size > 0};
+    bool fits = body.size == 0 || (body.size == size && memcmp(body.data, with_stats, size) == 0);
+    return fits ? 0 : -EPROTO;
+}
 
 size_t wrn_uapi_write_get(struct wrn_uapi_writer *writer, const struct wrn_wg *wg,
                           const struct wrn_uapi_interface *interface, char *text, size_t size) {
@@ -98,7 +108,7 @@ static void write_piece(struct wrn_uapi_writer *writer, const struct wrn_wg *wg,
             put_errno(text, 0);
             writer->phase = DONE;
         } else {
-            put_peer(text, wg, writer->peer);
+            put_peer(text, wg, writer->peer, writer->with_stats);
             writer->allowed_cursor = 0;
             writer->phase = ALLOWED;
         }
@@ -131,7 +141,7 @@ static void put_interface(struct text *text, const struct wrn_wg *wg,
     }
 }
 
-static void put_peer(struct text *text, const struct wrn_wg *wg, wrn_handle peer) {
+static void put_peer(struct text *text, const struct wrn_wg *wg, wrn_handle peer, bool with_stats) {
     struct wrn_wg_peer_info info;
     bool is_live = wrn_wg_peer_info(wg, peer, &info);
     WRN_ASSERT(is_live);
@@ -151,7 +161,20 @@ static void put_peer(struct text *text, const struct wrn_wg *wg, wrn_handle peer
     put_number(text, "tx_bytes", info.tx_bytes);
     put_number(text, "rx_bytes", info.rx_bytes);
     put_number(text, "persistent_keepalive_interval", info.keepalive_s);
+    if (with_stats) {
+        put_cipher(text, "cipher", info.cipher);
+    }
+    if (with_stats && info.remote_cipher != info.cipher) {
+        put_cipher(text, "remote_cipher", info.remote_cipher);
+    }
     wrn_wipe(&info, sizeof(info));
+}
+
+static void put_cipher(struct text *text, const char *name, enum wrn_cipher cipher) {
+    put_string(text, name);
+    put(text, "=", 1);
+    put_string(text, wrn_noise_cipher_name(cipher));
+    put(text, "\n", 1);
 }
 
 static void put_number(struct text *text, const char *name, uint64_t value) {

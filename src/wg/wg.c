@@ -111,6 +111,10 @@ const char *wrn_wg_event_text(enum wrn_wg_event_kind kind) {
     return texts[kind];
 }
 
+bool wrn_wg_event_is_fault(enum wrn_wg_event_kind kind) {
+    return kind == WRN_WG_EVENT_INITIATION_UNANSWERED || kind == WRN_WG_EVENT_WRONG_SUITE;
+}
+
 enum wrn_drop wrn_wg_drop(struct wrn_wg *wg, enum wrn_drop reason) {
     wg->drops[reason]++;
     return reason;

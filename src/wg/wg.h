@@ -98,6 +98,9 @@ enum wrn_wg_event_kind {
 /* Returns the sentence that belongs to an event, static. */
 const char *wrn_wg_event_text(enum wrn_wg_event_kind kind);
 
+/* Tells whether an event means that somebody has to change a setting. Such events are rare. */
+bool wrn_wg_event_is_fault(enum wrn_wg_event_kind kind);
+
 struct wrn_wg_event {
     enum wrn_wg_event_kind kind;
     wrn_handle peer; /* WRN_HANDLE_NONE where no peer is known */
@@ -237,6 +240,7 @@ struct wrn_wg_peer_info {
     wrn_wall last_handshake; /* zero: never */
     uint16_t keepalive_s;
     enum wrn_cipher cipher;
+    enum wrn_cipher remote_cipher; /* what the other end is set to, as far as its handshakes tell */
 };
 
 /* Walks the peers in the order of their places: start with *cursor = 0; returns WRN_HANDLE_NONE at

@@ -100,7 +100,7 @@ static int obey(struct subject *s, wrn_span *text) {
 /* Prints the state and keeps the lines that a set understands. */
 static size_t print_settings(const struct subject *s, char *ret_text) {
     static char all[TEXT_MAX];
-    struct wrn_uapi_writer writer = {0};
+    struct wrn_uapi_writer writer = {.with_stats = true};
     size_t size = 0;
     size_t kept = 0;
     for (size_t got; (got = wrn_uapi_write_get(&writer, s->wg, &s->interface, all + size,

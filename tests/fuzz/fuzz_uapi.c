@@ -84,6 +84,9 @@ static void check_op(const struct wrn_uapi_op *op) {
     case WRN_UAPI_PEER_PROTOCOL:
         HOLDS(op->number == 1);
         return;
+    case WRN_UAPI_PEER_CIPHER:
+        HOLDS(op->number < WRN_CIPHERS);
+        return;
     case WRN_UAPI_PEER_ENDPOINT:
         check_endpoint(op);
         return;

@@ -133,6 +133,23 @@ static void assert_has(struct fixture *f, const char *part, bool wanted) {
     }
 }
 
+static enum wrn_cipher cipher_of(struct fixture *f, uint32_t cursor) {
+    struct wrn_wg_peer_info info;
+    assert_true(wrn_wg_peer_info(f->wg, wrn_wg_peer_next(f->wg, &cursor), &info));
+    return info.cipher;
+}
+
+/* Does what is due now. Returns the suite byte of the only message, -1 if there is none. */
+static int suite_of_due_initiation(struct fixture *f) {
+    if (wrn_mono_reached(f->now.mono, wrn_wg_due(f->wg))) {
+        wrn_wg_on_time(f->wg, f->now, &f->out);
+    }
+    uint32_t count = f->out.message_count;
+    f->out.message_count = 0;
+    assert_true(count <= 1 && (count == 0 || f->out.messages[0].size == WRN_WG_INITIATION_SIZE));
+    return count == 0 ? -1 : f->out.messages[0].bytes[WRN_WG_SUITE_AT];
+}
+
 /* Goal: every key of a `set` arrives at the machine or the host.
  * Method: one of each, then `get`. */
 static void every_key(void **state) {
@@ -152,6 +169,27 @@ static void every_key(void **state) {
     assert_has(f, "persistent_keepalive_interval=25\n", true);
     assert_has(f, "allowed_ip=fd00::/8\n", true);
     assert_has(f, "allowed_ip=10.0.0.0/8\n", false);
+    assert_int_equal(wrn_wg_peer_count(f->wg), 2);
+}
+
+/* Goal: the cipher is a peer's own, changes live and costs nothing where it does not change.
+ * Method: set it on one of two peers, while a handshake is under way. */
+static void cipher(void **state) {
+    struct fixture *f = *state;
+    wrn_wg_set_up(f->wg, f->now, true, &f->out);
+    assert_int_equal(set(f, "private_key=" KEY_C "\npublic_key=" KEY_A
+                            "\nendpoint=192.0.2.1:1\npersistent_keepalive_interval=10\n"
+                            "cipher=aes-256-gcm\npublic_key=" KEY_B "\n"),
+                     0);
+    assert_int_equal(cipher_of(f, 0), WRN_CIPHER_AES_256_GCM);
+    assert_int_equal(cipher_of(f, 1), WRN_CIPHER_CHACHA20_POLY1305);
+    assert_int_equal(suite_of_due_initiation(f), WRN_WG_SUITE_AES_256_GCM);
+    assert_int_equal(set(f, "public_key=" KEY_A "\ncipher=aes-256-gcm\n"), 0);
+    assert_int_equal(suite_of_due_initiation(f), -1); /* nothing changed: the handshake goes on */
+    assert_int_equal(set(f, "public_key=" KEY_A "\ncipher=chacha20-poly1305\n"), 0);
+    assert_int_equal(cipher_of(f, 0), WRN_CIPHER_CHACHA20_POLY1305);
+    assert_int_equal(suite_of_due_initiation(f), WRN_WG_SUITE_WIREGUARD);
+    assert_int_equal(set(f, "public_key=" KEY_C "\nupdate_only=true\ncipher=aes-256-gcm\n"), 0);
     assert_int_equal(wrn_wg_peer_count(f->wg), 2);
 }
 
@@ -246,6 +284,7 @@ static void keepalive_before_endpoint(void **state) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cipher, set_up, tear_down),
         cmocka_unit_test_setup_teardown(peers_that_are_not_made, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ourselves, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failures, set_up, tear_down),

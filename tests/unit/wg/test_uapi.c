@@ -53,13 +53,14 @@ static const char *const kind_names[] = {
     [WRN_UAPI_PEER_ALLOW] = "ALLOW",
     [WRN_UAPI_PEER_DISALLOW] = "DISALLOW",
     [WRN_UAPI_PEER_PROTOCOL] = "PROTOCOL",
+    [WRN_UAPI_PEER_CIPHER] = "CIPHER",
 };
 
 /* Says what an operation holds, e.g. "ALLOW 10.0.0.0/8"; keys by their first and last two bytes. */
 static void describe(const struct wrn_uapi_op *op, char ret_text[LINE_MAX_BYTES]) {
     char value[WRN_ENDPOINT_TEXT_SIZE] = "";
     const uint8_t *k = op->key;
-    assert_in_range(op->kind, WRN_UAPI_PRIVATE_KEY, WRN_UAPI_PEER_PROTOCOL);
+    assert_in_range(op->kind, WRN_UAPI_PRIVATE_KEY, WRN_UAPI_PEER_CIPHER);
     const char *name = kind_names[op->kind];
     switch (op->kind) {
     case WRN_UAPI_PRIVATE_KEY:
@@ -71,6 +72,7 @@ static void describe(const struct wrn_uapi_op *op, char ret_text[LINE_MAX_BYTES]
     case WRN_UAPI_FWMARK:
     case WRN_UAPI_PEER_KEEPALIVE:
     case WRN_UAPI_PEER_PROTOCOL:
+    case WRN_UAPI_PEER_CIPHER:
         snprintf(ret_text, LINE_MAX_BYTES, "%s %lu", name, (unsigned long)op->number);
         return;
     case WRN_UAPI_PEER_ENDPOINT:
@@ -153,6 +155,8 @@ static const struct {
     {"allowed_ip=-10.1.0.0/16", "DISALLOW 10.1.0.0/16"},
     {"allowed_ip=-fd00::/8", "DISALLOW fd00::/8"},
     {"protocol_version=1", "PROTOCOL 1"},
+    {"cipher=chacha20-poly1305", "CIPHER 0"},
+    {"cipher=aes-256-gcm", "CIPHER 1"},
 };
 
 /* Goal: every key of the specification is understood in all the forms that its value may take.
@@ -232,6 +236,15 @@ static const struct {
     {"public_key=g53201039adba14be71f886da1d8dbe9eebded08cb111b75340078999aa9f038", true, -EINVAL},
     {"preshared_key=", true, -EINVAL},
     {"remove=false", true, -EINVAL},
+    {"cipher=", true, -EINVAL},
+    {"cipher=1", true, -EINVAL},
+    {"cipher=aes", true, -EINVAL},
+    {"cipher=aes-256-gcm ", true, -EINVAL},
+    {"cipher=aes-256-gc", true, -EINVAL},
+    {"cipher=aes-128-gcm", true, -EINVAL},
+    {"cipher=AES-256-GCM", true, -EINVAL},
+    {"cipher=aes-256-gcm,chacha20-poly1305", true, -EINVAL},
+    {"remote_cipher=aes-256-gcm", true, -EPROTO},
     {"update_only=", true, -EINVAL},
     {"replace_allowed_ips=yes", true, -EINVAL},
     {"endpoint=", true, -EINVAL},
@@ -529,6 +542,7 @@ static void random_op(struct wrn_prng *prng, enum wrn_uapi_op_kind kind, struct 
         "allowed_ip",
         "allowed_ip",
         "protocol_version",
+        "cipher",
     };
     struct wrn_uapi_op op = {.kind = kind};
     bool ipv4 = (wrn_prng_next(prng) >> 33) % 2 == 0;
@@ -551,6 +565,10 @@ static void random_op(struct wrn_prng *prng, enum wrn_uapi_op_kind kind, struct 
     case WRN_UAPI_PEER_PROTOCOL:
         op.number = 1;
         snprintf(value, sizeof(value), "1");
+        break;
+    case WRN_UAPI_PEER_CIPHER:
+        op.number = ipv4 ? WRN_CIPHER_AES_256_GCM : WRN_CIPHER_CHACHA20_POLY1305;
+        snprintf(value, sizeof(value), ipv4 ? "aes-256-gcm" : "chacha20-poly1305");
         break;
     case WRN_UAPI_PEER_ENDPOINT:
         op.endpoint.ip = random_ip(prng, 128);
@@ -594,7 +612,7 @@ static void random_sets_survive_print_and_read(void **state) {
         for (size_t i = 0; i < count; i++) {
             char line[LINE_MAX_BYTES];
             uint32_t draw = (uint32_t)(wrn_prng_next(&prng) >> 32);
-            unsigned kind = in_peer ? WRN_UAPI_PEER + draw % 10 : draw % (WRN_UAPI_PEER + 1);
+            unsigned kind = in_peer ? WRN_UAPI_PEER + draw % 11 : draw % (WRN_UAPI_PEER + 1);
             in_peer = in_peer || kind == WRN_UAPI_PEER;
             random_op(&prng, (enum wrn_uapi_op_kind)kind, &ops[i], line);
             used += (size_t)snprintf(stream + used, sizeof(stream) - used, "%s\n", line);

@@ -14,6 +14,7 @@
 #include "base/rand.h"
 #include "crypto/crypto.h"
 #include "unit/wg/world.h"
+#include "wg/machine.h"
 
 enum { TEXT_MAX = 1 << 18, PEERS_MAX = 64, PREFIXES_MAX = 1024 };
 
@@ -80,9 +81,11 @@ static int tear_down(void **state) {
 /* Prints the whole answer through a buffer of 'size' bytes into 'ret_text', terminated, and checks
  * that no byte behind the buffer is written. Returns the size of the text. */
 static size_t print_through(const struct wrn_wg *wg, const struct wrn_uapi_interface *interface,
-                            size_t size, char ret_text[TEXT_MAX]) {
-    struct wrn_uapi_writer writer = {0};
+                            const char *lines, size_t size, char ret_text[TEXT_MAX]) {
+    struct wrn_uapi_writer writer;
     size_t used = 0, piece;
+    wrn_span body = {(const uint8_t *)lines, strlen(lines)};
+    assert_int_equal(wrn_uapi_begin_get(&writer, body), 0);
     char *buffer = malloc(size + 8);
     assert_non_null(buffer);
     memset(buffer + size, '#', 8);
@@ -99,7 +102,7 @@ static size_t print_through(const struct wrn_wg *wg, const struct wrn_uapi_inter
 }
 
 static void end_print(struct end *end) {
-    end->size = print_through(end->wg, &end->interface, TEXT_MAX / 2, end->text);
+    end->size = print_through(end->wg, &end->interface, "", TEXT_MAX / 2, end->text);
 }
 
 /* Does what one line of a `set` asks for. */
@@ -129,6 +132,9 @@ static void apply(struct fixture *f, struct end *end, const struct wrn_uapi_op *
         return;
     case WRN_UAPI_PEER_ALLOW:
         assert_int_equal(wrn_wg_peer_allow(end->wg, *peer, &op->prefix), 0);
+        return;
+    case WRN_UAPI_PEER_CIPHER:
+        wrn_wg_peer_set_cipher(end->wg, f->now, *peer, (enum wrn_cipher)op->number, NULL);
         return;
     case WRN_UAPI_PEER_PROTOCOL:
         return;
@@ -232,12 +238,43 @@ static void longest_values_fit(void **state) {
         "persistent_keepalive_interval=65535\n"
         "allowed_ip=1111:2222:3333:4444:5555:6666:7777:8888/128\n";
     end_obey(f, end, longest);
-    (void)print_through(end->wg, &end->interface, WRN_UAPI_PIECE_MAX, end->text);
+    (void)print_through(end->wg, &end->interface, "", WRN_UAPI_PIECE_MAX, end->text);
     end_obey(f, &f->second, end->text);
-    (void)print_through(f->second.wg, &f->second.interface, WRN_UAPI_PIECE_MAX, f->second.text);
+    (void)print_through(f->second.wg, &f->second.interface, "", WRN_UAPI_PIECE_MAX, f->second.text);
     assert_string_equal(f->second.text, end->text);
     assert_non_null(strstr(end->text, "%4294967295]:65535\n"));
     assert_non_null(strstr(end->text, ":8888/128\n"));
+    uint32_t cursor = 0;
+    wrn_handle peer = wrn_wg_peer_next(end->wg, &cursor);
+    wrn_wg_peer_get(end->wg, peer)->remote_cipher = WRN_CIPHER_AES_256_GCM;
+    (void)print_through(end->wg, &end->interface, "stats=1\n", WRN_UAPI_PIECE_MAX, end->text);
+    assert_non_null(strstr(end->text, "\ncipher=chacha20-poly1305\nremote_cipher=aes-256-gcm\n"));
+}
+
+/* Goal: lines that wg(8) does not know are printed only to those who ask for them.
+ * Method: a peer with the second suite, and bodies of a `get`. */
+static void our_own_lines_are_asked_for(void **state) {
+    struct fixture *f = *state;
+    struct end *end = &f->first;
+    static const char *const wrong[] = {"stats=1", "stats=0\n", "stats=1\n\n", "stats=1\nstats=1\n",
+                                        "x=y\n",   "\n"};
+    end_obey(f, end, "public_key=" KEY_A "\npublic_key=" KEY_B "\n");
+    uint32_t cursor = 0;
+    wrn_wg_peer_set_cipher(end->wg, f->now, wrn_wg_peer_next(end->wg, &cursor),
+                           WRN_CIPHER_AES_256_GCM, NULL);
+    end_print(end);
+    assert_null(strstr(end->text, "cipher"));
+    (void)print_through(end->wg, &end->interface, "stats=1\n", TEXT_MAX / 2, end->text);
+    const char *first = strstr(end->text, "persistent_keepalive_interval=0\ncipher=aes-256-gcm\n");
+    assert_non_null(first);
+    assert_non_null(strstr(first, "public_key=" KEY_B "\n"));
+    assert_non_null(strstr(first, "persistent_keepalive_interval=0\ncipher=chacha20-poly1305\n"));
+    assert_null(strstr(end->text, "remote_cipher"));
+    for (size_t i = 0; i < WRN_COUNT(wrong); i++) {
+        struct wrn_uapi_writer writer;
+        wrn_span body = {(const uint8_t *)wrong[i], strlen(wrong[i])};
+        assert_int_equal(wrn_uapi_begin_get(&writer, body), -EPROTO);
+    }
 }
 
 static struct wrn_prefix random_prefix(struct wrn_prng *prng) {
@@ -300,7 +337,7 @@ static void random_states_survive_print_and_read(void **state) {
         size_t size = WRN_UAPI_PIECE_MAX + (size_t)(wrn_prng_next(&f->prng) >> 32) % 3000;
         for (int i = 0; i < 2; i++) {
             size = i == 0 ? size : WRN_UAPI_PIECE_MAX;
-            size_t got = print_through(f->first.wg, &f->first.interface, size, pieces);
+            size_t got = print_through(f->first.wg, &f->first.interface, "", size, pieces);
             assert_int_equal(got, f->first.size);
             assert_memory_equal(pieces, f->first.text, got);
         }
@@ -325,7 +362,7 @@ static void live_values_are_printed(void **state) {
     world_pump(world);
     struct wrn_wg_peer_info info = world_info(world, 0, 1);
     assert_true(info.last_handshake.s > 0 && info.tx_bytes > 1000 && info.rx_bytes > 0);
-    (void)print_through(world->side[0].wg, &f->first.interface, TEXT_MAX / 2, f->first.text);
+    (void)print_through(world->side[0].wg, &f->first.interface, "", TEXT_MAX / 2, f->first.text);
     snprintf(want, sizeof(want),
              "\nendpoint=192.0.2.2:1001\nlast_handshake_time_sec=%lld\n"
              "last_handshake_time_nsec=%lu\ntx_bytes=%llu\nrx_bytes=%llu\n",
@@ -360,6 +397,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(unset_values_have_no_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(answer_is_exact, set_up, tear_down),
         cmocka_unit_test_setup_teardown(longest_values_fit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(our_own_lines_are_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_states_survive_print_and_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(live_values_are_printed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stats_list_every_reason, set_up, tear_down),
