@@ -279,6 +279,9 @@ static void shake_hands(struct bench *bench, double *initiator_ns, double *respo
     *initiator_ns += cpu_ns() - start;
     need(pulled == 1, "get the kept packet");
     struct wrn_wg_datagram datagram = {.bytes = packet.datagram, .size = packet.datagram_size};
+    packet = (struct wrn_wg_packet){.bytes = bytes, .size = BUFFER_SIZE - 64};
+    pulled = wrn_wg_pull_staged(initiator, bench->now, &packet, 1, &bench->out);
+    need(pulled == 0, "have kept one packet only");
     datagram.path.remote.ip = (struct wrn_ip){.bytes = {192, 0, 2, 1}, .family = WRN_FAMILY_IPV4};
     datagram.path.remote.port = 51820;
     start = cpu_ns();

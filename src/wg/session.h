@@ -101,7 +101,7 @@ struct wrn_session *wrn_session_find(const struct wrn_session_table *table, uint
 struct wrn_session *wrn_session_find_ready(const struct wrn_session_table *table,
                                            uint32_t local_index);
 
-/* Gives a slot its keys, prepared for 'crypto' if that gains: the session is READY from 'now' on. */
+/* Gives a slot its keys, prepared for 'crypto' if that gains: it is READY from 'now' on. */
 void wrn_session_start(struct wrn_session_table *table, struct wrn_crypto *crypto,
                        struct wrn_session *session, wrn_mono now, bool initiator,
                        uint32_t remote_index, const struct wrn_noise_keys *keys);

@@ -144,7 +144,8 @@ void wrn_wg_on_packets(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pack
 
 /* Fetches up to 'count' kept packets whose session is ready now, sealed, into the caller's buffers,
  * each with room for WRN_WG_PACKET_MAX bytes between its head- and tailroom. Returns how many. Call
- * it after every other input until it returns 0. */
+ * it after every other input until it returns 0: a packet counts as sent, so that lanes may send to
+ * its peer again, when the next call is made. */
 size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                           size_t count, struct wrn_wg_out *out);
 
