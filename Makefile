@@ -30,10 +30,10 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@$(RUN) demo/run $(ARGS)
 
-test:
+test e2e:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all
-	@tools/test $(BUILD) $(ARGS); status=$$?; $(OWN); exit $$status
+	@tools/test $(if $(filter e2e,$@),--e2e) $(BUILD) $(ARGS); status=$$?; $(OWN); exit $$status
 
 asan tsan:
 	@$(MAKE) --no-print-directory test BUILD=build-$@ \
@@ -63,4 +63,4 @@ format:
 clean:
 	@rm -rf build build-*
 
-.PHONY: all deps demo test asan tsan fuzz bench tidy format clean
+.PHONY: all deps demo test e2e asan tsan fuzz bench tidy format clean

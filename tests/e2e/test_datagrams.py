@@ -184,6 +184,7 @@ def test_initiations_in_a_burst(stage):
     assert answers < 20, "%d answers to a burst of 40" % answers
 
 
+@pytest.mark.matrix
 def test_replayed_and_changed_data(stage):
     """Data: a copy, a flipped bit anywhere, a cut, a wrong index: nothing is delivered twice or
     changed, each has its counter, and the session goes on."""
@@ -208,6 +209,7 @@ def test_replayed_and_changed_data(stage):
     stage.delivered(b"still here")
 
 
+@pytest.mark.matrix
 def test_replay_window(stage):
     """Counters may come in any order within the window, each once; those before it are refused."""
     stage.peer.connect()
@@ -347,6 +349,7 @@ def test_forged_cookie_reply(stage):
     assert stage.peer.next_packet()[28:] == b"hello"
 
 
+@pytest.mark.matrix
 def test_endpoint_moves_for_authentic_packets_only(stage):
     """Copies and forgeries from another address never move the endpoint; a good packet does."""
     stage.peer.connect()
@@ -363,6 +366,7 @@ def test_endpoint_moves_for_authentic_packets_only(stage):
     assert stage.end.peer(stage.peer)["endpoint"] == "10.99.0.1:%d" % thief.port
 
 
+@pytest.mark.matrix
 def test_noisy_path(lab):
     """A path that loses, repeats, replays and damages: what arrives is whole and arrives once, no
     plaintext is on the wire, counters name what happened, and afterwards the tunnel is as good as

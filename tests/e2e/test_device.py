@@ -74,6 +74,7 @@ def test_signals(lab, number):
     left.may_die = True
 
 
+@pytest.mark.matrix
 def test_kill_and_restart(lab):
     """After SIGKILL the stale socket does not hinder the next start, and traffic resumes."""
     left, right = pair(lab)
@@ -86,6 +87,7 @@ def test_kill_and_restart(lab):
     assert traffic.ping(left.ns, "10.7.0.2") == 1
 
 
+@pytest.mark.matrix
 def test_interface_deleted(lab):
     """`ip link del` ends the program and removes the socket."""
     left, _ = pair(lab)
@@ -96,6 +98,7 @@ def test_interface_deleted(lab):
     assert not os.path.exists(uapi.path(left.name))
 
 
+@pytest.mark.matrix
 def test_socket_removed(lab):
     """Removing the socket's file ends the program and removes the interface."""
     left, _ = pair(lab)
@@ -127,6 +130,7 @@ def test_socket_directory_is_made(lab):
 # ---- descriptors and environment ----
 
 
+@pytest.mark.matrix
 def test_descriptors_handed_in(lab):
     """WG_TUN_FD and WG_UAPI_FD: a TUN device and a listening socket that somebody else has made."""
     a, b = topology.two_hosts(lab)
@@ -189,6 +193,7 @@ def test_log_level(lab):
 # ---- changes of the interface while it runs ----
 
 
+@pytest.mark.matrix
 def test_moved_to_another_namespace(lab):
     """The TUN device may be moved into a namespace without underlay: UDP stays where it began."""
     left, right = pair(lab)
@@ -239,6 +244,7 @@ def test_changes_after_the_move(lab):
     traffic.reachable(c, "10.7.0.2")
 
 
+@pytest.mark.matrix
 def test_link_down_and_up(lab):
     """While the link is down nothing is sent or answered; up again, everything works as before."""
     left, right = pair(lab)
@@ -266,6 +272,7 @@ def test_persistent_keepalive_begins_with_the_link(lab):
     wait.until(lambda: left.handshake_time(right) > 0, 5, "handshake without traffic")
 
 
+@pytest.mark.matrix
 def test_mtu_followed(lab):
     """Padding never makes a packet larger than the interface's MTU, also after the MTU has
     changed."""
@@ -445,6 +452,7 @@ def test_no_core_and_no_secrets_around(lab):
             assert left.private.hex().encode() not in f.read()
 
 
+@pytest.mark.matrix
 def test_descriptors_do_not_leak(lab):
     """Hundreds of requests and port changes leave the number of open descriptors as it was."""
     left, _ = pair(lab)

@@ -95,6 +95,7 @@ def test_crossing_handshakes(lab, implementations):
     assert max(messages) <= 6, "handshake messages a turn: %s" % messages
 
 
+@pytest.mark.matrix
 @pytest.mark.warren_only
 def test_packets_wait_for_the_handshake(lab):
     """The first initiation is lost. All that the host has sent meanwhile arrives, in order, once

@@ -81,6 +81,7 @@ def star(lab):
     return Star(lab)
 
 
+@pytest.mark.matrix
 def test_longest_prefix_wins(star):
     """The most specific of the overlapping prefixes decides, at its edges too."""
     for address, name in (
@@ -111,6 +112,7 @@ def test_sources_are_checked(star):
     star.refused_from("wide", "fd01::1")
 
 
+@pytest.mark.matrix
 def test_prefix_moves_while_in_use(star):
     """A prefix given to another peer belongs to that one alone, at once, in both directions;
     removed, the next wider one takes over; the sessions stay."""
@@ -135,6 +137,7 @@ def test_prefix_moves_while_in_use(star):
     assert sorted(shown[star.peers["wide"].public.hex()]["allowed_ip"]) == sorted(ALLOWED["wide"])
 
 
+@pytest.mark.matrix
 def test_prefix_moves_between_streams(star):
     """While packets flow without a pause, a prefix moves to and fro: each packet reaches exactly
     one of the two peers."""

@@ -29,6 +29,7 @@ def exact(ns, address, size):
     return traffic.ping(ns, address, size=size - header, dont_fragment=True) == 1
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("far", [WARREN, WIREGUARD_GO])
 @pytest.mark.parametrize("underlay_mtu", [1500, 9200])
 def test_mtu_sweep(lab, far, underlay_mtu):
@@ -45,6 +46,7 @@ def test_mtu_sweep(lab, far, underlay_mtu):
     traffic.tcp_transfer(lab, right.ns, left.ns, "fd07::1", size=1 << 20)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("underlay_mtu", [1500, 65535])
 def test_largest_packets(lab, family, underlay_mtu):
@@ -87,6 +89,7 @@ def test_every_small_size(lab, far, family):
     assert echo.seen == 210
 
 
+@pytest.mark.matrix
 def test_fragmented_inner_packets(lab):
     """Inner packets that the host itself fragments arrive whole, up to the largest ping."""
     left, right = ends(lab, 1420)

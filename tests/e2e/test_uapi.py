@@ -396,6 +396,7 @@ def test_wg_errors(lab, end):
     assert uapi.get(end.name).interface["listen_port"] == "5999"
 
 
+@pytest.mark.matrix
 def test_syncconf_keeps_sessions(lab):
     """syncconf with an unchanged peer does not disturb its session."""
     a, b = topology.two_hosts(lab)

@@ -35,6 +35,7 @@ def connect(lab, a, b, address, implementations=(WARREN, WARREN), keepalive=None
 # ---- addresses ----
 
 
+@pytest.mark.matrix
 @families
 def test_replies_leave_from_the_address_that_was_asked(lab, family):
     """b has several addresses; whichever the peer talks to answers, and no other ever appears."""
@@ -162,6 +163,7 @@ def test_firewall_mark_steers_routing(lab, family):
     assert traffic.ping(a, "10.7.0.2", count=3) == 3
 
 
+@pytest.mark.matrix
 def test_listen_port_changes_live(lab):
     """The port changes in the middle of a stream; the peer follows; the old port is free again."""
     a, b = topology.two_hosts(lab)
@@ -231,6 +233,7 @@ DECAPSULATED = [
     (CE, NOT, CE), (CE, ECT0, CE), (CE, ECT1, CE), (CE, CE, CE)]
 
 
+@pytest.mark.matrix
 @pytest.mark.warren_only
 @families
 def test_congestion_marks_on_the_way_in(lab, family):
@@ -252,6 +255,7 @@ def test_congestion_marks_on_the_way_in(lab, family):
                 assert receive_ds(sinks[inner_family]) == (payload, 0xB8 | wanted), (inner, outer)
 
 
+@pytest.mark.matrix
 @pytest.mark.warren_only
 @families
 def test_congestion_marks_on_the_way_out(lab, family):
@@ -275,6 +279,7 @@ def test_congestion_marks_on_the_way_out(lab, family):
     assert {p.ds for p in tap.expect(dport=port, message=2)} == {0x88}
 
 
+@pytest.mark.matrix
 @families
 def test_inner_1500_over_underlay_1500(lab, family):
     """A tunnel with MTU 1500 over a path of 1500: the outer datagrams travel in fragments and whole
@@ -289,6 +294,7 @@ def test_inner_1500_over_underlay_1500(lab, family):
     traffic.tcp_transfer(lab, a, b, "10.7.0.2", size=1 << 18)
 
 
+@pytest.mark.matrix
 @families
 def test_path_mtu_shrinks(lab, family):
     """A router on the path has a small MTU: large inner packets that may not be fragmented still

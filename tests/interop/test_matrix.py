@@ -28,6 +28,7 @@ def make_ends(lab, initiator, responder, underlay, psk=(None, None)):
     return left, right
 
 
+@pytest.mark.matrix
 @pairs
 @pytest.mark.parametrize("underlay", [4, 6])
 def test_traffic(lab, initiator, responder, underlay):

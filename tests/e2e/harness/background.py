@@ -2,6 +2,7 @@
 """What has to run for two minutes: streams over a renewal of keys, started with the session and
 looked at by its last tests, while the other tests run."""
 
+import os
 import time
 
 import pytest
@@ -11,6 +12,8 @@ from harness.guest import Guest, KernelEnd, Unavailable
 from harness.tunnel import Tunnel, WARREN, WIREGUARD_GO, endpoint
 
 REKEY_AFTER_S = 120
+# A train of datagrams that the kernel drops as one is one in its counters.
+PACKETS_A_DROP = 1 if os.environ.get("WARREN_WG_OFFLOADS") == "none" else 64
 
 
 class NumberedStream:
@@ -78,10 +81,11 @@ def assert_nothing_lost(results, drops):
         for what in ("refused", "repeated", "damaged"):
             assert result[what] == "0", result
         missing += int(result["missing_count"]) + int(result["missing_at_end"])
-    assert missing <= drops, "%d packets lost, %d of them by the kernel: %s" % (
+    assert missing <= drops * PACKETS_A_DROP, "%d packets lost, the kernel dropped %d times: %s" % (
         missing, drops, results)
     if missing:
-        print("\n%d packets missing; the kernel dropped %d for want of time" % (missing, drops))
+        print("\n%d packets missing; the kernel dropped %d times for want of time" % (
+            missing, drops))
 
 
 # What the program itself would count if it lost a packet of an established pair.

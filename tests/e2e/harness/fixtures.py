@@ -28,6 +28,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "watchdog(seconds): longest time the test may take")
     config.addinivalue_line("markers", "last: runs after all others, because it waits the longest")
     config.addinivalue_line("markers", "early(fixture): the fixture is set up with the first test")
+    config.addinivalue_line("markers", "matrix: runs with other settings of the program too")
     config.addinivalue_line("markers", "warren_only: asserts what only warren-wg promises")
     if config.option.collectonly:
         return
@@ -78,10 +79,12 @@ def pytest_runtest_teardown(item):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Adds the daemons' logs to the report of a failed test."""
+    """Adds the settings and the daemons' logs to the report of a failed test."""
     outcome = yield
     report = outcome.get_result()
     lab = getattr(item, "warren_lab", None)
+    if report.failed:
+        report.sections.append(("settings", tunnel.settings()))
     if report.when == "call" and report.failed and lab is not None:
         for label, line, log in lab.logs():
             report.sections.append(("log of %s (%s)" % (label, line), log[-4000:]))

@@ -198,7 +198,7 @@ def _child_setup(netns_fd):
 def environment(extra=None):
     env = {"PATH": PATH, "LC_ALL": "C", "HOME": "/root"}
     for key, value in os.environ.items():
-        if key.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_", "MSAN_")):
+        if key.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_", "MSAN_", "WARREN_WG_")):
             env[key] = value
     env.update(extra or {})
     return env

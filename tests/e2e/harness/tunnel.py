@@ -23,6 +23,13 @@ SANITIZER = re.compile(r"^.*(AddressSanitizer|ThreadSanitizer|LeakSanitizer|Memo
                        r"|runtime error:|[Aa]ssertion).*$", re.M)
 
 
+def settings():
+    """How the program under test was told to work, as one would type it."""
+    told = ["%s=%s" % (key, os.environ[key]) for key in sorted(os.environ)
+            if key.startswith("WARREN_WG_")]
+    return " ".join(["WARREN_WG=" + WARREN_WG, *told])
+
+
 def program(implementation):
     return WARREN_WG if implementation == WARREN else WIREGUARD_GO
 
