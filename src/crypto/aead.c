@@ -9,17 +9,14 @@ static void make_nonces(const struct wrn_aead_job *jobs, size_t count,
                         uint8_t (*ret_nonces)[WRN_NONCE_STRIDE]);
 
 size_t wrn_aead_expanded_size(const struct wrn_crypto *crypto, enum wrn_cipher cipher) {
-    (void)crypto;
-    (void)cipher;
-    return 0;
+    return crypto->ipsec_mb ? wrn_ipsec_mb_expanded_size(cipher) : 0;
 }
 
 void wrn_aead_expand(struct wrn_crypto *crypto, enum wrn_cipher cipher,
                      const uint8_t key[WRN_KEY_SIZE], void *ret_expanded) {
-    (void)crypto;
-    (void)cipher;
-    (void)key;
-    (void)ret_expanded;
+    if (crypto->ipsec_mb) {
+        wrn_ipsec_mb_expand(crypto->ipsec_mb, cipher, key, ret_expanded);
+    }
 }
 
 void wrn_aead_seal_batch(struct wrn_crypto *crypto, struct wrn_aead_job *jobs, size_t count) {
@@ -45,20 +42,28 @@ void wrn_aead_open_batch(struct wrn_crypto *crypto, struct wrn_aead_job *jobs, s
 void wrn_crypto_seal_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
                           const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count) {
     WRN_ASSERT(count <= WRN_AEAD_GROUP);
-    wrn_openssl_seal_jobs(crypto, jobs, nonces, count);
+    if (crypto->ipsec_mb) {
+        wrn_ipsec_mb_seal_jobs(crypto->ipsec_mb, jobs, nonces, count);
+    } else {
+        wrn_openssl_seal_jobs(crypto, jobs, nonces, count);
+    }
 }
 
 void wrn_crypto_open_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
                           const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count) {
     WRN_ASSERT(count <= WRN_AEAD_GROUP);
-    wrn_openssl_open_jobs(crypto, jobs, nonces, count);
+    if (crypto->ipsec_mb) {
+        wrn_ipsec_mb_open_jobs(crypto->ipsec_mb, jobs, nonces, count);
+    } else {
+        wrn_openssl_open_jobs(crypto, jobs, nonces, count);
+    }
 }
 
 /* Source: Noise revision 34, sections 12.3 (ChaCha20-Poly1305) and 12.4 (AES-GCM). */
 static void make_nonces(const struct wrn_aead_job *jobs, size_t count,
                         uint8_t (*ret_nonces)[WRN_NONCE_STRIDE]) {
     for (size_t i = 0; i < count; i++) {
-        WRN_ASSERT(jobs[i].cipher < WRN_CIPHERS);
+        WRN_ASSERT(jobs[i].cipher < WRN_CIPHERS && jobs[i].size <= UINT16_MAX);
         memset(ret_nonces[i], 0, WRN_NONCE_STRIDE);
         if (jobs[i].cipher == WRN_CIPHER_AES_256_GCM) {
             wrn_store_be64(ret_nonces[i] + 4, jobs[i].counter);

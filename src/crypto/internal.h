@@ -11,6 +11,16 @@ enum {
     WRN_AEAD_GROUP = 128,  /* jobs that a provider gets at once, at most */
 };
 
+/* What intel-ipsec-mb has for different processors, slowest first. */
+enum wrn_ipsec_mb_kind {
+    WRN_IPSEC_MB_SSE,
+    WRN_IPSEC_MB_AVX,
+    WRN_IPSEC_MB_AVX2,
+    WRN_IPSEC_MB_AVX512,
+    WRN_IPSEC_MB_AVX512_VAES, /* and VPCLMULQDQ, IFMA, GFNI */
+    WRN_IPSEC_MB_KINDS
+};
+
 /* One libcrypto context per algorithm and direction, set up once and only given new keys
  * afterwards: a look-up by name for each packet would cost more than the packet. */
 struct wrn_crypto {
@@ -20,7 +30,14 @@ struct wrn_crypto {
     EVP_CIPHER_CTX *stream; /* ChaCha20 alone, for HChaCha20 */
     EVP_PKEY_CTX *x25519;   /* turns raw bytes into X25519 keys */
     bool has_avx;           /* the processor and the system know the long vector registers */
+    bool has_avx512;        /* and the longest ones: the system does; the processor may lack them */
+    struct wrn_ipsec_mb *ipsec_mb; /* NULL: libcrypto seals packets too */
 };
+
+/* Creates a context with one kind of intel-ipsec-mb, also a slower one than the processor has.
+ * -ENOTSUP, -ENOMEM as wrn_crypto_create. */
+WRN_NODISCARD int wrn_crypto_create_kind(enum wrn_ipsec_mb_kind kind,
+                                         struct wrn_crypto **ret_crypto);
 
 /* HMAC-BLAKE2s-256 over 'first' and then 'second'. The output may overlap the inputs.
  * Source: RFC 2104. */
@@ -39,6 +56,21 @@ void wrn_openssl_seal_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
                            const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
 void wrn_openssl_open_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
                            const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
+
+/* The same by intel-ipsec-mb, in memory of its own; of a context, it needs what that knows of the
+ * processor. Creating returns -ENOTSUP or -ENOMEM. */
+struct wrn_ipsec_mb;
+WRN_NODISCARD int wrn_ipsec_mb_create(const struct wrn_crypto *crypto, enum wrn_ipsec_mb_kind kind,
+                                      struct wrn_ipsec_mb **ret_mb);
+void wrn_ipsec_mb_destroy(struct wrn_ipsec_mb *mb);
+const char *wrn_ipsec_mb_name(const struct wrn_ipsec_mb *mb);
+size_t wrn_ipsec_mb_expanded_size(enum wrn_cipher cipher);
+void wrn_ipsec_mb_expand(struct wrn_ipsec_mb *mb, enum wrn_cipher cipher,
+                         const uint8_t key[WRN_KEY_SIZE], void *ret_expanded);
+void wrn_ipsec_mb_seal_jobs(struct wrn_ipsec_mb *mb, struct wrn_aead_job *jobs,
+                            const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
+void wrn_ipsec_mb_open_jobs(struct wrn_ipsec_mb *mb, struct wrn_aead_job *jobs,
+                            const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
 
 /* HChaCha20: a subkey from a key and the first 16 bytes of a long nonce.
  * Source: draft-irtf-cfrg-xchacha-03, section 2.2. */

@@ -1,34 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: packets are sealed as RFC 8439 says, and nothing that was altered is opened.
- * Method: the RFC's vectors, vectors of a second implementation, all sizes, every flipped bit. */
+/* Goal: packets are sealed as RFC 8439 and NIST SP 800-38D say, by each implementation, and nothing
+ * that was altered is opened. Method: published vectors, vectors of a second implementation, all
+ * sizes, every flipped bit. */
+#include <stdalign.h>
+
 #include <openssl/err.h>
 
 #include "base/rand.h"
-#include "crypto/internal.h"
-#include "unit/base/check.h"
+#include "unit/crypto/implementations.h"
 #include "vectors/crypto.h"
+#include "vectors/gcm.h"
 
 enum { SIZE_MAX_TESTED = 65535 };
 
-static struct wrn_crypto *crypto;
 static uint8_t plain[SIZE_MAX_TESTED];
 static uint8_t sealed[SIZE_MAX_TESTED + WRN_TAG_SIZE];
 static uint8_t other[SIZE_MAX_TESTED + WRN_TAG_SIZE];
 
-static int set_up(void **state) {
-    (void)state;
-    return wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    wrn_crypto_destroy(crypto);
-    return 0;
+/* Returns what a job needs to be given for AES-256-GCM; good until the next call. */
+static const void *expand(struct wrn_crypto *crypto, const uint8_t *key) {
+    static alignas(WRN_AEAD_EXPANDED_ALIGNMENT) uint8_t expanded[WRN_AEAD_EXPANDED_MAX];
+    wrn_aead_expand(crypto, WRN_CIPHER_AES_256_GCM, key, expanded);
+    return wrn_aead_expanded_size(crypto, WRN_CIPHER_AES_256_GCM) > 0 ? expanded : NULL;
 }
 
 /* RFC 8439, section 2.8.2. Its nonce is not of the form that jobs have. */
-static void seals_as_the_rfc(void **state) {
-    (void)state;
+static void seals_as_the_rfc(struct wrn_crypto *crypto) {
     static const char text[] =
         "Ladies and Gentlemen of the class of '99: If I could offer you only "
         "one tip for the future, sunscreen would be it.";
@@ -59,8 +56,7 @@ static void seals_as_the_rfc(void **state) {
 }
 
 /* RFC 8439, appendix A.5. */
-static void opens_as_the_rfc(void **state) {
-    (void)state;
+static void opens_as_the_rfc(struct wrn_crypto *crypto) {
     static const char text[] =
         "Internet-Drafts are draft documents valid for a maximum of six months and may be updated, "
         "replaced, or obsoleted by other documents at any time. It is inappropriate to use "
@@ -90,62 +86,81 @@ static void opens_as_the_rfc(void **state) {
     assert_memory_equal(packet, text, sizeof(text) - 1);
 }
 
-static void agrees_with_a_second_implementation(void **state) {
-    (void)state;
+/* Seals and opens pattern(size, 11), and compares the tag and the hash of text and tag. */
+static void check_row(struct wrn_crypto *crypto, size_t row, struct wrn_aead_job job,
+                      const char *tag_digits, const char *hash_digits) {
+    uint8_t tag[WRN_TAG_SIZE];
+    uint8_t expected[WRN_HASH_SIZE];
+    uint8_t hash[WRN_HASH_SIZE];
+    check_hex(tag_digits, tag, sizeof(tag));
+    check_hex(hash_digits, expected, sizeof(expected));
+    job.in = plain;
+    job.out = sealed;
+    wrn_aead_seal_batch(crypto, &job, 1);
+    wrn_blake2s(crypto, (wrn_span){sealed, job.size + WRN_TAG_SIZE}, (wrn_span){0}, hash);
+    CHECK(memcmp(sealed + job.size, tag, sizeof(tag)) == 0, "row %zu: ", row);
+    CHECK(memcmp(hash, expected, sizeof(hash)) == 0, "row %zu: ", row);
+    job.in = job.out = sealed;
+    wrn_aead_open_batch(crypto, &job, 1);
+    CHECK(job.ok && memcmp(sealed, plain, job.size) == 0, "row %zu: ", row);
+}
+
+static void agrees_with_a_second_implementation(struct wrn_crypto *crypto) {
     uint8_t key[WRN_KEY_SIZE];
     uint8_t aad[32];
     check_pattern(key, sizeof(key), 9);
     check_pattern(aad, sizeof(aad), 10);
     check_pattern(plain, sizeof(plain), 11);
     for (size_t row = 0; row < WRN_COUNT(vector_aead); row++) {
-        size_t size = vector_aead[row].size;
-        uint8_t tag[WRN_TAG_SIZE];
-        uint8_t expected[WRN_HASH_SIZE];
-        uint8_t hash[WRN_HASH_SIZE];
-        check_hex(vector_aead[row].tag, tag, sizeof(tag));
-        check_hex(vector_aead[row].hash, expected, sizeof(expected));
         struct wrn_aead_job job = {.key = key,
                                    .counter = vector_aead[row].counter,
                                    .aad = {aad, vector_aead[row].aad_size},
-                                   .in = plain,
-                                   .out = sealed,
-                                   .size = size};
-        wrn_aead_seal_batch(crypto, &job, 1);
-        wrn_blake2s(crypto, (wrn_span){sealed, size + WRN_TAG_SIZE}, (wrn_span){0}, hash);
-        CHECK(memcmp(sealed + size, tag, sizeof(tag)) == 0, "row %zu: ", row);
-        CHECK(memcmp(hash, expected, sizeof(hash)) == 0, "row %zu: ", row);
-        job.in = job.out = sealed;
-        wrn_aead_open_batch(crypto, &job, 1);
-        CHECK(job.ok && memcmp(sealed, plain, size) == 0, "row %zu: ", row);
+                                   .size = vector_aead[row].size};
+        check_row(crypto, row, job, vector_aead[row].tag, vector_aead[row].hash);
+    }
+    for (size_t row = 0; row < WRN_COUNT(vector_gcm); row++) {
+        struct wrn_aead_job job = {.key = key,
+                                   .expanded = row % 2 == 0 ? NULL : expand(crypto, key),
+                                   .cipher = WRN_CIPHER_AES_256_GCM,
+                                   .counter = vector_gcm[row].counter,
+                                   .aad = {aad, vector_gcm[row].aad_size},
+                                   .size = vector_gcm[row].size};
+        check_row(crypto, row, job, vector_gcm[row].tag, vector_gcm[row].hash);
     }
 }
 
-static void works_in_place_and_out_of_place(void **state) {
-    (void)state;
+static void works_in_place(struct wrn_crypto *crypto, enum wrn_cipher cipher) {
     uint8_t key[WRN_KEY_SIZE] = {1};
     check_pattern(plain, sizeof(plain), 20);
     for (size_t i = 0; i <= 301; i++) {
         size_t size = i <= 300 ? i : SIZE_MAX_TESTED;
         struct wrn_aead_job job = {
-            .key = key, .counter = i, .in = plain, .out = sealed, .size = size};
+            .key = key, .cipher = cipher, .counter = i, .in = plain, .out = sealed, .size = size};
         sealed[size + WRN_TAG_SIZE - 1] = 0;
         wrn_aead_seal_batch(crypto, &job, 1);
         memcpy(other, plain, size);
         job.in = job.out = other;
         wrn_aead_seal_batch(crypto, &job, 1);
         CHECK(memcmp(sealed, other, size + WRN_TAG_SIZE) == 0, "size %zu: ", size);
-        wrn_aead_open_batch(crypto, &job, 1); /* in place */
+        wrn_aead_open_batch(crypto, &job, 1);
         CHECK(job.ok && memcmp(other, plain, size) == 0, "size %zu: ", size);
         memset(other, 0xa5, size + 1);
-        job = (struct wrn_aead_job){
-            .key = key, .counter = i, .in = sealed, .out = other, .size = size};
+        job.in = sealed;
+        job.out = other;
         wrn_aead_open_batch(crypto, &job, 1);
         CHECK(job.ok && memcmp(other, plain, size) == 0, "size %zu: ", size);
         CHECK(other[size] == 0xa5, "size %zu: writes behind the text: ", size);
     }
 }
 
-static void refuse(struct wrn_aead_job job, const char *what, size_t bit) {
+static void works_in_place_and_out_of_place(struct wrn_crypto *crypto) {
+    for (enum wrn_cipher cipher = 0; cipher < WRN_CIPHERS; cipher++) {
+        works_in_place(crypto, cipher);
+    }
+}
+
+static void refuse(struct wrn_crypto *crypto, struct wrn_aead_job job, const char *what,
+                   size_t bit) {
     uint8_t out[64];
     uint8_t zeros[64] = {0};
     memset(out, 0xa5, sizeof(out));
@@ -157,13 +172,13 @@ static void refuse(struct wrn_aead_job job, const char *what, size_t bit) {
     CHECK(out[job.size] == 0xa5, "%s, bit %zu: zeroed too much: ", what, bit);
 }
 
-static void refuses_every_flipped_bit(void **state) {
-    (void)state;
+static void refuses_flipped_bits(struct wrn_crypto *crypto, enum wrn_cipher cipher) {
     enum { SIZE = 20, AAD_SIZE = 5 };
     uint8_t key[WRN_KEY_SIZE] = {3};
     uint8_t aad[AAD_SIZE] = {4};
     uint8_t packet[SIZE + WRN_TAG_SIZE] = {5};
     struct wrn_aead_job job = {.key = key,
+                               .cipher = cipher,
                                .counter = 77,
                                .aad = {aad, sizeof(aad)},
                                .in = packet,
@@ -183,17 +198,17 @@ static void refuses_every_flipped_bit(void **state) {
     for (size_t i = 0; i < WRN_COUNT(parts); i++) {
         for (size_t bit = 0; bit < 8 * parts[i].size; bit++) {
             parts[i].bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-            refuse(job, parts[i].what, bit);
+            refuse(crypto, job, parts[i].what, bit);
             parts[i].bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
     }
     for (size_t size = 0; size < SIZE; size++) { /* truncated */
         job.size = size;
-        refuse(job, "size", size);
+        refuse(crypto, job, "size", size);
     }
     job.size = SIZE;
     job.aad.size--;
-    refuse(job, "size of additional data", job.aad.size);
+    refuse(crypto, job, "size of additional data", job.aad.size);
     job.aad.size++;
     wrn_aead_open_batch(crypto, &job, 1);
     assert_true(job.ok);
@@ -201,10 +216,15 @@ static void refuses_every_flipped_bit(void **state) {
     assert_int_equal(ERR_peek_error(), 0); /* a flood of forgeries fills no queue */
 }
 
-/* 128 packets under runs of three keys, random sizes; the 64th is forged. Packets are opened one by
- * one too: sealing and opening must not agree on a wrong key. */
-static void isolates_a_bad_packet(void **state) {
-    (void)state;
+static void refuses_every_flipped_bit(struct wrn_crypto *crypto) {
+    for (enum wrn_cipher cipher = 0; cipher < WRN_CIPHERS; cipher++) {
+        refuses_flipped_bits(crypto, cipher);
+    }
+}
+
+/* 128 packets of both ciphers under runs of three keys, random sizes; the 64th is forged. Packets
+ * are opened one by one too: sealing and opening must not agree on a wrong key. */
+static void isolates_a_bad_packet(struct wrn_crypto *crypto) {
     enum { COUNT = 128, BAD = 63, ROOM = 512 };
     static uint8_t buffers[COUNT][ROOM];
     struct wrn_aead_job jobs[COUNT];
@@ -215,6 +235,7 @@ static void isolates_a_bad_packet(void **state) {
     check_pattern(plain, ROOM, 30);
     for (size_t i = 0; i < COUNT; i++) {
         jobs[i] = (struct wrn_aead_job){.key = keys[wrn_rand_below(rand, 8) / 3],
+                                        .cipher = (enum wrn_cipher)wrn_rand_below(rand, 2),
                                         .counter = i,
                                         .in = plain,
                                         .out = buffers[i],
@@ -241,13 +262,13 @@ static void isolates_a_bad_packet(void **state) {
 }
 
 /* The same buffer holds one key in the first call and another in the second, as after a rekey. */
-static void sees_a_key_change_behind_one_pointer(void **state) {
-    (void)state;
+static void sees_a_key_change(struct wrn_crypto *crypto, enum wrn_cipher cipher) {
     uint8_t key[WRN_KEY_SIZE] = {1};
     uint8_t packet[4 + WRN_TAG_SIZE];
     struct wrn_aead_job seal = {
-        .key = key, .in = (const uint8_t *)"text", .out = packet, .size = 4};
-    struct wrn_aead_job open = {.key = key, .in = packet, .out = other, .size = 4};
+        .key = key, .cipher = cipher, .in = (const uint8_t *)"text", .out = packet, .size = 4};
+    struct wrn_aead_job open = {
+        .key = key, .cipher = cipher, .in = packet, .out = other, .size = 4};
     wrn_aead_seal_batch(crypto, &seal, 1);
     key[0] = 2;
     wrn_aead_open_batch(crypto, &open, 1);
@@ -267,10 +288,15 @@ static void sees_a_key_change_behind_one_pointer(void **state) {
     assert_true(last[1].ok);
 }
 
+static void sees_a_key_change_behind_one_pointer(struct wrn_crypto *crypto) {
+    for (enum wrn_cipher cipher = 0; cipher < WRN_CIPHERS; cipher++) {
+        sees_a_key_change(crypto, cipher);
+    }
+}
+
 /* McGrew and Viega, "The Galois/Counter Mode of Operation", appendix B, test cases 13 to 16, which
  * NIST's submission has too. */
-static void seals_as_the_gcm_paper(void **state) {
-    (void)state;
+static void seals_as_the_gcm_paper(struct wrn_crypto *crypto) {
     static const struct {
         const char *key, *nonce, *aad, *text, *sealed;
     } rows[] = {
@@ -320,9 +346,60 @@ static void seals_as_the_gcm_paper(void **state) {
     }
 }
 
+/* Each line of tests/vectors/gcm_cavp.txt. */
+static void agrees_with_nist(struct wrn_crypto *crypto) {
+    enum { FIELD_MAX = 200, FIELDS = 9 };
+    char path[1024];
+    char fields[FIELDS][FIELD_MAX];
+    uint8_t values[FIELDS][FIELD_MAX / 2];
+    size_t sizes[FIELDS];
+    size_t passed = 0;
+    size_t failed = 0;
+    const char *root = getenv("WARREN_SOURCE_DIR");
+    (void)snprintf(path, sizeof(path), "%s/tests/vectors/gcm_cavp.txt", root ? root : ".");
+    FILE *file = fopen(path, "r");
+    CHECK(file, "cannot open %s: ", path);
+    char line[FIELDS * FIELD_MAX];
+    while (fgets(line, sizeof(line), file)) {
+        if (line[0] == '#') {
+            continue;
+        }
+        assert_int_equal(sscanf(line, "%199s%199s%199s%199s%199s%199s%199s%199s%199s", fields[0],
+                                fields[1], fields[2], fields[3], fields[4], fields[5], fields[6],
+                                fields[7], fields[8]),
+                         FIELDS);
+        for (size_t i = 3; i < FIELDS; i++) {
+            sizes[i] = fields[i][0] == '-' ? 0 : check_hex(fields[i], values[i], FIELD_MAX / 2);
+        }
+        bool passes = strcmp(fields[2], "PASS") == 0;
+        size_t size = sizes[7];
+        uint8_t nonces[1][WRN_NONCE_STRIDE];
+        memcpy(nonces[0], values[4], WRN_NONCE_SIZE);
+        memcpy(sealed, values[7], size);
+        memcpy(sealed + size, values[8], WRN_TAG_SIZE);
+        struct wrn_aead_job job = {.key = values[3],
+                                   .cipher = WRN_CIPHER_AES_256_GCM,
+                                   .aad = {values[5], sizes[5]},
+                                   .in = sealed,
+                                   .out = other,
+                                   .size = size};
+        wrn_crypto_open_jobs(crypto, &job, nonces, 1);
+        CHECK(job.ok == passes, "%s", line);
+        CHECK(!passes || memcmp(other, values[6], size) == 0, "%s", line);
+        if (passes) {
+            job.in = values[6];
+            wrn_crypto_seal_jobs(crypto, &job, nonces, 1);
+            CHECK(memcmp(other, sealed, size + WRN_TAG_SIZE) == 0, "%s", line);
+        }
+        passed += passes;
+        failed += !passes;
+    }
+    (void)fclose(file);
+    assert_true(passed > 50 && failed > 20);
+}
+
 /* With the key of the call before, all contexts of libcrypto must work under the zero key. */
-static void forgets_its_keys(void **state) {
-    (void)state;
+static void forgets_its_keys(struct wrn_crypto *crypto) {
     const uint8_t zero_key[WRN_KEY_SIZE] = {0};
     const uint8_t nonces[1][WRN_NONCE_STRIDE] = {{0}};
     uint8_t key[WRN_KEY_SIZE] = {1};
@@ -353,16 +430,26 @@ static void forgets_its_keys(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seals_as_the_rfc),
-        cmocka_unit_test(opens_as_the_rfc),
-        cmocka_unit_test(agrees_with_a_second_implementation),
-        cmocka_unit_test(works_in_place_and_out_of_place),
-        cmocka_unit_test(refuses_every_flipped_bit),
-        cmocka_unit_test(seals_as_the_gcm_paper),
-        cmocka_unit_test(isolates_a_bad_packet),
-        cmocka_unit_test(forgets_its_keys),
-        cmocka_unit_test(sees_a_key_change_behind_one_pointer),
+    static const struct {
+        const char *name;
+        implementation_test test;
+    } list[] = {
+        {"seals as the RFC", seals_as_the_rfc},
+        {"opens as the RFC", opens_as_the_rfc},
+        {"seals as the GCM paper", seals_as_the_gcm_paper},
+        {"agrees with NIST", agrees_with_nist},
+        {"agrees with a second implementation", agrees_with_a_second_implementation},
+        {"works in place and out of place", works_in_place_and_out_of_place},
+        {"refuses every flipped bit", refuses_every_flipped_bit},
+        {"isolates a bad packet", isolates_a_bad_packet},
+        {"sees a key change behind one pointer", sees_a_key_change_behind_one_pointer},
+        {"forgets its keys", forgets_its_keys},
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    static struct CMUnitTest tests[WRN_COUNT(list) * IMPLEMENTATIONS];
+    static struct implementation_case cases[WRN_COUNT(list) * IMPLEMENTATIONS];
+    size_t count = 0;
+    for (size_t i = 0; i < WRN_COUNT(list); i++) {
+        count = implementation_add(tests, cases, count, list[i].name, list[i].test);
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs each test of AEADs once for every implementation: libcrypto's, and each that intel-ipsec-mb
+ * has. Those that the processor cannot run are skipped, and say so. */
+#pragma once
+#include "crypto/internal.h"
+#include "unit/base/check.h"
+
+enum { IMPLEMENTATIONS = 1 + WRN_IPSEC_MB_KINDS }; /* 0 is libcrypto */
+
+typedef void (*implementation_test)(struct wrn_crypto *crypto);
+
+/* Returns 0 or -ENOTSUP; anything else fails the test. */
+static inline int implementation_create(size_t implementation, struct wrn_crypto **ret_crypto) {
+    int error =
+        implementation == 0
+            ? wrn_crypto_create(WRN_CRYPTO_OPENSSL, ret_crypto)
+            : wrn_crypto_create_kind((enum wrn_ipsec_mb_kind)(implementation - 1), ret_crypto);
+    CHECK(error == 0 || (error == -ENOTSUP && implementation > 0), "error %d: ", error);
+    return error;
+}
+
+static inline const char *implementation_name(size_t implementation) {
+    static const char *const names[IMPLEMENTATIONS] = {
+        "openssl",
+        [1 + WRN_IPSEC_MB_SSE] = "ipsec-mb (sse)",
+        [1 + WRN_IPSEC_MB_AVX] = "ipsec-mb (avx)",
+        [1 + WRN_IPSEC_MB_AVX2] = "ipsec-mb (avx2)",
+        [1 + WRN_IPSEC_MB_AVX512] = "ipsec-mb (avx512)",
+        [1 + WRN_IPSEC_MB_AVX512_VAES] = "ipsec-mb (avx512, vaes)",
+    };
+    return names[implementation];
+}
+
+struct implementation_case {
+    implementation_test test;
+    size_t implementation;
+    char name[100];
+};
+
+static inline void implementation_run(void **state) {
+    const struct implementation_case *one = *state;
+    struct wrn_crypto *crypto = NULL;
+    if (implementation_create(one->implementation, &crypto) != 0) {
+        print_message("# skipped: neither this processor nor this build has %s\n",
+                      implementation_name(one->implementation));
+        skip();
+        return;
+    }
+    assert_string_equal(wrn_crypto_provider_name(crypto), implementation_name(one->implementation));
+    one->test(crypto);
+    wrn_crypto_destroy(crypto);
+}
+
+/* Adds 'test' to 'tests' once for each implementation; both arrays have room. */
+static inline size_t implementation_add(struct CMUnitTest *tests, struct implementation_case *cases,
+                                        size_t count, const char *name, implementation_test test) {
+    for (size_t i = 0; i < IMPLEMENTATIONS; i++, count++) {
+        cases[count] = (struct implementation_case){.test = test, .implementation = i};
+        (void)snprintf(cases[count].name, sizeof(cases[count].name), "%s: %s", name,
+                       implementation_name(i));
+        tests[count] = (struct CMUnitTest){.name = cases[count].name,
+                                           .test_func = implementation_run,
+                                           .initial_state = &cases[count]};
+    }
+    return count;
+}
