@@ -153,6 +153,7 @@ static int serve(const char *interface, int tun_fd, int uapi_fd, int ready_fd) {
         }
         wrn_log_write(&program->log, WRN_LOG_VERBOSE, "warren-wg %s serves the interface",
                       WRN_VERSION);
+        wrn_memory_forget_start();
         (void)uv_run(&program->loop, UV_RUN_DEFAULT);
     }
     finish(program);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Maps anonymous memory. Keeps no state. */
+#define _GNU_SOURCE /* dl_iterate_phdr */
 #include "io/memory.h"
 
+#include <link.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+static int forget_object(struct dl_phdr_info *object, size_t size, void *unused);
 
 int wrn_memory_map(size_t size, void **ret_memory) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -27,4 +32,26 @@ void wrn_memory_unmap(void *memory, size_t size) {
 void wrn_memory_forbid_core_dumps(void) {
     struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none); /* lowering a limit needs no privilege */
+}
+
+void wrn_memory_forget_start(void) {
+    (void)dl_iterate_phdr(forget_object, NULL);
+}
+
+/* Segments that the file forbids to write are copies of the page cache. (What the linker changed
+ * before it forbade writing lies in segments that the file allows to write.) */
+static int forget_object(struct dl_phdr_info *object, size_t size, void *unused) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    (void)size;
+    (void)unused;
+    for (size_t i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W) != 0) {
+            continue;
+        }
+        uintptr_t begin = (object->dlpi_addr + segment->p_vaddr) & ~(page - 1);
+        uintptr_t end = object->dlpi_addr + segment->p_vaddr + segment->p_memsz;
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED); /* refused for the vDSO */
+    }
+    return 0;
 }
