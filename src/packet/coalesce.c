@@ -35,7 +35,7 @@ struct view {
     uint16_t header_size;
     uint8_t kind; /* enum kind */
     uint8_t l4_at;
-    bool is_last; /* PSH or FIN: nothing can follow */
+    uint8_t flags; /* TCP */
 };
 
 /* The flow of an out that may grow. */
@@ -76,6 +76,7 @@ static bool continues(const struct run *run, const struct view *view, uint32_t c
 static bool has_same_headers(const struct view *first, const struct view *view);
 static bool is_valid(const struct view *view);
 static void join(struct table *table, const struct view *view, uint32_t item, uint8_t *slot);
+static bool is_last(const struct view *view);
 static void append(struct table *table, uint32_t out, const struct view *view, uint32_t item);
 static void list_parts(struct wrn_coalescer *coalescer);
 static void finish_run(struct wrn_coalescer *coalescer, uint32_t out, const struct run *run);
@@ -236,15 +237,15 @@ static bool read_l4(struct view *view) {
            wrn_load_be16(l4 + UDP_CHECKSUM) != 0;
 }
 
-/* ACK and nothing else but PSH and FIN, which only the last segment of a cut packet has. */
+/* ACK and nothing else but PSH and FIN. */
 static bool read_tcp(struct view *view) {
     const uint8_t *tcp = view->bytes + view->l4_at;
     uint32_t header_size = (uint32_t)(tcp[TCP_OFFSET] >> 4) * 4;
     view->header_size = (uint16_t)(view->l4_at + header_size);
     view->sequence = wrn_load_be32(tcp + TCP_SEQUENCE);
-    view->is_last = (tcp[TCP_FLAGS] & (TCP_PSH | TCP_FIN)) != 0;
+    view->flags = tcp[TCP_FLAGS];
     return header_size >= TCP_SIZE_MIN && view->size > view->header_size &&
-           (tcp[TCP_OFFSET] & 15) == 0 && (tcp[TCP_FLAGS] & ~(TCP_PSH | TCP_FIN)) == TCP_ACK &&
+           (tcp[TCP_OFFSET] & 15) == 0 && (view->flags & ~(TCP_PSH | TCP_FIN)) == TCP_ACK &&
            wrn_load_be16(tcp + TCP_CHECKSUM) != UINT16_MAX;
 }
 
@@ -326,7 +327,7 @@ static void begin_run(struct table *table, const struct view *view, uint32_t ite
         .next_sequence = view->sequence + payload,
         .next_id = (uint16_t)(view->id + 1),
         .payload = (uint16_t)payload,
-        .is_open = !view->is_last,
+        .is_open = !is_last(view),
     };
     table->run_outs[table->run_count++] = (uint8_t)out;
     *slot = (uint8_t)(out + 1);
@@ -407,6 +408,11 @@ static bool is_valid(const struct view *view) {
     return wrn_sum_finish(wrn_sum_add(sum, view->bytes + view->l4_at, l4_size)) == 0;
 }
 
+/* Only the last segment of a cut packet has these. */
+static bool is_last(const struct view *view) {
+    return (view->flags & (TCP_PSH | TCP_FIN)) != 0;
+}
+
 static void append(struct table *table, uint32_t out, const struct view *view, uint32_t item) {
     struct wrn_coalescer *coalescer = table->coalescer;
     struct run *run = &table->runs[out];
@@ -414,11 +420,11 @@ static void append(struct table *table, uint32_t out, const struct view *view, u
     coalescer->items[run->last_item].next_of_joined = item;
     coalescer->out[out].packet_count++;
     run->last_item = item;
-    run->last_flags = view->bytes[view->l4_at + TCP_FLAGS]; /* of UDP: not used */
+    run->last_flags = view->flags;
     run->size += payload;
     run->next_sequence += payload;
     run->next_id++;
-    run->is_open = !view->is_last && payload == run->payload;
+    run->is_open = !is_last(view) && payload == run->payload;
 }
 
 static void list_parts(struct wrn_coalescer *coalescer) {
