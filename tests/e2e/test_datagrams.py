@@ -103,7 +103,10 @@ UNASKED = {
     "data without room for a tag": (lambda s: data(1, 15), "bad_length"),
     "type 0": (lambda s: bytes(64), "bad_type"),
     "type 5": (lambda s: b"\5\0\0\0" + bytes(144), "bad_type"),
-    "reserved byte set": (lambda s: b"\1\1" + good_initiation(s)[2:], "bad_type"),
+    "reserved byte set": (lambda s: b"\1\0\1" + good_initiation(s)[3:], "bad_type"),
+    "data with a suite": (lambda s: b"\4\1" + data(1)[2:], "bad_type"),
+    "initiation in an unknown suite": (
+        lambda s: with_mac1(s, b"\1\7" + good_initiation(s)[2:116]), "unknown_suite"),
     "largest datagram of zeros": (lambda s: bytes(65507), "bad_type"),
     "initiation with wrong mac1": (
         lambda s: good_initiation(s)[:131] + b"\xAA" + bytes(16), "bad_mac1"),
