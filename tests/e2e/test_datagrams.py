@@ -107,6 +107,9 @@ UNASKED = {
     "data with a suite": (lambda s: b"\4\1" + data(1)[2:], "bad_type"),
     "initiation in an unknown suite": (
         lambda s: with_mac1(s, b"\1\7" + good_initiation(s)[2:116]), "unknown_suite"),
+    "last reserved byte set": (lambda s: b"\1\0\0\1" + good_initiation(s)[4:], "bad_type"),
+    "suite byte changed on the way": (
+        lambda s: b"\1\1" + good_initiation(s)[2:], "bad_mac1"),
     "largest datagram of zeros": (lambda s: bytes(65507), "bad_type"),
     "initiation with wrong mac1": (
         lambda s: good_initiation(s)[:131] + b"\xAA" + bytes(16), "bad_mac1"),

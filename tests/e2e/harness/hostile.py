@@ -9,13 +9,15 @@ from harness import noise, wait
 
 
 class Peer:
-    """A WireGuard peer without interface. 'target' is the tunnel end that it talks to."""
+    """A WireGuard peer without interface. 'target' is the tunnel end that it talks to; 'suite' one
+    of noise.WIREGUARD and noise.AES."""
 
     def __init__(self, ns, target_public, target, address="0.0.0.0", port=0, private=None,
-                 psk=None):
+                 psk=None, suite=noise.WIREGUARD):
         self.private = private or noise.private_key()
         self.public = noise.public_key(self.private)
         self.target_public, self.target, self.psk = target_public, target, psk
+        self.suite = suite
         self.socket = ns.udp(address, port)
         self.socket.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
         self.port = self.socket.getsockname()[1]
@@ -58,7 +60,7 @@ class Peer:
 
     def start_handshake(self, **more):
         """Sends an initiation and returns the handshake."""
-        handshake = noise.Handshake(self.private, self.target_public, self.psk)
+        handshake = noise.Handshake(self.private, self.target_public, self.psk, suite=self.suite)
         self.send(handshake.initiation(cookie=self.cookie, **more))
         return handshake
 
@@ -71,7 +73,7 @@ class Peer:
 
     def answer(self, initiation):
         """Answers an initiation that was received."""
-        handshake = noise.Handshake(self.private, None, self.psk)
+        handshake = noise.Handshake(self.private, None, self.psk, suite=self.suite)
         handshake.read_initiation(initiation)
         assert handshake.remote == self.target_public
         response, self.session = handshake.response(cookie=self.cookie)

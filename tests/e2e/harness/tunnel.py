@@ -123,10 +123,13 @@ class Tunnel:
     def set(self, *lines):
         return uapi.set_(self.name, *lines)
 
-    def add_peer(self, other, endpoint=None, allowed=(), psk=None, keepalive=None, public=None):
+    def add_peer(self, other, endpoint=None, allowed=(), psk=None, keepalive=None, public=None,
+                 cipher=None):
         lines = ["public_key=" + (public or other.public).hex(), "replace_allowed_ips=true"]
         if psk:
             lines.append("preshared_key=" + psk.hex())
+        if cipher:
+            lines.append("cipher=" + cipher)
         if endpoint:
             lines.append("endpoint=" + endpoint)
         if keepalive is not None:
@@ -137,8 +140,8 @@ class Tunnel:
 
     # ---- questions ----
 
-    def get(self):
-        return uapi.get(self.name)
+    def get(self, with_stats=False):
+        return uapi.get(self.name, with_stats)
 
     def peer(self, other):
         key = other if isinstance(other, bytes) else other.public

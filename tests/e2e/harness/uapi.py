@@ -73,8 +73,8 @@ class Device:
                 peer[key] = value
 
 
-def get(interface):
-    return Device(parse(request(interface, "get=1\n\n")))
+def get(interface, with_stats=False):
+    return Device(parse(request(interface, "get=1\n%s\n" % ("stats=1\n" if with_stats else ""))))
 
 
 def stats(interface):
