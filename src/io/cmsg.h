@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control messages that travel with datagrams: our own address, the interface, the DS field, the
- * size of each datagram where several travel as one message, as Linux lays them out. Pure: makes no
- * system call. */
+/* The control messages that travel with datagrams: our own address, the interface, the DS
+ * field, the size of each datagram where several travel as one message, as Linux lays them out.
+ * Pure: makes no system call. */
 #pragma once
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -37,16 +37,17 @@ struct wrn_cmsg_facts {
     size_t segment_size; /* bytes of each datagram in it but the last, 0: it is a single one */
 };
 
-/* Writes what the kernel must know to send along 'path': the source address (left out if its family
- * is NONE), the DS field (left out if 0), and the size of each datagram if the message holds several
- * (left out if 0). The interface is not written: the source address alone is held, routing chooses
- * the way, as the kernel's WireGuard does. 'family' is that of the socket. Returns the bytes used,
- * 0 if there is nothing to say. Source: Linux, ip(7), ipv6(7), udp(7). */
+/* Writes what the kernel must know to send along 'path': the source address (left out if its
+ * family is NONE), the DS field (left out if 0), and the size of each datagram if the message
+ * holds several (left out if 0). The interface is not written: the source address alone is
+ * held, routing chooses the way, as the kernel's WireGuard does. 'family' is that of the
+ * socket. Returns the bytes used, 0 if there is nothing to say. Source: Linux, ip(7), ipv6(7),
+ * udp(7). */
 size_t wrn_cmsg_write(const struct wrn_path *path, uint8_t ds, uint16_t segment_size,
                       sa_family_t family, union wrn_cmsg_send *ret_control);
 
-/* Reads the control data of a received message. What it does not say, or says in too few bytes, is 0
- * in 'ret_facts'. */
+/* Reads the control data of a received message. What it does not say, or says in too few bytes,
+ * is 0 in 'ret_facts'. */
 void wrn_cmsg_read(const struct msghdr *message, struct wrn_cmsg_facts *ret_facts);
 
 /* Converts an endpoint to a socket address and back. Returns the address' size, 0 if the endpoint

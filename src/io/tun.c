@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TUN devices through /dev/net/tun, one packet a system call, which may be as large as 64 KiB. Keeps
- * no state but the descriptors. */
+/* TUN devices through /dev/net/tun, one packet a system call, which may be as large as 64 KiB.
+ * Keeps no state but the descriptors. */
 #define _GNU_SOURCE /* setns */
 #include "io/tun.h"
 
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -30,6 +31,8 @@ enum {
 static int attach(int fd, const char *name, unsigned features);
 static int prepare_header(int fd, uint32_t *ret_vnet_size);
 static int prepare_interface(const char *name);
+static int adopt_interface(int fd, const char *name);
+static int find_namespaces(int fd, int *ret_ours, int *ret_theirs);
 static int open_beside(const struct wrn_tun *tun, int *ret_fd);
 static unsigned long offload_bits(uint32_t offloads);
 static bool is_deleted(int error);
@@ -104,9 +107,14 @@ int wrn_tun_adopt(int given_fd, struct wrn_tun *ret_tun) {
     if (ioctl(fd, TUNGETIFF, &request) < 0) {
         return -EBADF;
     }
+    request.ifr_name[IFNAMSIZ - 1] = '\0';
     unsigned flags = (unsigned short)request.ifr_flags;
-    if ((flags & IFF_TUN) == 0 || (flags & IFF_NO_PI) == 0) {
+    if ((flags & IFF_TUN) == 0) {
         return -EPROTOTYPE;
+    }
+    error = adopt_interface(fd, request.ifr_name);
+    if (error != 0) {
+        return error;
     }
     if ((flags & IFF_VNET_HDR) != 0) {
         error = prepare_header(fd, &tun.vnet_size);
@@ -118,11 +126,6 @@ int wrn_tun_adopt(int given_fd, struct wrn_tun *ret_tun) {
     if (status < 0 || fcntl(fd, F_SETFL, status | O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
         return -errno;
-    }
-    request.ifr_name[IFNAMSIZ - 1] = '\0';
-    error = prepare_interface(request.ifr_name);
-    if (error != 0 && error != -EPERM && error != -ENODEV) { /* ENODEV: in another namespace */
-        return error;
     }
     tun.multi_queue = (flags & IFF_MULTI_QUEUE) != 0;
     tun.fd = wrn_take_fd(&fd);
@@ -315,30 +318,62 @@ static int prepare_interface(const char *name) {
     return ioctl(fd, SIOCSIFMTU, &request) < 0 ? -errno : 0;
 }
 
+/* Checks and prepares the interface of a descriptor that was handed over, if it is in our network
+ * namespace: elsewhere its name does not lead to it. */
+static int adopt_interface(int fd, const char *name) {
+    struct wrn_tun_info info;
+    WRN_CLEANUP(wrn_close_fd) int ours = -1;
+    WRN_CLEANUP(wrn_close_fd) int theirs = -1;
+    int error = find_namespaces(fd, &ours, &theirs);
+    if (error != 0 || ours >= 0) {
+        return error;
+    }
+    /* TUNGETIFF cannot tell: IFF_NO_PI has the value of IFF_NOFILTER, which nearly always is
+     * set. */
+    if (wrn_tun_info_read(name, &info) == 0 && info.has_packet_information) {
+        return -EPROTOTYPE;
+    }
+    error = prepare_interface(name);
+    /* EPERM: it was prepared for us. ENODEV: elsewhere, and we may not know where */
+    return error == -EPERM || error == -ENODEV ? 0 : error;
+}
+
+/* Finds out in which network namespace the device of 'fd' lives. Leaves both descriptors alone
+ * if it is ours, or if we may not know, which is taken for ours. Returns 0, -ENODEV or -errno. */
+static int find_namespaces(int fd, int *ret_ours, int *ret_theirs) {
+    struct stat here;
+    struct stat there;
+    WRN_CLEANUP(wrn_close_fd) int theirs = ioctl(fd, TUNGETDEVNETNS);
+    if (theirs < 0) {
+        return is_deleted(errno) ? -ENODEV : 0;
+    }
+    WRN_CLEANUP(wrn_close_fd) int socket_here = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    WRN_CLEANUP(wrn_close_fd) int ours = socket_here < 0 ? -1 : ioctl(socket_here, SIOCGSKNS);
+    if (ours < 0 || fstat(ours, &here) < 0 || fstat(theirs, &there) < 0) {
+        return -errno;
+    }
+    if (here.st_ino != there.st_ino || here.st_dev != there.st_dev) {
+        *ret_ours = wrn_take_fd(&ours);
+        *ret_theirs = wrn_take_fd(&theirs);
+    }
+    return 0;
+}
+
 /* Opens /dev/net/tun in the network namespace where the device is: in ours its name may be free, or
  * that of another device. */
 static int open_beside(const struct wrn_tun *tun, int *ret_fd) {
-    struct stat here;
-    struct stat there;
     WRN_CLEANUP(wrn_close_fd) int ours = -1;
-    WRN_CLEANUP(wrn_close_fd) int theirs = ioctl(tun->fd, TUNGETDEVNETNS);
-    bool elsewhere = false;
-    if (theirs < 0 && is_deleted(errno)) {
-        return -ENODEV;
+    WRN_CLEANUP(wrn_close_fd) int theirs = -1;
+    int error = find_namespaces(tun->fd, &ours, &theirs);
+    if (error != 0) {
+        return error;
     }
-    if (theirs >= 0) { /* else the kernel cannot say: older than 5.2 */
-        ours = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-        if (ours < 0 || fstat(ours, &here) < 0 || fstat(theirs, &there) < 0) {
-            return -errno;
-        }
-        elsewhere = here.st_ino != there.st_ino || here.st_dev != there.st_dev;
-    }
-    if (elsewhere && setns(theirs, CLONE_NEWNET) < 0) {
+    if (ours >= 0 && setns(theirs, CLONE_NEWNET) < 0) {
         return -ENODEV;
     }
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    int error = fd < 0 ? -errno : 0;
-    if (elsewhere) {
+    error = fd < 0 ? -errno : 0;
+    if (ours >= 0) {
         /* where we came from, we are let in again */
         WRN_ASSERT(setns(ours, CLONE_NEWNET) == 0);
     }

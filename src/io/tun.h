@@ -39,12 +39,13 @@ struct wrn_tun {
  * */
 const char *wrn_tun_name_problem(const char *name);
 
-/* Makes the device 'name' (checked with wrn_tun_name_problem) with the default MTU, down, or takes
- * a persistent one of that name that nobody uses, as it was prepared. It takes several queues and
- * has the offload header where the kernel can; offloads are off. Its queue for packets to us is made
- * WRN_TUN_QUEUE_LENGTH long unless somebody chose a length. Returns 0, or -ENOENT, -ENODEV or -ENXIO
- * (no /dev/net/tun, no driver behind it), -EACCES or -EPERM (no privilege), -EBUSY (another program
- * holds it), -EEXIST (an interface of another kind has that name), or another -errno. */
+/* Makes the device 'name' (checked with wrn_tun_name_problem) with the default MTU, down, or
+ * takes a persistent one of that name that nobody uses, as it was prepared. It takes several
+ * queues and has the offload header where the kernel can; offloads are off. Its queue for
+ * packets to us is made WRN_TUN_QUEUE_LENGTH long unless somebody chose a length. Returns 0, or
+ * -ENOENT, -ENODEV or -ENXIO (no /dev/net/tun, no driver behind it), -EACCES or -EPERM (no
+ * privilege), -EBUSY (another program holds it), -EEXIST (an interface of another kind has that
+ * name), or another -errno. */
 WRN_NODISCARD int wrn_tun_create(const char *name, struct wrn_tun *ret_tun);
 
 /* Takes over an open TUN descriptor, which belongs to the device from here on, also if this fails.
@@ -53,19 +54,20 @@ WRN_NODISCARD int wrn_tun_create(const char *name, struct wrn_tun *ret_tun);
  * one with a packet-information header), or -errno. */
 WRN_NODISCARD int wrn_tun_adopt(int fd, struct wrn_tun *ret_tun);
 
-/* Adds a queue to the device of 'tun', wherever that is now, with the same header and offloads. The
- * host spreads its packets over the queues by a hash of addresses, protocol and ports, where bpf(2)
- * is allowed; then a flow stays in its queue as long as their number does. Else the kernel's own
- * rule holds: a flow moves to the queue through which its answers were written last, so that packets
- * around that moment may be read in another order. May take the calling thread to another network
- * namespace and back. Returns 0, -EOPNOTSUPP (single-queue device), -E2BIG (it has as many as the
- * kernel allows), -ENODEV (it was deleted, or is where we have no access), or -errno. */
+/* Adds a queue to the device of 'tun', wherever that is now, with the same header and offloads.
+ * The host spreads its packets over the queues by a hash of addresses, protocol and ports,
+ * where bpf(2) is allowed; then a flow stays in its queue as long as their number does. Else
+ * the kernel's own rule holds: a flow moves to the queue through which its answers were written
+ * last, so that packets around that moment may be read in another order. May take the calling
+ * thread to another network namespace and back. Returns 0, -EOPNOTSUPP (single-queue device),
+ * -E2BIG (it has as many as the kernel allows), -ENODEV (it was deleted, or is where we have no
+ * access), or -errno. */
 WRN_NODISCARD int wrn_tun_add_queue(const struct wrn_tun *tun, struct wrn_tun *ret_queue);
 
-/* Lets the host hand over what 'wanted' (WRN_TUN_*) says, as far as the kernel has it and the device
- * has a header: without CHECKSUM nothing. It holds for all queues from now on, also live, but
- * packets that already wait stay as they are. Sets and returns tun->offloads, which are to be copied
- * to the other queues. */
+/* Lets the host hand over what 'wanted' (WRN_TUN_*) says, as far as the kernel has it and the
+ * device has a header: without CHECKSUM nothing. It holds for all queues from now on, also
+ * live, but packets that already wait stay as they are. Sets and returns tun->offloads, which
+ * are to be copied to the other queues. */
 uint32_t wrn_tun_set_offloads(struct wrn_tun *tun, uint32_t wanted);
 
 /* Closes the queue, and with the last one the device. One without descriptor is fine. */

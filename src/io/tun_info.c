@@ -53,6 +53,9 @@ static void read_details(struct nlattr *details, struct wrn_tun_info *info) {
     if (parts[IFLA_TUN_TYPE] != NULL && nla_len(parts[IFLA_TUN_TYPE]) >= 1) {
         info->is_tun = nla_get_u8(parts[IFLA_TUN_TYPE]) == IFF_TUN;
     }
+    if (parts[IFLA_TUN_PI] != NULL && nla_len(parts[IFLA_TUN_PI]) >= 1) {
+        info->has_packet_information = nla_get_u8(parts[IFLA_TUN_PI]) != 0;
+    }
     if (parts[IFLA_TUN_MULTI_QUEUE] != NULL && nla_len(parts[IFLA_TUN_MULTI_QUEUE]) >= 1) {
         info->multi_queue = nla_get_u8(parts[IFLA_TUN_MULTI_QUEUE]) != 0;
     }

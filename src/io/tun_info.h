@@ -4,9 +4,10 @@
 #include "base/base.h"
 
 struct wrn_tun_info {
-    bool is_tun;      /* else an interface of another kind, TAP devices among them */
-    bool multi_queue; /* made to have several queues */
-    uint32_t queues;  /* descriptors attached, as far as known: only with 'multi_queue' */
+    bool is_tun;                 /* else an interface of another kind, TAP devices among them */
+    bool has_packet_information; /* a header of 4 bytes before each packet */
+    bool multi_queue;            /* made to have several queues */
+    uint32_t queues;             /* descriptors attached; known only with 'multi_queue' */
 };
 
 /* Looks 'name' up in the network namespace of the caller. Returns 0, -ENODEV if it is not there, or

@@ -531,8 +531,8 @@ static bool drop_source(struct job *job, size_t index, int error) {
     return true;
 }
 
-/* Decides whether the datagrams of a refused message are to be sent one by one, and what to remember
- * of it. A single datagram has nothing left to try. */
+/* Decides whether the datagrams of a refused message are to be sent one by one, and what to
+ * remember of it. A single datagram has nothing left to try. */
 static bool break_up(struct job *job, const struct run *run, int error) {
     if (run->count == 1) {
         return false;

@@ -29,8 +29,8 @@ struct wrn_udp {
 /* Sockets that are not there. */
 #define WRN_UDP_NONE ((struct wrn_udp){.fd4 = -1, .fd6 = -1})
 
-/* Room for the system calls' arguments, about 60 kB of which as much becomes resident as the batches
- * are long; made once a thread. Remembers where large messages were refused. */
+/* Room for the system calls' arguments, about 60 kB of which as much becomes resident as the
+ * batches are long; made once a thread. Remembers where large messages were refused. */
 struct wrn_udp_scratch;
 
 /* Datagrams of one sender that came in as one message: a single one without GRO. */
