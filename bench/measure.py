@@ -16,7 +16,7 @@ IDLE_PEERS = 1000
 STREAMS = 4
 # Bytes of UDP payload; the larger one makes packets of 1,400 bytes, which every tunnel takes whole.
 UDP_SMALL, UDP_LARGE = 64, 1400 - 28
-TOOLS = ("udp_ping", "udp_rate", "wg_handshakes", "null_tunnel")
+TOOLS = ("udp_ping", "udp_rate", "wg_handshakes", "null_tunnel", "syscall_costs")
 
 
 class Metric:
