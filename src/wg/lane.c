@@ -193,6 +193,12 @@ void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session
     wrn_store_le64(header + WRN_WG_COUNTER_AT, counter);
 }
 
+bool wrn_wg_take_counters(const struct wrn_wg *wg, struct wrn_session *session, uint32_t count,
+                          uint64_t *ret_first) {
+    *ret_first = atomic_fetch_add_explicit(&session->send_counter, count, memory_order_relaxed);
+    return *ret_first + count <= limits_of(wg, session).reject_after;
+}
+
 bool wrn_wg_is_renewal_due(const struct wrn_wg *wg, const struct wrn_session *session,
                            wrn_mono now) {
     uint64_t limit_ns = session->initiator ? WRN_WG_REKEY_AFTER_NS : RENEW_AS_RESPONDER_NS;
@@ -249,9 +255,8 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
         hold(lane, batch, begin, end, peer, asks);
         return;
     }
-    uint64_t counter =
-        atomic_fetch_add_explicit(&session->send_counter, count, memory_order_relaxed);
-    if (counter + count > limits_of(lane->wg, session).reject_after) {
+    uint64_t counter;
+    if (!wrn_wg_take_counters(lane->wg, session, count, &counter)) {
         hold(lane, batch, begin, end, peer, asks); /* the session is used up from here on */
         return;
     }

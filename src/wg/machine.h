@@ -202,6 +202,11 @@ void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch,
 /* Writes the header of a data message. */
 void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session, uint64_t counter);
 
+/* Takes the next 'count' counters of a session. Returns false if the key may not seal so many more:
+ * then it seals nothing any more. */
+WRN_NODISCARD bool wrn_wg_take_counters(const struct wrn_wg *wg, struct wrn_session *session,
+                                        uint32_t count, uint64_t *ret_first);
+
 /* Tells whether a session is due for renewal by whoever sends on it. */
 bool wrn_wg_is_renewal_due(const struct wrn_wg *wg, const struct wrn_session *session,
                            wrn_mono now);

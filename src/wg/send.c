@@ -51,7 +51,9 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
            out->message_count + 2 * count < WRN_WG_MESSAGES_MAX) {
         struct wrn_wg_peer *peer = wg->ready_head;
         struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
-        if (session == NULL || peer->staged.count == 0) {
+        uint64_t counter;
+        if (session == NULL || peer->staged.count == 0 ||
+            !wrn_wg_take_counters(wg, session, 1, &counter)) {
             wg->ready_head = peer->ready_next;
             peer->ready = false;
             wrn_wg_release_staged(wg, now, peer, out);
@@ -64,8 +66,6 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         packet->size = size;
         packet->datagram_size = 0;
         packet->drop = WRN_DROP_NONE;
-        uint64_t counter =
-            atomic_fetch_add_explicit(&session->send_counter, 1, memory_order_relaxed);
         wrn_wg_lane_add_seal(lane, batch, filled, peer, &peer->path, session, counter);
         account_sent(wg, now, peer, packet->datagram_size, packet->size == 0, out);
         wg->pulled[filled++] = peer->self;
@@ -85,7 +85,8 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
         return;
     }
     struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
-    if (session == NULL) {
+    uint64_t counter;
+    if (session == NULL || !wrn_wg_take_counters(wg, session, 1, &counter)) {
         atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
         stage(wg, now, peer, (wrn_span){NULL, 0}, out);
         return;
@@ -95,7 +96,7 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
     struct wrn_aead_job job = {
         .key = session->keys.send,
         .cipher = session->keys.cipher,
-        .counter = atomic_fetch_add_explicit(&session->send_counter, 1, memory_order_relaxed),
+        .counter = counter,
         .in = message->bytes + WRN_WG_DATA_HEADER_SIZE,
         .out = message->bytes + WRN_WG_DATA_HEADER_SIZE,
     };

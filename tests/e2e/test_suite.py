@@ -7,6 +7,7 @@ ends, through a man in the middle, and never with an end that is not set to it.
        u0 10.99.0.1  ---------- veth ----------------   u0 10.99.0.2:51820
 """
 
+import io
 import os
 
 import pytest
@@ -184,6 +185,53 @@ def test_wg_tools_do_not_notice(stage, tmp_path):
         stage.b.run(["wg", command, name, str(config)])
         peers = stage.end.get(with_stats=True).peers
         assert peers[stage.peer.public.hex()]["cipher"] == cipher, command
+
+
+def sections(text):
+    """The vectors: section -> {field: hex}."""
+    found, here = {}, None
+    for line in text.split("\n"):
+        if line.startswith("["):
+            here = found.setdefault(line.strip("[]"), {})
+        elif " = " in line and not line.startswith("#"):
+            here.update([line.split(" = ")])
+    return found
+
+
+def test_worked_example():
+    """The example of docs/protocol.md is the case aes-psk of the vectors, whole, and the vectors
+    are what the second implementation makes."""
+    made = io.StringIO()
+    noise.selftest()
+    noise.write_vectors(made)
+    with open(os.path.join(tunnel.REPO, "tests", "vectors", "handshake.txt")) as stream:
+        assert stream.read() == made.getvalue()
+    expected = sections(made.getvalue())["aes-psk"]
+    with open(os.path.join(tunnel.REPO, "docs", "protocol.md")) as stream:
+        text = stream.read().split("\n## Worked example\n")[1]
+    shown, name = {}, None
+    for line in text.split("\n"):
+        if line.startswith(8 * " "):
+            shown[name] += line.strip()
+        elif line.startswith(4 * " "):
+            name = line.split()[0]
+            shown[name] = ""
+    left_out = {"timestamp_s", "timestamp_ns", "chain_initiation", "hash_initiation",
+                "chain_response", "hash_response"}
+    assert shown == {k: v for k, v in expected.items() if k not in left_out}
+
+
+def test_documented_command(stage):
+    """What docs/uapi.md says to type sets the cipher."""
+    with open(os.path.join(tunnel.REPO, "docs", "uapi.md")) as stream:
+        section = stream.read().split("\n## cipher\n")[1].split("\n## ")[0]
+    command = "\n".join(line for line in section.split("\n") if line.startswith("    "))
+    stage.set_cipher(STOCK)
+    command = command.replace("/wg0.sock", "/%s.sock" % stage.end.name)
+    answer = stage.b.run(["sh", "-c", command], env={"PEER": noise.b64(stage.peer.public)}).stdout
+    assert answer == "errno=0\n\n"
+    peer = stage.end.get(with_stats=True).peers[stage.peer.public.hex()]
+    assert peer["cipher"] == AES
 
 
 class Middle:

@@ -533,8 +533,8 @@ HEADER = """\
 #   chain_*, hash_*    chaining key and hash after message 1, and at the end
 #   key_i2r, key_r2i   transport keys of the two directions
 #   packet_*           inner packet (its true size); data_*: message 4 that carries it, padded to 16
-#   keepalive_i2r      message 4 with empty content
-#   counter of data_i2r 0, keepalive_i2r 1, data_r2i 0
+#   keepalive_i2r      message 4 with empty content; late_i2r: another one
+#   counter of data_i2r 0, keepalive_i2r 1, late_i2r 01020304 (hexadecimal), data_r2i 0
 # The cookie case begins with the messages of a responder under load:
 #   cookie_secret      32 bytes; source: initiator's address and port as bytes on the wire
 #   cookie             MAC(secret, source); nonce: 24 bytes
@@ -641,6 +641,7 @@ def _case(name, psk, with_cookie, suite):
     put("packet_i2r", packet)
     put("data_i2r", i_session.seal(packet))
     put("keepalive_i2r", i_session.seal(b""))
+    put("late_i2r", i_session.seal(b"", counter=0x01020304))
     packet = _inner6(b"and one back")
     put("packet_r2i", packet)
     put("data_r2i", r_session.seal(packet))

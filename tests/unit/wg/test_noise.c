@@ -123,9 +123,48 @@ static void both_sides_agree_with_the_transcript(void **state) {
     }
 }
 
-static void macs_and_cookies_agree_with_the_transcript(void **state) {
+/* Opens a data message of the transcript and seals its content again. */
+static void check_data(const char *section, const char *field, enum wrn_cipher cipher,
+                       const uint8_t key[32], const uint8_t index[4], const char *packet_field) {
+    uint8_t message[TRANSCRIPT_FIELD_MAX], packet[TRANSCRIPT_FIELD_MAX] = {0};
+    uint8_t out[TRANSCRIPT_FIELD_MAX];
+    size_t size = transcript_get(section, field, message);
+    size_t packet_size = packet_field == NULL ? 0 : transcript_get(section, packet_field, packet);
+    assert_int_equal(size, WRN_WG_KEEPALIVE_SIZE + wrn_align_up(packet_size, WRN_WG_PADDING));
+    assert_memory_equal(message, "\4\0\0\0", 4);
+    assert_memory_equal(message + WRN_WG_RECEIVER_AT, index, 4);
+    struct wrn_aead_job job = {
+        .key = key,
+        .cipher = cipher,
+        .counter = wrn_load_le64(message + WRN_WG_COUNTER_AT),
+        .in = message + WRN_WG_DATA_HEADER_SIZE,
+        .out = out,
+        .size = size - WRN_WG_KEEPALIVE_SIZE,
+    };
+    wrn_aead_open_batch(crypto, &job, 1);
+    assert_true(job.ok);
+    assert_memory_equal(out, packet, job.size); /* the padding is zero */
+    job.in = out;
+    wrn_aead_seal_batch(crypto, &job, 1);
+    assert_memory_equal(out, message + WRN_WG_DATA_HEADER_SIZE, job.size + WRN_WG_TAG_SIZE);
+}
+
+static void data_messages_agree_with_the_transcript(void **state) {
     (void)state;
-    struct transcript t = load("cookie");
+    for (size_t s = 0; s < WRN_COUNT(sections); s++) {
+        struct transcript t = load(sections[s]);
+        uint8_t i2r[32], r2i[32];
+        get(sections[s], "key_i2r", i2r, 32);
+        get(sections[s], "key_r2i", r2i, 32);
+        check_data(sections[s], "data_i2r", t.cipher, i2r, t.r_index, "packet_i2r");
+        check_data(sections[s], "keepalive_i2r", t.cipher, i2r, t.r_index, NULL);
+        check_data(sections[s], "late_i2r", t.cipher, i2r, t.r_index, NULL);
+        check_data(sections[s], "data_r2i", t.cipher, r2i, t.i_index, "packet_r2i");
+    }
+}
+
+static void check_macs_and_cookies(const char *section) {
+    struct transcript t = load(section);
     struct wrn_cookie_checker checker;
     struct wrn_cookie_jar jar = {.has_cookie = false};
     struct wrn_prng prng;
@@ -134,12 +173,12 @@ static void macs_and_cookies_agree_with_the_transcript(void **state) {
     wrn_mono now = {WRN_S(1)};
 
     wrn_prng_init(&prng, 1, 1);
-    get("cookie", "refused_initiation", refused, 148);
-    get("cookie", "source", source, 6);
+    get(section, "refused_initiation", refused, 148);
+    get(section, "source", source, 6);
     memcpy(from.ip.bytes, source, 4);
     from.port = wrn_load_be16(source + 4);
     wrn_cookie_checker_set_key(crypto, &checker, t.responder.public_key);
-    get("cookie", "cookie_secret", checker.secret, 32);
+    get(section, "cookie_secret", checker.secret, 32);
     checker.secret_born = now;
     checker.has_secret = true;
 
@@ -150,7 +189,7 @@ static void macs_and_cookies_agree_with_the_transcript(void **state) {
     wrn_cookie_add_macs(crypto, &jar, now, t.responder.public_key, message, 148);
     assert_memory_equal(message, refused, 148);
 
-    get("cookie", "cookie_reply", reply, 64);
+    get(section, "cookie_reply", reply, 64);
     assert_int_equal(wrn_cookie_read_reply(crypto, &jar, now, t.responder.public_key, reply),
                      WRN_DROP_NONE);
     memcpy(message, t.initiation, 116);
@@ -161,6 +200,12 @@ static void macs_and_cookies_agree_with_the_transcript(void **state) {
     from.port++;
     assert_false(
         wrn_cookie_check_mac2(crypto, &checker, now, wrn_prng_rand(&prng), &from, message, 148));
+}
+
+static void macs_and_cookies_agree_with_the_transcript(void **state) {
+    (void)state;
+    check_macs_and_cookies("cookie");
+    check_macs_and_cookies("aes-cookie");
 }
 
 /* Our reply has a nonce of its own, so it is compared by what a jar makes of it. */
@@ -200,9 +245,8 @@ static void our_cookie_replies_are_understood_once(void **state) {
     assert_true(wrn_is_zero_secret(message + 132, 16));
 }
 
-static void every_damaged_byte_of_an_initiation_is_noticed(void **state) {
-    (void)state;
-    struct transcript t = load("psk");
+static void damage_initiation(const char *section) {
+    struct transcript t = load(section);
     for (size_t i = 8; i < 116; i++) {
         struct wrn_noise_received received;
         t.initiation[i] ^= 0x10;
@@ -218,9 +262,14 @@ static void every_damaged_byte_of_an_initiation_is_noticed(void **state) {
     }
 }
 
-static void every_damaged_byte_of_a_response_is_noticed(void **state) {
+static void every_damaged_byte_of_an_initiation_is_noticed(void **state) {
     (void)state;
-    struct transcript t = load("psk");
+    damage_initiation("psk");
+    damage_initiation("aes-psk");
+}
+
+static void damage_response(const char *section) {
+    struct transcript t = load(section);
     struct wrn_noise_pending pending;
     struct wrn_noise_keys keys;
     uint8_t message[148];
@@ -239,6 +288,51 @@ static void every_damaged_byte_of_a_response_is_noticed(void **state) {
     assert_int_equal(
         wrn_noise_read_response(crypto, &t.initiator, &pending, t.psk, t.response, &keys),
         WRN_DROP_BAD_HANDSHAKE);
+}
+
+static void every_damaged_byte_of_a_response_is_noticed(void **state) {
+    (void)state;
+    damage_response("psk");
+    damage_response("aes-psk");
+}
+
+/* The suite byte of a handshake message decides how it is read; any other value than the one that
+ * it was written with leads nowhere, also where mac1 is not looked at. */
+static void a_message_is_read_in_its_own_suite_only(void **state) {
+    (void)state;
+    static const struct {
+        const char *section;
+        uint8_t suite;
+        enum wrn_drop initiation, response;
+    } table[] = {
+        {"psk", 0, WRN_DROP_NONE, WRN_DROP_NONE},
+        {"psk", 1, WRN_DROP_BAD_HANDSHAKE, WRN_DROP_WRONG_SUITE},
+        {"psk", 2, WRN_DROP_UNKNOWN_SUITE, WRN_DROP_UNKNOWN_SUITE},
+        {"aes-psk", 0, WRN_DROP_BAD_HANDSHAKE, WRN_DROP_WRONG_SUITE},
+        {"aes-psk", 1, WRN_DROP_NONE, WRN_DROP_NONE},
+        {"aes-psk", 255, WRN_DROP_UNKNOWN_SUITE, WRN_DROP_UNKNOWN_SUITE},
+    };
+    for (size_t i = 0; i < WRN_COUNT(table); i++) {
+        struct transcript t = load(table[i].section);
+        struct wrn_noise_pending pending;
+        struct wrn_noise_received received;
+        struct wrn_noise_keys keys;
+        uint8_t message[148];
+        t.initiation[WRN_WG_SUITE_AT] = t.response[WRN_WG_SUITE_AT] = table[i].suite;
+        assert_int_equal(wrn_noise_read_initiation(crypto, &t.responder, t.initiation, &received),
+                         table[i].initiation);
+        assert_true(wrn_noise_write_initiation(
+            crypto, t.cipher, &t.initiator, t.responder.public_key, t.static_static, t.i_ephemeral,
+            t.timestamp, wrn_load_le32(t.i_index), message, &pending));
+        assert_int_equal(
+            wrn_noise_read_response(crypto, &t.initiator, &pending, t.psk, t.response, &keys),
+            table[i].response);
+        if (table[i].response == WRN_DROP_NONE) {
+            assert_int_equal(keys.cipher, t.cipher);
+        } else {
+            assert_true(wrn_is_zero_secret(&keys, sizeof keys));
+        }
+    }
 }
 
 static void low_order_points_are_refused(void **state) {
@@ -271,10 +365,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timestamps_are_tai64n_rounded_down),
         cmocka_unit_test(both_sides_agree_with_the_transcript),
+        cmocka_unit_test(data_messages_agree_with_the_transcript),
         cmocka_unit_test(macs_and_cookies_agree_with_the_transcript),
         cmocka_unit_test(our_cookie_replies_are_understood_once),
         cmocka_unit_test(every_damaged_byte_of_an_initiation_is_noticed),
         cmocka_unit_test(every_damaged_byte_of_a_response_is_noticed),
+        cmocka_unit_test(a_message_is_read_in_its_own_suite_only),
         cmocka_unit_test(low_order_points_are_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
