@@ -42,8 +42,6 @@ static const struct {
     uint64_t needs; /* features of the processor */
     uint64_t flags; /* what the library shall leave alone to become this kind */
 } kinds[WRN_IPSEC_MB_KINDS] = {
-    [WRN_IPSEC_MB_SSE] = {"ipsec-mb (sse)", IMB_ARCH_SSE, IMB_CPUFLAGS_SSE, 0},
-    [WRN_IPSEC_MB_AVX] = {"ipsec-mb (avx)", IMB_ARCH_AVX, IMB_CPUFLAGS_AVX, 0},
     [WRN_IPSEC_MB_AVX2] = {"ipsec-mb (avx2)", IMB_ARCH_AVX2, IMB_CPUFLAGS_AVX2, 0},
     [WRN_IPSEC_MB_AVX512] = {"ipsec-mb (avx512)", IMB_ARCH_AVX512, IMB_CPUFLAGS_AVX512,
                              IMB_FLAG_GFNI_OFF},
@@ -61,7 +59,6 @@ static void run_chacha20_poly1305(struct wrn_ipsec_mb *mb, struct group *group,
                                   const uint8_t *order, size_t count);
 static void fill(IMB_JOB *to, struct wrn_ipsec_mb *mb, const struct group *group, size_t index);
 static void forget(struct wrn_ipsec_mb *mb, const struct group *group);
-static void wipe_stack(void);
 
 int wrn_ipsec_mb_create(const struct wrn_crypto *crypto, enum wrn_ipsec_mb_kind kind,
                         struct wrn_ipsec_mb **ret_mb) {
@@ -103,7 +100,6 @@ void wrn_ipsec_mb_expand(struct wrn_ipsec_mb *mb, enum wrn_cipher cipher,
     if (cipher == WRN_CIPHER_AES_256_GCM) {
         WRN_ASSERT((uintptr_t)ret_expanded % WRN_AEAD_EXPANDED_ALIGNMENT == 0);
         IMB_AES256_GCM_PRE(&mb->manager, key, ret_expanded);
-        wipe_stack();
     }
 }
 
@@ -127,12 +123,11 @@ void wrn_ipsec_mb_open_jobs(struct wrn_ipsec_mb *mb, struct wrn_aead_job *jobs,
     forget(mb, &group);
 }
 
-/* The library of another version may have another manager, of which this file copies a part. */
+/* The library of another version may have another manager, of which this file copies a part. Built
+ * without SAFE_DATA it leaves keys in registers and on the stack. */
 static bool can_work(const struct wrn_crypto *crypto, enum wrn_ipsec_mb_kind kind) {
-    uint64_t needs = kinds[kind].needs;
-    bool saves_registers = kind < WRN_IPSEC_MB_AVX      ? true
-                           : kind < WRN_IPSEC_MB_AVX512 ? crypto->has_avx
-                                                        : crypto->has_avx512;
+    uint64_t needs = kinds[kind].needs | IMB_FEATURE_SAFE_DATA;
+    bool saves_registers = kind < WRN_IPSEC_MB_AVX512 ? crypto->has_avx : crypto->has_avx512;
     return imb_get_version() == IMB_VERSION_NUM && saves_registers &&
            (imb_get_feature_flags() & needs) == needs;
 }
@@ -252,8 +247,9 @@ static void fill(IMB_JOB *to, struct wrn_ipsec_mb *mb, const struct group *group
     to->auth_tag_output = encrypts ? job->out + job->size : mb->tags[index];
 }
 
-/* The manager keeps pointers and sizes of the last jobs, which are no secrets. The tags are: that
- * of a forged packet is what its sender would like to know. */
+/* The library clears its stack and the registers itself (SAFE_DATA). The manager keeps pointers and
+ * sizes of the last jobs, which are no secrets. The tags are: that of a forged packet is what its
+ * sender would like to know. */
 static void forget(struct wrn_ipsec_mb *mb, const struct group *group) {
     if (group->expanded_key) {
         wrn_wipe(mb->expanded, sizeof(mb->expanded));
@@ -265,12 +261,4 @@ static void forget(struct wrn_ipsec_mb *mb, const struct group *group) {
         wrn_wipe(mb->tags, group->count * WRN_TAG_SIZE);
     }
     wrn_wipe(&mb->gcm, sizeof(mb->gcm));
-    wipe_stack();
-}
-
-/* ChaCha20-Poly1305 of the library leaves up to 1 KiB of key stream, Poly1305's key among it, in
- * the part of the stack that its call had used. */
-__attribute__((noinline)) static void wipe_stack(void) {
-    uint8_t used[4096];
-    wrn_wipe(used, sizeof(used));
 }

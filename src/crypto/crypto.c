@@ -25,15 +25,13 @@ static bool prepare_aead(struct wrn_crypto *crypto, enum wrn_cipher cipher);
 static bool prepare_cipher(EVP_CIPHER_CTX *ctx, const char *name, bool encrypts);
 static void detect_registers(struct wrn_crypto *crypto);
 
-/* With less than AVX2, libcrypto's ChaCha20-Poly1305 is the faster one. */
 int wrn_crypto_create(enum wrn_crypto_provider provider, struct wrn_crypto **ret_crypto) {
-    int lowest = provider == WRN_CRYPTO_AUTO ? WRN_IPSEC_MB_AVX2 : WRN_IPSEC_MB_SSE;
     struct wrn_crypto *crypto = NULL;
     int error = create_libcrypto(&crypto);
     if (!error && provider != WRN_CRYPTO_OPENSSL) {
         error = -ENOTSUP;
-        for (int kind = WRN_IPSEC_MB_KINDS - 1; error == -ENOTSUP && kind >= lowest; kind--) {
-            error = add_ipsec_mb(crypto, (enum wrn_ipsec_mb_kind)kind);
+        for (int kind = WRN_IPSEC_MB_KINDS; error == -ENOTSUP && kind > 0; kind--) {
+            error = add_ipsec_mb(crypto, (enum wrn_ipsec_mb_kind)(kind - 1));
         }
         if (error == -ENOTSUP && provider == WRN_CRYPTO_AUTO) {
             error = 0;

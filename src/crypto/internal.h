@@ -11,10 +11,9 @@ enum {
     WRN_AEAD_GROUP = 128,  /* jobs that a provider gets at once, at most */
 };
 
-/* What intel-ipsec-mb has for different processors, slowest first. */
+/* What intel-ipsec-mb has for different processors, slowest first. Its code for SSE and AVX is left
+ * alone: libcrypto's is as fast, and the former (of 1.3) reads behind the end of its input. */
 enum wrn_ipsec_mb_kind {
-    WRN_IPSEC_MB_SSE,
-    WRN_IPSEC_MB_AVX,
     WRN_IPSEC_MB_AVX2,
     WRN_IPSEC_MB_AVX512,
     WRN_IPSEC_MB_AVX512_VAES, /* and VPCLMULQDQ, IFMA, GFNI */

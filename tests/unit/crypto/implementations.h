@@ -22,8 +22,6 @@ static inline int implementation_create(size_t implementation, struct wrn_crypto
 static inline const char *implementation_name(size_t implementation) {
     static const char *const names[IMPLEMENTATIONS] = {
         "openssl",
-        [1 + WRN_IPSEC_MB_SSE] = "ipsec-mb (sse)",
-        [1 + WRN_IPSEC_MB_AVX] = "ipsec-mb (avx)",
         [1 + WRN_IPSEC_MB_AVX2] = "ipsec-mb (avx2)",
         [1 + WRN_IPSEC_MB_AVX512] = "ipsec-mb (avx512)",
         [1 + WRN_IPSEC_MB_AVX512_VAES] = "ipsec-mb (avx512, vaes)",
@@ -51,16 +49,20 @@ static inline void implementation_run(void **state) {
     wrn_crypto_destroy(crypto);
 }
 
-/* Adds 'test' to 'tests' once for each implementation; both arrays have room. */
-static inline size_t implementation_add(struct CMUnitTest *tests, struct implementation_case *cases,
-                                        size_t count, const char *name, implementation_test test) {
-    for (size_t i = 0; i < IMPLEMENTATIONS; i++, count++) {
-        cases[count] = (struct implementation_case){.test = test, .implementation = i};
-        (void)snprintf(cases[count].name, sizeof(cases[count].name), "%s: %s", name,
-                       implementation_name(i));
-        tests[count] = (struct CMUnitTest){.name = cases[count].name,
-                                           .test_func = implementation_run,
-                                           .initial_state = &cases[count]};
+struct implementation_list {
+    const char *name;
+    implementation_test test;
+};
+
+/* Makes a test of each of the 'count' in the list for each implementation; the arrays have room. */
+static inline void implementation_fill(struct CMUnitTest *tests, struct implementation_case *cases,
+                                       const struct implementation_list *list, size_t count) {
+    for (size_t i = 0; i < count * IMPLEMENTATIONS; i++) {
+        cases[i].test = list[i / IMPLEMENTATIONS].test;
+        cases[i].implementation = i % IMPLEMENTATIONS;
+        (void)snprintf(cases[i].name, sizeof(cases[i].name), "%s: %s",
+                       list[i / IMPLEMENTATIONS].name, implementation_name(i % IMPLEMENTATIONS));
+        tests[i] = (struct CMUnitTest){
+            .name = cases[i].name, .test_func = implementation_run, .initial_state = &cases[i]};
     }
-    return count;
 }

@@ -430,10 +430,7 @@ static void forgets_its_keys(struct wrn_crypto *crypto) {
 }
 
 int main(void) {
-    static const struct {
-        const char *name;
-        implementation_test test;
-    } list[] = {
+    static const struct implementation_list list[] = {
         {"seals as the RFC", seals_as_the_rfc},
         {"opens as the RFC", opens_as_the_rfc},
         {"seals as the GCM paper", seals_as_the_gcm_paper},
@@ -446,10 +443,7 @@ int main(void) {
         {"forgets its keys", forgets_its_keys},
     };
     static struct CMUnitTest tests[WRN_COUNT(list) * IMPLEMENTATIONS];
-    static struct implementation_case cases[WRN_COUNT(list) * IMPLEMENTATIONS];
-    size_t count = 0;
-    for (size_t i = 0; i < WRN_COUNT(list); i++) {
-        count = implementation_add(tests, cases, count, list[i].name, list[i].test);
-    }
+    static struct implementation_case cases[WRN_COUNT(tests)];
+    implementation_fill(tests, cases, list, WRN_COUNT(list));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
