@@ -27,6 +27,8 @@ int wrn_apply_op(struct wrn_apply *apply, struct wrn_now now, const struct wrn_u
     case WRN_UAPI_LISTEN_PORT:
     case WRN_UAPI_FWMARK:
     case WRN_UAPI_REPLACE_PEERS:
+    case WRN_UAPI_WORKERS:
+    case WRN_UAPI_OFFLOADS:
         return apply_interface(apply, now, op, reterr_why);
     case WRN_UAPI_PEER:
         return begin_peer(apply, now, op, reterr_why);
@@ -73,6 +75,19 @@ static int apply_interface(struct wrn_apply *apply, struct wrn_now now,
     case WRN_UAPI_FWMARK:
         error = host->set_fwmark(host->ctx, op->number);
         *reterr_why = "the firewall mark could not be set: it needs CAP_NET_ADMIN";
+        return error;
+    case WRN_UAPI_WORKERS:
+        error = host->set_workers(host->ctx, op->number);
+        *reterr_why =
+            error == -EOPNOTSUPP
+                ? "the TUN device has a single queue, which only one worker can serve: make "
+                  "it with IFF_MULTI_QUEUE"
+                : "the workers could not be started: memory, threads or descriptors are "
+                  "short (ulimit -u, ulimit -n)";
+        return error;
+    case WRN_UAPI_OFFLOADS:
+        error = host->set_offloads(host->ctx, op->number);
+        *reterr_why = "the offloads could not be changed";
         return error;
     default:
         remove_all(host->wg);

@@ -11,6 +11,8 @@ struct wrn_apply_host {
     void *ctx;
     int (*set_listen_port)(void *ctx, uint16_t port);
     int (*set_fwmark)(void *ctx, uint32_t mark);
+    int (*set_workers)(void *ctx, uint32_t count);
+    int (*set_offloads)(void *ctx, uint32_t offloads);
     int (*find_interface)(void *ctx, const char *name, uint32_t *ret_index);
 };
 

@@ -66,6 +66,8 @@ static struct client *next_waiting(const struct wrn_control *control);
 static void on_accept_retry(uv_timer_t *handle);
 static int set_listen_port(void *ctx, uint16_t port);
 static int set_fwmark(void *ctx, uint32_t mark);
+static int set_workers(void *ctx, uint32_t count);
+static int set_offloads(void *ctx, uint32_t offloads);
 static int find_interface(void *ctx, const char *name, uint32_t *ret_index);
 
 int wrn_control_create(uv_loop_t *loop, struct wrn_uapi_socket socket, struct wrn_device *device,
@@ -86,6 +88,8 @@ int wrn_control_create(uv_loop_t *loop, struct wrn_uapi_socket socket, struct wr
                   .ctx = device,
                   .set_listen_port = set_listen_port,
                   .set_fwmark = set_fwmark,
+                  .set_workers = set_workers,
+                  .set_offloads = set_offloads,
                   .find_interface = find_interface},
     };
     int error = open_handles(control);
@@ -348,6 +352,15 @@ static int set_listen_port(void *ctx, uint16_t port) {
 
 static int set_fwmark(void *ctx, uint32_t mark) {
     return wrn_device_set_fwmark(ctx, mark);
+}
+
+static int set_workers(void *ctx, uint32_t count) {
+    return wrn_device_set_workers(ctx, count);
+}
+
+static int set_offloads(void *ctx, uint32_t offloads) {
+    wrn_device_set_offloads(ctx, offloads);
+    return 0;
 }
 
 static int find_interface(void *ctx, const char *name, uint32_t *ret_index) {

@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The driver of one machine. Single-threaded: each callback takes one input, performs what comes
- * out of it, and leaves nothing behind. */
+/* The driver of one machine. Each callback takes one input, performs what comes out of it, and leaves
+ * nothing behind. Packets are the workers' business; what they report comes in here. */
 #include "device/device.h"
 
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <uv.h>
 
-#include "crypto/crypto.h"
-#include "device/pump.h"
+#include "device/crew.h"
+#include "device/settle.h"
 #include "io/clock.h"
 #include "io/link.h"
 #include "io/memory.h"
 #include "io/random.h"
-#include "io/route.h"
+#include "io/rcu.h"
 #include "io/watch.h"
+#include "wg/lane.h"
 
 enum {
     PEERS_MAX = 1 << 17,
     PREFIXES_MAX = 1 << 21, /* of each family */
     STAGED_MAX_BYTES = 16 << 20,
     HANDSHAKES_PER_S = 500,
-    BATCHES_PER_WAKE = 4, /* of one direction, before the others get their turn */
+    REPORTS_PER_WAKE = 256, /* of a kind and worker, before the others get their turn */
     TIMER_ROUNDS = 8,
     RETRY_MS = 1000,
 };
@@ -33,10 +35,9 @@ struct wrn_device {
     void *memory; /* of the machine */
     size_t memory_size;
     struct wrn_wg *wg;
-    struct wrn_tun tun;
-    struct wrn_udp udp;
+    struct wrn_settle settle;
+    struct wrn_crew *crew;
     struct wrn_link link;
-    struct wrn_route *route;
     struct wrn_link_state link_state;
     int timer_fd;
     wrn_mono timer_due; /* what the timer is set to */
@@ -46,20 +47,21 @@ struct wrn_device {
     bool bind_failed;  /* and we have said so */
     bool link_unknown; /* the last look at the interface failed: another one is due */
     bool ended;
-    struct wrn_watch *tun_watch;
-    struct wrn_watch *udp4_watch;
-    struct wrn_watch *udp6_watch;
+    struct wrn_watch *reports_watch;
     struct wrn_watch *link_watch;
     struct wrn_watch *route_watch;
     struct wrn_watch *timer_watch;
     uv_timer_t *retry; /* lives on the heap: closing it outlives the device */
-    struct wrn_pump pump;
 };
 
-static int create_machine(struct wrn_device *device);
+static int create_machine(struct wrn_device *device, enum wrn_crypto_provider provider);
+static int create_crew(struct wrn_device *device, struct wrn_tun *tun,
+                       const struct wrn_device_options *options);
 static int open_watches(struct wrn_device *device);
-static void on_tun(void *ctx, int fd, int events);
-static void on_udp(void *ctx, int fd, int events);
+static void on_reports(void *ctx, int fd, int events);
+static bool read_reports(struct wrn_device *device, struct wrn_now now, struct wrn_ring *ring);
+static void obey_report(struct wrn_device *device, struct wrn_now now, struct wrn_report *report,
+                        size_t size);
 static void on_link(void *ctx, int fd, int events);
 static void on_route(void *ctx, int fd, int events);
 static void on_timer(void *ctx, int fd, int events);
@@ -69,14 +71,14 @@ static void refresh_link(struct wrn_device *device);
 static void follow_link(struct wrn_device *device, const struct wrn_link_state *state);
 static void set_up(struct wrn_device *device, bool up);
 static int bind_port(struct wrn_device *device, uint16_t port);
-static int watch_sockets(struct wrn_device *device, struct wrn_udp *udp);
-static void close_sockets(struct wrn_device *device);
+static void follow_sockets(struct wrn_device *device);
 static bool is_bound(const struct wrn_device *device);
 static void set_timer(struct wrn_device *device);
 static void free_timer(uv_handle_t *handle);
+static void wait_for_readers(void *ctx);
 
 int wrn_device_create(uv_loop_t *loop, struct wrn_tun tun, struct wrn_log *log,
-                      struct wrn_device **ret_device) {
+                      const struct wrn_device_options *options, struct wrn_device **ret_device) {
     struct wrn_device *device = calloc(1, sizeof *device);
     if (device == NULL) {
         wrn_tun_close(&tun);
@@ -84,17 +86,17 @@ int wrn_device_create(uv_loop_t *loop, struct wrn_tun tun, struct wrn_log *log,
     }
     device->loop = loop;
     device->log = log;
-    device->tun = tun;
-    device->udp = WRN_UDP_NONE;
     device->timer_fd = -1;
     device->timer_due = WRN_MONO_NEVER;
-    int error = wrn_route_create(&device->route);
-    error = error != 0 ? error : create_machine(device);
+    int error = create_machine(device, options->provider);
+    error = error != 0 ? error : create_crew(device, &tun, options);
+    wrn_tun_close(&tun); /* if nobody has taken it */
     error = error != 0 ? error : wrn_timer_open(&device->timer_fd);
     error = error != 0 ? error : wrn_link_open(&device->link);
     error = error != 0 ? error : open_watches(device);
     struct wrn_link_state state;
-    error = error != 0 ? error : wrn_link_query(&device->link, &device->tun, &state);
+    error = error != 0 ? error
+                       : wrn_link_query(&device->link, &wrn_crew_pair(device->crew)->tun, &state);
     if (error != 0) {
         wrn_device_destroy(device);
         return error;
@@ -108,21 +110,19 @@ void wrn_device_destroy(struct wrn_device *device) {
     if (device == NULL) {
         return;
     }
-    close_sockets(device);
-    wrn_watch_close(device->tun_watch);
+    wrn_watch_close(device->reports_watch);
     wrn_watch_close(device->link_watch);
     wrn_watch_close(device->route_watch);
     wrn_watch_close(device->timer_watch);
     if (device->retry != NULL) {
         uv_close((uv_handle_t *)device->retry, free_timer);
     }
+    wrn_crew_destroy(device->crew);
     wrn_link_close(&device->link);
-    wrn_route_destroy(device->route);
-    wrn_tun_close(&device->tun);
     if (device->timer_fd >= 0) {
         wrn_timer_close(device->timer_fd);
     }
-    wrn_pump_finish(&device->pump);
+    wrn_settle_finish(&device->settle);
     wrn_wg_finish(device->wg);
     wrn_memory_unmap(device->memory, device->memory_size);
     wrn_crypto_destroy(device->crypto);
@@ -135,17 +135,17 @@ struct wrn_wg *wrn_device_wg(struct wrn_device *device) {
 }
 
 struct wrn_wg_out *wrn_device_out(struct wrn_device *device) {
-    return device->pump.out;
+    return device->settle.out;
 }
 
 void wrn_device_settle(struct wrn_device *device, struct wrn_now now) {
-    wrn_pump_settle(&device->pump, now);
+    wrn_settle_run(&device->settle, now);
     set_timer(device);
 }
 
 int wrn_device_set_listen_port(struct wrn_device *device, uint16_t port) {
     if (device->link_state.up) {
-        if (port != 0 && is_bound(device) && port == device->udp.port) {
+        if (port != 0 && is_bound(device) && port == wrn_crew_pair(device->crew)->udp.port) {
             return 0;
         }
         int error = bind_port(device, port);
@@ -168,28 +168,53 @@ int wrn_device_set_listen_port(struct wrn_device *device, uint16_t port) {
 
 int wrn_device_set_fwmark(struct wrn_device *device, uint32_t mark) {
     if (is_bound(device)) {
-        int error = wrn_udp_set_mark(&device->udp, mark);
+        int error = wrn_crew_set_mark(device->crew, mark);
         if (error != 0) {
             return error;
         }
     }
     device->mark = mark;
+    follow_sockets(device);
     wrn_wg_forget_sources(device->wg); /* another mark may mean another route */
     return 0;
+}
+
+int wrn_device_set_workers(struct wrn_device *device, uint32_t count) {
+    int error = wrn_crew_set_workers(device->crew, count);
+    if (error == 0) {
+        wrn_log_write(device->log, WRN_LOG_VERBOSE, "workers: %u", count);
+    }
+    return error;
+}
+
+void wrn_device_set_offloads(struct wrn_device *device, uint32_t offloads) {
+    char names[WRN_UAPI_OFFLOADS_SIZE];
+    wrn_crew_set_offloads(device->crew, offloads);
+    wrn_uapi_write_offloads(wrn_crew_offloads(device->crew), names);
+    wrn_log_write(device->log, WRN_LOG_VERBOSE, "offloads: %s", names);
+}
+
+struct wrn_device_status wrn_device_status(const struct wrn_device *device) {
+    return (struct wrn_device_status){
+        .workers = wrn_crew_workers(device->crew),
+        .offloads = wrn_crew_offloads(device->crew),
+        .aead = wrn_crypto_provider_name(device->crypto),
+    };
 }
 
 struct wrn_uapi_interface wrn_device_interface(const struct wrn_device *device) {
     return (struct wrn_uapi_interface){.listen_port = device->port, .fwmark = device->mark};
 }
 
-static int create_machine(struct wrn_device *device) {
+static int create_machine(struct wrn_device *device, enum wrn_crypto_provider provider) {
     static const struct wrn_wg_options options = {
         .peers_max = PEERS_MAX,
         .prefixes_max = PREFIXES_MAX,
         .staged_max_bytes = STAGED_MAX_BYTES,
         .handshakes_per_s = HANDSHAKES_PER_S,
+        .quiesce = wait_for_readers,
     };
-    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &device->crypto);
+    int error = wrn_crypto_create(provider, &device->crypto);
     if (error != 0) {
         return error;
     }
@@ -200,24 +225,43 @@ static int create_machine(struct wrn_device *device) {
     }
     device->wg =
         wrn_wg_init(device->memory, &options, device->crypto, wrn_random_source(&device->random));
-    return wrn_pump_init(&device->pump, device->wg, &device->tun, &device->udp, device->route,
-                         device->log);
+    return wrn_settle_init(&device->settle, device->wg, device->log);
+}
+
+/* Takes 'tun' over. */
+static int create_crew(struct wrn_device *device, struct wrn_tun *tun,
+                       const struct wrn_device_options *options) {
+    struct wrn_crew_options crew = {
+        .wg = device->wg,
+        .provider = options->provider,
+        .tells_refusals = device->log->level >= WRN_LOG_VERBOSE,
+    };
+    int error = wrn_crew_create(&crew, *tun, &device->crew);
+    *tun = WRN_TUN_NONE;
+    if (error != 0) {
+        return error;
+    }
+    wrn_device_set_offloads(device, options->offloads);
+    return wrn_crew_set_workers(device->crew, options->workers);
 }
 
 static int open_watches(struct wrn_device *device) {
-    int error = wrn_watch_open(device->loop, device->tun.fd, WRN_WATCH_READ, on_tun, device,
-                               &device->tun_watch);
-    error = error != 0 ? error
-                       : wrn_watch_open(device->loop, wrn_link_fd(&device->link), WRN_WATCH_READ,
-                                        on_link, device, &device->link_watch);
-    error = error != 0 ? error
-                       : wrn_watch_open(device->loop, wrn_route_fd(device->route), WRN_WATCH_READ,
-                                        on_route, device, &device->route_watch);
-    error = error != 0 ? error
-                       : wrn_watch_open(device->loop, device->timer_fd, WRN_WATCH_READ, on_timer,
-                                        device, &device->timer_watch);
-    if (error != 0) {
-        return error;
+    const struct {
+        int fd;
+        wrn_watch_fn on_ready;
+        struct wrn_watch **watch;
+    } all[] = {
+        {wrn_crew_event_fd(device->crew), on_reports, &device->reports_watch},
+        {wrn_link_fd(&device->link), on_link, &device->link_watch},
+        {wrn_route_fd(device->settle.sender.route), on_route, &device->route_watch},
+        {device->timer_fd, on_timer, &device->timer_watch},
+    };
+    for (size_t i = 0; i < WRN_COUNT(all); i++) {
+        int error = wrn_watch_open(device->loop, all[i].fd, WRN_WATCH_READ, all[i].on_ready, device,
+                                   all[i].watch);
+        if (error != 0) {
+            return error;
+        }
     }
     device->retry = calloc(1, sizeof *device->retry);
     if (device->retry == NULL) {
@@ -227,33 +271,71 @@ static int open_watches(struct wrn_device *device) {
     return uv_timer_init(device->loop, device->retry);
 }
 
-static void on_tun(void *ctx, int fd, int events) {
+/* Workers have something to say. Messages of all of them come before packets: a session that they
+ * lead to lets the packets go. */
+static void on_reports(void *ctx, int fd, int events) {
     struct wrn_device *device = ctx;
-    (void)fd;
+    struct wrn_reports *reports;
+    struct wrn_now now = wrn_clock_read();
+    bool more = false;
+    eventfd_t count;
     (void)events;
-    int more = 1;
-    for (int i = 0; more > 0 && i < BATCHES_PER_WAKE; i++) {
-        more = wrn_pump_from_tun(&device->pump);
+    (void)eventfd_read(fd, &count);
+    for (uint32_t i = 0; (reports = wrn_crew_reports(device->crew, i)) != NULL; i++) {
+        if (wrn_reports_were_lost(reports)) {
+            wrn_wg_asks_lost(device->wg);
+        }
+        more |= read_reports(device, now, reports->messages);
     }
-    if (more < 0) {
-        end(device, "the interface was deleted");
-        return;
+    for (uint32_t i = 0; (reports = wrn_crew_reports(device->crew, i)) != NULL; i++) {
+        more |= read_reports(device, now, reports->packets);
     }
-    set_timer(device);
+    if (more) { /* the others of the loop get their turn first */
+        (void)eventfd_write(fd, 1);
+    }
+    wrn_device_settle(device, now);
 }
 
-static void on_udp(void *ctx, int fd, int events) {
-    struct wrn_device *device = ctx;
-    (void)events;
-    int more = 1;
-    for (int i = 0; more > 0 && i < BATCHES_PER_WAKE; i++) {
-        more = wrn_pump_from_udp(&device->pump, fd);
+/* Reads what a ring holds, within bounds. Returns whether something is left. */
+static bool read_reports(struct wrn_device *device, struct wrn_now now, struct wrn_ring *ring) {
+    for (int i = 1; i <= REPORTS_PER_WAKE; i++) {
+        size_t size;
+        struct wrn_report *report = wrn_report_first(ring, &size);
+        if (report == NULL) {
+            wrn_settle_run(&device->settle, now);
+            return false;
+        }
+        obey_report(device, now, report, size);
+        wrn_ring_release(ring);
+        if (i % WRN_SETTLE_REPORTS_MAX == 0) {
+            wrn_settle_run(&device->settle, now);
+        }
     }
-    if (more < 0) {
+    return true;
+}
+
+static void obey_report(struct wrn_device *device, struct wrn_now now, struct wrn_report *report,
+                        size_t size) {
+    char names[WRN_UAPI_OFFLOADS_SIZE];
+    uint32_t lost;
+    switch (report->kind) {
+    case WRN_REPORT_DELETED:
         end(device, "the interface was deleted");
-        return;
+        break;
+    case WRN_REPORT_OFFLOADS_LOST:
+        lost = wrn_crew_lose_offloads(device->crew, report->offloads);
+        if (lost != 0) { /* the first worker that has seen it */
+            wrn_uapi_write_offloads(lost, names);
+            wrn_log_write(device->log, WRN_LOG_ERROR,
+                          "the kernel has refused an offload in mid-stream, it is off from now on: "
+                          "%s; `warren-wg --set %s offloads=all` tries again",
+                          names, device->log->interface);
+        }
+        break;
+    default:
+        wrn_settle_report(&device->settle, now, report, size);
+        break;
     }
-    set_timer(device);
 }
 
 static void on_link(void *ctx, int fd, int events) {
@@ -269,7 +351,7 @@ static void on_route(void *ctx, int fd, int events) {
     struct wrn_device *device = ctx;
     (void)fd;
     (void)events;
-    wrn_route_read_events(device->route);
+    wrn_route_read_events(device->settle.sender.route);
 }
 
 static void on_timer(void *ctx, int fd, int events) {
@@ -282,8 +364,8 @@ static void on_timer(void *ctx, int fd, int events) {
         if (!wrn_mono_reached(now.mono, wrn_wg_due(device->wg))) {
             break;
         }
-        wrn_wg_on_time(device->wg, now, device->pump.out);
-        wrn_pump_settle(&device->pump, now);
+        wrn_wg_on_time(device->wg, now, device->settle.out);
+        wrn_settle_run(&device->settle, now);
     }
     set_timer(device); /* at once if there was more to do than the rounds allow */
 }
@@ -303,13 +385,12 @@ static void end(struct wrn_device *device, const char *why) {
         wrn_log_write(device->log, WRN_LOG_VERBOSE, "%s, ending", why);
         uv_stop(device->loop);
     }
-    wrn_watch_set(device->tun_watch, 0);
 }
 
 /* Looks how our interface is now. */
 static void refresh_link(struct wrn_device *device) {
     struct wrn_link_state state;
-    int error = wrn_link_query(&device->link, &device->tun, &state);
+    int error = wrn_link_query(&device->link, &wrn_crew_pair(device->crew)->tun, &state);
     if (error == -ENODEV) {
         end(device, "the interface was deleted");
     } else if (error != 0) {
@@ -376,69 +457,42 @@ static void set_up(struct wrn_device *device, bool up) {
     if (up != device->link_up) {
         device->link_up = up;
         wrn_log_write(device->log, WRN_LOG_VERBOSE, "the interface is %s", up ? "up" : "down");
-        wrn_wg_set_up(device->wg, now, up, device->pump.out);
+        wrn_wg_set_up(device->wg, now, up, device->settle.out);
         wrn_device_settle(device, now);
     }
     if (!up) {
         (void)uv_timer_stop(device->retry);
-        close_sockets(device); /* others may have the port while we are down */
+        wrn_crew_close_sockets(device->crew); /* others may have the port while we are down */
+        follow_sockets(device);
     }
 }
 
 /* Opens new sockets and only then lets go of the old ones. */
 static int bind_port(struct wrn_device *device, uint16_t port) {
-    struct wrn_udp udp;
-    int error = wrn_udp_open(port, device->mark, &udp);
+    int error = wrn_crew_open_sockets(device->crew, port, device->mark);
+    follow_sockets(device);
     if (error != 0) {
         return error;
     }
-    error = watch_sockets(device, &udp);
-    if (error != 0) {
-        wrn_udp_close(&udp);
-        return error;
-    }
-    device->port = device->udp.port;
+    device->port = device->settle.udp.port;
     device->bind_failed = false;
     wrn_wg_forget_sources(device->wg);
     wrn_log_write(device->log, WRN_LOG_VERBOSE, "UDP port is %u%s", device->port,
-                  device->udp.fd6 < 0   ? ", IPv4 only"
-                  : device->udp.fd4 < 0 ? ", IPv6 only"
-                                        : "");
+                  device->settle.udp.fd6 < 0   ? ", IPv4 only"
+                  : device->settle.udp.fd4 < 0 ? ", IPv6 only"
+                                               : "");
     return 0;
 }
 
-/* Puts 'udp' in the place of the device's sockets. */
-static int watch_sockets(struct wrn_device *device, struct wrn_udp *udp) {
-    struct wrn_watch *watch4 = NULL;
-    struct wrn_watch *watch6 = NULL;
-    int error = 0;
-    if (udp->fd4 >= 0) {
-        error = wrn_watch_open(device->loop, udp->fd4, WRN_WATCH_READ, on_udp, device, &watch4);
-    }
-    if (error == 0 && udp->fd6 >= 0) {
-        error = wrn_watch_open(device->loop, udp->fd6, WRN_WATCH_READ, on_udp, device, &watch6);
-    }
-    if (error != 0) {
-        wrn_watch_close(watch4);
-        return error;
-    }
-    close_sockets(device);
-    device->udp = *udp;
-    device->udp4_watch = watch4;
-    device->udp6_watch = watch6;
-    return 0;
-}
-
-static void close_sockets(struct wrn_device *device) {
-    wrn_watch_close(device->udp4_watch);
-    wrn_watch_close(device->udp6_watch);
-    device->udp4_watch = NULL;
-    device->udp6_watch = NULL;
-    wrn_udp_close(&device->udp);
+/* We send by the first pair's sockets, with settings of our own: they are changed while sending. */
+static void follow_sockets(struct wrn_device *device) {
+    const struct wrn_udp *udp = &wrn_crew_pair(device->crew)->udp;
+    device->settle.udp =
+        (struct wrn_udp){.fd4 = udp->fd4, .fd6 = udp->fd6, .port = udp->port, .mark = device->mark};
 }
 
 static bool is_bound(const struct wrn_device *device) {
-    return device->udp.fd4 >= 0 || device->udp.fd6 >= 0;
+    return device->settle.udp.fd4 >= 0 || device->settle.udp.fd6 >= 0;
 }
 
 /* Sets the timer if something is due earlier than it is set to. A later deadline waits for the
@@ -453,4 +507,9 @@ static void set_timer(struct wrn_device *device) {
 
 static void free_timer(uv_handle_t *handle) {
     free(handle);
+}
+
+static void wait_for_readers(void *ctx) {
+    (void)ctx;
+    wrn_rcu_wait();
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One running interface: the machine, its TUN device, its UDP sockets, its clock, in one event
- * loop. Knows nothing of the UAPI's text. */
+/* One running interface: the machine, its workers, its clock, in one event loop. Everything in here
+ * belongs to the control thread. Knows nothing of the UAPI's text. */
 #pragma once
+#include "crypto/crypto.h"
 #include "io/log.h"
 #include "io/tun.h"
 #include "wg/uapi.h"
@@ -9,10 +10,19 @@
 typedef struct uv_loop_s uv_loop_t;
 struct wrn_device;
 
+struct wrn_device_options {
+    uint32_t workers;  /* 1..WRN_UAPI_WORKERS_MAX */
+    uint32_t offloads; /* WRN_UAPI_OFFLOAD_*: those that the kernel has not are left out */
+    enum wrn_crypto_provider provider;
+};
+
 /* Makes the device around 'tun', which it owns from here on, also if this fails. 'loop' and 'log'
  * must outlive it. The loop is stopped when the interface is deleted. Returns 0, or -ENOMEM,
- * -ENOTSUP (libcrypto lacks an algorithm), -ENODEV (deleted already), or another -errno. */
+ * -ENOTSUP (libcrypto lacks an algorithm, or the provider cannot work here), -ENODEV (deleted
+ * already), -EOPNOTSUPP (more than one worker for a device with a single queue), or another
+ * -errno. */
 WRN_NODISCARD int wrn_device_create(uv_loop_t *loop, struct wrn_tun tun, struct wrn_log *log,
+                                    const struct wrn_device_options *options,
                                     struct wrn_device **ret_device);
 
 /* Closes and wipes everything. The loop must run once more before it can be closed. NULL is fine.
@@ -33,6 +43,21 @@ WRN_NODISCARD int wrn_device_set_listen_port(struct wrn_device *device, uint16_t
 
 /* Changes the firewall mark of what is sent, 0 for none. Returns 0 or -EPERM. */
 WRN_NODISCARD int wrn_device_set_fwmark(struct wrn_device *device, uint32_t mark);
+
+/* Changes the number of workers, 1..WRN_UAPI_WORKERS_MAX. Returns 0, -EOPNOTSUPP (the TUN device has
+ * a single queue) or another -errno; then the number is as it was. */
+WRN_NODISCARD int wrn_device_set_workers(struct wrn_device *device, uint32_t count);
+
+/* Switches offloads (WRN_UAPI_OFFLOAD_*) on, as far as the kernel has them, and all others off. */
+void wrn_device_set_offloads(struct wrn_device *device, uint32_t offloads);
+
+/* What serves the interface now. */
+struct wrn_device_status {
+    uint32_t workers;
+    uint32_t offloads; /* WRN_UAPI_OFFLOAD_*, in use */
+    const char *aead;  /* static text */
+};
+struct wrn_device_status wrn_device_status(const struct wrn_device *device);
 
 /* Tells port and mark as a `get` reports them. */
 struct wrn_uapi_interface wrn_device_interface(const struct wrn_device *device);

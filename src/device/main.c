@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* warren-wg: a WireGuard interface in user space, driven by wg(8). Puts the parts together; holds
  * none of their logic. */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include <fcntl.h>
+#include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +23,7 @@
 #define WRN_VERSION "0.1.0"
 #endif
 
+enum { WORKERS_AUTO_MAX = 4 };
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* All that runs. Zeroed parts are not there. */
@@ -31,12 +35,23 @@ struct program {
     struct wrn_control *control;
 };
 
+/* Descriptors that were handed to us, -1: none. */
+struct descriptors {
+    int tun;
+    int uapi;
+    int ready; /* of the parent that waits */
+};
+
 static void occupy_standard_descriptors(void);
 static int show_drops(const struct wrn_args *args);
 static int run(const struct wrn_args *args);
 static int read_fd(const char *variable, int *ret_fd);
-static int serve(const char *interface, int tun_fd, int uapi_fd, int ready_fd);
-static int start(struct program *program, const char *interface, int tun_fd, int uapi_fd);
+static int read_serving(const struct wrn_args *args, struct wrn_device_options *ret_options);
+static uint32_t cores(void);
+static int serve(const struct descriptors *given, const char *interface,
+                 const struct wrn_device_options *options);
+static int start(struct program *program, const char *interface, const struct descriptors *given,
+                 const struct wrn_device_options *options);
 static void start_loop(struct program *program);
 static void finish(struct program *program);
 static void on_signal(uv_signal_t *handle, int number);
@@ -100,24 +115,54 @@ static int show_drops(const struct wrn_args *args) {
 }
 
 static int run(const struct wrn_args *args) {
-    int tun_fd = -1;
-    int uapi_fd = -1;
-    int ready_fd = -1;
+    struct descriptors given = {-1, -1, -1};
+    struct wrn_device_options options;
     const char *wish = getenv("WG_PROCESS_FOREGROUND");
     bool foreground = args->foreground || (wish != NULL && strcmp(wish, "1") == 0);
-    if (read_fd("WG_TUN_FD", &tun_fd) != 0 || read_fd("WG_UAPI_FD", &uapi_fd) != 0) {
+    if (read_serving(args, &options) != 0) {
+        return EXIT_USAGE;
+    }
+    if (read_fd("WG_TUN_FD", &given.tun) != 0 || read_fd("WG_UAPI_FD", &given.uapi) != 0) {
         return EXIT_FAILED;
     }
     if (!foreground) {
-        int keep[] = {tun_fd, uapi_fd};
-        int error = wrn_daemon_start(keep, WRN_COUNT(keep), &ready_fd);
+        int keep[] = {given.tun, given.uapi};
+        int error = wrn_daemon_start(keep, WRN_COUNT(keep), &given.ready);
         if (error != 0) {
             (void)fprintf(stderr, "warren-wg: cannot go into the background: %s; try -f\n",
                           strerror(-error));
             return EXIT_FAILED;
         }
     }
-    return serve(args->interface, tun_fd, uapi_fd, ready_fd);
+    return serve(&given, args->interface, &options);
+}
+
+/* Options stand above the environment, which serves where nobody can give options (wg-quick). */
+static int read_serving(const struct wrn_args *args, struct wrn_device_options *ret_options) {
+    struct wrn_args_serving serving;
+    struct wrn_args_error refused;
+    int error =
+        wrn_args_read_serving(args, getenv("WARREN_WG_WORKERS"), getenv("WARREN_WG_OFFLOADS"),
+                              getenv("WARREN_WG_AEAD"), &serving, &refused);
+    if (error != 0) {
+        char quoted[64];
+        wrn_log_quote(refused.argument, quoted, sizeof quoted);
+        (void)fprintf(stderr, "warren-wg: %s %s\n", refused.why, quoted);
+        return error;
+    }
+    *ret_options = (struct wrn_device_options){
+        .workers = serving.workers != 0 ? serving.workers : cores(),
+        .offloads = serving.offloads,
+        .provider = serving.provider,
+    };
+    return 0;
+}
+
+/* How many workers pay: one a core that we may use, up to a bound. */
+static uint32_t cores(void) {
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < 1 ? 1 : count > WORKERS_AUTO_MAX ? WORKERS_AUTO_MAX : (uint32_t)count;
 }
 
 /* Reads a descriptor from the environment; leaves 'ret_fd' alone if there is none. */
@@ -137,19 +182,21 @@ static int read_fd(const char *variable, int *ret_fd) {
 }
 
 /* Runs the interface until it ends. */
-static int serve(const char *interface, int tun_fd, int uapi_fd, int ready_fd) {
+static int serve(const struct descriptors *given, const char *interface,
+                 const struct wrn_device_options *options) {
     const char *level = getenv("LOG_LEVEL");
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL) {
         return fail(WRN_START_ENGINE, -ENOMEM, interface);
     }
+    (void)mallopt(M_ARENA_MAX, 1); /* workers hardly allocate: they need no heap of their own */
     wrn_log_init(&program->log, wrn_log_level_parse(level));
     wrn_memory_forbid_core_dumps();
     start_loop(program);
-    int code = start(program, interface, tun_fd, uapi_fd);
+    int code = start(program, interface, given, options);
     if (code == EXIT_DONE) {
-        if (ready_fd >= 0) { /* as elsewhere: a log is written only if one was asked for */
-            wrn_daemon_ready(ready_fd, level != NULL && program->log.level != WRN_LOG_SILENT);
+        if (given->ready >= 0) { /* as elsewhere: a log is written only if one was asked for */
+            wrn_daemon_ready(given->ready, level != NULL && program->log.level != WRN_LOG_SILENT);
         }
         wrn_log_write(&program->log, WRN_LOG_VERBOSE, "warren-wg %s serves the interface",
                       WRN_VERSION);
@@ -162,26 +209,28 @@ static int serve(const char *interface, int tun_fd, int uapi_fd, int ready_fd) {
 
 /* Makes TUN, socket, engine, in the order in which names are claimed. What was made before a
  * failure is closed by 'finish' or by whom it was handed to. */
-static int start(struct program *program, const char *interface, int tun_fd, int uapi_fd) {
+static int start(struct program *program, const char *interface, const struct descriptors *given,
+                 const struct wrn_device_options *options) {
     struct wrn_tun tun = WRN_TUN_NONE;
     struct wrn_uapi_socket socket = WRN_UAPI_SOCKET_NONE;
     char name[WRN_TUN_NAME_SIZE];
-    int error = tun_fd >= 0 ? wrn_tun_adopt(tun_fd, &tun) : wrn_tun_create(interface, &tun);
+    bool adopts = given->tun >= 0;
+    int error = adopts ? wrn_tun_adopt(given->tun, &tun) : wrn_tun_create(interface, &tun);
     if (error != 0) {
-        return fail(tun_fd >= 0 ? WRN_START_TUN_ADOPT : WRN_START_TUN_CREATE, error, interface);
+        return fail(adopts ? WRN_START_TUN_ADOPT : WRN_START_TUN_CREATE, error, interface);
     }
     if (wrn_tun_name(&tun, name) == 0) { /* an adopted one may have another name */
         interface = name;
         memcpy(program->log.interface, name, sizeof program->log.interface);
     }
-    error = uapi_fd >= 0 ? wrn_uapi_socket_adopt(uapi_fd, &socket)
-                         : wrn_uapi_socket_open(interface, &socket);
+    error = given->uapi >= 0 ? wrn_uapi_socket_adopt(given->uapi, &socket)
+                             : wrn_uapi_socket_open(interface, &socket);
     if (error != 0) {
         wrn_tun_close(&tun);
-        return fail(uapi_fd >= 0 ? WRN_START_SOCKET_ADOPT : WRN_START_SOCKET_OPEN, error,
+        return fail(given->uapi >= 0 ? WRN_START_SOCKET_ADOPT : WRN_START_SOCKET_OPEN, error,
                     interface);
     }
-    error = wrn_device_create(&program->loop, tun, &program->log, &program->device);
+    error = wrn_device_create(&program->loop, tun, &program->log, options, &program->device);
     if (error != 0) {
         wrn_uapi_socket_close(&socket);
         return fail(WRN_START_ENGINE, error, interface);

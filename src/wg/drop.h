@@ -12,6 +12,7 @@
     X(NO_PRIVATE_KEY, "no_private_key")   /* the interface has no key yet */                       \
     X(BAD_MAC1, "bad_mac1")               /* not meant for our public key */                       \
     X(COOKIE_DEMANDED, "cookie_demanded") /* under load: a cookie reply was sent instead */        \
+    X(CONTROL_BUSY, "control_busy")       /* no room on its way to the control thread */           \
     X(RATE_LIMITED, "rate_limited")       /* too many handshakes from this address */              \
     X(RATE_TABLE_FULL, "rate_table_full") /* too many addresses at once under load */              \
     /* handshake contents */                                                                       \

@@ -6,13 +6,40 @@
 #include "base/address.h"
 #include "wg/wg.h"
 
+/* Work that is handed to the kernel, or taken from it, in large pieces: names of `offloads`. Bits. */
+enum {
+    WRN_UAPI_OFFLOAD_CSUM = 1 << 0, /* checksums left to whoever needs them */
+    WRN_UAPI_OFFLOAD_TSO4 = 1 << 1, /* large TCP packets from and to the host */
+    WRN_UAPI_OFFLOAD_TSO6 = 1 << 2,
+    WRN_UAPI_OFFLOAD_USO = 1 << 3, /* trains of UDP packets from and to the host */
+    WRN_UAPI_OFFLOAD_GSO = 1 << 4, /* trains of datagrams to the network */
+    WRN_UAPI_OFFLOAD_GRO = 1 << 5, /* and from it */
+    WRN_UAPI_OFFLOADS_ALL = 63,
+};
+
+enum {
+    WRN_UAPI_WORKERS_MAX = 64,
+    WRN_UAPI_OFFLOADS_SIZE = 32 /* bytes of their names, with zero */
+};
+
+/* Reads "all", "none", or names with commas between them. Returns whether it makes sense. */
+bool wrn_uapi_read_offloads(wrn_span text, uint32_t *ret_offloads);
+
+/* Prints names with commas between them, "none" for none, terminated. */
+void wrn_uapi_write_offloads(uint32_t offloads, char ret_text[WRN_UAPI_OFFLOADS_SIZE]);
+
+/* Reads the number of workers: decimal digits, 1..WRN_UAPI_WORKERS_MAX. Returns whether it is one. */
+bool wrn_uapi_read_workers(wrn_span text, uint32_t *ret_count);
+
 /* One line of a `set`, understood. Keys are in the operation that follows them on the wire. */
 enum wrn_uapi_op_kind {
     WRN_UAPI_PRIVATE_KEY, /* key; all zero removes it */
     WRN_UAPI_LISTEN_PORT, /* number 0..65535 */
     WRN_UAPI_FWMARK,      /* number 0..2^32-1, 0 removes it */
     WRN_UAPI_REPLACE_PEERS,
-    WRN_UAPI_PEER, /* key: the peer that the lines below belong to */
+    WRN_UAPI_WORKERS,  /* number 1..WRN_UAPI_WORKERS_MAX; ours */
+    WRN_UAPI_OFFLOADS, /* number: WRN_UAPI_OFFLOAD_*; ours */
+    WRN_UAPI_PEER,     /* key: the peer that the lines below belong to */
     WRN_UAPI_PEER_REMOVE,
     WRN_UAPI_PEER_UPDATE_ONLY,
     WRN_UAPI_PEER_PSK,       /* key; all zero removes it */

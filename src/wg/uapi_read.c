@@ -25,6 +25,8 @@ static bool read_fwmark(wrn_span value, struct wrn_uapi_op *op);
 static bool read_version(wrn_span value, struct wrn_uapi_op *op);
 static bool read_true(wrn_span value, struct wrn_uapi_op *op);
 static bool read_cipher(wrn_span value, struct wrn_uapi_op *op);
+static bool read_workers(wrn_span value, struct wrn_uapi_op *op);
+static bool read_offloads(wrn_span value, struct wrn_uapi_op *op);
 static bool read_endpoint(wrn_span value, struct wrn_uapi_op *op);
 static bool read_allowed_ip(wrn_span value, struct wrn_uapi_op *op);
 static bool take_scope_name(wrn_span value, char *ret_text, wrn_span *ret_rest,
@@ -59,6 +61,9 @@ static const struct key keys[] = {
     KEY("fwmark", INTERFACE, FWMARK, read_fwmark,
         "the value is a decimal number from 0 to 4294967295, 0 or nothing for none"),
     KEY("replace_peers", INTERFACE, REPLACE_PEERS, read_true, WANTS_TRUE),
+    KEY("workers", INTERFACE, WORKERS, read_workers, "the value is a decimal number from 1 to 64"),
+    KEY("offloads", INTERFACE, OFFLOADS, read_offloads,
+        "the value is all, none, or names of csum, tso4, tso6, uso, gso, gro with commas between"),
 };
 
 int wrn_uapi_read_line(struct wrn_uapi_reader *reader, wrn_span line, struct wrn_uapi_op *ret_op,
@@ -180,6 +185,14 @@ static bool read_cipher(wrn_span value, struct wrn_uapi_op *op) {
         }
     }
     return false;
+}
+
+static bool read_workers(wrn_span value, struct wrn_uapi_op *op) {
+    return wrn_uapi_read_workers(value, &op->number);
+}
+
+static bool read_offloads(wrn_span value, struct wrn_uapi_op *op) {
+    return wrn_uapi_read_offloads(value, &op->number);
 }
 
 static bool read_endpoint(wrn_span value, struct wrn_uapi_op *op) {

@@ -81,6 +81,12 @@ static void check_op(const struct wrn_uapi_op *op) {
     case WRN_UAPI_PEER_KEEPALIVE:
         HOLDS(op->number <= UINT16_MAX);
         return;
+    case WRN_UAPI_WORKERS:
+        HOLDS(op->number >= 1 && op->number <= WRN_UAPI_WORKERS_MAX);
+        return;
+    case WRN_UAPI_OFFLOADS:
+        HOLDS(op->number <= WRN_UAPI_OFFLOADS_ALL);
+        return;
     case WRN_UAPI_PEER_PROTOCOL:
         HOLDS(op->number == 1);
         return;

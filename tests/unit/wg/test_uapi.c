@@ -47,6 +47,8 @@ static const char *const kind_names[] = {
     [WRN_UAPI_PEER_REMOVE] = "REMOVE",
     [WRN_UAPI_PEER_UPDATE_ONLY] = "UPDATE_ONLY",
     [WRN_UAPI_PEER_PSK] = "PSK",
+    [WRN_UAPI_WORKERS] = "WORKERS",
+    [WRN_UAPI_OFFLOADS] = "OFFLOADS",
     [WRN_UAPI_PEER_ENDPOINT] = "ENDPOINT",
     [WRN_UAPI_PEER_KEEPALIVE] = "KEEPALIVE",
     [WRN_UAPI_PEER_REPLACE_ALLOWED] = "REPLACE_ALLOWED",
@@ -70,6 +72,8 @@ static void describe(const struct wrn_uapi_op *op, char ret_text[LINE_MAX_BYTES]
         return;
     case WRN_UAPI_LISTEN_PORT:
     case WRN_UAPI_FWMARK:
+    case WRN_UAPI_WORKERS:
+    case WRN_UAPI_OFFLOADS:
     case WRN_UAPI_PEER_KEEPALIVE:
     case WRN_UAPI_PEER_PROTOCOL:
     case WRN_UAPI_PEER_CIPHER:
@@ -528,19 +532,11 @@ static struct wrn_ip cut_to_ipv4(struct wrn_ip ip) {
 static void random_op(struct wrn_prng *prng, enum wrn_uapi_op_kind kind, struct wrn_uapi_op *ret_op,
                       char ret_line[LINE_MAX_BYTES]) {
     static const char *const names[] = {
-        "private_key",
-        "listen_port",
-        "fwmark",
-        "replace_peers",
-        "public_key",
-        "remove",
-        "update_only",
-        "preshared_key",
-        "endpoint",
-        "persistent_keepalive_interval",
-        "replace_allowed_ips",
-        "allowed_ip",
-        "allowed_ip",
+        "private_key",         "listen_port", "fwmark",
+        "replace_peers",       "workers",     "offloads",
+        "public_key",          "remove",      "update_only",
+        "preshared_key",       "endpoint",    "persistent_keepalive_interval",
+        "replace_allowed_ips", "allowed_ip",  "allowed_ip",
         "protocol_version",
         "cipher",
     };
@@ -561,6 +557,14 @@ static void random_op(struct wrn_prng *prng, enum wrn_uapi_op_kind kind, struct 
     case WRN_UAPI_FWMARK:
         op.number = (uint32_t)(wrn_prng_next(prng) >> (kind == WRN_UAPI_FWMARK ? 32 : 48));
         snprintf(value, sizeof(value), "%lu", (unsigned long)op.number);
+        break;
+    case WRN_UAPI_WORKERS:
+        op.number = 1 + (uint32_t)(wrn_prng_next(prng) >> 32) % WRN_UAPI_WORKERS_MAX;
+        snprintf(value, sizeof(value), "%lu", (unsigned long)op.number);
+        break;
+    case WRN_UAPI_OFFLOADS:
+        op.number = (uint32_t)(wrn_prng_next(prng) >> 32) & WRN_UAPI_OFFLOADS_ALL;
+        wrn_uapi_write_offloads(op.number, value);
         break;
     case WRN_UAPI_PEER_PROTOCOL:
         op.number = 1;

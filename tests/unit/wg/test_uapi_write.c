@@ -139,6 +139,8 @@ static void apply(struct fixture *f, struct end *end, const struct wrn_uapi_op *
     case WRN_UAPI_PEER_PROTOCOL:
         return;
     case WRN_UAPI_REPLACE_PEERS:
+    case WRN_UAPI_WORKERS:
+    case WRN_UAPI_OFFLOADS:
     case WRN_UAPI_PEER_REMOVE:
     case WRN_UAPI_PEER_UPDATE_ONLY:
     case WRN_UAPI_PEER_REPLACE_ALLOWED:

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A report that finds no room is lost: the packets that led to it come again, or count as dropped. */
+#include "device/ask.h"
+
+/* Bytes of a datagram that is no data message: the longest has 148. Of a larger one the size is all
+ * that matters, so it may as well be this. */
+enum { DATAGRAM_MAX = 192 };
+static_assert((int)DATAGRAM_MAX > (int)WRN_WG_INITIATION_SIZE, "a cut one is still too large");
+
+static void put(struct wrn_pump *pump, const struct wrn_report *report);
+static void put_packet(struct wrn_pump *pump, const struct wrn_wg_ask *ask);
+static void put_datagram(struct wrn_pump *pump, const struct wrn_wg_datagram *datagram);
+
+void wrn_ask_about_packets(struct wrn_pump *pump) {
+    for (uint32_t i = 0; i < pump->asks.count; i++) {
+        const struct wrn_wg_ask *ask = &pump->asks.items[i];
+        if (ask->kind == WRN_WG_ASK_PACKET) {
+            put_packet(pump, ask);
+        } else {
+            put(pump, &(struct wrn_report){.kind = WRN_REPORT_ASK, .ask = *ask});
+        }
+    }
+}
+
+bool wrn_ask_about_datagrams(struct wrn_pump *pump) {
+    bool must_wait = false;
+    for (uint32_t i = 0; i < pump->asks.count; i++) {
+        const struct wrn_wg_ask *ask = &pump->asks.items[i];
+        struct wrn_report report = {.kind = WRN_REPORT_ASK, .ask = *ask};
+        if (ask->kind == WRN_WG_ASK_DATAGRAM) {
+            put_datagram(pump, &pump->inbound.datagrams[ask->index]);
+            continue;
+        }
+        if (ask->kind == WRN_WG_ASK_ROAMED) {
+            report.path = pump->inbound.datagrams[ask->index].path;
+        }
+        put(pump, &report);
+        /* The host answers at once, and only the new session is sure to be known to the peer, which
+         * may have begun anew and forgotten the one that we use until this one is confirmed; as only
+         * the new place is sure to reach it. */
+        must_wait |= ask->kind == WRN_WG_ASK_CONFIRMED || ask->kind == WRN_WG_ASK_ROAMED;
+    }
+    return must_wait;
+}
+
+void wrn_report_offloads_lost(struct wrn_pump *pump, uint32_t offloads) {
+    put(pump, &(struct wrn_report){.kind = WRN_REPORT_OFFLOADS_LOST, .offloads = offloads});
+}
+
+void wrn_report_source_refused(struct wrn_pump *pump, wrn_handle peer) {
+    put(pump, &(struct wrn_report){.kind = WRN_REPORT_SOURCE_REFUSED, .peer = peer});
+}
+
+void wrn_report_send_refused(struct wrn_pump *pump, const struct wrn_udp_sending *refused) {
+    if (pump->tells_refusals) {
+        put(pump, &(struct wrn_report){.kind = WRN_REPORT_SEND_REFUSED,
+                                       .path = refused->path,
+                                       .error = refused->error});
+    }
+}
+
+void wrn_report_deleted(struct wrn_pump *pump) {
+    put(pump, &(struct wrn_report){.kind = WRN_REPORT_DELETED});
+    wrn_reports_flush(pump->reports);
+}
+
+static void put(struct wrn_pump *pump, const struct wrn_report *report) {
+    bool taken = wrn_reports_put(pump->reports, report, (wrn_span){NULL, 0});
+    (void)taken; /* later packets ask again */
+}
+
+static void put_packet(struct wrn_pump *pump, const struct wrn_wg_ask *ask) {
+    const struct wrn_wg_packet *packet = &pump->outbound.packets[ask->index];
+    struct wrn_report report = {.kind = WRN_REPORT_PACKET, .peer = ask->peer};
+    if (!wrn_reports_put(pump->reports, &report, (wrn_span){packet->bytes, packet->size})) {
+        wrn_wg_lane_lost(pump->lane, ask->peer);
+    }
+}
+
+static void put_datagram(struct wrn_pump *pump, const struct wrn_wg_datagram *datagram) {
+    struct wrn_report report = {
+        .kind = WRN_REPORT_DATAGRAM, .path = datagram->path, .ecn = datagram->outer_ecn};
+    size_t size = datagram->size < DATAGRAM_MAX ? datagram->size : DATAGRAM_MAX;
+    if (!wrn_reports_put(pump->reports, &report, (wrn_span){datagram->bytes, size})) {
+        wrn_wg_lane_count_drop(pump->lane, WRN_DROP_CONTROL_BUSY, 1);
+    }
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of one layout in both rings. */
+#include "device/report.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+
+#include "io/clock.h"
+
+/* A staged peer holds 128 packets at most, so more room for packets helps nobody; a burst of
+ * handshakes is worth more. */
+enum { MESSAGES_SIZE = 256 << 10, PACKETS_SIZE = 512 << 10, WAIT_SHARE = 20 };
+#define WAIT_NS WRN_MS(5)
+static_assert(PACKETS_SIZE / 4 >= WRN_WG_PACKET_MAX + (int)sizeof(struct wrn_report),
+              "the largest packet fits");
+
+int wrn_reports_init(struct wrn_reports *reports, int event_fd) {
+    *reports = (struct wrn_reports){.event_fd = event_fd};
+    int error = wrn_ring_create(MESSAGES_SIZE, &reports->messages);
+    error = error != 0 ? error : wrn_ring_create(PACKETS_SIZE, &reports->packets);
+    if (error != 0) {
+        wrn_reports_finish(reports);
+    }
+    return error;
+}
+
+void wrn_reports_finish(struct wrn_reports *reports) {
+    wrn_ring_destroy(reports->messages);
+    wrn_ring_destroy(reports->packets);
+    *reports = (struct wrn_reports){.event_fd = -1};
+}
+
+bool wrn_reports_put(struct wrn_reports *reports, const struct wrn_report *report, wrn_span bytes) {
+    struct wrn_ring *ring =
+        report->kind == WRN_REPORT_PACKET ? reports->packets : reports->messages;
+    struct wrn_report *record = wrn_ring_reserve(ring, sizeof *record + bytes.size);
+    if (record == NULL) {
+        if (report->kind == WRN_REPORT_ASK) {
+            atomic_store_explicit(&reports->lost, true, memory_order_relaxed);
+        }
+        return false;
+    }
+    *record = *report;
+    if (bytes.size > 0) {
+        memcpy(record->bytes, bytes.data, bytes.size);
+    }
+    return true;
+}
+
+void wrn_reports_flush(struct wrn_reports *reports) {
+    bool messages = wrn_ring_publish(reports->messages);
+    bool packets = wrn_ring_publish(reports->packets);
+    if (messages || packets) {
+        (void)eventfd_write(reports->event_fd, 1); /* full: it is awake anyway */
+    }
+}
+
+void wrn_reports_wait(struct wrn_reports *reports) {
+    wrn_mono begin = wrn_clock_read().mono;
+    wrn_mono now = begin;
+    while (!wrn_ring_is_drained(reports->messages) && wrn_mono_reached(begin, reports->next_wait) &&
+           wrn_mono_since(now, begin) < WAIT_NS) {
+        (void)sched_yield();
+        now = wrn_clock_read().mono;
+    }
+    if (now.ns != begin.ns) {
+        reports->next_wait = wrn_mono_add(now, WAIT_SHARE * wrn_mono_since(now, begin));
+    }
+}
+
+bool wrn_reports_were_lost(struct wrn_reports *reports) {
+    return atomic_load_explicit(&reports->lost, memory_order_relaxed) &&
+           atomic_exchange_explicit(&reports->lost, false, memory_order_relaxed);
+}
+
+struct wrn_report *wrn_report_first(struct wrn_ring *ring, size_t *ret_size) {
+    size_t size = 0;
+    struct wrn_report *report = wrn_ring_first(ring, &size);
+    if (report != NULL) {
+        *ret_size = size - sizeof *report;
+    }
+    return report;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker tells the control thread, as records in two rings: packets that wait for a session,
+ * and everything else, so that neither pushes out the other. Performs nothing. */
+#pragma once
+#include "io/ring.h"
+#include "wg/lane.h"
+
+enum wrn_report_kind {
+    WRN_REPORT_ASK,            /* ask, path if it has one */
+    WRN_REPORT_PACKET,         /* peer, bytes: a host packet without session */
+    WRN_REPORT_DATAGRAM,       /* path, ecn, bytes: not a data message */
+    WRN_REPORT_SOURCE_REFUSED, /* peer: its source address is to be forgotten */
+    WRN_REPORT_SEND_REFUSED,   /* path, error: for the log */
+    WRN_REPORT_OFFLOADS_LOST,  /* offloads: the kernel has refused them, they are off */
+    WRN_REPORT_DELETED,        /* the interface is no more */
+};
+
+struct wrn_report {
+    enum wrn_report_kind kind;
+    struct wrn_wg_ask ask;
+    wrn_handle peer;
+    struct wrn_path path; /* remote family NONE: none */
+    uint32_t offloads;    /* WRN_UAPI_OFFLOAD_* */
+    int error;
+    uint8_t ecn;
+    uint8_t bytes[];
+};
+
+struct wrn_reports {
+    struct wrn_ring *messages;
+    struct wrn_ring *packets;
+    int event_fd;
+    wrn_mono next_wait; /* no waiting before that */
+    _Atomic bool lost;  /* an ask other than for a packet found no room */
+};
+
+/* Makes the rings; 'event_fd', which may serve several workers and is not owned, becomes readable
+ * when one of them stops being empty. Returns 0 or -ENOMEM. */
+WRN_NODISCARD int wrn_reports_init(struct wrn_reports *reports, int event_fd);
+
+/* Frees them. Zeroed ones are fine. */
+void wrn_reports_finish(struct wrn_reports *reports);
+
+/* Worker: appends a report and, behind it, 'bytes' (may be empty). Returns false if its ring is
+ * full; it is lost then. */
+WRN_NODISCARD bool wrn_reports_put(struct wrn_reports *reports, const struct wrn_report *report,
+                                   wrn_span bytes);
+
+/* Worker: shows what was put, and wakes the control thread if it may sleep. */
+void wrn_reports_flush(struct wrn_reports *reports);
+
+/* Worker, outside of any reading section: waits until the control thread has performed all messages
+ * that were flushed. Gives up after 5 ms: it may be busy, or waiting for us. Spends no more than a
+ * twentieth of the time with waiting, and returns at once beyond that: peers must not be able to
+ * make us wait. */
+void wrn_reports_wait(struct wrn_reports *reports);
+
+/* Control thread: tells whether asks were lost since the last call. */
+bool wrn_reports_were_lost(struct wrn_reports *reports);
+
+/* Control thread: finds the oldest report of 'ring', with the number of its bytes. NULL: none. */
+struct wrn_report *wrn_report_first(struct wrn_ring *ring, size_t *ret_size);

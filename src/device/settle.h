@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control thread's own packets: performs what the machine asks for besides a worker's batches,
+ * and hands the machine what workers report. Waits for nothing. */
+#pragma once
+#include "device/report.h"
+#include "device/sender.h"
+#include "io/log.h"
+
+enum { WRN_SETTLE_REPORTS_MAX = 64 }; /* reports between two settlements: there is room for that */
+
+struct wrn_settle {
+    struct wrn_wg *wg;
+    struct wrn_log *log;
+    struct wrn_wg_out *out;
+    struct wrn_udp udp; /* by which to send; the owner sets it, and the sockets are not ours */
+    struct wrn_sender sender;
+    uint8_t *buffers; /* for packets that waited for a session */
+    struct wrn_wg_packet *packets;
+};
+
+/* Gets the buffers; what is handed in must outlive it. Returns 0, -ENOMEM or another -errno. */
+WRN_NODISCARD int wrn_settle_init(struct wrn_settle *settle, struct wrn_wg *wg,
+                                  struct wrn_log *log);
+
+/* Wipes and frees them. A zeroed one is fine. */
+void wrn_settle_finish(struct wrn_settle *settle);
+
+/* Sends the messages that inputs left in 'out', logs their events, lets packets go that waited for a
+ * session, and gives the machine's old memory back. To be called after each input, at the latest
+ * after WRN_SETTLE_REPORTS_MAX reports. */
+void wrn_settle_run(struct wrn_settle *settle, struct wrn_now now);
+
+/* Performs one report with the 'size' bytes behind it, of any kind but WRN_REPORT_OFFLOADS_LOST and
+ * WRN_REPORT_DELETED, which are the device's business and ignored here. */
+void wrn_settle_report(struct wrn_settle *settle, struct wrn_now now, struct wrn_report *report,
+                       size_t size);

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* RUNNING --park: descriptors drained--> PARKED --resume--> RUNNING
+ *                                           `--destroy--> the thread ends */
+#define _GNU_SOURCE /* pthread_setname_np */
+#include "device/worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include "crypto/crypto.h"
+#include "device/ask.h"
+#include "io/cleanup.h"
+#include "io/memory.h"
+#include "io/rcu.h"
+
+enum {
+    STACK_SIZE = 512 << 10, /* only what is touched costs memory */
+    EVENTS_MAX = 32,        /* descriptors served between two looks at what is ready */
+    BATCHES_PER_TURN = 4,   /* of one descriptor, before the others get their turn */
+    BATCHES_TO_PARK = 64,   /* of one descriptor; a flood must not hold a change up */
+};
+
+enum source { SOURCE_WAKE, SOURCE_ROUTE, SOURCE_TUN, SOURCE_UDP4, SOURCE_UDP6 };
+
+enum order { ORDER_PARK, ORDER_RUN, ORDER_END };
+
+struct wrn_worker {
+    /* the thread's, and the control thread's while it is parked */
+    struct wrn_pair *pairs;
+    struct wrn_crypto *crypto;
+    void *lane_memory;
+    struct wrn_wg_lane *lane;
+    struct wrn_reports reports;
+    struct wrn_pump pump;
+    int epoll_fd;
+    uint64_t attached; /* a bit each pair */
+    bool is_deleted;   /* the interface, and we have said so */
+    /* between the two */
+    int wake_fd;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    enum order order;
+    bool is_parked;
+    bool has_thread;
+    pthread_t thread;
+};
+
+static int prepare(struct wrn_worker *worker, const struct wrn_worker_options *options);
+static int start_thread(struct wrn_worker *worker, const char *name);
+static void *run(void *arg);
+static bool obey(struct wrn_worker *worker);
+static void drain(struct wrn_worker *worker);
+static void serve(struct wrn_worker *worker, uint64_t source, int batches);
+static void on_deleted(struct wrn_worker *worker);
+static uint64_t source_of(enum source source, uint32_t pair);
+static int watch(struct wrn_worker *worker, int fd, uint64_t source);
+static void unwatch(struct wrn_worker *worker, int fd);
+
+int wrn_worker_create(const struct wrn_worker_options *options, const char *name,
+                      struct wrn_worker **ret_worker) {
+    void *memory = NULL;
+    int error = wrn_memory_map(sizeof(struct wrn_worker), &memory);
+    if (error != 0) {
+        return error;
+    }
+    struct wrn_worker *worker = memory;
+    worker->pairs = options->pairs;
+    worker->epoll_fd = -1;
+    worker->wake_fd = -1;
+    error = prepare(worker, options);
+    error = error != 0 ? error : start_thread(worker, name);
+    if (error != 0) {
+        wrn_worker_destroy(worker);
+        return error;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+void wrn_worker_destroy(struct wrn_worker *worker) {
+    if (worker == NULL) {
+        return;
+    }
+    if (worker->has_thread) {
+        (void)pthread_mutex_lock(&worker->lock);
+        worker->order = ORDER_END;
+        (void)pthread_cond_broadcast(&worker->changed);
+        (void)pthread_mutex_unlock(&worker->lock);
+        (void)pthread_join(worker->thread, NULL);
+        (void)pthread_cond_destroy(&worker->changed);
+        (void)pthread_mutex_destroy(&worker->lock);
+    }
+    wrn_pump_finish(&worker->pump);
+    wrn_reports_finish(&worker->reports);
+    if (worker->lane != NULL) {
+        wrn_wg_lane_finish(worker->lane);
+    }
+    wrn_memory_unmap(worker->lane_memory, wrn_wg_lane_size());
+    wrn_crypto_destroy(worker->crypto);
+    wrn_close_fd(&worker->epoll_fd);
+    wrn_close_fd(&worker->wake_fd);
+    wrn_memory_unmap(worker, sizeof *worker);
+}
+
+void wrn_worker_park(struct wrn_worker *worker) {
+    (void)pthread_mutex_lock(&worker->lock);
+    if (!worker->is_parked || worker->order != ORDER_PARK) {
+        worker->order = ORDER_PARK;
+        worker->is_parked = false;
+        (void)eventfd_write(worker->wake_fd, 1);
+        (void)pthread_cond_broadcast(&worker->changed);
+        while (!worker->is_parked) {
+            (void)pthread_cond_wait(&worker->changed, &worker->lock);
+        }
+    }
+    (void)pthread_mutex_unlock(&worker->lock);
+}
+
+void wrn_worker_resume(struct wrn_worker *worker) {
+    (void)pthread_mutex_lock(&worker->lock);
+    worker->order = ORDER_RUN;
+    (void)pthread_cond_broadcast(&worker->changed);
+    (void)pthread_mutex_unlock(&worker->lock);
+}
+
+int wrn_worker_attach(struct wrn_worker *worker, uint32_t pair) {
+    int error = watch(worker, worker->pairs[pair].tun.fd, source_of(SOURCE_TUN, pair));
+    error = error != 0 ? error : wrn_worker_attach_sockets(worker, pair);
+    if (error != 0) {
+        wrn_worker_detach(worker, pair);
+        return error;
+    }
+    worker->attached |= UINT64_C(1) << pair;
+    return 0;
+}
+
+int wrn_worker_attach_sockets(struct wrn_worker *worker, uint32_t pair) {
+    const struct wrn_udp *udp = &worker->pairs[pair].udp;
+    int error = watch(worker, udp->fd4, source_of(SOURCE_UDP4, pair));
+    error = error != 0 ? error : watch(worker, udp->fd6, source_of(SOURCE_UDP6, pair));
+    if (error != 0) {
+        wrn_worker_detach_sockets(worker, pair);
+    }
+    return error;
+}
+
+void wrn_worker_detach(struct wrn_worker *worker, uint32_t pair) {
+    unwatch(worker, worker->pairs[pair].tun.fd);
+    wrn_worker_detach_sockets(worker, pair);
+    worker->attached &= ~(UINT64_C(1) << pair);
+}
+
+void wrn_worker_detach_sockets(struct wrn_worker *worker, uint32_t pair) {
+    unwatch(worker, worker->pairs[pair].udp.fd4);
+    unwatch(worker, worker->pairs[pair].udp.fd6);
+}
+
+void wrn_worker_set_joinable(struct wrn_worker *worker, uint32_t joinable) {
+    worker->pump.inbound.joinable = joinable;
+}
+
+struct wrn_reports *wrn_worker_reports(struct wrn_worker *worker) {
+    return &worker->reports;
+}
+
+/* Gets everything but the thread. */
+static int prepare(struct wrn_worker *worker, const struct wrn_worker_options *options) {
+    int error = wrn_crypto_create(options->provider, &worker->crypto);
+    error = error != 0 ? error : wrn_memory_map(wrn_wg_lane_size(), &worker->lane_memory);
+    if (error != 0) {
+        return error;
+    }
+    worker->lane = wrn_wg_lane_init(worker->lane_memory, options->wg, worker->crypto);
+    error = wrn_reports_init(&worker->reports, options->event_fd);
+    error = error != 0 ? error
+                       : wrn_pump_init(&worker->pump, worker->lane, &worker->reports,
+                                       options->tells_refusals);
+    if (error != 0) {
+        return error;
+    }
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->epoll_fd < 0 || worker->wake_fd < 0) {
+        return -errno;
+    }
+    error = watch(worker, worker->wake_fd, source_of(SOURCE_WAKE, 0));
+    return error != 0
+               ? error
+               : watch(worker, wrn_route_fd(worker->pump.sender.route), source_of(SOURCE_ROUTE, 0));
+}
+
+/* The thread inherits a mask that blocks every signal: they are the control thread's. */
+static int start_thread(struct wrn_worker *worker, const char *name) {
+    pthread_attr_t attributes;
+    sigset_t all;
+    sigset_t before;
+    (void)pthread_mutex_init(&worker->lock, NULL); /* neither can fail on Linux */
+    (void)pthread_cond_init(&worker->changed, NULL);
+    worker->order = ORDER_PARK;
+    int error = pthread_attr_init(&attributes);
+    if (error != 0) {
+        return -error;
+    }
+    (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&worker->thread, &attributes, run, worker);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    if (error != 0) {
+        return -error;
+    }
+    worker->has_thread = true;
+    (void)pthread_setname_np(worker->thread, name);
+    return 0;
+}
+
+static void *run(void *arg) {
+    struct wrn_worker *worker = arg;
+    wrn_rcu_join();
+    while (obey(worker)) {
+        struct epoll_event events[EVENTS_MAX];
+        bool is_called = false;
+        while (!is_called) {
+            int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, -1);
+            for (int i = 0; i < count; i++) {
+                is_called |= events[i].data.u64 == source_of(SOURCE_WAKE, 0);
+                serve(worker, events[i].data.u64, BATCHES_PER_TURN);
+            }
+        }
+        drain(worker);
+    }
+    wrn_rcu_leave();
+    return NULL;
+}
+
+/* Stands still while that is the order. Returns false when the thread is to end. */
+static bool obey(struct wrn_worker *worker) {
+    (void)pthread_mutex_lock(&worker->lock);
+    while (worker->order == ORDER_PARK) {
+        worker->is_parked = true;
+        (void)pthread_cond_broadcast(&worker->changed);
+        (void)pthread_cond_wait(&worker->changed, &worker->lock);
+    }
+    bool goes_on = worker->order == ORDER_RUN;
+    (void)pthread_mutex_unlock(&worker->lock);
+    return goes_on;
+}
+
+/* Carries on what the descriptors hold: the sockets may be about to be closed, and what comes after
+ * a change may take another way. */
+static void drain(struct wrn_worker *worker) {
+    for (uint64_t left = worker->attached; left != 0; left &= left - 1) {
+        uint32_t pair = (uint32_t)__builtin_ctzll(left);
+        serve(worker, source_of(SOURCE_TUN, pair), BATCHES_TO_PARK);
+        serve(worker, source_of(SOURCE_UDP4, pair), BATCHES_TO_PARK);
+        serve(worker, source_of(SOURCE_UDP6, pair), BATCHES_TO_PARK);
+    }
+}
+
+/* Takes what a descriptor has, at most 'batches' of it. */
+static void serve(struct wrn_worker *worker, uint64_t source, int batches) {
+    struct wrn_pair *pair = &worker->pairs[(uint32_t)source];
+    int more = 1;
+    eventfd_t count;
+    switch ((enum source)(source >> 32)) {
+    case SOURCE_WAKE:
+        (void)eventfd_read(worker->wake_fd, &count);
+        return;
+    case SOURCE_ROUTE:
+        wrn_route_read_events(worker->pump.sender.route);
+        return;
+    case SOURCE_TUN:
+        for (int i = 0; more > 0 && i < batches; i++) {
+            more = wrn_pump_outbound(&worker->pump, pair);
+        }
+        break;
+    case SOURCE_UDP4:
+    case SOURCE_UDP6:
+        for (int i = 0; more > 0 && i < batches; i++) {
+            int fd = source >> 32 == SOURCE_UDP4 ? pair->udp.fd4 : pair->udp.fd6;
+            more = fd >= 0 ? wrn_pump_inbound(&worker->pump, pair, fd) : 0;
+        }
+        break;
+    }
+    if (more < 0) {
+        on_deleted(worker);
+    }
+}
+
+/* The interface is gone, and all its queues with it. Their descriptors would stay ready for ever. */
+static void on_deleted(struct wrn_worker *worker) {
+    if (worker->is_deleted) {
+        return;
+    }
+    worker->is_deleted = true;
+    for (uint64_t left = worker->attached; left != 0; left &= left - 1) {
+        unwatch(worker, worker->pairs[__builtin_ctzll(left)].tun.fd);
+    }
+    wrn_report_deleted(&worker->pump);
+}
+
+static uint64_t source_of(enum source source, uint32_t pair) {
+    return (uint64_t)source << 32 | pair;
+}
+
+static int watch(struct wrn_worker *worker, int fd, uint64_t source) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = source};
+    if (fd < 0) {
+        return 0;
+    }
+    return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void unwatch(struct wrn_worker *worker, int fd) {
+    if (fd >= 0) {
+        (void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* not watched: fine */
+    }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One thread that moves packets: waits for its pairs' descriptors and runs the packet path on what
+ * is ready. Everything in here is called by the control thread. */
+#pragma once
+#include "device/pump.h"
+
+struct wrn_worker;
+
+struct wrn_worker_options {
+    struct wrn_wg *wg;
+    enum wrn_crypto_provider provider;
+    struct wrn_pair *pairs; /* all of the device; the worker touches those attached to it */
+    int event_fd;           /* see wrn_reports_init */
+    bool tells_refusals;    /* also those that only a verbose log wants */
+};
+
+/* Starts a worker, parked and without pairs; 'name' is the thread's (at most 15 characters). What
+ * 'options' point to must outlive it. Returns 0, or -ENOMEM, -EAGAIN (no more threads may be
+ * started), -EMFILE or another -errno. */
+WRN_NODISCARD int wrn_worker_create(const struct wrn_worker_options *options, const char *name,
+                                    struct wrn_worker **ret_worker);
+
+/* Ends a parked worker, whose reports were read. NULL is fine. */
+void wrn_worker_destroy(struct wrn_worker *worker);
+
+/* Lets a worker carry on what its descriptors hold, then waits until it stands still. */
+void wrn_worker_park(struct wrn_worker *worker);
+
+/* Lets it go on. */
+void wrn_worker_resume(struct wrn_worker *worker);
+
+/* Gives a parked worker a pair to serve, or takes it away; also only its sockets. Sockets and queues
+ * that are closed (-1) are passed over. Attaching returns 0 or -errno, then nothing was attached. */
+WRN_NODISCARD int wrn_worker_attach(struct wrn_worker *worker, uint32_t pair);
+WRN_NODISCARD int wrn_worker_attach_sockets(struct wrn_worker *worker, uint32_t pair);
+void wrn_worker_detach(struct wrn_worker *worker, uint32_t pair);
+void wrn_worker_detach_sockets(struct wrn_worker *worker, uint32_t pair);
+
+/* Tells a parked worker what it may join for the host: WRN_COALESCE_*. */
+void wrn_worker_set_joinable(struct wrn_worker *worker, uint32_t joinable);
+
+/* Returns the worker's reports; the control thread reads. */
+struct wrn_reports *wrn_worker_reports(struct wrn_worker *worker);
