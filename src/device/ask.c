@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A report that finds no room is lost: the packets that led to it come again, or count as dropped. */
+/* A report that finds no room is lost: the packets that led to it come again, or count as
+ * dropped. */
 #include "device/ask.h"
 
 /* Bytes of a datagram that is no data message: the longest has 148. Of a larger one the size is all
@@ -36,8 +37,8 @@ bool wrn_ask_about_datagrams(struct wrn_pump *pump) {
         }
         put(pump, &report);
         /* The host answers at once, and only the new session is sure to be known to the peer, which
-         * may have begun anew and forgotten the one that we use until this one is confirmed; as only
-         * the new place is sure to reach it. */
+         * may have begun anew and forgotten the one that we use until this one is confirmed; as
+         * only the new place is sure to reach it. */
         must_wait |= ask->kind == WRN_WG_ASK_CONFIRMED || ask->kind == WRN_WG_ASK_ROAMED;
     }
     return must_wait;

@@ -5,8 +5,8 @@
 #include "wg/uapi.h"
 
 /* Puts what the lane asks about the outbound batch, or about the inbound one, into the rings. To be
- * called in the same reading section (io/rcu.h) as the lane; wrn_reports_flush follows when what was
- * ready has left. */
+ * called in the same reading section (io/rcu.h) as the lane; wrn_reports_flush follows when what
+ * was ready has left. */
 void wrn_ask_about_packets(struct wrn_pump *pump);
 
 /* Returns whether the answers to the batch may depend on the control thread: it is to be waited for

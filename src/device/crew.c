@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pairs and workers only become more: a worker that is no longer needed stays parked without a
- * pair, and a pair goes to another worker, because closing a queue of a TUN device would lose what it
- * holds. */
+ * pair, and a pair goes to another worker, because closing a queue of a TUN device would lose what
+ * it holds. */
 #include "device/crew.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The driver of one machine. Each callback takes one input, performs what comes out of it, and leaves
- * nothing behind. Packets are the workers' business; what they report comes in here. */
+/* The driver of one machine. Each callback takes one input, performs what comes out of it, and
+ * leaves nothing behind. Packets are the workers' business; what they report comes in here. */
 #include "device/device.h"
 
 #include <stdlib.h>

@@ -44,8 +44,8 @@ WRN_NODISCARD int wrn_device_set_listen_port(struct wrn_device *device, uint16_t
 /* Changes the firewall mark of what is sent, 0 for none. Returns 0 or -EPERM. */
 WRN_NODISCARD int wrn_device_set_fwmark(struct wrn_device *device, uint32_t mark);
 
-/* Changes the number of workers, 1..WRN_UAPI_WORKERS_MAX. Returns 0, -EOPNOTSUPP (the TUN device has
- * a single queue) or another -errno; then the number is as it was. */
+/* Changes the number of workers, 1..WRN_UAPI_WORKERS_MAX. Returns 0, -EOPNOTSUPP (the TUN device
+ * has a single queue) or another -errno; then the number is as it was. */
 WRN_NODISCARD int wrn_device_set_workers(struct wrn_device *device, uint32_t count);
 
 /* Switches offloads (WRN_UAPI_OFFLOAD_*) on, as far as the kernel has them, and all others off. */

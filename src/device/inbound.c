@@ -76,8 +76,8 @@ static size_t receive(struct wrn_pump *pump, int fd) {
     return received;
 }
 
-/* Makes a batch of what was received, from 'place' on, which it moves. Returns its count; 0: nothing
- * is left. */
+/* Makes a batch of what was received, from 'place' on, which it moves. Returns its count; 0:
+ * nothing is left. */
 static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place) {
     struct wrn_inbound *in = &pump->inbound;
     size_t count = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker's packet path: from the host to the network (outbound.c) and back (inbound.c), a batch at
- * a time, run to completion: nothing stays in here between two calls. What needs the control thread
- * leaves as reports. Waits for nothing, allocates nothing. */
+/* A worker's packet path: from the host to the network (outbound.c) and back (inbound.c), a batch
+ * at a time, run to completion: nothing stays in here between two calls. What needs the control
+ * thread leaves as reports. Waits for nothing, allocates nothing. */
 #pragma once
 #include "device/report.h"
 #include "device/sender.h"
@@ -14,8 +14,8 @@ enum {
     WRN_PUMP_ROOMS = 32, /* for what one call receives: a datagram, or a train of them */
 
     /* Bytes. The sealing room holds a batch of packets of usual size, or at least one of any size.
-     * A landing or a receiving room holds what the kernel hands over at most; an odd number of cache
-     * lines more keeps the beginnings of neighbours off the same lines of the caches. */
+     * A landing or a receiving room holds what the kernel hands over at most; an odd number of
+     * cache lines more keeps the beginnings of neighbours off the same lines of the caches. */
     WRN_OUTBOUND_SEALING = 256 << 10,
     WRN_OUTBOUND_LANDING = (64 << 10) + 64,
     WRN_INBOUND_ROOM = (64 << 10) + 5 * 64,
@@ -62,8 +62,8 @@ struct wrn_pump {
     struct wrn_wg_asks asks;
 };
 
-/* Gets the buffers; 'lane' and 'reports' must outlive the pump, which is zeroed before. Returns 0 or
- * -errno. */
+/* Gets the buffers; 'lane' and 'reports' must outlive the pump, which is zeroed before. Returns 0
+ * or -errno. */
 WRN_NODISCARD int wrn_pump_init(struct wrn_pump *pump, struct wrn_wg_lane *lane,
                                 struct wrn_reports *reports, bool tells_refusals);
 

@@ -21,14 +21,15 @@ WRN_NODISCARD int wrn_sender_init(struct wrn_sender *sender);
 /* Ends it. A zeroed one is fine. */
 void wrn_sender_finish(struct wrn_sender *sender);
 
-/* Adds a datagram, whose bytes must stay until it was sent; at most WRN_UDP_BATCH_MAX. 'receiver' is
- * WRN_HANDLE_NONE where no peer is known. */
+/* Adds a datagram, whose bytes must stay until it was sent; at most WRN_UDP_BATCH_MAX. 'receiver'
+ * is WRN_HANDLE_NONE where no peer is known. */
 static inline void wrn_sender_add(struct wrn_sender *sender, wrn_handle receiver,
                                   const struct wrn_udp_sending *datagram) {
     sender->batch[sender->count] = *datagram;
     sender->receivers[sender->count++] = receiver;
 }
 
-/* Sends what was added, by 'udp'. The outcome stands in 'batch': 'error', and 'source_refused' where
- * the peer's source address is to be forgotten. The owner sets 'count' to 0 once it has looked. */
+/* Sends what was added, by 'udp'. The outcome stands in 'batch': 'error', and 'source_refused'
+ * where the peer's source address is to be forgotten. The owner sets 'count' to 0 once it has
+ * looked. */
 void wrn_sender_send(struct wrn_sender *sender, wrn_mono now, struct wrn_udp *udp);

@@ -25,8 +25,8 @@ WRN_NODISCARD int wrn_settle_init(struct wrn_settle *settle, struct wrn_wg *wg,
 /* Wipes and frees them. A zeroed one is fine. */
 void wrn_settle_finish(struct wrn_settle *settle);
 
-/* Sends the messages that inputs left in 'out', logs their events, lets packets go that waited for a
- * session, and gives the machine's old memory back. To be called after each input, at the latest
+/* Sends the messages that inputs left in 'out', logs their events, lets packets go that waited for
+ * a session, and gives the machine's old memory back. To be called after each input, at the latest
  * after WRN_SETTLE_REPORTS_MAX reports. */
 void wrn_settle_run(struct wrn_settle *settle, struct wrn_now now);
 

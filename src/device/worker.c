@@ -291,7 +291,8 @@ static void serve(struct wrn_worker *worker, uint64_t source, int batches) {
     }
 }
 
-/* The interface is gone, and all its queues with it. Their descriptors would stay ready for ever. */
+/* The interface is gone, and all its queues with it. Their descriptors would stay ready for
+ * ever. */
 static void on_deleted(struct wrn_worker *worker) {
     if (worker->is_deleted) {
         return;

@@ -29,8 +29,9 @@ void wrn_worker_park(struct wrn_worker *worker);
 /* Lets it go on. */
 void wrn_worker_resume(struct wrn_worker *worker);
 
-/* Gives a parked worker a pair to serve, or takes it away; also only its sockets. Sockets and queues
- * that are closed (-1) are passed over. Attaching returns 0 or -errno, then nothing was attached. */
+/* Gives a parked worker a pair to serve, or takes it away; also only its sockets. Sockets and
+ * queues that are closed (-1) are passed over. Attaching returns 0 or -errno, then nothing was
+ * attached. */
 WRN_NODISCARD int wrn_worker_attach(struct wrn_worker *worker, uint32_t pair);
 WRN_NODISCARD int wrn_worker_attach_sockets(struct wrn_worker *worker, uint32_t pair);
 void wrn_worker_detach(struct wrn_worker *worker, uint32_t pair);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One writer moves 'tail', one reader moves 'head'; both only grow. A record lies in one piece: where
- * the end of the ring is too near, a mark there says that it stands at the beginning.
+/* One writer moves 'tail', one reader moves 'head'; both only grow. A record lies in one piece:
+ * where the end of the ring is too near, a mark there says that it stands at the beginning.
  *
  * Neither side sleeps through the other's news: the writer stores 'tail' and then looks at 'head',
  * the reader stores 'head' and then looks at 'tail', all in one order that both sides agree on

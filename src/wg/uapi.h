@@ -6,7 +6,8 @@
 #include "base/address.h"
 #include "wg/wg.h"
 
-/* Work that is handed to the kernel, or taken from it, in large pieces: names of `offloads`. Bits. */
+/* Work that is handed to the kernel, or taken from it, in large pieces: names of `offloads`.
+ * Bits. */
 enum {
     WRN_UAPI_OFFLOAD_CSUM = 1 << 0, /* checksums left to whoever needs them */
     WRN_UAPI_OFFLOAD_TSO4 = 1 << 1, /* large TCP packets from and to the host */
@@ -28,7 +29,8 @@ bool wrn_uapi_read_offloads(wrn_span text, uint32_t *ret_offloads);
 /* Prints names with commas between them, "none" for none, terminated. */
 void wrn_uapi_write_offloads(uint32_t offloads, char ret_text[WRN_UAPI_OFFLOADS_SIZE]);
 
-/* Reads the number of workers: decimal digits, 1..WRN_UAPI_WORKERS_MAX. Returns whether it is one. */
+/* Reads the number of workers: decimal digits, 1..WRN_UAPI_WORKERS_MAX. Returns whether it is
+ * one. */
 bool wrn_uapi_read_workers(wrn_span text, uint32_t *ret_count);
 
 /* One line of a `set`, understood. Keys are in the operation that follows them on the wire. */

@@ -537,8 +537,7 @@ static void random_op(struct wrn_prng *prng, enum wrn_uapi_op_kind kind, struct 
         "public_key",          "remove",      "update_only",
         "preshared_key",       "endpoint",    "persistent_keepalive_interval",
         "replace_allowed_ips", "allowed_ip",  "allowed_ip",
-        "protocol_version",
-        "cipher",
+        "protocol_version",    "cipher",
     };
     struct wrn_uapi_op op = {.kind = kind};
     bool ipv4 = (wrn_prng_next(prng) >> 33) % 2 == 0;
