@@ -242,7 +242,15 @@ static int create_crew(struct wrn_device *device, struct wrn_tun *tun,
         return error;
     }
     wrn_device_set_offloads(device, options->offloads);
-    return wrn_crew_set_workers(device->crew, options->workers);
+    error = wrn_crew_set_workers(device->crew, options->workers);
+    if (error == -EOPNOTSUPP) {
+        wrn_log_write(device->log, WRN_LOG_ERROR,
+                      "one worker serves the interface instead of %u: its TUN device has a single "
+                      "queue; make it with IFF_MULTI_QUEUE",
+                      options->workers);
+        return 0;
+    }
+    return error;
 }
 
 static int open_watches(struct wrn_device *device) {

@@ -19,8 +19,7 @@ struct wrn_device_options {
 /* Makes the device around 'tun', which it owns from here on, also if this fails. 'loop' and 'log'
  * must outlive it. The loop is stopped when the interface is deleted. Returns 0, or -ENOMEM,
  * -ENOTSUP (libcrypto lacks an algorithm, or the provider cannot work here), -ENODEV (deleted
- * already), -EOPNOTSUPP (more than one worker for a device with a single queue), or another
- * -errno. */
+ * already), or another -errno. Where the TUN device has a single queue, one worker serves it. */
 WRN_NODISCARD int wrn_device_create(uv_loop_t *loop, struct wrn_tun tun, struct wrn_log *log,
                                     const struct wrn_device_options *options,
                                     struct wrn_device **ret_device);

@@ -57,6 +57,15 @@ static const struct explanation explanations[] = {
      "cannot make the socket of %s: /var/run/wireguard is not a folder; remove what is there"},
     {WRN_START_SOCKET_ADOPT, 0,
      "cannot use WG_UAPI_FD for %s: it is not the descriptor of a listening Unix socket"},
+    {WRN_START_AEAD, -ENOTSUP,
+     "cannot start %s: the AEAD library that was asked for does not work on this processor; start "
+     "with `--aead auto`"},
+    {WRN_START_ENGINE, -EAGAIN,
+     "cannot start %s: no more threads may be started; raise `ulimit -u`, or use fewer workers"},
+    {WRN_START_ENGINE, -EMFILE,
+     "cannot start %s: no descriptor is left; raise `ulimit -n`, or use fewer workers"},
+    {WRN_START_ENGINE, -E2BIG,
+     "cannot start %s: the kernel gives the device no more queues; use fewer workers"},
     {WRN_START_ENGINE, -ENOMEM,
      "cannot start %s: not enough memory; raise `ulimit -v`, or allow overcommitting where it is "
      "forbidden (vm.overcommit_memory=2)"},
@@ -81,6 +90,7 @@ void wrn_explain_start(enum wrn_start_step step, int error, const char *interfac
         [WRN_START_TUN_ADOPT] = "using WG_TUN_FD",
         [WRN_START_SOCKET_OPEN] = "making the socket in /var/run/wireguard",
         [WRN_START_SOCKET_ADOPT] = "using WG_UAPI_FD",
+        [WRN_START_AEAD] = "starting the engine",
         [WRN_START_ENGINE] = "starting the engine",
         [WRN_START_WATCH] = "watching the socket",
     };

@@ -9,6 +9,7 @@ enum wrn_start_step {
     WRN_START_TUN_ADOPT,
     WRN_START_SOCKET_OPEN,
     WRN_START_SOCKET_ADOPT,
+    WRN_START_AEAD, /* the engine with an AEAD library that was asked for */
     WRN_START_ENGINE,
     WRN_START_WATCH,
 };

@@ -233,7 +233,8 @@ static int start(struct program *program, const char *interface, const struct de
     error = wrn_device_create(&program->loop, tun, &program->log, options, &program->device);
     if (error != 0) {
         wrn_uapi_socket_close(&socket);
-        return fail(WRN_START_ENGINE, error, interface);
+        bool forced = options->provider != WRN_CRYPTO_AUTO && error == -ENOTSUP;
+        return fail(forced ? WRN_START_AEAD : WRN_START_ENGINE, error, interface);
     }
     error = wrn_control_create(&program->loop, socket, program->device, &program->log,
                                &program->control);
