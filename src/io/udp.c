@@ -51,8 +51,7 @@ struct sending {
     struct mmsghdr headers[WRN_UDP_BATCH_MAX];
     struct iovec parts[WRN_UDP_BATCH_MAX]; /* in the order of the caller's batch */
     union wrn_sockaddr addresses[WRN_UDP_BATCH_MAX];
-    union wrn_cmsg_send control[WRN_UDP_BATCH_MAX];
-    union wrn_cmsg_send other_control; /* for a second try without source address */
+    union wrn_cmsg_send control[WRN_UDP_BATCH_MAX + 1]; /* the last: for a second try */
     struct run runs[WRN_UDP_BATCH_MAX];
     struct narrow narrow[NARROW_PLACES];
 };
@@ -525,9 +524,10 @@ static bool drop_source(struct job *job, size_t index, int error) {
     uint16_t segment_size = run->count > 1 ? (uint16_t)item->size : 0;
     struct msghdr *header = &out->headers[index].msg_hdr;
     run->without_source = true;
-    header->msg_control = out->other_control.bytes;
-    header->msg_controllen =
-        wrn_cmsg_write(&any, item->ds, segment_size, job->family, &out->other_control);
+    /* not in its own place, which messages behind it may share */
+    union wrn_cmsg_send *control = &out->control[WRN_UDP_BATCH_MAX];
+    header->msg_control = control->bytes;
+    header->msg_controllen = wrn_cmsg_write(&any, item->ds, segment_size, job->family, control);
     return true;
 }
 

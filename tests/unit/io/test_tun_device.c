@@ -486,8 +486,9 @@ static void offloads(void **state) {
 
 enum { QUEUES = 4, FLOWS = 64 };
 
-/* Finds the one queue in which a packet waits. Leaves the packet in 'packet'. */
-static size_t queue_of(const struct wrn_tun queues[QUEUES], uint8_t *packet) {
+/* Finds the one queue in which a packet to port 9 or a later fragment of one waits. Leaves it in
+ * 'packet'. */
+static size_t queue_of(const struct wrn_tun queues[QUEUES], unsigned version, uint8_t *packet) {
     size_t found = QUEUES;
     while (found == QUEUES) {
         for (size_t i = 0; i < QUEUES; i++) {
@@ -495,7 +496,8 @@ static size_t queue_of(const struct wrn_tun queues[QUEUES], uint8_t *packet) {
             struct iovec parts[2] = {{0}, {packet, ROOM}};
             ssize_t got = wrn_tun_read(&queues[i], parts, 2, header);
             assert_true(got >= 0);
-            if (got > 0 && packet[0] >> 4 == 4) {
+            bool is_ours = version == 4 || (packet[6] == IPPROTO_UDP && packet[43] == 9);
+            if (got > 0 && packet[0] >> 4 == version && is_ours) {
                 assert_int_equal(found, QUEUES);
                 found = i;
                 break;
@@ -503,6 +505,45 @@ static size_t queue_of(const struct wrn_tun queues[QUEUES], uint8_t *packet) {
         }
     }
     return found;
+}
+
+/* Gives the interface an IPv6 address. */
+static void add_v6(const char *name, const char *address) {
+    struct {
+        struct in6_addr address;
+        uint32_t prefix_bits;
+        int index;
+    } values = {.prefix_bits = 64, .index = (int)if_nametoindex(name)}; /* struct in6_ifreq */
+    WRN_CLEANUP(wrn_close_fd) int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(inet_pton(AF_INET6, address, &values.address), 1);
+    assert_return_code(ioctl(fd, SIOCSIFADDR, &values), errno);
+    struct sockaddr_in6 any_port = {.sin6_family = AF_INET6, .sin6_addr = values.address};
+    for (int i = 0; bind(fd, (const struct sockaddr *)&any_port, sizeof any_port) < 0; i++) {
+        assert_true(errno == EADDRNOTAVAIL && i < WAIT_MS); /* the kernel makes it ready later */
+        (void)poll(NULL, 0, 1);
+    }
+}
+
+/* Sends some datagrams of IPv6 flows and checks that they are spread, each to one queue. */
+static void steer_v6(const struct wrn_tun queues[QUEUES], uint8_t *packet) {
+    size_t share[QUEUES] = {0};
+    struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+    assert_int_equal(inet_pton(AF_INET6, "fd20::2", &to.sin6_addr), 1);
+    for (size_t flow = 0; flow < FLOWS; flow++) {
+        WRN_CLEANUP(wrn_close_fd) int host = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        size_t home = QUEUES;
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(sendto(host, "hello", 5, 0, (const struct sockaddr *)&to, sizeof to),
+                             5);
+            size_t found = queue_of(queues, 6, packet);
+            assert_true(home == QUEUES || found == home);
+            home = found;
+        }
+        share[home]++;
+    }
+    for (size_t i = 0; i < QUEUES; i++) {
+        assert_in_range(share[i], 1, 48);
+    }
 }
 
 /* Goal: flows are spread over the queues, and none changes its queue when answers come in through
@@ -529,7 +570,7 @@ static void steering(void **state) {
         size_t home = QUEUES;
         for (size_t answer = 0; answer < QUEUES + 1; answer++) {
             send_to(host, "10.20.0.2", 9, "hello", 5);
-            size_t found = queue_of(queues, packet);
+            size_t found = queue_of(queues, 4, packet);
             assert_true(home == QUEUES || found == home);
             home = found;
             turn_round(packet);
@@ -538,13 +579,17 @@ static void steering(void **state) {
         }
         share[home]++;
         send_to(host, "10.20.0.2", 9, large, sizeof large); /* 3 fragments */
-        home = queue_of(queues, packet);
-        assert_int_equal(queue_of(queues, packet), home);
-        assert_int_equal(queue_of(queues, packet), home);
+        home = queue_of(queues, 4, packet);
+        assert_int_equal(queue_of(queues, 4, packet), home);
+        assert_int_equal(queue_of(queues, 4, packet), home);
         (void)close(host);
     }
+    if (access("/proc/sys/net/ipv6", F_OK) == 0) {
+        add_v6("w0", "fd20::1");
+        steer_v6(queues, packet);
+    }
     for (size_t i = 0; i < QUEUES; i++) {
-        assert_in_range(share[i], 4, 32); /* 16 on average */
+        assert_in_range(share[i], 1, 48); /* 16 on average */
         wrn_tun_close(&queues[i]);
     }
 }
