@@ -285,7 +285,7 @@ static void leave_plainly(struct plane *plane) {
 }
 
 static void arrive_plainly(struct plane *plane) {
-    enum { BATCH = 16 };
+    enum { BATCH = BUFFERS }; /* as many as io_uring has: the more at once, the more is joined */
     struct mmsghdr messages[BATCH];
     struct iovec parts[BATCH];
     struct sockaddr_in sources[BATCH];
