@@ -128,7 +128,7 @@ static int run(int argc, char **argv) {
     if (!parse_engine(argv[2], &options)) {
         fprintf(stderr,
                 "uring_eval: no engine '%s'; epoll, or poll or multi with any of +defer "
-                "+sqpoll +zc +fixed +link +few\n",
+                "+sqpoll (with multi and without +defer) +zc +fixed +link +few\n",
                 argv[2]);
         return 2;
     }
