@@ -85,7 +85,7 @@ static uint32_t below(struct fixture *f, uint32_t bound) {
 
 /* The byte at 'at' behind the number of a datagram. */
 static uint8_t content(uint32_t number, size_t at) {
-    return (uint8_t)(number * 131 + at * 7);
+    return (uint8_t)((size_t)number * 131 + at * 7);
 }
 
 /* Writes the datagram for place 'at' of the batch. */
@@ -325,6 +325,7 @@ static void narrow_route(void **state) {
     if (f == NULL) {
         print_message("# skipped: needs root, for a network namespace\n");
         skip();
+        return;
     }
     for (size_t family = 0; family < 2; family++) {
         const struct wrn_path path = {
