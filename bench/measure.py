@@ -149,9 +149,10 @@ def client(tunnel, seconds, *extra):
 
 def stream(lab, tunnel, seconds, *extra):
     """One run of iperf3's client. Returns the part of its report that sums up."""
-    end = json.loads(lab.run("left", client(tunnel, seconds, *extra), seconds + 15))["end"]
-    if end["sum_received"]["bytes"] == 0:
-        raise BenchError("iperf3 carried nothing")
+    report = json.loads(lab.run("left", client(tunnel, seconds, *extra), seconds + 15))
+    end = report["end"]
+    if end.get("sum_received", {}).get("bytes", 0) == 0:
+        raise BenchError("iperf3 carried nothing: %s" % report.get("error", "no reason given"))
     return end
 
 
