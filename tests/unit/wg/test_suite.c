@@ -435,6 +435,42 @@ static void keys_are_renewed_long_before_their_limit(void **state) {
     assert_int_equal(w->side[B].out_of_order, 0);
 }
 
+/* Packets that come together take their counters together: where those do not all exist, none is
+ * used, and the packets wait for the new keys. */
+static void a_batch_does_not_reach_over_the_limit(void **state) {
+    struct world *w = *state;
+    enum { COUNT = 4 };
+    static uint8_t buffers[COUNT][WRN_WG_HEADROOM + 64 + WRN_WG_TAILROOM];
+    struct wrn_wg_packet batch[COUNT];
+    uint64_t limit = wrn_wg_limits(WRN_CIPHER_AES_256_GCM, 1420).reject_after;
+    world_send(w, A, B, 64, 1);
+    world_advance(w, WRN_S(6));
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint8_t *bytes = buffers[i] + WRN_WG_HEADROOM;
+        memcpy(bytes, (uint8_t[]){0x45, 0, 0, 64}, 4);
+        memcpy(bytes + 12, (uint8_t[]){10, 0, 0, 1, 10, 0, 0, 2}, 8);
+        wrn_store_be64(bytes + 20, 2 + i);
+        batch[i] = (struct wrn_wg_packet){.bytes = bytes, .size = 64};
+    }
+    current(w, A)->send_counter = limit - COUNT + 1;
+    wrn_wg_on_packets(w->side[A].wg, w->now, batch, COUNT, &w->out);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(batch[i].drop, WRN_DROP_NONE);
+        assert_int_equal(batch[i].datagram_size, 0);
+    }
+    world_send(w, A, B, 64, 2 + COUNT);
+    assert_int_equal(w->side[B].delivered, 2 + COUNT);
+    assert_int_equal(w->side[B].out_of_order, 0);
+    assert_int_equal(world_drops(w, B, WRN_DROP_SESSION_EXPIRED), 0);
+
+    world_advance(w, WRN_S(6));
+    current(w, A)->send_counter = limit - COUNT;
+    wrn_wg_on_packets(w->side[A].wg, w->now, batch, COUNT, &w->out);
+    for (uint32_t i = 0; i < COUNT; i++) { /* they just fit */
+        assert_int_equal(wrn_load_le64(batch[i].datagram + WRN_WG_COUNTER_AT), limit - COUNT + i);
+    }
+}
+
 static void a_larger_mtu_has_lower_limits(void **state) {
     struct world *w = *state;
     wrn_wg_set_mtu(w->side[A].wg, 65535);
@@ -483,6 +519,7 @@ int main(void) {
         CASE(a_change_while_traffic_flows_costs_a_handshake),
         CASE(a_change_lets_persistent_keepalives_go_on),
         CASE(keys_are_renewed_long_before_their_limit),
+        CASE(a_batch_does_not_reach_over_the_limit),
         CASE(a_larger_mtu_has_lower_limits),
         CASE(counters_beyond_the_limit_are_refused),
     };
