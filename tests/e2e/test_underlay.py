@@ -8,7 +8,6 @@
 import os
 import socket
 import struct
-import threading
 
 import pytest
 
@@ -319,65 +318,6 @@ ROAMERS = [(WARREN, WARREN), (WARREN, WIREGUARD_GO), (WIREGUARD_GO, WARREN)]
 pairs = pytest.mark.parametrize("implementations", ROAMERS, ids=["%s-%s" % p for p in ROAMERS])
 
 
-class Transfer:
-    """A TCP stream in the background that goes on until told to stop; content is checked by sum."""
-
-    def __init__(self, lab, source, target, address):
-        import hashlib
-        self.bytes = 0
-        self.problem = None
-        self._end = threading.Event()
-        self.sums = [hashlib.sha256(), hashlib.sha256()]
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = target.socket(family, socket.SOCK_STREAM)
-        listener.bind((address, 0))
-        listener.listen(1)
-        self.client = source.socket(family, socket.SOCK_STREAM)
-        self.client.connect(listener.getsockname()[:2])
-        self.server, _ = listener.accept()
-        for s in (self.client, self.server):
-            s.settimeout(40 * wait.SLOW)
-        lab.register(self)
-        self.threads = [lab.thread(self._send), lab.thread(self._receive)]
-
-    def _send(self):
-        try:
-            while not self._end.is_set():
-                block = os.urandom(1 << 14)
-                self.sums[0].update(block)
-                self.client.sendall(block)
-                self._end.wait(0.005)  # about 3 MB/s: the stream is to last, not to race
-            self.client.shutdown(socket.SHUT_WR)
-        except OSError as problem:
-            self.problem = problem
-
-    def _receive(self):
-        try:
-            while block := self.server.recv(1 << 16):
-                self.sums[1].update(block)
-                self.bytes += len(block)
-        except OSError as problem:
-            self.problem = problem
-
-    def goes_on(self, seconds=30):
-        before = self.bytes
-        wait.until(lambda: self.bytes > before + (1 << 17) or self.problem, seconds,
-                   "stream going on")
-        assert not self.problem, self.problem
-
-    def finish(self):
-        self._end.set()
-        for t in self.threads:
-            t.join(30 * wait.SLOW)
-        assert not self.problem, self.problem
-        assert self.sums[0].digest() == self.sums[1].digest() and self.bytes > 0
-
-    def close(self):
-        self._end.set()
-        for s in (self.client, self.server):
-            s.close()
-
-
 def move(end, other, old, new, length):
     """Gives the host of 'end' another address. Old wireguard-go clings to a source address that is
     gone; setting the endpoint again makes it forget."""
@@ -403,7 +343,7 @@ def test_roaming_in_a_stream(lab, implementations, family, who):
     new = {4: ("10.99.0.101", "10.99.0.102"), 6: ("fd99::101", "fd99::102")}[family]
     length = {4: 24, 6: 64}[family]
     left, right = connect(lab, a, b, ends[1], implementations)
-    stream = Transfer(lab, a, b, "10.7.0.2")
+    stream = traffic.Transfer(lab, a, b, "10.7.0.2")
     stream.goes_on()
     shaken = left.handshake_time(right)
     if who in ("sender", "both"):
@@ -483,7 +423,7 @@ def test_nat_forgets_in_a_stream(lab, implementations):
     """The NAT is flushed and gives out another port in the middle of a stream, which goes on."""
     a, router, b = behind_nat(lab, 30, "random")
     left, right = connect(lab, a, b, "10.99.2.2", implementations)
-    stream = Transfer(lab, a, b, "10.7.0.2")
+    stream = traffic.Transfer(lab, a, b, "10.7.0.2")
     stream.goes_on()
     ports = set()
     for _ in range(3):

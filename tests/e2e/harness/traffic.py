@@ -105,6 +105,65 @@ def _receive(s, size):
     return bytes(body)
 
 
+class Transfer:
+    """A TCP stream in the background that goes on until told to stop; content is checked by sum."""
+
+    def __init__(self, lab, source, target, address, pause_s=0.005):
+        self.bytes = 0
+        self.problem = None
+        self.pause_s = pause_s  # between 16 KiB; by default the stream is to last, not to race
+        self._end = threading.Event()
+        self.sums = [hashlib.sha256(), hashlib.sha256()]
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = target.socket(family, socket.SOCK_STREAM)
+        listener.bind((address, 0))
+        listener.listen(1)
+        self.client = source.socket(family, socket.SOCK_STREAM)
+        self.client.connect(listener.getsockname()[:2])
+        self.server, _ = listener.accept()
+        for s in (self.client, self.server):
+            s.settimeout(40 * wait.SLOW)
+        lab.register(self)
+        self.threads = [lab.thread(self._send), lab.thread(self._receive)]
+
+    def _send(self):
+        try:
+            while not self._end.is_set():
+                block = os.urandom(1 << 14)
+                self.sums[0].update(block)
+                self.client.sendall(block)
+                self._end.wait(self.pause_s)
+            self.client.shutdown(socket.SHUT_WR)
+        except OSError as problem:
+            self.problem = problem
+
+    def _receive(self):
+        try:
+            while block := self.server.recv(1 << 16):
+                self.sums[1].update(block)
+                self.bytes += len(block)
+        except OSError as problem:
+            self.problem = problem
+
+    def goes_on(self, seconds=30):
+        before = self.bytes
+        wait.until(lambda: self.bytes > before + (1 << 17) or self.problem, seconds,
+                   "stream going on")
+        assert not self.problem, self.problem
+
+    def finish(self):
+        self._end.set()
+        for t in self.threads:
+            t.join(30 * wait.SLOW)
+        assert not self.problem, self.problem
+        assert self.sums[0].digest() == self.sums[1].digest() and self.bytes > 0
+
+    def close(self):
+        self._end.set()
+        for s in (self.client, self.server):
+            s.close()
+
+
 class UdpEcho:
     """Answers every datagram on one address with itself."""
 

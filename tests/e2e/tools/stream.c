@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -120,6 +121,7 @@ static int receive_all(int fd) {
 int main(int argc, char **argv) {
     struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: recv must return */
     struct sockaddr_storage address;
+    struct timeval often = {.tv_usec = 200000};
     int large = 8 << 20;
     sigaction(SIGTERM, &action, NULL);
     if (argc == 6 && strcmp(argv[1], "send") == 0) {
@@ -143,6 +145,8 @@ int main(int argc, char **argv) {
             fail("bind");
         }
         setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &large, sizeof large);
+        /* a signal may come just before recv */
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &often, sizeof often);
         return receive_all(fd);
     }
     fprintf(stderr,

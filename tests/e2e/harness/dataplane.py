@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the data plane's tests share: its settings in a running program, pairs of ends, underlays,
+flows of numbered datagrams, and what the kernel dropped itself."""
+
+import os
+
+from harness import topology, traffic, uapi, wait
+from harness.background import PACKETS_A_DROP, NumberedStream, kernel_drops
+from harness.tunnel import Tunnel, WARREN, endpoint
+
+OFFLOADS = ("csum", "tso4", "tso6", "uso", "gso", "gro")
+
+
+def status(end):
+    """What the program says about its data plane: workers (a number), tun_offloads and
+    udp_offloads (sets of names), aead (a name)."""
+    pairs = dict(uapi.parse(uapi.request(end.name, "stats=1\n\n")))
+    told = {key: set(pairs[key].split(",")) - {"none"} for key in ("tun_offloads", "udp_offloads")}
+    return dict(told, workers=int(pairs["workers"]), aead=pairs["aead"])
+
+
+def chosen(variable, otherwise):
+    """A setting of this run."""
+    return os.environ.get(variable, otherwise)
+
+
+def wants_offloads():
+    return chosen("WARREN_WG_OFFLOADS", "all") == "all"
+
+
+def pair(lab, mtu=None, underlay_mtu=1500, family=4, env=None, far=WARREN, queue=10000):
+    """Two ends on two hosts. Queues before the tunnel are long: on a crowded machine packets are to
+    wait there."""
+    a, b = topology.two_hosts(lab, underlay_mtu)
+    one_queue(a, b)
+    left = Tunnel(lab, a, WARREN, topology.inner_addresses(0), mtu=mtu).start(env).configure()
+    right = Tunnel(lab, b, far, topology.inner_addresses(1), mtu=mtu).start(env).configure()
+    right.add_peer(left, allowed=topology.inner_hosts(0))
+    left.add_peer(right, endpoint(topology.UNDERLAY[family][1], right.port),
+                  topology.inner_hosts(1))
+    for end in (left, right):
+        end.ns.ip("link set %s txqueuelen %d" % (end.name, queue))
+    assert traffic.ping(a, topology.INNER[4][1]) == 1
+    return left, right
+
+
+def one_queue(*hosts, interface="u0"):
+    """Has the veth pair keep packets in one queue. Otherwise each processor has its own, and a
+    sender that moves between them may overtake itself, without any tunnel."""
+    for ns in hosts:
+        ns.run(["ethtool", "-K", interface, "gro", "on"])
+
+
+def plain_wire(ns, interface):
+    """Makes a link pass one finished packet at a time."""
+    ns.run(["ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off", "gro", "off",
+            "tx-udp-segmentation", "off"])
+
+
+def dropped(*hosts):
+    """What the kernels of these hosts dropped so far for want of room."""
+    return sum(kernel_drops(lambda path, ns=ns: ns.run(["cat", path]).stdout) for ns in hosts)
+
+
+class Flows:
+    """tools/flows.c at both ends of one direction."""
+
+    _port = 7500
+
+    def __init__(self, lab, program, source, target, address, flows=16, pace_per_s=4000,
+                 sizes=(16, 1200), train=1, answer_each=0, hosts=()):
+        Flows._port += 1
+        port = str(Flows._port)
+        self.hosts = hosts or (source, target)
+        self.dropped_before = dropped(*self.hosts)
+        pace = max(1, int(pace_per_s / wait.SLOW))
+        self.receiver = lab.spawn([program, "receive", address, port, answer_each], netns=target,
+                                  label="flows-receive")
+        wait.until(lambda: NumberedStream.bound(target, int(port)), 5, "receiver of the flows")
+        self.sender = lab.spawn([program, "send", address, port, flows, pace, *sizes, train],
+                                netns=source, label="flows-send")
+        self.begun = wait.time.monotonic()
+
+    def last(self, seconds):
+        """Lets the flows go on for some seconds of a machine that has time for them."""
+        wait.until(lambda: wait.time.monotonic() >= self.begun + seconds, seconds + 5, "time")
+
+    def finish(self):
+        """Ends the flows and returns the numbers of both ends."""
+        for process in (self.sender, self.receiver):
+            assert process.running(), process.log()
+        self.sender.popen.terminate()
+        self.sender.wait(5)
+        # there is nothing to poll at a program that only counts
+        wait.steady(lambda: True, 0.5 * wait.SLOW, "packets on their way")
+        self.receiver.popen.terminate()
+        self.receiver.wait(5)
+        self.log = self.sender.log() + self.receiver.log()
+        result = {key: int(value) for key, value in (
+            pair.split("=") for line in self.log.split("\n") if line.startswith(("sent", "received"))
+            for pair in line.split())}
+        result["missing"] = result["sent"] - result["received"]
+        result["dropped"] = dropped(*self.hosts) - self.dropped_before
+        return result
+
+    def finish_whole(self, least=500):
+        """The same; every datagram must have come, once, unchanged and in its flow's order. What
+        the kernel says that it dropped itself is not held against the program."""
+        result = self.finish()
+        assert result["sent"] >= least / wait.SLOW, result
+        for what in ("late", "repeated", "damaged"):
+            assert result[what] == 0, (what, result, self.log)
+        assert result["missing"] <= result["dropped"] * PACKETS_A_DROP, (result, self.log)
+        return result
