@@ -96,9 +96,9 @@ class Flows:
         self.receiver.popen.terminate()
         self.receiver.wait(5)
         self.log = self.sender.log() + self.receiver.log()
-        result = {key: int(value) for key, value in (
-            pair.split("=") for line in self.log.split("\n") if line.startswith(("sent", "received"))
-            for pair in line.split())}
+        pairs = [pair.split("=") for line in self.log.split("\n")
+                 if line.startswith(("sent=", "received=")) for pair in line.split()]
+        result = {key: int(value) for key, value in pairs}
         result["missing"] = result["sent"] - result["received"]
         result["dropped"] = dropped(*self.hosts) - self.dropped_before
         return result

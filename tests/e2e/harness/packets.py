@@ -4,8 +4,8 @@ seen what became of them.
 
     a ==== tunnel ==== b (forwards) ---- v0 ---- u0 c
 
-b's link to c has no offloads: whatever b's kernel got from the tunnel, joined or with checksums left
-to do, leaves as single finished packets, as the world would see them."""
+b's link to c has no offloads: whatever b's kernel got from the tunnel, joined or with checksums
+left to do, leaves as single finished packets, as the world would see them."""
 
 import os
 import socket

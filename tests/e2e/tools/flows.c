@@ -3,9 +3,9 @@
  * repeated, damaged. It finds reordering within a flow; it knows nothing of tunnels.
  *
  *   flows send ADDRESS PORT FLOWS PACE_PER_S SIZE_MIN SIZE_MAX TRAIN
- *       until SIGTERM, then prints sent=N answers=N refused=N. PACE_PER_S counts all flows and is an
- *       upper bound: what was missed is not made up for. TRAIN > 1: that many datagrams of SIZE_MAX
- *       bytes leave in one call with UDP_SEGMENT
+ *       until SIGTERM, then prints sent=N answers=N refused=N. PACE_PER_S counts all flows and is
+ *       an upper bound: what was missed is not made up for. TRAIN > 1: that many datagrams of
+ *       SIZE_MAX bytes leave in one call with UDP_SEGMENT
  *   flows receive ADDRESS PORT ANSWER_EACH
  *       until SIGTERM, then prints received=N expected=N late=N repeated=N damaged=N flows=N.
  *       Each ANSWER_EACH'th datagram of a flow is answered with an empty one; 0: none is
