@@ -16,7 +16,8 @@ import struct
 import pytest
 
 from harness import capture, dataplane, packets, topology, traffic, wait
-from harness.packets import ACK, BEYOND, CWR, ECE, FIN, PSH, RST, SYN, URG, hop_taken, icmp, ip, tcp, udp
+from harness.packets import ACK, BEYOND, CWR, ECE, FIN, PSH, RST, SYN, URG
+from harness.packets import hop_taken, icmp, ip, tcp, udp
 
 pytestmark = [pytest.mark.warren_only, pytest.mark.matrix]
 families = pytest.mark.parametrize("family", [4, 6])
@@ -172,7 +173,7 @@ def test_datagrams(path, family):
 
 @families
 def test_wrong_checksums(path, family):
-    """A wrong checksum arrives as wrong as it was sent: alone, all over a stream, and once in it."""
+    """A wrong checksum arrives as wrong as it was sent: alone, all over a stream, once in it."""
     a, c = path.ends(family)
     for wrong in (1, 0x8000, 0xFFFE):
         path.passes([tcp(a, c, b"alone", wrong=wrong)])
