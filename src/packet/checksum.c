@@ -8,89 +8,129 @@
 /* Long inputs are summed in blocks, as vectors of 64-bit lanes. The compiler makes of a vector what
  * its target has: two 16-byte registers, one of 32 bytes, or plain words. */
 typedef uint64_t lanes __attribute__((vector_size(32)));
+/* The same in memory, at any address and beside any other type. */
+typedef lanes lanes_at __attribute__((aligned(1), may_alias));
 
-enum { BLOCK = 2 * sizeof(lanes), WORD = sizeof(uint64_t) };
+enum { BLOCK = sizeof(lanes), PAIR = 2 * sizeof(lanes) };
 
 #if defined(__x86_64__)
-#define HAVE_AVX2      1
 /* Reads what the compiler's start-up code has found out by the CPUID instruction. */
-#define CPU_HAS_AVX2() __builtin_cpu_supports("avx2")
-#define TARGET_AVX2    __attribute__((target("avx2")))
+#define HAS_AVX2()  __builtin_cpu_supports("avx2")
+#define TARGET_AVX2 __attribute__((target("avx2")))
 #else
-#define HAVE_AVX2 0
+#define HAS_AVX2() false
+#define TARGET_AVX2
 #endif
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
-static uint64_t add_carry(uint64_t a, uint64_t b);
-static uint64_t sum_tail(const uint8_t *bytes, size_t size);
+static uint64_t sum_avx2(const uint8_t *bytes, size_t size);
+static uint64_t copy_avx2(uint8_t *to, const uint8_t *bytes, size_t size);
 
-/* Sums the whole blocks of 'size' bytes and, with 'to' not NULL, copies them. The halves of each
- * word go into lanes of their own, so that nothing overflows in 2^32 blocks. */
-static ALWAYS_INLINE uint64_t sum_blocks(uint8_t *to, const uint8_t *bytes, size_t size) {
-    const lanes mask = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
-    lanes low = {0}, high = {0};
-    for (size_t at = 0; at + BLOCK <= size; at += BLOCK) {
-        lanes a, b;
-        memcpy(&a, bytes + at, sizeof a);
-        memcpy(&b, bytes + at + sizeof a, sizeof b);
-        if (to != NULL) {
-            memcpy(to + at, &a, sizeof a);
-            memcpy(to + at + sizeof a, &b, sizeof b);
+/* 2^64 - 1 is a multiple of 2^16 - 1, so what is carried out comes in again at the other end. */
+static ALWAYS_INLINE uint64_t add_carry(uint64_t a, uint64_t b) {
+    uint64_t sum = a + b;
+    return sum + (sum < b);
+}
+
+/* Asks for memory that is used soon: packets follow one another, and the processor's guess ends
+ * where one does. Measured: a fifth less for a large packet cut up. Past the end is no harm. */
+static ALWAYS_INLINE void prefetch(uint8_t *to, const uint8_t *bytes) {
+    enum { TO_AHEAD = 256, BYTES_AHEAD = 1024, FOR_WRITING = 1 };
+    __builtin_prefetch((const void *)((uintptr_t)to + TO_AHEAD), FOR_WRITING);
+    __builtin_prefetch((const void *)((uintptr_t)bytes + BYTES_AHEAD));
+}
+
+/* Sums whole blocks and copies them, if that is wanted. Upper halves of words are summed twice: by
+ * themselves, and in the words' sum, where they are lost; the difference is the sum of the lower
+ * halves, which has no carries to lose. */
+static ALWAYS_INLINE uint64_t sum_blocks(bool copies, uint8_t *to, const uint8_t *bytes,
+                                         size_t size) {
+    lanes all = {0}, high = {0};
+    size_t at = 0;
+    for (; at + PAIR <= size; at += PAIR) {
+        lanes a = *(const lanes_at *)(bytes + at);
+        lanes b = *(const lanes_at *)(bytes + at + BLOCK);
+        if (copies) {
+            prefetch(to + at, bytes + at);
+            *(lanes_at *)(to + at) = a;
+            *(lanes_at *)(to + at + BLOCK) = b;
         }
-        low += (a & mask) + (b & mask);
+        all += a + b;
         high += (a >> 32) + (b >> 32);
     }
-    low += high;
+    if (at < size) {
+        lanes a = *(const lanes_at *)(bytes + at);
+        if (copies) {
+            *(lanes_at *)(to + at) = a;
+        }
+        all += a;
+        high += a >> 32;
+    }
+    lanes low = all - (high << 32);
+    low += high; /* 2^32 is 1 modulo 2^16 - 1 */
     return low[0] + low[1] + low[2] + low[3];
 }
 
-wrn_sum wrn_sum_add_portable(wrn_sum sum, const uint8_t *bytes, size_t size) {
+/* The same of fewer bytes than a block, and of a zero behind them if they are odd. */
+static ALWAYS_INLINE uint64_t sum_tail(bool copies, uint8_t *to, const uint8_t *bytes,
+                                       size_t size) {
+    uint64_t total = 0, word;
+    size_t at = 0;
+    for (; at + sizeof word <= size; at += sizeof word) {
+        memcpy(&word, bytes + at, sizeof word);
+        if (copies) {
+            memcpy(to + at, &word, sizeof word);
+        }
+        total = add_carry(total, word);
+    }
+    uint32_t four = 0;
+    uint16_t two = 0, last = 0;
+    if ((size & 4) != 0) {
+        memcpy(&four, bytes + at, sizeof four);
+        if (copies) {
+            memcpy(to + at, &four, sizeof four);
+        }
+        at += sizeof four;
+    }
+    if ((size & 2) != 0) {
+        memcpy(&two, bytes + at, sizeof two);
+        if (copies) {
+            memcpy(to + at, &two, sizeof two);
+        }
+        at += sizeof two;
+    }
+    if ((size & 1) != 0) {
+        const uint8_t padded[2] = {bytes[at]};
+        memcpy(&last, padded, sizeof last);
+        if (copies) {
+            to[at] = bytes[at];
+        }
+    }
+    return add_carry(total, (uint64_t)four + two + last);
+}
+
+static ALWAYS_INLINE uint64_t sum_all(bool copies, uint8_t *to, const uint8_t *bytes, size_t size) {
     size_t whole = size / BLOCK * BLOCK;
-    uint64_t total = sum_blocks(NULL, bytes, whole) + sum_tail(bytes + whole, size - whole);
-    return (wrn_sum){add_carry(sum.value, total)};
+    uint64_t total = sum_blocks(copies, to, bytes, whole);
+    to = copies ? to + whole : NULL;
+    return add_carry(total, sum_tail(copies, to, bytes + whole, size - whole));
 }
-
-wrn_sum wrn_sum_copy_portable(wrn_sum sum, uint8_t *to, const uint8_t *bytes, size_t size) {
-    size_t whole = size / BLOCK * BLOCK;
-    uint64_t total = sum_blocks(to, bytes, whole) + sum_tail(bytes + whole, size - whole);
-    memcpy(to + whole, bytes + whole, size - whole);
-    return (wrn_sum){add_carry(sum.value, total)};
-}
-
-#if HAVE_AVX2
-TARGET_AVX2 static uint64_t sum_blocks_avx2(const uint8_t *bytes, size_t size) {
-    return sum_blocks(NULL, bytes, size);
-}
-
-TARGET_AVX2 static uint64_t copy_blocks_avx2(uint8_t *to, const uint8_t *bytes, size_t size) {
-    return sum_blocks(to, bytes, size);
-}
-#endif
 
 wrn_sum wrn_sum_add(wrn_sum sum, const uint8_t *bytes, size_t size) {
     if (size < BLOCK) {
-        return (wrn_sum){add_carry(sum.value, sum_tail(bytes, size))};
+        return (wrn_sum){add_carry(sum.value, sum_tail(false, NULL, bytes, size))};
     }
-#if HAVE_AVX2
-    if (CPU_HAS_AVX2()) {
-        size_t whole = size / BLOCK * BLOCK;
-        uint64_t total = sum_blocks_avx2(bytes, whole) + sum_tail(bytes + whole, size - whole);
-        return (wrn_sum){add_carry(sum.value, total)};
+    if (HAS_AVX2()) {
+        return (wrn_sum){add_carry(sum.value, sum_avx2(bytes, size))};
     }
-#endif
     return wrn_sum_add_portable(sum, bytes, size);
 }
 
 wrn_sum wrn_sum_copy(wrn_sum sum, uint8_t *to, const uint8_t *bytes, size_t size) {
-#if HAVE_AVX2
-    if (size >= BLOCK && CPU_HAS_AVX2()) {
-        size_t whole = size / BLOCK * BLOCK;
-        uint64_t total = copy_blocks_avx2(to, bytes, whole) + sum_tail(bytes + whole, size - whole);
-        memcpy(to + whole, bytes + whole, size - whole);
-        return (wrn_sum){add_carry(sum.value, total)};
+    if (HAS_AVX2()) {
+        return (wrn_sum){add_carry(sum.value, copy_avx2(to, bytes, size))};
     }
-#endif
     return wrn_sum_copy_portable(sum, to, bytes, size);
 }
 
@@ -116,23 +156,18 @@ uint16_t wrn_sum_finish(wrn_sum sum) {
     return wrn_load_be16(bytes);
 }
 
-/* 2^64 - 1 is a multiple of 2^16 - 1, so what is carried out comes in again at the other end. */
-static uint64_t add_carry(uint64_t a, uint64_t b) {
-    uint64_t sum = a + b;
-    return sum + (sum < b);
+wrn_sum wrn_sum_add_portable(wrn_sum sum, const uint8_t *bytes, size_t size) {
+    return (wrn_sum){add_carry(sum.value, sum_all(false, NULL, bytes, size))};
 }
 
-/* Sums fewer bytes than a block, whose last word is filled up with zeros. */
-static uint64_t sum_tail(const uint8_t *bytes, size_t size) {
-    uint64_t total = 0;
-    uint64_t word;
-    for (; size >= WORD; size -= WORD, bytes += WORD) {
-        memcpy(&word, bytes, sizeof word);
-        total += (word & UINT32_MAX) + (word >> 32);
-    }
-    word = 0;
-    if (size > 0) {
-        memcpy(&word, bytes, size);
-    }
-    return total + (word & UINT32_MAX) + (word >> 32);
+wrn_sum wrn_sum_copy_portable(wrn_sum sum, uint8_t *to, const uint8_t *bytes, size_t size) {
+    return (wrn_sum){add_carry(sum.value, sum_all(true, to, bytes, size))};
+}
+
+TARGET_AVX2 static uint64_t sum_avx2(const uint8_t *bytes, size_t size) {
+    return sum_all(false, NULL, bytes, size);
+}
+
+TARGET_AVX2 static uint64_t copy_avx2(uint8_t *to, const uint8_t *bytes, size_t size) {
+    return sum_all(true, to, bytes, size);
 }

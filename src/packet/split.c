@@ -14,8 +14,10 @@ static int find_l4_v6(struct wrn_split *split, uint8_t *ret_protocol);
 static int begin_tcp(struct wrn_split *split, const struct wrn_virtio *header, uint8_t *packet);
 static int begin_udp(struct wrn_split *split, const struct wrn_virtio *header);
 static int complete(const struct wrn_virtio *header, uint8_t *packet, size_t size);
-static void write_v4(uint8_t *ip, size_t header_size, size_t size, uint32_t index);
-static void write_tcp(const struct wrn_split *split, uint32_t index, uint8_t *tcp);
+static void sum_common(struct wrn_split *split);
+static wrn_sum take_word(wrn_sum sum, const uint8_t *at);
+static void write_v4(const struct wrn_split *split, uint32_t index, size_t size, uint8_t *ip);
+static wrn_sum write_tcp(const struct wrn_split *split, uint32_t index, uint8_t *tcp);
 
 int wrn_split_begin(struct wrn_split *split, const struct wrn_virtio *header, uint8_t *packet,
                     size_t size) {
@@ -46,6 +48,7 @@ int wrn_split_begin(struct wrn_split *split, const struct wrn_virtio *header, ui
     }
     split->mss = header->gso_size;
     split->count = (uint32_t)((payload + split->mss - 1) / split->mss);
+    sum_common(split);
     return 0;
 }
 
@@ -58,35 +61,34 @@ size_t wrn_split_size(const struct wrn_split *split, uint32_t index) {
 
 void wrn_split_write(const struct wrn_split *split, uint32_t index, uint8_t *out) {
     WRN_ASSERT(split->count > 1 && index < split->count);
-    bool is_tcp = split->kind != WRN_VIRTIO_GSO_UDP;
     size_t size = wrn_split_size(split, index);
-    size_t l4_size = size - split->l4_at;
-    size_t l4_header_size = split->header_size - split->l4_at;
+    uint16_t l4_size = (uint16_t)(size - split->l4_at);
     uint8_t *l4 = out + split->l4_at;
-    uint8_t *checksum = l4 + (is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM);
+    bool is_tcp = split->kind != WRN_VIRTIO_GSO_UDP;
+    wrn_sum sum;
 
     memcpy(out, split->packet, split->header_size);
     if (split->is_v6) {
         wrn_store_be16(out + V6_LENGTH, (uint16_t)(size - V6_SIZE));
     } else {
-        write_v4(out, split->l4_at, size, index);
+        write_v4(split, index, size, out);
     }
     if (is_tcp) {
-        write_tcp(split, index, l4);
+        sum = write_tcp(split, index, l4);
     } else {
-        wrn_store_be16(l4 + UDP_LENGTH, (uint16_t)l4_size);
+        wrn_store_be16(l4 + UDP_LENGTH, l4_size);
+        sum = sum_word(split->l4_sum, l4_size);
     }
-    /* The field holds the sum of the whole packet's pseudo header, and is summed with the rest;
-     * only the length in it differs. */
-    wrn_sum sum = sum_word((wrn_sum){0}, (uint16_t)l4_size);
-    sum = sum_word(sum, (uint16_t) ~(split->size - split->l4_at));
-    sum = wrn_sum_add(sum, l4, l4_header_size);
+    sum = sum_word(sum, l4_size); /* of the pseudo header */
     sum = wrn_sum_copy(sum, out + split->header_size,
                        split->packet + split->header_size + (size_t)index * split->mss,
                        size - split->header_size);
     uint16_t value = wrn_sum_finish(sum);
-    wrn_store_be16(checksum,
-                   value == 0 && !is_tcp ? UINT16_MAX : value); /* RFC 768: 0 means none */
+    if (is_tcp) {
+        wrn_store_be16(l4 + TCP_CHECKSUM, value);
+    } else {
+        wrn_store_be16(l4 + UDP_CHECKSUM, value == 0 ? UINT16_MAX : value); /* RFC 768: 0 is none */
+    }
 }
 
 /* Finds the upper header: sets l4_at and is_v6. The packet must be a whole one. */
@@ -193,21 +195,55 @@ static int complete(const struct wrn_virtio *header, uint8_t *packet, size_t siz
     return 0;
 }
 
-static void write_v4(uint8_t *ip, size_t header_size, size_t size, uint32_t index) {
+/* Sums the headers without the fields that differ from segment to segment: a segment's sum is this,
+ * its own fields and its payload. The checksum field holds the pseudo header's sum, and stays. */
+static void sum_common(struct wrn_split *split) {
+    const uint8_t *ip = split->packet;
+    const uint8_t *l4 = ip + split->l4_at;
+    if (!split->is_v6) {
+        split->ip_sum = wrn_sum_add((wrn_sum){0}, ip, split->l4_at);
+        split->ip_sum = take_word(split->ip_sum, ip + V4_LENGTH);
+        split->ip_sum = take_word(split->ip_sum, ip + V4_ID);
+        split->ip_sum = take_word(split->ip_sum, ip + V4_CHECKSUM);
+    }
+    wrn_sum sum = wrn_sum_add((wrn_sum){0}, l4, split->header_size - split->l4_at);
+    sum = sum_word(sum, (uint16_t) ~(split->size - split->l4_at)); /* in the pseudo header */
+    if (split->kind == WRN_VIRTIO_GSO_UDP) {
+        sum = take_word(sum, l4 + UDP_LENGTH);
+    } else {
+        sum = take_word(sum, l4 + TCP_SEQUENCE);
+        sum = take_word(sum, l4 + TCP_SEQUENCE + 2);
+        sum = take_word(sum, l4 + TCP_OFFSET); /* and the flags */
+    }
+    split->l4_sum = sum;
+}
+
+/* Subtracts what was summed: adds the complement. Source: RFC 1624, section 3. */
+static wrn_sum take_word(wrn_sum sum, const uint8_t *at) {
+    return sum_word(sum, (uint16_t)~wrn_load_be16(at));
+}
+
+static void write_v4(const struct wrn_split *split, uint32_t index, size_t size, uint8_t *ip) {
+    uint16_t id = (uint16_t)(wrn_load_be16(split->packet + V4_ID) + index);
     wrn_store_be16(ip + V4_LENGTH, (uint16_t)size);
-    wrn_store_be16(ip + V4_ID, (uint16_t)(wrn_load_be16(ip + V4_ID) + index));
-    wrn_store_be16(ip + V4_CHECKSUM, 0);
-    wrn_sum sum = wrn_sum_add((wrn_sum){0}, ip, header_size);
+    wrn_store_be16(ip + V4_ID, id);
+    wrn_sum sum = sum_word(sum_word(split->ip_sum, (uint16_t)size), id);
     wrn_store_be16(ip + V4_CHECKSUM, wrn_sum_finish(sum));
 }
 
-static void write_tcp(const struct wrn_split *split, uint32_t index, uint8_t *tcp) {
-    uint32_t sequence = wrn_load_be32(tcp + TCP_SEQUENCE);
-    wrn_store_be32(tcp + TCP_SEQUENCE, sequence + index * split->mss);
+/* Returns the sum of the header. */
+static wrn_sum write_tcp(const struct wrn_split *split, uint32_t index, uint8_t *tcp) {
+    const uint8_t *from = split->packet + split->l4_at;
+    uint32_t sequence = wrn_load_be32(from + TCP_SEQUENCE) + index * split->mss;
+    uint16_t flags = wrn_load_be16(from + TCP_OFFSET);
     if (index > 0) {
-        tcp[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
+        flags &= (uint16_t)~TCP_CWR;
     }
     if (index + 1 < split->count) {
-        tcp[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+        flags &= (uint16_t) ~(TCP_FIN | TCP_PSH);
     }
+    wrn_store_be32(tcp + TCP_SEQUENCE, sequence);
+    wrn_store_be16(tcp + TCP_OFFSET, flags);
+    wrn_sum sum = sum_word(split->l4_sum, (uint16_t)(sequence >> 16));
+    return sum_word(sum_word(sum, (uint16_t)sequence), flags);
 }

@@ -3,6 +3,7 @@
  * all checksums, lengths, sequence numbers and flags as the host's own stack would have sent them
  * one by one. Pure: no I/O, no allocation. */
 #pragma once
+#include "packet/checksum.h"
 #include "packet/virtio.h"
 
 /* A packet on its way to be cut up. Borrows the packet's bytes. */
@@ -16,6 +17,8 @@ struct wrn_split {
     uint16_t l4_at; /* offset of the TCP or UDP header */
     uint8_t kind;   /* enum wrn_virtio gso type without ECN */
     bool is_v6;
+    wrn_sum ip_sum; /* of what all segments have in common: of the IPv4 header … */
+    wrn_sum l4_sum; /* … and of the upper header and the pseudo header */
 };
 
 /* Checks header and packet against one another and prepares. A packet that needs no cutting gets
