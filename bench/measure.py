@@ -90,6 +90,7 @@ def measure(peer, tools, underlay, columns, seconds):
         steps(lab, tunnel, columns, seconds, values, notes)
         for daemon in tunnel.daemons:
             daemon.check()
+        notes["says"] = tunnel.look()
         wanted = [m.key for c in COLUMNS if c.name in columns for m in c.metrics]
         return dict({k: v for k, v in values.items() if k in wanted}, notes=notes)
 

@@ -25,12 +25,14 @@ class Tunnel:
     """Two ends that can talk. 'daemons' are the processes that carry the packets, left and right;
     none where the kernel does."""
 
-    def __init__(self, addresses, daemons=(), responder=None, started=None, ends=()):
+    def __init__(self, addresses, daemons=(), responder=None, started=None, ends=(),
+                 look=lambda: None):
         self.addresses = addresses  # side -> IPv4 address inside
         self.daemons = list(daemons)
         self.responder = responder  # something with add_peers(keys), port and public_key, or None
         self.started = started      # time.monotonic() at which the programs were started, or None
         self.ends = list(ends)      # with add_peers and remove_peers, where peers are configured
+        self.look = look            # returns what the programs say of themselves, or None
 
 
 class Packaged:

@@ -41,7 +41,11 @@ class Program:
         ends["right"].configure(ends["left"])
         ends["left"].configure(ends["right"])
         return Tunnel(lab.INNER, [ends[side].process for side in lab.SIDES], ends["right"],
-                      started, ends.values())
+                      started, ends.values(), lambda: self.look_at(ends.values()))
+
+    def look_at(self, _):
+        """What the program says of itself, for the notes. A program that says it overrides this."""
+        return None
 
 
 class End:
@@ -95,9 +99,18 @@ class End:
 
     def _set(self, lines):
         """Returns the answer's first line."""
+        return (self.ask("set=1\n" + lines) or ["no answer"])[0]
+
+    def ask(self, lines):
+        """Returns the lines of an answer, without the empty one at its end."""
+        answer = b""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
             client.connect(self.socket)
-            client.sendall(("set=1\n" + lines + "\n").encode())
-            answer = client.recv(256)
-        return (answer.decode(errors="replace").splitlines() or ["no answer"])[0]
+            client.sendall((lines + "\n").encode())
+            while not answer.endswith(b"\n\n"):
+                got = client.recv(65536)
+                if not got:
+                    break
+                answer += got
+        return [line for line in answer.decode(errors="replace").splitlines() if line]

@@ -3,7 +3,6 @@
 workers, with offloads and without. The first row is what an ordinary start gives on one core."""
 
 import os
-import subprocess
 
 import lab
 from peers.userspace import Program
@@ -29,16 +28,25 @@ class WarrenWg(Program):
         super().__init__(name, title, find, "run 'make' first, or set WARREN_WG",
                          {"WARREN_WG_WORKERS": str(workers),
                           "WARREN_WG_OFFLOADS": "all" if offloads else "none"}, AES if aes else "")
-        self.needs = (["--workers"] if workers != 1 else []) + ([] if offloads else ["--offloads"])
+        self.workers, self.offloads = workers, offloads
 
-    def missing(self):
-        why = super().missing()
-        if why or not self.needs:
-            return why
-        usage = subprocess.run([find(), "--help"], stdout=subprocess.PIPE, text=True, timeout=10,
-                               stderr=subprocess.STDOUT, env=lab.environment()).stdout
-        lacking = [option for option in self.needs if option not in usage]
-        return "%s: this warren-wg has no %s" % (self.name, lacking[0]) if lacking else None
+    def start(self, bench):
+        """Asks the daemons whether they run as they were told to."""
+        tunnel = super().start(bench)
+        for end in tunnel.ends:
+            says = stats(end)
+            if (int(says.get("workers", 1)) != self.workers
+                    or not self.offloads and says.get("tun_offloads", "none") != "none"):
+                raise lab.Unsupported("%s: it runs with workers=%s, tun_offloads=%s" % (
+                    self.name, says.get("workers", "1"), says.get("tun_offloads", "none")))
+        return tunnel
+
+    def look_at(self, ends):
+        return {end.side: {k: v for k, v in stats(end).items() if v != "0"} for end in ends}
+
+
+def stats(end):
+    return dict(line.split("=", 1) for line in end.ask("stats=1\n") if "=" in line)
 
 
 ROWS = [WarrenWg(aes, workers, offloads) for aes in (True, False) for workers in (1, 2)
