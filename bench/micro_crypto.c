@@ -4,20 +4,30 @@
  * CPU time, so that other programs disturb it less. Does no I/O in between.
  *
  *     micro_crypto [RUNS [MILLISECONDS_A_RUN]] */
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "crypto/crypto.h"
 
-enum { RUNS_MAX = 101, BATCH_MAX = 64, PACKET_SIZE = 1420, ROOM = PACKET_SIZE + WRN_TAG_SIZE };
+enum {
+    RUNS_MAX = 101,
+    BATCH_MAX = 64,
+    SIZE_MAX_MEASURED = 8900,
+    ROOM = SIZE_MAX_MEASURED + WRN_TAG_SIZE,
+    PROVIDERS = 2,
+    AEAD_WORKS = 4 * PROVIDERS * WRN_CIPHERS * 6, /* seal, open; alone, batched; sizes */
+};
 
 struct bench {
-    struct wrn_crypto *crypto;
+    struct wrn_crypto *providers[PROVIDERS]; /* libcrypto's, intel-ipsec-mb's or NULL */
+    struct wrn_crypto *crypto;               /* the first, or of the work that is under way */
     struct wrn_aead_job seal[BATCH_MAX], open[BATCH_MAX];
     uint8_t plain[BATCH_MAX][ROOM], sealed[BATCH_MAX][ROOM], opened[BATCH_MAX][ROOM];
     uint8_t key[WRN_KEY_SIZE], point[WRN_KEY_SIZE], nonce[WRN_XNONCE_SIZE];
     uint8_t keys[3][WRN_KEY_SIZE];
+    alignas(WRN_AEAD_EXPANDED_ALIGNMENT) uint8_t expanded[WRN_AEAD_EXPANDED_MAX];
 };
 
 /* One thing to measure. 'run' does it once for each packet of the batch. */
@@ -26,8 +36,16 @@ struct work {
     size_t size; /* bytes of input */
     size_t batch;
     void (*run)(struct bench *bench, const struct work *work);
-    size_t rounds; /* calls of 'run' in one timed run */
-    double ns[RUNS_MAX];
+    size_t provider; /* of seal and open */
+    enum wrn_cipher cipher;
+    bool is_single_use; /* as in a handshake: additional data, no expanded key */
+    size_t rounds;      /* calls of 'run' in one timed run */
+    double ns[RUNS_MAX], median, min, max;
+};
+
+static const char *const cipher_names[WRN_CIPHERS] = {
+    [WRN_CIPHER_CHACHA20_POLY1305] = "chacha20-poly1305",
+    [WRN_CIPHER_AES_256_GCM] = "aes-256-gcm",
 };
 
 static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns);
@@ -36,7 +54,9 @@ static void prepare_batch(struct bench *bench, const struct work *work);
 static void calibrate(struct bench *bench, struct work *work, double run_ns);
 static double measure(struct bench *bench, const struct work *work);
 static int compare(const void *a, const void *b);
-static void print_results(const struct work *works, size_t count, size_t runs);
+static size_t add_aeads(struct bench *bench, struct work *ret_works);
+static void print_results(const struct bench *bench, struct work *done, size_t count, size_t runs);
+static void print_aeads(const struct bench *bench, const struct work *done, size_t count);
 static double now_ns(void);
 
 static void run_seal(struct bench *bench, const struct work *work) {
@@ -90,19 +110,13 @@ static void run_cookie(struct bench *bench, const struct work *work) {
                    bench->plain[0], work->size, bench->sealed[0]);
 }
 
-static struct work works[] = {
-    {.name = "seal", .size = 64, .batch = 1, .run = run_seal},
-    {.name = "seal", .size = 576, .batch = 1, .run = run_seal},
-    {.name = "seal", .size = 1420, .batch = 1, .run = run_seal},
-    {.name = "seal", .size = 64, .batch = 64, .run = run_seal},
-    {.name = "seal", .size = 576, .batch = 64, .run = run_seal},
-    {.name = "seal", .size = 1420, .batch = 64, .run = run_seal},
-    {.name = "open", .size = 64, .batch = 1, .run = run_open},
-    {.name = "open", .size = 576, .batch = 1, .run = run_open},
-    {.name = "open", .size = 1420, .batch = 1, .run = run_open},
-    {.name = "open", .size = 64, .batch = 64, .run = run_open},
-    {.name = "open", .size = 576, .batch = 64, .run = run_open},
-    {.name = "open", .size = 1420, .batch = 64, .run = run_open},
+static void run_expand(struct bench *bench, const struct work *work) {
+    wrn_aead_expand(bench->crypto, work->cipher, bench->key, bench->expanded);
+}
+
+static struct work works[AEAD_WORKS + 16];
+
+static const struct work others[] = {
     {.name = "mac1 of an initiation", .size = 116, .batch = 1, .run = run_mac},
     {.name = "hash into a transcript", .size = 64, .batch = 1, .run = run_hash},
     {.name = "kdf, 1 key", .size = 32, .batch = 1, .run = run_kdf1},
@@ -111,6 +125,12 @@ static struct work works[] = {
     {.name = "x25519", .size = 32, .batch = 1, .run = run_x25519},
     {.name = "x25519 public key", .size = 32, .batch = 1, .run = run_x25519_public},
     {.name = "cookie sealed", .size = 16, .batch = 1, .run = run_cookie},
+    {.name = "aes-256-gcm key expanded",
+     .size = 32,
+     .batch = 1,
+     .run = run_expand,
+     .provider = 1,
+     .cipher = WRN_CIPHER_AES_256_GCM},
 };
 
 int main(int argc, char **argv) {
@@ -122,23 +142,56 @@ int main(int argc, char **argv) {
                 RUNS_MAX);
         return 2;
     }
-    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &bench.crypto);
+    int error = wrn_crypto_create(WRN_CRYPTO_OPENSSL, &bench.providers[0]);
     if (error) {
         fprintf(stderr, "micro_crypto: libcrypto cannot be used: %s\n", strerror(-error));
         return 1;
     }
+    error = wrn_crypto_create(WRN_CRYPTO_IPSEC_MB, &bench.providers[1]);
+    if (error) {
+        fprintf(stderr, "micro_crypto: intel-ipsec-mb cannot be used here and is left out\n");
+        bench.providers[1] = NULL;
+    }
     prepare(&bench);
-    for (size_t i = 0; i < WRN_COUNT(works); i++) {
+    size_t count = add_aeads(&bench, works);
+    for (size_t i = 0; i < WRN_COUNT(others); i++) {
+        if (bench.providers[others[i].provider]) {
+            works[count++] = others[i];
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
         calibrate(&bench, &works[i], run_ns);
     }
     for (size_t run = 0; run < runs; run++) {
-        for (size_t i = 0; i < WRN_COUNT(works); i++) {
+        for (size_t i = 0; i < count; i++) {
             works[i].ns[run] = measure(&bench, &works[i]);
         }
     }
-    print_results(works, WRN_COUNT(works), runs);
-    wrn_crypto_destroy(bench.crypto);
+    print_results(&bench, works, count, runs);
+    wrn_crypto_destroy(bench.providers[0]);
+    wrn_crypto_destroy(bench.providers[1]);
     return 0;
+}
+
+/* Seal and open for every cipher, size and provider there is, alone and in a batch. */
+static size_t add_aeads(struct bench *bench, struct work *ret_works) {
+    static const size_t sizes[] = {0, 32, 64, 576, 1420, SIZE_MAX_MEASURED};
+    size_t count = 0;
+    for (size_t i = 0; i < AEAD_WORKS; i++) {
+        struct work work = {
+            .name = i / 2 % 2 == 0 ? "seal" : "open",
+            .run = i / 2 % 2 == 0 ? run_seal : run_open,
+            .provider = i % PROVIDERS,
+            .cipher = (enum wrn_cipher)(i / (AEAD_WORKS / WRN_CIPHERS)),
+            .batch = i / 4 % 2 == 0 ? 1 : BATCH_MAX,
+            .size = sizes[i / 8 % WRN_COUNT(sizes)],
+        };
+        work.is_single_use = work.size == 32;
+        if (bench->providers[work.provider]) {
+            ret_works[count++] = work;
+        }
+    }
+    return count;
 }
 
 static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns) {
@@ -175,17 +228,25 @@ static void prepare(struct bench *bench) {
 /* Sealing reads one set of buffers and writes another, and opening a third, so that each call of a
  * batch does the same as the call before. */
 static void prepare_batch(struct bench *bench, const struct work *work) {
+    const void *expanded = NULL;
+    wrn_span aad = {work->is_single_use ? bench->plain[0] : NULL, work->is_single_use ? 32 : 0};
+    bench->crypto = bench->providers[work->provider];
+    if (wrn_aead_expanded_size(bench->crypto, work->cipher) > 0 && !work->is_single_use) {
+        wrn_aead_expand(bench->crypto, work->cipher, bench->key, bench->expanded);
+        expanded = bench->expanded;
+    }
     for (size_t i = 0; i < work->batch; i++) {
         bench->seal[i] = (struct wrn_aead_job){.key = bench->key,
+                                               .expanded = expanded,
+                                               .cipher = work->cipher,
+                                               .aad = aad,
                                                .counter = i,
                                                .in = bench->plain[i],
                                                .out = bench->sealed[i],
                                                .size = work->size};
-        bench->open[i] = (struct wrn_aead_job){.key = bench->key,
-                                               .counter = i,
-                                               .in = bench->sealed[i],
-                                               .out = bench->opened[i],
-                                               .size = work->size};
+        bench->open[i] = bench->seal[i];
+        bench->open[i].in = bench->sealed[i];
+        bench->open[i].out = bench->opened[i];
     }
     if (work->run == run_open) {
         wrn_aead_seal_batch(bench->crypto, bench->seal, work->batch);
@@ -218,23 +279,55 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void print_results(const struct work *done, size_t count, size_t runs) {
-    static double sorted[WRN_COUNT(works)][RUNS_MAX];
+static void print_results(const struct bench *bench, struct work *done, size_t count, size_t runs) {
     for (size_t i = 0; i < count; i++) {
-        memcpy(sorted[i], done[i].ns, sizeof(sorted[i]));
-        qsort(sorted[i], runs, sizeof(sorted[i][0]), compare);
-        printf(
-            "{\"bench\":\"micro_crypto\",\"case\":\"%s\",\"size\":%zu,\"batch\":%zu,\"runs\":%zu,"
-            "\"ns\":%.1f,\"ns_min\":%.1f,\"ns_max\":%.1f}\n",
-            done[i].name, done[i].size, done[i].batch, runs, sorted[i][runs / 2], sorted[i][0],
-            sorted[i][runs - 1]);
+        struct work *work = &done[i];
+        qsort(work->ns, runs, sizeof(work->ns[0]), compare);
+        work->median = work->ns[runs / 2];
+        work->min = work->ns[0];
+        work->max = work->ns[runs - 1];
+        bool is_aead = work->run == run_seal || work->run == run_open;
+        const char *provider = wrn_crypto_provider_name(bench->providers[work->provider]);
+        printf("{\"bench\":\"micro_crypto\",\"case\":\"%s\",\"provider\":\"%s\",\"cipher\":\"%s\","
+               "\"size\":%zu,\"batch\":%zu,\"runs\":%zu,\"ns\":%.1f,\"ns_min\":%.1f,"
+               "\"ns_max\":%.1f}\n",
+               work->name, provider, is_aead ? cipher_names[work->cipher] : "", work->size,
+               work->batch, runs, work->median, work->min, work->max);
     }
-    printf("\n%-24s %6s %6s %10s %10s %10s\n", "what", "bytes", "batch", "median ns", "min ns",
-           "max ns");
+    print_aeads(bench, done, count);
+    printf("\n%-24s %6s %10s %10s %10s\n", "what", "bytes", "median ns", "min ns", "max ns");
     for (size_t i = 0; i < count; i++) {
-        printf("%-24s %6zu %6zu %10.0f %10.0f %10.0f\n", done[i].name, done[i].size, done[i].batch,
-               sorted[i][runs / 2], sorted[i][0], sorted[i][runs - 1]);
+        if (done[i].run != run_seal && done[i].run != run_open) {
+            printf("%-24s %6zu %10.0f %10.0f %10.0f\n", done[i].name, done[i].size, done[i].median,
+                   done[i].min, done[i].max);
+        }
     }
+}
+
+/* A line a cipher, size and batch, which come one after the other. */
+static void print_aeads(const struct bench *bench, const struct work *done, size_t count) {
+    const struct work *line = NULL;
+    printf("\nmedian nanoseconds a packet; with 32 bytes as in a handshake: a new key, 32 bytes of "
+           "additional data\n%-18s %6s %6s",
+           "cipher", "bytes", "batch");
+    for (size_t i = 0; i < (size_t)2 * PROVIDERS; i++) {
+        if (bench->providers[i % PROVIDERS]) {
+            printf("  %s %s", i < PROVIDERS ? "seal," : "open,",
+                   wrn_crypto_provider_name(bench->providers[i % PROVIDERS]));
+        }
+    }
+    for (size_t i = 0; i < count && (done[i].run == run_seal || done[i].run == run_open); i++) {
+        const struct work *work = &done[i];
+        if (!line || line->size != work->size || line->batch != work->batch ||
+            line->cipher != work->cipher) {
+            line = work;
+            printf("\n%-18s %6zu %6zu", cipher_names[work->cipher], work->size, work->batch);
+        }
+        printf("  %*.0f",
+               (int)(6 + strlen(wrn_crypto_provider_name(bench->providers[work->provider]))),
+               work->median);
+    }
+    printf("\n");
 }
 
 static double now_ns(void) {

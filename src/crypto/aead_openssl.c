@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AEADs of packets by libcrypto. Never allocates; leaves no key in the contexts. What they keep (as
- * of OpenSSL 3.0: Poly1305's key, a block of key stream, a tag) is good for the last packet only. */
+/* AEADs of packets by libcrypto. Never allocates; leaves no key in the contexts. What they keep (in
+ * OpenSSL 3.0: Poly1305's key, a block of key stream, a tag) is good for the last packet only. */
 #include <limits.h>
 #if defined(__x86_64__)
 #include <immintrin.h>

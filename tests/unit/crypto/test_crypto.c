@@ -2,6 +2,8 @@
 /* Goal: contexts come and go cleanly, also without memory or algorithms; nothing allocates but
  * create and X25519; the constant-time helpers say what they should. Method: libcrypto gets an
  * allocator that counts and fails on demand; every position of a difference. */
+#include <stdalign.h>
+
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -101,27 +103,77 @@ static void survives_every_failed_allocation(void **state) {
 }
 
 /* What anybody may send in a flood: packets, macs and cookies. */
-static void allocates_nothing_for_packets(void **state) {
-    (void)state;
-    struct wrn_crypto *crypto;
+static void allocate_nothing(struct wrn_crypto *crypto) {
+    static uint8_t packets[200][100 + WRN_TAG_SIZE];
+    static struct wrn_aead_job jobs[WRN_COUNT(packets)];
+    static alignas(WRN_AEAD_EXPANDED_ALIGNMENT) uint8_t expanded[WRN_AEAD_EXPANDED_MAX];
     uint8_t key[WRN_KEY_SIZE] = {1};
     uint8_t nonce[WRN_XNONCE_SIZE] = {2};
-    uint8_t packet[100 + WRN_TAG_SIZE] = {3};
-    struct wrn_aead_job job = {.key = key, .in = packet, .out = packet, .size = 100};
-    wrn_span text = {packet, 100};
+    uint8_t packet[100] = {3};
+    wrn_span text = {packet, sizeof(packet)};
     wrn_span short_key = {key, sizeof(key)};
-    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto), 0);
     allocations = 0;
-    wrn_aead_seal_batch(crypto, &job, 1);
-    wrn_aead_open_batch(crypto, &job, 1);
-    assert_true(job.ok);
-    wrn_aead_open_batch(crypto, &job, 1);
-    assert_false(job.ok);
+    for (size_t i = 0; i < WRN_COUNT(jobs); i++) {
+        jobs[i] = (struct wrn_aead_job){.key = key,
+                                        .cipher = (enum wrn_cipher)(i % WRN_CIPHERS),
+                                        .in = packets[i],
+                                        .out = packets[i],
+                                        .size = 100};
+    }
+    wrn_aead_expand(crypto, WRN_CIPHER_AES_256_GCM, key, expanded);
+    wrn_aead_seal_batch(crypto, jobs, WRN_COUNT(jobs));
+    wrn_aead_open_batch(crypto, jobs, WRN_COUNT(jobs));
+    for (size_t i = 0; i < WRN_COUNT(jobs); i++) {
+        assert_true(jobs[i].ok);
+    }
+    wrn_aead_open_batch(crypto, jobs, WRN_COUNT(jobs));
+    assert_false(jobs[0].ok || jobs[1].ok);
     wrn_xaead_seal(crypto, key, nonce, text, packet, 16, packet);
     assert_false(wrn_xaead_open(crypto, key, nonce, text, packet, 16, packet));
     wrn_blake2s_mac(crypto, short_key, text, packet);
     assert_int_equal(allocations, 0);
-    wrn_crypto_destroy(crypto);
+}
+
+static void allocates_nothing_for_packets(void **state) {
+    (void)state;
+    static const enum wrn_crypto_provider providers[] = {WRN_CRYPTO_OPENSSL, WRN_CRYPTO_AUTO};
+    for (size_t i = 0; i < WRN_COUNT(providers); i++) {
+        struct wrn_crypto *crypto = NULL;
+        assert_int_equal(wrn_crypto_create(providers[i], &crypto), 0);
+        allocate_nothing(crypto);
+        wrn_crypto_destroy(crypto);
+    }
+}
+
+/* The choice is that of the caller, and never silently another one. */
+static void obeys_the_choice_of_provider(void **state) {
+    (void)state;
+    static const char prefix[] = "ipsec-mb (";
+    struct wrn_crypto *openssl = NULL;
+    struct wrn_crypto *ipsec_mb = NULL;
+    struct wrn_crypto *any = NULL;
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_OPENSSL, &openssl), 0);
+    assert_string_equal(wrn_crypto_provider_name(openssl), "openssl");
+    assert_int_equal(wrn_aead_expanded_size(openssl, WRN_CIPHER_CHACHA20_POLY1305), 0);
+    assert_int_equal(wrn_aead_expanded_size(openssl, WRN_CIPHER_AES_256_GCM), 0);
+    assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &any), 0);
+    int error = wrn_crypto_create(WRN_CRYPTO_IPSEC_MB, &ipsec_mb);
+    if (error) {
+        assert_int_equal(error, -ENOTSUP);
+        assert_null(ipsec_mb);
+        assert_string_equal(wrn_crypto_provider_name(any), "openssl");
+    } else {
+        const char *name = wrn_crypto_provider_name(ipsec_mb);
+        size_t size = wrn_aead_expanded_size(ipsec_mb, WRN_CIPHER_AES_256_GCM);
+        assert_memory_equal(name, prefix, sizeof(prefix) - 1);
+        assert_string_equal(wrn_crypto_provider_name(any), name);
+        assert_int_equal(wrn_aead_expanded_size(ipsec_mb, WRN_CIPHER_CHACHA20_POLY1305), 0);
+        assert_true(size > 0 && size <= WRN_AEAD_EXPANDED_MAX);
+        assert_int_equal(size % WRN_AEAD_EXPANDED_ALIGNMENT, 0);
+    }
+    wrn_crypto_destroy(openssl);
+    wrn_crypto_destroy(ipsec_mb);
+    wrn_crypto_destroy(any);
 }
 
 static void compares(void **state) {
@@ -165,6 +217,7 @@ int main(void) {
         cmocka_unit_test(names_a_missing_algorithm),
         cmocka_unit_test(survives_every_failed_allocation),
         cmocka_unit_test(allocates_nothing_for_packets),
+        cmocka_unit_test(obeys_the_choice_of_provider),
         cmocka_unit_test(compares),
         cmocka_unit_test(wipes),
     };
