@@ -13,10 +13,10 @@
 
 static const uint8_t zero_key[WRN_KEY_SIZE];
 
-static void seal(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
-                 const struct wrn_aead_job *job);
-static bool open(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
-                 const struct wrn_aead_job *job);
+static void seal_one(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
+                     const struct wrn_aead_job *job);
+static bool open_one(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
+                     const struct wrn_aead_job *job);
 static bool update(EVP_CIPHER_CTX *ctx, const struct wrn_aead_job *job);
 static void forget(EVP_CIPHER_CTX *const contexts[WRN_CIPHERS],
                    const uint8_t *const used[WRN_CIPHERS]);
@@ -31,7 +31,7 @@ void wrn_openssl_seal_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
     for (size_t i = 0; i < count; i++) {
         enum wrn_cipher cipher = jobs[i].cipher;
         const uint8_t *key = jobs[i].key == last[cipher] ? NULL : jobs[i].key;
-        seal(crypto->seal[cipher], key, nonces[i], &jobs[i]);
+        seal_one(crypto->seal[cipher], key, nonces[i], &jobs[i]);
         leave_vectors(crypto);
         last[cipher] = jobs[i].key;
     }
@@ -44,7 +44,7 @@ void wrn_openssl_open_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
     for (size_t i = 0; i < count; i++) {
         enum wrn_cipher cipher = jobs[i].cipher;
         const uint8_t *key = jobs[i].key == last[cipher] ? NULL : jobs[i].key;
-        jobs[i].ok = open(crypto->open[cipher], key, nonces[i], &jobs[i]);
+        jobs[i].ok = open_one(crypto->open[cipher], key, nonces[i], &jobs[i]);
         leave_vectors(crypto);
         last[cipher] = jobs[i].key;
         if (!jobs[i].ok) {
@@ -55,8 +55,8 @@ void wrn_openssl_open_jobs(struct wrn_crypto *crypto, struct wrn_aead_job *jobs,
 }
 
 /* 'key' NULL: the key of the call before. */
-static void seal(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
-                 const struct wrn_aead_job *job) {
+static void seal_one(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
+                     const struct wrn_aead_job *job) {
     uint8_t unused[1];
     int written = 0;
     int ok = EVP_EncryptInit_ex2(ctx, NULL, key, nonce, NULL);
@@ -73,8 +73,8 @@ static void seal(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
     WRN_ASSERT(ok == 1);
 }
 
-static bool open(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
-                 const struct wrn_aead_job *job) {
+static bool open_one(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *nonce,
+                     const struct wrn_aead_job *job) {
     uint8_t unused[1];
     int written = 0;
     const OSSL_PARAM tag[] = {
