@@ -5,7 +5,6 @@
 #define _GNU_SOURCE /* memmem */
 #include "device/connection.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,7 +26,6 @@ static void find_request(struct wrn_connection *c);
 static bool lines_are_fit(struct wrn_connection *c);
 static void refuse_input(struct wrn_connection *c, int error);
 static int get(struct wrn_connection *c, const struct wrn_connection_host *host);
-static void put_status(struct wrn_connection *c, const struct wrn_connection_host *host);
 static void check(struct wrn_connection *c, const struct wrn_connection_host *host);
 static void apply(struct wrn_connection *c, const struct wrn_connection_host *host);
 static int apply_line(struct wrn_connection *c, struct wrn_now now, wrn_span line,
@@ -200,10 +198,8 @@ static bool lines_are_fit(struct wrn_connection *c) {
 /* Prints as much of an answer as there is room for. The rest follows once that has been read. */
 static int get(struct wrn_connection *c, const struct wrn_connection_host *host) {
     if (c->request == WRN_UAPI_STATS) {
-        put_status(c, host);
-        c->output.size += wrn_uapi_write_stats(wrn_device_wg(host->device),
-                                               (char *)c->output.bytes + c->output.size,
-                                               c->output.capacity - c->output.size);
+        c->output.size += wrn_uapi_write_stats(wrn_device_wg(host->device), (char *)c->output.bytes,
+                                               c->output.capacity);
         finish_request(c);
         return 0;
     }
@@ -219,20 +215,6 @@ static int get(struct wrn_connection *c, const struct wrn_connection_host *host)
         c->output.size += printed;
     }
     return 0;
-}
-
-/* Prints what serves the interface. */
-static void put_status(struct wrn_connection *c, const struct wrn_connection_host *host) {
-    struct wrn_device_status status = wrn_device_status(host->device);
-    char tun[WRN_UAPI_OFFLOADS_SIZE];
-    char udp[WRN_UAPI_OFFLOADS_SIZE];
-    uint32_t sockets = WRN_UAPI_OFFLOAD_GSO | WRN_UAPI_OFFLOAD_GRO;
-    wrn_uapi_write_offloads(status.offloads & ~sockets, tun);
-    wrn_uapi_write_offloads(status.offloads & sockets, udp);
-    int size = snprintf((char *)c->output.bytes + c->output.size, ANSWER_MAX,
-                        "workers=%u\ntun_offloads=%s\nudp_offloads=%s\naead=%s\n", status.workers,
-                        tun, udp, status.aead);
-    c->output.size += (size_t)size; /* a few dozen bytes */
 }
 
 /* First pass: a `set` with a line that makes no sense changes nothing at all. */

@@ -194,16 +194,14 @@ void wrn_device_set_offloads(struct wrn_device *device, uint32_t offloads) {
     wrn_log_write(device->log, WRN_LOG_VERBOSE, "offloads: %s", names);
 }
 
-struct wrn_device_status wrn_device_status(const struct wrn_device *device) {
-    return (struct wrn_device_status){
+struct wrn_uapi_interface wrn_device_interface(const struct wrn_device *device) {
+    return (struct wrn_uapi_interface){
+        .listen_port = device->port,
+        .fwmark = device->mark,
         .workers = wrn_crew_workers(device->crew),
         .offloads = wrn_crew_offloads(device->crew),
         .aead = wrn_crypto_provider_name(device->crypto),
     };
-}
-
-struct wrn_uapi_interface wrn_device_interface(const struct wrn_device *device) {
-    return (struct wrn_uapi_interface){.listen_port = device->port, .fwmark = device->mark};
 }
 
 static int create_machine(struct wrn_device *device, enum wrn_crypto_provider provider) {

@@ -50,13 +50,5 @@ WRN_NODISCARD int wrn_device_set_workers(struct wrn_device *device, uint32_t cou
 /* Switches offloads (WRN_UAPI_OFFLOAD_*) on, as far as the kernel has them, and all others off. */
 void wrn_device_set_offloads(struct wrn_device *device, uint32_t offloads);
 
-/* What serves the interface now. */
-struct wrn_device_status {
-    uint32_t workers;
-    uint32_t offloads; /* WRN_UAPI_OFFLOAD_*, in use */
-    const char *aead;  /* static text */
-};
-struct wrn_device_status wrn_device_status(const struct wrn_device *device);
-
-/* Tells port and mark as a `get` reports them. */
+/* Tells port, mark, workers, offloads and AEAD as a `get` reports them. */
 struct wrn_uapi_interface wrn_device_interface(const struct wrn_device *device);

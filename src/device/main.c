@@ -12,10 +12,13 @@
 #include <uv.h>
 
 #include "device/args.h"
+#include "device/change.h"
+#include "device/client.h"
 #include "device/control.h"
 #include "device/daemon.h"
 #include "device/drops.h"
 #include "device/explain.h"
+#include "device/show.h"
 #include "io/cleanup.h"
 #include "io/memory.h"
 
@@ -43,7 +46,7 @@ struct descriptors {
 };
 
 static void occupy_standard_descriptors(void);
-static int show_drops(const struct wrn_args *args);
+static int talk(const struct wrn_args *args);
 static int run(const struct wrn_args *args);
 static int read_fd(const char *variable, int *ret_fd);
 static int read_serving(const struct wrn_args *args, struct wrn_device_options *ret_options);
@@ -85,7 +88,7 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "warren-wg: %s cannot name an interface: %s\n", quoted, problem);
         return EXIT_USAGE;
     }
-    return args.action == WRN_ARGS_DROPS ? show_drops(&args) : run(&args);
+    return args.action == WRN_ARGS_RUN ? run(&args) : talk(&args);
 }
 
 /* Whoever starts us with standard input, output or error closed would otherwise see one of our own
@@ -100,18 +103,19 @@ static void occupy_standard_descriptors(void) {
     }
 }
 
-static int show_drops(const struct wrn_args *args) {
-    int error = wrn_drops_show(args->interface, args->verbose, stdout);
-    if (error == 0) {
-        return EXIT_DONE;
+/* Asks or changes a running interface. */
+static int talk(const struct wrn_args *args) {
+    if (args->action == WRN_ARGS_SET) { /* says itself what is wrong */
+        return wrn_change(args->interface, args->changes, args->change_count) == 0 ? EXIT_DONE
+                                                                                   : EXIT_FAILED;
     }
-    const char *why =
-        error == -ENOENT ? "no program serves it; start one with `warren-wg` first"
-        : error == -EACCES || error == -EPERM ? "its socket may not be opened; run this as root"
-        : error == -EPROTO ? "the program behind it is not warren-wg and does not count"
-                           : strerror(-error);
-    (void)fprintf(stderr, "warren-wg: cannot ask interface %s: %s\n", args->interface, why);
-    return EXIT_FAILED;
+    int error = args->action == WRN_ARGS_DROPS
+                    ? wrn_drops_show(args->interface, args->verbose, stdout)
+                    : wrn_show(args->interface, stdout);
+    if (error != 0) {
+        wrn_client_complain(args->interface, error);
+    }
+    return error == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int run(const struct wrn_args *args) {
@@ -290,17 +294,25 @@ static int fail(enum wrn_start_step step, int error, const char *interface) {
 static void print_usage(FILE *out) {
     (void)fprintf(
         out,
-        "usage: warren-wg [-f] INTERFACE       make the interface and serve it\n"
+        "usage: warren-wg [OPTION]... INTERFACE\n"
+        "                                      make the interface and serve it\n"
+        "       warren-wg --show INTERFACE     tell how it is served\n"
+        "       warren-wg --set INTERFACE KEY=VALUE...\n"
+        "                                      change it live: workers=N, offloads=LIST,\n"
+        "                                      peer=PUBLIC_KEY cipher=NAME\n"
         "       warren-wg --drops [-v] INTERFACE\n"
         "                                      tell why it refused packets (-v: every reason)\n"
         "       warren-wg --version | --help\n"
         "\n"
         "  -f, --foreground   do not go into the background\n"
+        "  --workers N        threads that carry packets, 1 to 64, or auto (1)\n"
+        "  --offloads LIST    all, none, or of csum,tso4,tso6,uso,gso,gro (all)\n"
+        "  --aead NAME        auto, openssl or ipsec-mb (auto)\n"
         "\n"
         "Configure the interface with wg(8) and ip(8). It ends with `ip link del INTERFACE`,\n"
         "with SIGTERM, or when /var/run/wireguard/INTERFACE.sock is removed.\n"
-        "Environment: LOG_LEVEL=verbose|error|silent, WG_PROCESS_FOREGROUND=1, WG_TUN_FD, "
-        "WG_UAPI_FD\n"
+        "Environment: LOG_LEVEL=verbose|error|silent, WG_PROCESS_FOREGROUND=1, WG_TUN_FD,\n"
+        "WG_UAPI_FD; WARREN_WG_WORKERS, WARREN_WG_OFFLOADS, WARREN_WG_AEAD for the options\n"
         "\n"
         "Example: warren-wg wg0 && wg setconf wg0 wg0.conf && ip link set wg0 up\n");
 }

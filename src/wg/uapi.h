@@ -105,6 +105,10 @@ bool wrn_uapi_next_line(wrn_span *body, wrn_span *ret_line);
 struct wrn_uapi_interface {
     uint16_t listen_port;
     uint32_t fwmark;
+    /* ours, printed with `stats=1` */
+    uint32_t workers;
+    uint32_t offloads; /* WRN_UAPI_OFFLOAD_*, in use */
+    const char *aead;  /* name, at most 64 characters; NULL: none is printed */
 };
 
 /* Prints the answer of a `get`, piece by piece, so that any number of peers fits any buffer. */

@@ -12,7 +12,7 @@ enum phase { INTERFACE, NEXT_PEER, ALLOWED, DONE };
 
 /* Bytes that a piece needs at most; the tests print the longest values. */
 enum {
-    INTERFACE_MAX = 192,
+    INTERFACE_MAX = 384,
     PEER_MAX = 512,
     ALLOWED_MAX = 96,
     STATS_MAX = 4096,
@@ -34,6 +34,8 @@ static void write_piece(struct wrn_uapi_writer *writer, const struct wrn_wg *wg,
                         const struct wrn_uapi_interface *interface, struct text *text);
 static void put_interface(struct text *text, const struct wrn_wg *wg,
                           const struct wrn_uapi_interface *interface);
+static void put_status(struct text *text, const struct wrn_uapi_interface *interface);
+static void put_offloads(struct text *text, const char *name, uint32_t offloads);
 static void put_peer(struct text *text, const struct wrn_wg *wg, wrn_handle peer, bool with_stats);
 static void put_cipher(struct text *text, const char *name, enum wrn_cipher cipher);
 static void put_number(struct text *text, const char *name, uint64_t value);
@@ -101,6 +103,9 @@ static void write_piece(struct wrn_uapi_writer *writer, const struct wrn_wg *wg,
     size_t limit = text->used + piece_size(writer->phase);
     if (writer->phase == INTERFACE) {
         put_interface(text, wg, interface);
+        if (writer->with_stats) {
+            put_status(text, interface);
+        }
         writer->phase = NEXT_PEER;
     } else if (writer->phase == NEXT_PEER) {
         writer->peer = wrn_wg_peer_next(wg, &writer->peer_cursor);
@@ -139,6 +144,28 @@ static void put_interface(struct text *text, const struct wrn_wg *wg,
     if (interface->fwmark != 0) {
         put_number(text, "fwmark", interface->fwmark);
     }
+}
+
+/* How the interface is served. */
+static void put_status(struct text *text, const struct wrn_uapi_interface *interface) {
+    const uint32_t udp = WRN_UAPI_OFFLOAD_GSO | WRN_UAPI_OFFLOAD_GRO;
+    put_number(text, "workers", interface->workers);
+    put_offloads(text, "tun_offloads", interface->offloads & ~udp);
+    put_offloads(text, "udp_offloads", interface->offloads & udp);
+    if (interface->aead != NULL) {
+        put_string(text, "aead=");
+        put_string(text, interface->aead);
+        put(text, "\n", 1);
+    }
+}
+
+static void put_offloads(struct text *text, const char *name, uint32_t offloads) {
+    char names[WRN_UAPI_OFFLOADS_SIZE];
+    wrn_uapi_write_offloads(offloads, names);
+    put_string(text, name);
+    put(text, "=", 1);
+    put_string(text, names);
+    put(text, "\n", 1);
 }
 
 static void put_peer(struct text *text, const struct wrn_wg *wg, wrn_handle peer, bool with_stats) {

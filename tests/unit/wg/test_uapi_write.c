@@ -249,6 +249,9 @@ static void longest_values_fit(void **state) {
     uint32_t cursor = 0;
     wrn_handle peer = wrn_wg_peer_next(end->wg, &cursor);
     wrn_wg_peer_get(end->wg, peer)->remote_cipher = WRN_CIPHER_AES_256_GCM;
+    end->interface.workers = UINT32_MAX;
+    end->interface.offloads = WRN_UAPI_OFFLOADS_ALL;
+    end->interface.aead = "a name of 64 characters, as long as the longest that it may be....";
     (void)print_through(end->wg, &end->interface, "stats=1\n", WRN_UAPI_PIECE_MAX, end->text);
     assert_non_null(strstr(end->text, "\ncipher=chacha20-poly1305\nremote_cipher=aes-256-gcm\n"));
 }
@@ -264,14 +267,22 @@ static void our_own_lines_are_asked_for(void **state) {
     uint32_t cursor = 0;
     wrn_wg_peer_set_cipher(end->wg, f->now, wrn_wg_peer_next(end->wg, &cursor),
                            WRN_CIPHER_AES_256_GCM, NULL);
+    end->interface.workers = 3;
+    end->interface.offloads = WRN_UAPI_OFFLOAD_CSUM | WRN_UAPI_OFFLOAD_TSO6;
+    end->interface.aead = "some library";
     end_print(end);
     assert_null(strstr(end->text, "cipher"));
+    assert_null(strstr(end->text, "workers"));
+    assert_null(strstr(end->text, "offloads"));
+    assert_null(strstr(end->text, "aead"));
     (void)print_through(end->wg, &end->interface, "stats=1\n", TEXT_MAX / 2, end->text);
     const char *first = strstr(end->text, "persistent_keepalive_interval=0\ncipher=aes-256-gcm\n");
     assert_non_null(first);
     assert_non_null(strstr(first, "public_key=" KEY_B "\n"));
     assert_non_null(strstr(first, "persistent_keepalive_interval=0\ncipher=chacha20-poly1305\n"));
     assert_null(strstr(end->text, "remote_cipher"));
+    assert_non_null(strstr(end->text, "workers=3\ntun_offloads=csum,tso6\nudp_offloads=none\n"
+                                      "aead=some library\n"));
     for (size_t i = 0; i < WRN_COUNT(wrong); i++) {
         struct wrn_uapi_writer writer;
         wrn_span body = {(const uint8_t *)wrong[i], strlen(wrong[i])};

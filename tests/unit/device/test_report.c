@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What workers tell the control thread: nothing is mixed up, a flood of one kind leaves room for
+ * the other, and the other side is woken. */
+#include "device/report.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "io/clock.h"
+
+static bool was_woken(int fd) {
+    eventfd_t count;
+    return eventfd_read(fd, &count) == 0;
+}
+
+/* Goal: packets fill only their own ring; lost asks are remembered, lost packets are the caller's
+ * to count. Method: puts until a ring is full, then everything is read back. */
+static void floods(void **state) {
+    static const uint8_t packet[1400] = {1, 2, 3};
+    struct wrn_reports reports = {0};
+    struct wrn_report ask = {.kind = WRN_REPORT_ASK, .ask = {.kind = WRN_WG_ASK_RENEW}};
+    struct wrn_report of_packet = {.kind = WRN_REPORT_PACKET, .peer = {7, 9}};
+    size_t packets = 0;
+    size_t asks = 0;
+    size_t size;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(wrn_reports_init(&reports, fd), 0);
+    while (wrn_reports_put(&reports, &of_packet, (wrn_span){packet, sizeof packet})) {
+        packets++;
+    }
+    assert_in_range(packets, 128, 100000); /* as many as may wait for a peer, at least */
+    assert_false(wrn_reports_were_lost(&reports));
+    while (wrn_reports_put(&reports, &ask, (wrn_span){NULL, 0})) {
+        asks++;
+    }
+    assert_in_range(asks, 128, 100000);
+    assert_true(wrn_reports_were_lost(&reports));
+    assert_false(wrn_reports_were_lost(&reports)); /* said once */
+    assert_false(was_woken(fd));
+    wrn_reports_flush(&reports);
+    assert_true(was_woken(fd));
+    for (; packets > 0; packets--) {
+        const struct wrn_report *report = wrn_report_first(reports.packets, &size);
+        assert_non_null(report);
+        assert_int_equal(report->kind, WRN_REPORT_PACKET);
+        assert_int_equal(report->peer.index, 7);
+        assert_int_equal(size, sizeof packet);
+        assert_memory_equal(report->bytes, packet, sizeof packet);
+        wrn_ring_release(reports.packets);
+    }
+    assert_null(wrn_report_first(reports.packets, &size));
+    for (; asks > 0; asks--) {
+        const struct wrn_report *report = wrn_report_first(reports.messages, &size);
+        assert_non_null(report);
+        assert_int_equal(report->ask.kind, WRN_WG_ASK_RENEW);
+        assert_int_equal(size, 0);
+        wrn_ring_release(reports.messages);
+    }
+    wrn_reports_finish(&reports);
+    (void)close(fd);
+}
+
+static void *read_one(void *arg) {
+    struct wrn_reports *reports = arg;
+    size_t size;
+    eventfd_t count;
+    assert_int_equal(eventfd_read(reports->event_fd, &count), 0); /* blocks */
+    assert_non_null(wrn_report_first(reports->messages, &size));
+    wrn_ring_release(reports->messages);
+    return NULL;
+}
+
+/* Goal: waiting ends when the other side has read, and ends at all when nobody reads; who has
+ * waited in vain does not wait again soon. Method: a reading thread, then none. */
+static void waiting(void **state) {
+    struct wrn_reports reports = {0};
+    struct wrn_report ask = {.kind = WRN_REPORT_ASK};
+    pthread_t reader;
+    int fd = eventfd(0, EFD_CLOEXEC);
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(wrn_reports_init(&reports, fd), 0);
+    wrn_reports_wait(&reports); /* nothing to wait for */
+    assert_int_equal(reports.next_wait.ns, 0);
+    assert_int_equal(pthread_create(&reader, NULL, read_one, &reports), 0);
+    assert_true(wrn_reports_put(&reports, &ask, (wrn_span){NULL, 0}));
+    wrn_reports_flush(&reports);
+    wrn_reports_wait(&reports);
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    reports.next_wait = (wrn_mono){0};
+    assert_true(wrn_reports_put(&reports, &ask, (wrn_span){NULL, 0}));
+    wrn_reports_flush(&reports);
+    wrn_mono begin = wrn_clock_read().mono;
+    wrn_reports_wait(&reports); /* in vain */
+    assert_true(wrn_mono_before(wrn_mono_add(begin, WRN_MS(100)), reports.next_wait));
+    reports.next_wait = wrn_mono_add(wrn_clock_read().mono, WRN_S(3600));
+    wrn_mono next = reports.next_wait;
+    wrn_reports_wait(&reports); /* not yet */
+    assert_int_equal(reports.next_wait.ns, next.ns);
+    wrn_reports_finish(&reports);
+    (void)close(fd);
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(floods),
+        cmocka_unit_test(waiting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
