@@ -38,6 +38,16 @@ static int set_fwmark(void *ctx, uint32_t mark) {
     return 0;
 }
 
+static int set_workers(void *ctx, uint32_t count) {
+    ((struct subject *)ctx)->interface.workers = count;
+    return count > 32 ? -EOPNOTSUPP : 0;
+}
+
+static int set_offloads(void *ctx, uint32_t offloads) {
+    ((struct subject *)ctx)->interface.offloads = offloads;
+    return 0;
+}
+
 static int find_interface(void *ctx, const char *name, uint32_t *ret_index) {
     (void)ctx;
     *ret_index = (uint32_t)strlen(name);
@@ -72,6 +82,8 @@ static int obey(struct subject *s, wrn_span *text) {
         .ctx = s,
         .set_listen_port = set_listen_port,
         .set_fwmark = set_fwmark,
+        .set_workers = set_workers,
+        .set_offloads = set_offloads,
         .find_interface = find_interface,
     };
     struct wrn_uapi_reader reader = {0};
@@ -110,7 +122,8 @@ static size_t print_settings(const struct subject *s, char *ret_text) {
     }
     wrn_span text = {(const uint8_t *)all, size};
     wrn_span line;
-    static const char *const facts[] = {"last_", "tx_bytes", "rx_bytes", "errno"};
+    static const char *const facts[] = {"last_",   "tx_bytes", "rx_bytes", "errno",
+                                        "workers", "tun_",     "udp_"};
     while (wrn_uapi_next_line(&text, &line)) {
         bool is_fact = line.size == 0;
         for (size_t i = 0; i < WRN_COUNT(facts); i++) {

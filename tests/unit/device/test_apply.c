@@ -30,6 +30,9 @@ struct fixture {
     struct wrn_now now;
     uint16_t port;
     uint32_t mark;
+    uint32_t workers;
+    int workers_error;
+    uint32_t offloads;
     int port_error; /* with which the next change of the port fails */
     const char *why;
 };
@@ -46,6 +49,18 @@ static int set_port(void *ctx, uint16_t port) {
 static int set_mark(void *ctx, uint32_t mark) {
     struct fixture *f = ctx;
     f->mark = mark;
+    return 0;
+}
+
+static int set_workers(void *ctx, uint32_t count) {
+    struct fixture *f = ctx;
+    f->workers = f->workers_error == 0 ? count : f->workers;
+    return f->workers_error;
+}
+
+static int set_offloads(void *ctx, uint32_t offloads) {
+    struct fixture *f = ctx;
+    f->offloads = offloads;
     return 0;
 }
 
@@ -78,6 +93,8 @@ static int set_up(void **state) {
                                       .ctx = f,
                                       .set_listen_port = set_port,
                                       .set_fwmark = set_mark,
+                                      .set_workers = set_workers,
+                                      .set_offloads = set_offloads,
                                       .find_interface = find_interface};
     *state = f;
     return 0;
@@ -251,6 +268,12 @@ static void failures(void **state) {
     assert_int_equal(set(f, "fwmark=3\nlisten_port=5\nfwmark=4\n"), -EADDRINUSE);
     assert_non_null(f->why);
     assert_int_equal(f->mark, 3);
+    assert_int_equal(set(f, "workers=2\noffloads=gro\n"), 0);
+    f->workers_error = -EOPNOTSUPP;
+    assert_int_equal(set(f, "offloads=none\nworkers=3\noffloads=all\n"), -EOPNOTSUPP);
+    assert_non_null(strstr(f->why, "IFF_MULTI_QUEUE"));
+    assert_int_equal(f->workers, 2);
+    assert_int_equal(f->offloads, 0);
     assert_int_equal(set(f, "public_key=" KEY_A "\nendpoint=[fe80::1%eth9]:1\n"), -ENODEV);
     assert_non_null(f->why);
     assert_int_equal(wrn_wg_peer_count(f->wg), 1);
