@@ -36,8 +36,8 @@ WRN_NODISCARD void *wrn_pool_take(struct wrn_pool *pool, wrn_handle *ret_handle)
 /* Gives a live slot back; its content is zeroed. 'handle' must be live. */
 void wrn_pool_give(struct wrn_pool *pool, wrn_handle handle);
 
-/* Makes a live slot dead like wrn_pool_give, but keeps its content, and does not take it again, until
- * wrn_pool_reclaim. 'handle' must be live. */
+/* Makes a live slot dead like wrn_pool_give, but keeps its content, and does not take it again,
+ * until wrn_pool_reclaim. 'handle' must be live. */
 void wrn_pool_retire(struct wrn_pool *pool, wrn_handle handle);
 
 /* Zeroes all retired slots and makes them free. */

@@ -4,6 +4,7 @@
 #include "io/memory.h"
 
 #include <link.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ void wrn_memory_forbid_core_dumps(void) {
 }
 
 void wrn_memory_forget_start(void) {
+    (void)malloc_trim(0);
     (void)dl_iterate_phdr(forget_object, NULL);
 }
 

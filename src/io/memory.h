@@ -13,7 +13,7 @@ void wrn_memory_unmap(void *memory, size_t size);
 /* Forbids core dumps of this process and its children: they would hold keys. */
 void wrn_memory_forbid_core_dumps(void);
 
-/* Gives back the resident pages of program and libraries that nothing changes (code, constants).
+/* Gives back free memory, and the resident pages of program and libraries that nothing changes.
  * Start-up needs many that never come into use again; those that do are mapped again from the page
  * cache. To be called once, when start-up is over. */
 void wrn_memory_forget_start(void);
