@@ -30,8 +30,9 @@ struct wrn_reports {
     struct wrn_ring *messages;
     struct wrn_ring *packets;
     int event_fd;
-    wrn_mono next_wait; /* no waiting before that */
-    _Atomic bool lost;  /* an ask other than for a packet found no room */
+    wrn_mono waited;       /* when that was, last */
+    uint64_t wait_left_ns; /* as much may be waited */
+    _Atomic bool lost;     /* an ask other than for a packet found no room */
 };
 
 /* Makes the rings; 'event_fd', which may serve several workers and is not owned, becomes readable
@@ -50,9 +51,9 @@ WRN_NODISCARD bool wrn_reports_put(struct wrn_reports *reports, const struct wrn
 void wrn_reports_flush(struct wrn_reports *reports);
 
 /* Worker, outside of any reading section: waits until the control thread has performed all messages
- * that were flushed. Gives up after 5 ms: it may be busy, or waiting for us. Spends no more than a
- * twentieth of the time with waiting, and returns at once beyond that: peers must not be able to
- * make us wait. */
+ * that were flushed. Gives up after 20 ms: it may be busy, or waiting for us. Of all time no more
+ * than a twentieth is spent with waiting, beyond a first 50 ms: peers must not be able to make us
+ * wait. */
 void wrn_reports_wait(struct wrn_reports *reports);
 
 /* Control thread: tells whether asks were lost since the last call. */
