@@ -135,19 +135,26 @@ void wrn_wg_clear_source(struct wrn_wg_peer *peer) {
     wrn_wg_set_path(peer, &path);
 }
 
-enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
-                                  const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out) {
+enum wrn_drop wrn_wg_check_handshake_size(const struct wrn_wg_datagram *datagram) {
     uint32_t type = read_type(datagram);
     size_t expected = type == WRN_WG_TYPE_INITIATION ? WRN_WG_INITIATION_SIZE
                       : type == WRN_WG_TYPE_RESPONSE ? WRN_WG_RESPONSE_SIZE
                       : type == WRN_WG_TYPE_COOKIE   ? WRN_WG_COOKIE_SIZE
                                                      : 0;
-    enum wrn_drop drop;
     if (expected == 0) {
-        drop = datagram->size < 4 ? WRN_DROP_BAD_LENGTH : WRN_DROP_BAD_TYPE;
-    } else if (datagram->size != expected) {
-        drop = WRN_DROP_BAD_LENGTH;
-    } else if (!wg->has_identity) {
+        return datagram->size < 4 ? WRN_DROP_BAD_LENGTH : WRN_DROP_BAD_TYPE;
+    }
+    return datagram->size == expected ? WRN_DROP_NONE : WRN_DROP_BAD_LENGTH;
+}
+
+enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
+                                  const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out) {
+    uint32_t type = read_type(datagram);
+    enum wrn_drop drop = wrn_wg_check_handshake_size(datagram);
+    if (drop != WRN_DROP_NONE) {
+        return wrn_wg_drop(wg, drop);
+    }
+    if (!wg->has_identity) {
         drop = WRN_DROP_NO_PRIVATE_KEY;
     } else if (type == WRN_WG_TYPE_COOKIE) {
         drop = on_cookie_reply(wg, now, datagram, out);

@@ -119,10 +119,13 @@ void wrn_wg_lane_datagrams(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg
         datagram->drop = WRN_DROP_NONE;
         if (!up) {
             datagram->drop = WRN_DROP_INTERFACE_DOWN;
-        } else if (datagram->size < 4 || wrn_load_le32(datagram->bytes) != WRN_WG_TYPE_DATA) {
-            push(ret_asks, WRN_WG_ASK_DATAGRAM, i, WRN_HANDLE_NONE);
-        } else {
+        } else if (datagram->size >= 4 && wrn_load_le32(datagram->bytes) == WRN_WG_TYPE_DATA) {
             datagram->drop = add_open(lane, now, batch, i);
+        } else {
+            datagram->drop = wrn_wg_check_handshake_size(datagram);
+            if (datagram->drop == WRN_DROP_NONE) {
+                push(ret_asks, WRN_WG_ASK_DATAGRAM, i, WRN_HANDLE_NONE);
+            }
         }
         if (datagram->drop != WRN_DROP_NONE) {
             drop(lane, datagram->drop);
@@ -333,13 +336,17 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
     struct wrn_session *session = lane->job_sessions[begin];
     struct wrn_wg_peer *peer = wrn_pool_slot(&lane->wg->peers, session->peer.index);
     struct tally tally = {0};
+    bool told_keepalive = false;
     pass_window(lane, batch, begin, end, &tally);
     for (uint32_t j = begin; j < end; j++) {
         const struct wrn_aead_job *job = &lane->jobs[j];
         struct wrn_wg_datagram *datagram = &batch[lane->job_packets[j]];
         size_t size;
         if (datagram->drop == WRN_DROP_NONE && job->size == 0) {
-            push(asks, WRN_WG_ASK_KEEPALIVE, lane->job_packets[j], session->peer);
+            if (!told_keepalive) { /* once: nothing but a line in the log depends on it */
+                push(asks, WRN_WG_ASK_KEEPALIVE, lane->job_packets[j], session->peer);
+                told_keepalive = true;
+            }
             continue;
         }
         if (datagram->drop == WRN_DROP_NONE) {

@@ -16,7 +16,7 @@ struct wrn_wg_lane;
 /* What a lane asks for. 'index' is a place in the batch of the call. */
 enum wrn_wg_ask_kind {
     WRN_WG_ASK_PACKET,    /* no session for this host packet: keep it, start a handshake. 'index' */
-    WRN_WG_ASK_DATAGRAM,  /* not a data message. 'index' */
+    WRN_WG_ASK_DATAGRAM,  /* of a handshake message's type and size. 'index' */
     WRN_WG_ASK_ROAMED,    /* authentic, but from elsewhere. 'index': the datagram with the path */
     WRN_WG_ASK_CONFIRMED, /* first packet on a responder's session */
     WRN_WG_ASK_RENEW,     /* the sending session is due for renewal */

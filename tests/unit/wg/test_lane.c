@@ -492,8 +492,51 @@ static void threads_share_a_machine(void **state) {
     destroy(sides[1]);
 }
 
+/* What cannot be a handshake message never gets to the control thread: a flood of it would push out
+ * what can. */
+static void only_handshakes_are_asked_about(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t type;
+        size_t size;
+        enum wrn_drop drop;
+    } cases[] = {
+        {0, 0, WRN_DROP_BAD_LENGTH},   {1, 3, WRN_DROP_BAD_LENGTH},   {0, 4, WRN_DROP_BAD_TYPE},
+        {9, 148, WRN_DROP_BAD_TYPE},   {1, 147, WRN_DROP_BAD_LENGTH}, {1, 149, WRN_DROP_BAD_LENGTH},
+        {2, 148, WRN_DROP_BAD_LENGTH}, {3, 92, WRN_DROP_BAD_LENGTH},  {1, 256, WRN_DROP_BAD_LENGTH},
+        {4, 31, WRN_DROP_BAD_LENGTH},  {1, 148, WRN_DROP_NONE},       {2, 92, WRN_DROP_NONE},
+        {3, 64, WRN_DROP_NONE},
+    };
+    enum { CASES = WRN_COUNT(cases), REFUSED = CASES - 3 };
+    struct side *side = calloc(1, sizeof *side);
+    static uint8_t bytes[CASES][ITEM_SIZE];
+    struct wrn_wg_datagram batch[CASES];
+    struct wrn_wg_asks asks;
+    uint64_t drops[WRN_DROP_COUNT];
+    assert_non_null(side);
+    create(side, 1, side);
+    wrn_wg_set_up(side->wg, now(), true, &side->out);
+    for (size_t i = 0; i < CASES; i++) {
+        wrn_store_le32(bytes[i], cases[i].type);
+        batch[i] = (struct wrn_wg_datagram){.bytes = bytes[i], .size = cases[i].size};
+    }
+    wrn_wg_lane_datagrams(side->worker[0].lane, now().mono, batch, CASES, &asks);
+    for (size_t i = 0; i < CASES; i++) {
+        assert_int_equal(batch[i].drop, cases[i].drop);
+    }
+    assert_int_equal(asks.count, CASES - REFUSED);
+    for (uint32_t i = 0; i < asks.count; i++) {
+        assert_int_equal(asks.items[i].kind, WRN_WG_ASK_DATAGRAM);
+        assert_int_equal(asks.items[i].index, REFUSED + i);
+    }
+    wrn_wg_drops(side->wg, drops);
+    assert_int_equal(drops[WRN_DROP_BAD_LENGTH] + drops[WRN_DROP_BAD_TYPE], REFUSED);
+    destroy(side);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_handshakes_are_asked_about),
         cmocka_unit_test(threads_share_a_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
