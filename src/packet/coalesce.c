@@ -220,8 +220,7 @@ static enum role read_v6(struct view *view) {
     }
     view->kind = ip[V6_NEXT] == PROTOCOL_TCP ? TCP6 : UDP6;
     view->l4_at = V6_SIZE;
-    bool whole = (uint32_t)wrn_load_be16(ip + V6_LENGTH) + V6_SIZE == view->size &&
-                 view->size <= WRN_COALESCE_SIZE_MAX;
+    bool whole = (uint32_t)wrn_load_be16(ip + V6_LENGTH) + V6_SIZE == view->size;
     return whole && read_l4(view) ? JOINABLE : MEMBER;
 }
 

@@ -187,7 +187,7 @@ static int complete(const struct wrn_virtio *header, uint8_t *packet, size_t siz
     }
     size_t start = header->checksum_start;
     size_t field = start + header->checksum_offset;
-    if (start < V4_SIZE_MIN || start > size || field + 2 > size) {
+    if (start < V4_SIZE_MIN || field + 2 > size) {
         return WRN_ERR_MALFORMED;
     }
     uint16_t value = wrn_sum_finish(wrn_sum_add((wrn_sum){0}, packet + start, size - start));

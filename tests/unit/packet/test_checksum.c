@@ -91,6 +91,24 @@ static void largest_values(void **state) {
     }
 }
 
+/* Sums that fold in one step, in two, in three. */
+static void folding(void **state) {
+    (void)state;
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, check_seed(), 3);
+    uint64_t edges[300] = {1,           0xffff,          0x10000,   0xffffffff,
+                           0x10000ffff, 0x10000ffffffff, UINT64_MAX};
+    for (size_t i = 0; i < WRN_COUNT(edges); i++) {
+        edges[i] = i < 7 ? edges[i] : wrn_prng_next(&prng) >> i % 64;
+        uint16_t word =
+            (uint16_t)(edges[i] % 0xffff == 0 && edges[i] > 0 ? 0 : ~(edges[i] % 0xffff));
+        uint8_t bytes[2];
+        memcpy(bytes, &word, sizeof bytes);
+        CHECK(wrn_sum_finish((wrn_sum){edges[i]}) == wrn_load_be16(bytes),
+              "%llx: ", (unsigned long long)edges[i]);
+    }
+}
+
 static void parts_add_up(void **state) {
     (void)state;
     struct wrn_prng prng;
@@ -128,7 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published),      cmocka_unit_test(every_size_and_alignment),
         cmocka_unit_test(largest_values), cmocka_unit_test(parts_add_up),
-        cmocka_unit_test(pseudo_headers),
+        cmocka_unit_test(folding),        cmocka_unit_test(pseudo_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -616,6 +616,49 @@ static void unusual_checksums(void **state) {
     }
 }
 
+/* Options of IPv4 are not joined, even if they are equal. */
+static void options_of_ipv4(void **state) {
+    (void)state;
+    for (unsigned kind = TCP4; kind < KINDS; kind += 2) {
+        struct model_packet p = kind_of(kind);
+        reset();
+        for (int i = 0; i < 2; i++) {
+            size_t size = model_build(&p, segment) + 4;
+            memmove(segment + 24, segment + 20, size - 24);
+            memset(segment + 20, 0, 4); /* they do not even change a sum */
+            segment[0] = 0x46;
+            wrn_store_be16(segment + 2, (uint16_t)size);
+            model_seal(segment, size, 24);
+            add_bytes(segment, size);
+            p.sequence += (uint32_t)p.payload_size;
+            p.id++;
+        }
+        run(WRN_COALESCE_ALL);
+        assert_int_equal(coalescer.count, 2);
+        check_out(0, 0, 1, 1, "options");
+        check_out(1, 1, 1, 1, "options");
+    }
+}
+
+/* Two flows that look alike to the table: the kind of one makes up for the ports of the other. */
+static void flows_of_one_hash(void **state) {
+    (void)state;
+    reset();
+    for (int i = 0; i < 20; i++) {
+        struct model_packet p = kind_of(i % 2 == 0 ? UDP4 : TCP4);
+        p.sequence += (uint32_t)(i / 2 * 100);
+        p.id = (uint16_t)(i / 2);
+        size_t size = model_build(&p, segment);
+        segment[20] = (uint8_t)(segment[20] + (i % 2 == 0 ? 0 : 2));
+        model_seal(segment, size, 20);
+        add_bytes(segment, size);
+    }
+    run(WRN_COALESCE_ALL);
+    assert_int_equal(coalescer.count, 2);
+    check_out(0, 0, 2, 10, "one hash");
+    check_out(1, 1, 2, 10, "one hash");
+}
+
 /* Before each out's parts there is an entry that belongs to nobody else. */
 static void room_for_headers(void **state) {
     (void)state;
@@ -650,6 +693,8 @@ int main(void) {
         cmocka_unit_test(packets_between),
         cmocka_unit_test(begins_again),
         cmocka_unit_test(unusual_checksums),
+        cmocka_unit_test(options_of_ipv4),
+        cmocka_unit_test(flows_of_one_hash),
         cmocka_unit_test(room_for_headers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

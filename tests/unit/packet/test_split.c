@@ -214,6 +214,7 @@ static void single_packets(void **state) {
         /* Asked for nothing, it does nothing. */
         header.flags = 0;
         if (header.gso_type != WRN_VIRTIO_GSO_UDP) {
+            memset(large + header.checksum_start + header.checksum_offset, 0x77, 2);
             memcpy(packet, large, size);
             CHECK(wrn_split_begin(&split, &header, packet, size) == 0, "case %u: ", i);
             CHECK(split.count == 1 && wrn_split_size(&split, 0) == size, "case %u: ", i);
@@ -302,6 +303,8 @@ static const struct damage {
     {.name = "more fragments", .at = 6, .value = 0x20},
     {.name = "a later fragment", .at = 7, .value = 1},
     {.name = "IPv4 protocol", .at = 9, .value = 50},
+    {.name = "UDP-Lite", .is_udp = true, .at = 9, .value = 136},
+    {.name = "UDP-Lite over IPv6", .is_v6 = true, .is_udp = true, .at = 6, .value = 136},
     {.name = "IPv6 fragment", .is_v6 = true, .at = 6, .value = 44},
     {.name = "IPv6 extensions without end", .is_v6 = true, .at = 6, .value = 60},
     {.name = "TCP header of 16 bytes", .at = 32, .value = 0x40},
@@ -354,6 +357,78 @@ static void header_and_no_more(void **state) {
     }
 }
 
+/* Packets that end in or right behind a header, with lengths and offsets that agree. */
+static void too_short(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        struct model_packet p = {
+            .is_v6 = i & 1, .is_udp = i & 2, .flags = MODEL_ACK, .ttl = 64, .payload_size = 99};
+        struct wrn_virtio header;
+        struct wrn_split split;
+        size_t least = (p.is_v6 ? 40 : 20) + (p.is_udp ? 8 : 20);
+        model_enlarge(large, model_build(&p, large), 1, &header);
+        for (size_t size = p.is_v6 ? 40 : 20; size <= least; size++) {
+            size_t l4_at = header.checksum_start;
+            wrn_store_be16(large + (p.is_v6 ? 4 : 2), (uint16_t)(size - (p.is_v6 ? 40 : 0)));
+            if (p.is_udp) {
+                wrn_store_be16(large + l4_at + 4, (uint16_t)(size - l4_at));
+            }
+            uint8_t *packet = exact_copy(large, size);
+            int error = wrn_split_begin(&split, &header, packet, size);
+            CHECK(error == (size == least ? 0 : WRN_ERR_MALFORMED), "%zu bytes: %d: ", size, error);
+            free(packet);
+        }
+    }
+}
+
+/* Extension headers that end behind the packet. */
+static void extensions_too_short(void **state) {
+    (void)state;
+    static const uint8_t nexts[] = {0, 43, 60};
+    for (size_t size = 40; size < 60; size++) {
+        for (unsigned i = 0; i < 2 * WRN_COUNT(nexts); i++) {
+            struct wrn_virtio header = {.flags = WRN_VIRTIO_NEEDS_CHECKSUM,
+                                        .gso_type = WRN_VIRTIO_GSO_TCP6,
+                                        .gso_size = 1,
+                                        .checksum_offset = 16};
+            struct wrn_split split;
+            memset(large, 0x50, 60);
+            large[0] = 0x60;
+            wrn_store_be16(large + 4, (uint16_t)(size - 40));
+            large[6] = nexts[i / 2];
+            large[40] = 6;
+            large[41] = i % 2 == 0 ? 0 : 255;
+            header.checksum_start = (uint16_t)(48 + 8 * large[41]);
+            uint8_t *packet = exact_copy(large, size);
+            int error = wrn_split_begin(&split, &header, packet, size);
+            CHECK(error == WRN_ERR_MALFORMED, "%zu bytes, case %u: %d: ", size, i, error);
+            free(packet);
+        }
+    }
+}
+
+/* An IPv4 header of four words, behind which everything would fit; and some that end behind the
+ * packet. */
+static void words_of_ipv4(void **state) {
+    (void)state;
+    struct model_packet p = {.flags = MODEL_ACK, .ttl = 64, .payload_size = 99};
+    struct wrn_virtio header;
+    struct wrn_split split;
+    size_t size = model_build(&p, large);
+    model_enlarge(large, size, 1, &header);
+    memmove(large + 16, large + 20, size - 20);
+    for (unsigned words = 4; words < 16; words++) {
+        size = words == 4 ? size - 4 : 20;
+        wrn_store_be16(large + 2, (uint16_t)size);
+        large[0] = (uint8_t)(0x40 + words);
+        header.checksum_start = (uint16_t)(words * 4);
+        uint8_t *packet = exact_copy(large, size);
+        int error = wrn_split_begin(&split, &header, packet, size);
+        CHECK(error == WRN_ERR_MALFORMED, "%u words: %d: ", words, error);
+        free(packet);
+    }
+}
+
 /* A single packet whose field would lie outside of it, or in the IP header. */
 static void single_out_of_bounds(void **state) {
     (void)state;
@@ -383,15 +458,12 @@ static void single_out_of_bounds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_hand),
-        cmocka_unit_test(like_the_slow_version),
-        cmocka_unit_test(longer_ip_headers),
-        cmocka_unit_test(without_partial_sum),
-        cmocka_unit_test(single_packets),
-        cmocka_unit_test(zero_sums),
-        cmocka_unit_test(damaged),
-        cmocka_unit_test(header_and_no_more),
-        cmocka_unit_test(single_out_of_bounds),
+        cmocka_unit_test(by_hand),           cmocka_unit_test(like_the_slow_version),
+        cmocka_unit_test(longer_ip_headers), cmocka_unit_test(without_partial_sum),
+        cmocka_unit_test(single_packets),    cmocka_unit_test(zero_sums),
+        cmocka_unit_test(damaged),           cmocka_unit_test(header_and_no_more),
+        cmocka_unit_test(too_short),         cmocka_unit_test(extensions_too_short),
+        cmocka_unit_test(words_of_ipv4),     cmocka_unit_test(single_out_of_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
