@@ -365,7 +365,7 @@ static void too_short(void **state) {
             .is_v6 = i & 1, .is_udp = i & 2, .flags = MODEL_ACK, .ttl = 64, .payload_size = 99};
         struct wrn_virtio header;
         struct wrn_split split;
-        size_t least = (p.is_v6 ? 40 : 20) + (p.is_udp ? 8 : 20);
+        size_t least = (p.is_v6 ? 40u : 20u) + (p.is_udp ? 8u : 20u);
         model_enlarge(large, model_build(&p, large), 1, &header);
         for (size_t size = p.is_v6 ? 40 : 20; size <= least; size++) {
             size_t l4_at = header.checksum_start;
