@@ -137,8 +137,9 @@ def measure_rtt(lab, tunnel, key, values, notes):
 
 
 def start_server(lab, tunnel):
-    server = lab.spawn("right", ["iperf3", "--server", "--bind", tunnel.addresses["right"],
-                                 "--port", TCP_PORT])
+    """A server for one stream: one that is asked again too early calls itself busy."""
+    server = lab.spawn("right", ["iperf3", "--server", "--one-off", "--bind",
+                                 tunnel.addresses["right"], "--port", TCP_PORT])
     wait_until(lambda: server.listens(TCP_PORT), 5, "iperf3's server")
     return server
 
@@ -150,7 +151,9 @@ def client(tunnel, seconds, *extra):
 
 def stream(lab, tunnel, seconds, *extra):
     """One run of iperf3's client. Returns the part of its report that sums up."""
+    server = start_server(lab, tunnel)
     report = json.loads(lab.run("left", client(tunnel, seconds, *extra), seconds + 15))
+    server.stop()
     end = report["end"]
     if end.get("sum_received", {}).get("bytes", 0) == 0:
         raise BenchError("iperf3 carried nothing: %s" % report.get("error", "no reason given"))
@@ -159,7 +162,6 @@ def stream(lab, tunnel, seconds, *extra):
 
 def measure_tcp(lab, tunnel, key, streams, seconds, values, notes):
     """Both directions after one another."""
-    server = start_server(lab, tunnel)
     carried, cpu_before, busy_before = 0, cpu_s(tunnel), processors_s()[0]
     for direction, extra in (("right", []), ("left", ["--reverse"])):
         end = stream(lab, tunnel, seconds, "--parallel", streams, *extra)
@@ -172,7 +174,6 @@ def measure_tcp(lab, tunnel, key, streams, seconds, values, notes):
     if tunnel.daemons:
         values[prefix + "cpu_s_per_gb"] = (cpu_s(tunnel) - cpu_before) / (carried / 1e9)
     note_memory(tunnel, values)
-    server.stop()
 
 
 def measure_loaded_rtt(lab, tunnel, values, notes):
@@ -212,7 +213,6 @@ def measure_udp(lab, tunnel, key, size, seconds, values, notes):
 def measure_idle_peers(lab, tunnel, seconds, values, notes):
     """One stream without, with, with, without a thousand more peers at both ends: what drifts
     meanwhile cancels out."""
-    server = start_server(lab, tunnel)
     keys = lab.run("left", [lab.tool("wg_handshakes"), "keys", IDLE_PEERS]).split()
     rates = {False: [], True: []}
     for change in (None, "add_peers", None, "remove_peers"):
@@ -222,7 +222,6 @@ def measure_idle_peers(lab, tunnel, seconds, values, notes):
         rates[present].append(stream(lab, tunnel, seconds)["sum_received"]["bits_per_second"])
     values["idle_peers_ratio"] = sum(rates[True]) / sum(rates[False])
     notes["idle_peers"] = {"without": rates[False], "with": rates[True]}
-    server.stop()
 
 
 def measure_handshakes(lab, tunnel, values, notes):

@@ -232,7 +232,7 @@ def readme_table(result):
         cells = [_cell(summary[name].get(key), METRIC[key]) for key in README_METRICS]
         title = "**%s**" % row["title"] if name.startswith(OWN) else row["title"]
         lines.append("| %s | %s |" % (title, " | ".join(cells)))
-    return "\n".join(lines + ["", machine_line(result["machine"])])
+    return "\n".join(lines + ["", machine_line(result["machine"]) + " " + run_line(result)])
 
 
 def update_readme(result):
