@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Joining packets. The measure of every rule: cutting up makes of the result the very bytes that
  * came in. So IPv4 packets are joined only if their ids count up, though RFC 6864 lets those that
- * must not be fragmented have any: Linux counts up when it cuts, and so do we. Allocates nothing. */
+ * must not be fragmented have any: Linux counts up when it cuts, and so do we. Decides nothing by
+ * what is in a payload. */
 #include "packet/coalesce.h"
 
 #include "packet/internal.h"
