@@ -14,6 +14,7 @@
 #include "io/memory.h"
 #include "io/random.h"
 #include "io/rcu.h"
+#include "io/segments.h"
 #include "io/watch.h"
 #include "wg/lane.h"
 
@@ -69,6 +70,7 @@ static void on_retry(uv_timer_t *timer);
 static void end(struct wrn_device *device, const char *why);
 static void refresh_link(struct wrn_device *device);
 static void follow_link(struct wrn_device *device, const struct wrn_link_state *state);
+static void limit_segments(struct wrn_device *device);
 static void set_up(struct wrn_device *device, bool up);
 static int bind_port(struct wrn_device *device, uint16_t port);
 static void follow_sockets(struct wrn_device *device);
@@ -435,9 +437,26 @@ static void follow_link(struct wrn_device *device, const struct wrn_link_state *
     if (device->link_state.mtu_bytes != before.mtu_bytes) {
         wrn_log_write(device->log, WRN_LOG_VERBOSE, "MTU is %u", device->link_state.mtu_bytes);
         wrn_wg_set_mtu(device->wg, device->link_state.mtu_bytes);
+        limit_segments(device);
     }
     if (device->link_state.up != before.up) {
         set_up(device, device->link_state.up);
+    }
+}
+
+/* A large packet of the host becomes a train of datagrams. One a little longer than fits one message
+ * would cost a second message for the rest, so the host is asked for shorter ones. Where it does not
+ * obey, or the interface lives elsewhere, everything still works. */
+static void limit_segments(struct wrn_device *device) {
+    uint32_t datagram = device->link_state.mtu_bytes + WRN_WG_DATA_HEADER_SIZE + WRN_WG_TAG_SIZE;
+    uint32_t segments = WRN_UDP_MESSAGE_MAX / datagram;
+    segments = segments < WRN_UDP_SEGMENTS_MAX ? segments : WRN_UDP_SEGMENTS_MAX;
+    if (!device->link_state.elsewhere && segments > 0) {
+        int error = wrn_segments_limit(device->link.queries, device->link.index, segments);
+        if (error != 0) {
+            wrn_log_write(device->log, WRN_LOG_VERBOSE,
+                          "the host's large packets keep their size: %s", strerror(-error));
+        }
     }
 }
 

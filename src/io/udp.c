@@ -18,7 +18,6 @@ enum {
     PORT_TRIES = 100,       /* for a port that both families have free */
     ERRORS_MAX = 4,         /* that a socket may report before it is left alone for now */
     SEND_WAIT_MS = 10,      /* for room in a full socket, once a call */
-    RUN_BYTES_MAX = 65000,  /* of a message: with IPv4 the kernel's limit is 65,507 */
     NARROW_PLACES = 16,     /* addresses whose route is known to be too narrow for runs */
     NARROW_DATAGRAMS = 4096 /* that go singly before the route is tried again */
 };
@@ -485,7 +484,7 @@ static size_t run_length(struct job *job, size_t first) {
         is_narrow(job->out, item)) {
         return 1;
     }
-    size_t most = RUN_BYTES_MAX / item->size;
+    size_t most = WRN_UDP_MESSAGE_MAX / item->size;
     most = most < WRN_UDP_SEGMENTS_MAX ? most : WRN_UDP_SEGMENTS_MAX;
     most = most < job->count - first ? most : job->count - first;
     while (length < most) {

@@ -6,8 +6,9 @@
 #include "base/address.h"
 
 enum {
-    WRN_UDP_BATCH_MAX = 128,   /* datagrams a send call, messages a receive call */
-    WRN_UDP_SEGMENTS_MAX = 64, /* datagrams a message: what every kernel with UDP_SEGMENT takes */
+    WRN_UDP_BATCH_MAX = 128,     /* datagrams a send call, messages a receive call */
+    WRN_UDP_SEGMENTS_MAX = 64,   /* datagrams a message: what every kernel with UDP_SEGMENT takes */
+    WRN_UDP_MESSAGE_MAX = 65000, /* bytes of a message: with IPv4 the kernel's limit is 65,507 */
 };
 
 /* Bits: what the kernel does for many datagrams at once. */
