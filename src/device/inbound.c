@@ -90,10 +90,11 @@ static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place
         }
         size_t left = train->size - place->at;
         size_t size = left < train->segment_size ? left : train->segment_size;
-        in->datagrams[count++] = (struct wrn_wg_datagram){.bytes = train->bytes + place->at,
-                                                          .size = size,
-                                                          .path = train->path,
-                                                          .outer_ecn = train->ecn};
+        struct wrn_wg_datagram *datagram = &in->datagrams[count++];
+        datagram->bytes = train->bytes + place->at; /* the rest is the lane's to fill in */
+        datagram->size = size;
+        datagram->path = train->path;
+        datagram->outer_ecn = train->ecn;
         place->at += size;
         if (place->at >= train->size) { /* also an empty one */
             *place = (struct place){place->room + 1, 0};

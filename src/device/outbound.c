@@ -100,7 +100,9 @@ static bool has_room(const struct wrn_outbound *out, size_t size) {
 }
 
 static void add_packet(struct wrn_outbound *out, uint8_t *bytes, size_t size) {
-    out->packets[out->count++] = (struct wrn_wg_packet){.bytes = bytes, .size = size};
+    struct wrn_wg_packet *packet = &out->packets[out->count++];
+    packet->bytes = bytes; /* the rest is the lane's to fill in */
+    packet->size = size;
     out->used = wrn_align_up(out->used + size + WRN_WG_TAILROOM + WRN_WG_HEADROOM, LINE);
     out->used = out->used < WRN_OUTBOUND_SEALING ? out->used : WRN_OUTBOUND_SEALING;
 }
@@ -134,11 +136,11 @@ static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *p
     for (size_t i = 0; i < out->count; i++) {
         const struct wrn_wg_packet *packet = &out->packets[i];
         if (packet->datagram_size > 0) {
-            wrn_sender_add(&pump->sender, packet->peer,
-                           &(struct wrn_udp_sending){.bytes = packet->datagram,
-                                                     .size = packet->datagram_size,
-                                                     .path = packet->path,
-                                                     .ds = packet->outer_ecn});
+            struct wrn_udp_sending *datagram = wrn_sender_add(&pump->sender, packet->peer);
+            datagram->bytes = packet->datagram;
+            datagram->size = packet->datagram_size;
+            datagram->path = packet->path;
+            datagram->ds = packet->outer_ecn;
         }
     }
     uint32_t offloads = pair->udp.offloads;

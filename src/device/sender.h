@@ -21,12 +21,13 @@ WRN_NODISCARD int wrn_sender_init(struct wrn_sender *sender);
 /* Ends it. A zeroed one is fine. */
 void wrn_sender_finish(struct wrn_sender *sender);
 
-/* Adds a datagram, whose bytes must stay until it was sent; at most WRN_UDP_BATCH_MAX. 'receiver'
- * is WRN_HANDLE_NONE where no peer is known. */
-static inline void wrn_sender_add(struct wrn_sender *sender, wrn_handle receiver,
-                                  const struct wrn_udp_sending *datagram) {
-    sender->batch[sender->count] = *datagram;
-    sender->receivers[sender->count++] = receiver;
+/* Adds a datagram, at most WRN_UDP_BATCH_MAX: the caller fills in bytes (which must stay until they
+ * were sent), size, path and DS field of what is returned. 'receiver' is WRN_HANDLE_NONE where no
+ * peer is known. */
+static inline struct wrn_udp_sending *wrn_sender_add(struct wrn_sender *sender,
+                                                     wrn_handle receiver) {
+    sender->receivers[sender->count] = receiver;
+    return &sender->batch[sender->count++];
 }
 
 /* Sends what was added, by 'udp'. The outcome stands in 'batch': 'error', and 'source_refused'

@@ -100,11 +100,11 @@ static size_t send_staged(struct wrn_settle *settle, struct wrn_now now) {
     for (size_t i = 0; i < count; i++) {
         const struct wrn_wg_packet *packet = &settle->packets[i];
         if (packet->datagram_size > 0) {
-            wrn_sender_add(&settle->sender, packet->peer,
-                           &(struct wrn_udp_sending){.bytes = packet->datagram,
-                                                     .size = packet->datagram_size,
-                                                     .path = packet->path,
-                                                     .ds = packet->outer_ecn});
+            struct wrn_udp_sending *datagram = wrn_sender_add(&settle->sender, packet->peer);
+            datagram->bytes = packet->datagram;
+            datagram->size = packet->datagram_size;
+            datagram->path = packet->path;
+            datagram->ds = packet->outer_ecn;
         }
     }
     send_batch(settle, now.mono);
@@ -116,11 +116,11 @@ static void send_messages(struct wrn_settle *settle, wrn_mono now) {
     struct wrn_wg_out *out = settle->out;
     for (uint32_t i = 0; i < out->message_count; i++) {
         const struct wrn_wg_message *message = &out->messages[i];
-        wrn_sender_add(&settle->sender, message->peer,
-                       &(struct wrn_udp_sending){.bytes = message->bytes,
-                                                 .size = message->size,
-                                                 .path = message->path,
-                                                 .ds = message->outer_ds});
+        struct wrn_udp_sending *datagram = wrn_sender_add(&settle->sender, message->peer);
+        datagram->bytes = message->bytes;
+        datagram->size = message->size;
+        datagram->path = message->path;
+        datagram->ds = message->outer_ds;
         if (settle->sender.count == WRN_UDP_BATCH_MAX) {
             send_batch(settle, now);
         }
