@@ -184,9 +184,9 @@ void wrn_wg_clear_source(struct wrn_wg_peer *peer);
 void wrn_wg_learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
                        struct wrn_wg_out *out);
 
-/* Tells whether a datagram that is no data message has the type and the size of a handshake message:
- * what has not is refused where it arrives, or a flood of it would keep the control thread from
- * those that have. Returns WRN_DROP_NONE, BAD_TYPE or BAD_LENGTH, not counted. Any thread. */
+/* Tells whether a datagram that is no data message has the type and the size of a handshake
+ * message: what has not is refused where it arrives, or a flood of it would keep the control thread
+ * from those that have. Returns WRN_DROP_NONE, BAD_TYPE or BAD_LENGTH, not counted. Any thread. */
 enum wrn_drop wrn_wg_check_handshake_size(const struct wrn_wg_datagram *datagram);
 
 /* Takes a datagram whose type is not data. Returns why it was refused, already counted. */
