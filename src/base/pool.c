@@ -4,13 +4,15 @@
 
 static const uint32_t none = UINT32_MAX;
 
+typedef uint64_t __attribute__((may_alias)) word;
+
 static void kill_slot(struct wrn_pool *pool, wrn_handle handle);
 static void free_slot(struct wrn_pool *pool, uint32_t index);
 static uint8_t *slot_at(const struct wrn_pool *pool, uint32_t index);
 
 void wrn_pool_init(struct wrn_pool *pool, struct wrn_arena *arena, uint32_t capacity,
                    size_t slot_size) {
-    WRN_ASSERT(capacity < none);
+    WRN_ASSERT(capacity < none && slot_size % sizeof(word) == 0);
     pool->slots = wrn_arena_take(arena, capacity, slot_size);
     pool->generations = wrn_arena_take(arena, capacity, sizeof(*pool->generations));
     pool->free_next = wrn_arena_take(arena, capacity, sizeof(*pool->free_next));
@@ -86,11 +88,12 @@ static void kill_slot(struct wrn_pool *pool, wrn_handle handle) {
 }
 
 static void free_slot(struct wrn_pool *pool, uint32_t index) {
-    uint8_t *slot = slot_at(pool, index);
-    /* Slots may hold key bytes, and nothing reads them from here on: the barrier keeps the compiler
-     * from treating the zeroing as dead. */
-    memset(slot, 0, pool->slot_size);
-    __asm__ volatile("" : : "r"(slot) : "memory");
+    word *words = (void *)slot_at(pool, index);
+    /* Slots may hold key bytes, and nobody uses them from here on, but other threads may look
+     * whether there is something: whole words, which the compiler neither splits nor leaves out. */
+    for (size_t i = 0; i < pool->slot_size / sizeof *words; i++) {
+        __atomic_store_n(&words[i], 0, __ATOMIC_RELAXED);
+    }
     pool->free_next[index] = pool->free_head;
     pool->free_head = index;
 }

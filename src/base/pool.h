@@ -25,8 +25,8 @@ struct wrn_pool {
     size_t slot_size;
 };
 
-/* Takes room for 'capacity' slots of 'slot_size' bytes from 'arena'. Untouched slots cost no
- * resident memory where the arena's pages are mapped on demand. */
+/* Takes room for 'capacity' slots of 'slot_size' bytes, a multiple of 8, from 'arena'. Untouched
+ * slots cost no resident memory where the arena's pages are mapped on demand. */
 void wrn_pool_init(struct wrn_pool *pool, struct wrn_arena *arena, uint32_t capacity,
                    size_t slot_size);
 

@@ -2,6 +2,9 @@
 /* Goal: a handle finds its slot as long as it lives and never afterwards; slots come zeroed; slots
  * that nobody took cost no memory. Method: a list of live handles as the model; pages counted by
  * the kernel. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "base/pool.h"
@@ -166,11 +169,56 @@ static void refuses_misuse(void **state) {
     check_dies(give_nothing);
 }
 
+struct watched {
+    struct wrn_pool pool;
+    _Atomic bool stop;
+    _Atomic uint64_t looks;
+};
+
+/* Looks at every slot by its index, as a thread does that was sent the index by a stranger. */
+static void *look(void *arg) {
+    struct watched *watched = arg;
+    while (!atomic_load(&watched->stop)) {
+        for (uint32_t i = 0; i < CAPACITY; i++) {
+            struct slot *slot = wrn_pool_slot(&watched->pool, i);
+            uint64_t number = slot == NULL ? 0 : __atomic_load_n(&slot->number, __ATOMIC_ACQUIRE);
+            WRN_ASSERT(number == 0 || number == UINT64_MAX);
+        }
+        atomic_fetch_add(&watched->looks, 1);
+    }
+    return NULL;
+}
+
+/* Slots are taken, retired and wiped while others look: they see a word as it was, or 0. */
+static void may_be_looked_at_while_it_is_wiped(void **state) {
+    (void)state;
+    struct watched watched = {0};
+    pthread_t thread;
+    start(&watched.pool);
+    assert_int_equal(pthread_create(&thread, NULL, look, &watched), 0);
+    for (int rounds = 0; rounds < 2000 || atomic_load(&watched.looks) < 100; rounds++) {
+        wrn_handle handle;
+        struct slot *slot = wrn_pool_take(&watched.pool, &handle);
+        assert_non_null(slot);
+        __atomic_store_n(&slot->number, UINT64_MAX, __ATOMIC_RELEASE);
+        wrn_pool_retire(&watched.pool, handle);
+        wrn_pool_reclaim(&watched.pool);
+        if (rounds >= 2000) {
+            sched_yield();
+        }
+    }
+    atomic_store(&watched.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_model),        cmocka_unit_test(walks_the_live_slots),
-        cmocka_unit_test(wipes_what_is_given_back), cmocka_unit_test(leaves_untaken_slots_unmapped),
+        cmocka_unit_test(follows_the_model),
+        cmocka_unit_test(walks_the_live_slots),
+        cmocka_unit_test(wipes_what_is_given_back),
+        cmocka_unit_test(leaves_untaken_slots_unmapped),
         cmocka_unit_test(refuses_misuse),
+        cmocka_unit_test(may_be_looked_at_while_it_is_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
