@@ -11,7 +11,11 @@
 #include "io/cleanup.h"
 #include "wg/uapi.h"
 
-enum { NOBODY = UINT8_MAX, UDP_SHIFT = 4 };
+enum {
+    NOBODY = UINT8_MAX,
+    UDP_SHIFT = 4,
+    GRO_TRIES = 20, /* to find all sockets empty; then a flood loses what it has there */
+};
 
 /* Offloads of the TUN device and of the sockets in one word. */
 #define TUN_OFFLOADS ((uint32_t)WRN_TUN_OFFLOADS_ALL)
@@ -48,6 +52,7 @@ static int open_all(const struct wrn_crew *crew, uint16_t port, uint32_t mark,
 static int replace_sockets(struct wrn_crew *crew, const struct wrn_udp *sockets);
 static void detach_sockets(struct wrn_crew *crew);
 static void set_tun_offloads(struct wrn_crew *crew);
+static bool end_gro(const struct wrn_crew *crew);
 static void set_udp_offloads(struct wrn_crew *crew);
 static bool is_bound(const struct wrn_crew *crew);
 
@@ -111,6 +116,10 @@ uint32_t wrn_crew_workers(const struct wrn_crew *crew) {
 
 void wrn_crew_set_offloads(struct wrn_crew *crew, uint32_t wanted) {
     park(crew);
+    for (int i = 0; (wanted & WRN_UAPI_OFFLOAD_GRO) == 0 && i < GRO_TRIES && !end_gro(crew); i++) {
+        resume(crew);
+        park(crew); /* this empties the sockets */
+    }
     crew->wanted = wanted;
     crew->active = 0;
     set_tun_offloads(crew);
@@ -307,6 +316,15 @@ static void set_tun_offloads(struct wrn_crew *crew) {
         wrn_worker_set_joinable(crew->workers[i], joinable);
     }
     crew->active = (crew->active & ~TUN_OFFLOADS) | active;
+}
+
+/* Switches GRO off in sockets that hold nothing. Returns whether it is off in all. */
+static bool end_gro(const struct wrn_crew *crew) {
+    bool ended = true;
+    for (uint32_t i = 0; i < crew->pair_count; i++) {
+        ended = wrn_udp_end_gro(&crew->pairs[i].udp) && ended;
+    }
+    return ended;
 }
 
 /* Sockets that are closed have no offloads. */

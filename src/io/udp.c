@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -175,6 +176,26 @@ uint32_t wrn_udp_set_offloads(struct wrn_udp *udp, uint32_t wanted) {
     }
     udp->offloads = set;
     return set;
+}
+
+bool wrn_udp_end_gro(const struct wrn_udp *udp) {
+    int fds[2] = {udp->fd4, udp->fd6};
+    bool ended = true;
+    for (size_t i = 0; i < WRN_COUNT(fds); i++) {
+        int on = 0;
+        int waiting = 0;
+        socklen_t length = sizeof on;
+        if (fds[i] < 0 || getsockopt(fds[i], SOL_UDP, UDP_GRO, &on, &length) < 0 || on == 0) {
+            continue;
+        }
+        /* in this order: what comes after the first call is not joined */
+        if (set_int(fds[i], SOL_UDP, UDP_GRO, 0) == 0 && ioctl(fds[i], FIONREAD, &waiting) == 0 &&
+            waiting > 0) {
+            (void)set_int(fds[i], SOL_UDP, UDP_GRO, 1);
+            ended = false;
+        }
+    }
+    return ended;
 }
 
 size_t wrn_udp_receive(int fd, struct wrn_udp_scratch *scratch, struct wrn_udp_received *batch,

@@ -79,9 +79,13 @@ WRN_NODISCARD int wrn_udp_set_mark(struct wrn_udp *udp, uint32_t mark);
 
 /* Switches GRO of the sockets and the use of GSO on or off as 'wanted' (WRN_UDP_*) says, as far as
  * the kernel has them; at any time. To be called for each pair of a group. What already waits
- * joined in a socket when GRO goes off arrives as one senseless datagram: read until nothing waits
- * first. Returns and sets udp->offloads. */
+ * joined in a socket when GRO goes off arrives as one senseless datagram: see wrn_udp_end_gro.
+ * Returns and sets udp->offloads. */
 uint32_t wrn_udp_set_offloads(struct wrn_udp *udp, uint32_t wanted);
+
+/* Switches GRO off where nothing waits in the socket. Returns whether it is off in all: else read
+ * what waits, and call again. */
+WRN_NODISCARD bool wrn_udp_end_gro(const struct wrn_udp *udp);
 
 /* Reads what waits in one socket, at most 'count' (1..WRN_UDP_BATCH_MAX) messages. Returns how many
  * came. A message holds datagrams of one flow and one DS field only. */
