@@ -60,6 +60,13 @@ class Tunnel:
         wait.until(self._is_up, 10, "interface and socket of " + self.name)
         return self
 
+    def _has_local_routes(self):
+        """Whether the kernel answers for all addresses: for IPv6 it makes the route in a work queue,
+        some time after the link came up."""
+        routes = self.ns.run(["ip", "-6", "route", "show", "table", "local"]).stdout
+        return all("local %s dev %s " % (a.split("/")[0], self.name) in routes
+                   for a in self.addresses if ":" in a)
+
     def _is_up(self):
         if not self.process.running():
             raise AssertionError("%s ended with %s at its start:\n%s" % (
@@ -78,6 +85,7 @@ class Tunnel:
         if self.mtu:
             lines.append("link set %s mtu %d" % (self.name, self.mtu))
         self.ns.ip(*lines, "link set %s up" % self.name)
+        wait.until(self._has_local_routes, 10, "local routes of " + self.name)
         return self
 
     def stop(self):
