@@ -61,8 +61,8 @@ class Tunnel:
         return self
 
     def _has_local_routes(self):
-        """Whether the kernel answers for all addresses: for IPv6 it makes the route in a work queue,
-        some time after the link came up."""
+        """Whether the kernel answers for all addresses: for IPv6 it makes the route in a work
+        queue, some time after the link came up."""
         routes = self.ns.run(["ip", "-6", "route", "show", "table", "local"]).stdout
         return all("local %s dev %s " % (a.split("/")[0], self.name) in routes
                    for a in self.addresses if ":" in a)
