@@ -3,11 +3,19 @@
 #include "device/ask.h"
 #include "device/pump.h"
 #include "io/clock.h"
+#include "io/memory.h"
 #include "io/rcu.h"
 
 /* A large datagram is most likely a train of them: what few of them hold still lies in the near
  * caches when it is written to the host. Small ones come one by one: many a call. */
-enum { WANTED_MIN = 4, TRAIN_MIN = 8 << 10 };
+enum {
+    WANTED_MIN = 4,
+    TRAIN_MIN = 8 << 10,
+    COLOURS = 16, /* beginnings of neighbours do not fall on the same lines of the caches */
+    COLOUR = 128,
+    ROOM_SIZE = 64 << 10,
+};
+static_assert((int)ROOM_SIZE + COLOURS * COLOUR <= (int)WRN_INBOUND_ROOM, "a train fits");
 static_assert((int)WRN_PUMP_ROOMS <= (int)WRN_UDP_BATCH_MAX, "one call receives into all rooms");
 static_assert((int)WRN_PUMP_BATCH <= (int)WRN_COALESCE_MAX, "a batch is joined in one piece");
 
@@ -18,6 +26,7 @@ struct place {
 };
 
 static size_t receive(struct wrn_pump *pump, int fd);
+static void empty_rooms(struct wrn_inbound *in, size_t received);
 static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place);
 static int deliver(struct wrn_pump *pump, const struct wrn_tun *tun, size_t count);
 static int write_joined(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index);
@@ -38,6 +47,7 @@ int wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd) {
     for (;;) {
         size_t count = cut_up(pump, received, &place);
         if (count == 0) {
+            empty_rooms(in, received);
             return received == offered;
         }
         wrn_rcu_enter();
@@ -61,8 +71,8 @@ static size_t receive(struct wrn_pump *pump, int fd) {
     struct wrn_inbound *in = &pump->inbound;
     size_t bytes = 0;
     for (size_t i = 0; i < in->wanted; i++) {
-        in->received[i].bytes = in->rooms + i * WRN_INBOUND_ROOM;
-        in->received[i].size = WRN_INBOUND_ROOM;
+        in->received[i].bytes = in->rooms + i * WRN_INBOUND_ROOM + i % COLOURS * COLOUR;
+        in->received[i].size = ROOM_SIZE;
     }
     size_t received = wrn_udp_receive(fd, pump->sender.scratch, in->received, in->wanted);
     for (size_t i = 0; i < received; i++) {
@@ -74,6 +84,14 @@ static size_t receive(struct wrn_pump *pump, int fd) {
         in->wanted *= 2;
     }
     return received;
+}
+
+/* Gives back what trains have filled of the rooms that are for single datagrams. */
+static void empty_rooms(struct wrn_inbound *in, size_t received) {
+    if (received > WANTED_MIN && in->wanted == WANTED_MIN) {
+        wrn_memory_discard(in->rooms + WANTED_MIN * WRN_INBOUND_ROOM,
+                           (received - WANTED_MIN) * WRN_INBOUND_ROOM);
+    }
 }
 
 /* Makes a batch of what was received, from 'place' on, which it moves. Returns its count; 0:

@@ -11,14 +11,14 @@
 
 enum {
     WRN_PUMP_BATCH = WRN_WG_BATCH_MAX,
-    WRN_PUMP_ROOMS = 32, /* for what one call receives: a datagram, or a train of them */
+    WRN_PUMP_ROOMS = 64, /* for what one call receives: a datagram, or a train of them */
 
     /* Bytes. The sealing room holds a batch of packets of usual size, or at least one of any size.
-     * A landing or a receiving room holds what the kernel hands over at most; an odd number of
-     * cache lines more keeps the beginnings of neighbours off the same lines of the caches. */
+     * A landing room holds what the kernel hands over at most; so does a receiving room, which is
+     * made of whole pages: a single datagram touches one of them. */
     WRN_OUTBOUND_SEALING = 256 << 10,
-    WRN_OUTBOUND_LANDING = (64 << 10) + 64,
-    WRN_INBOUND_ROOM = (64 << 10) + 5 * 64,
+    WRN_OUTBOUND_LANDING = 64 << 10,
+    WRN_INBOUND_ROOM = 68 << 10,
 };
 
 /* A queue of the TUN device and the sockets that belong to it. Used by one thread at a time. */

@@ -30,6 +30,10 @@ void wrn_memory_unmap(void *memory, size_t size) {
     }
 }
 
+void wrn_memory_discard(void *memory, size_t size) {
+    (void)madvise(memory, size, MADV_DONTNEED);
+}
+
 void wrn_memory_forbid_core_dumps(void) {
     struct rlimit none = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &none); /* lowering a limit needs no privilege */

@@ -10,6 +10,9 @@ WRN_NODISCARD int wrn_memory_map(size_t size, void **ret_memory);
 /* Gives the memory back. NULL is fine. The caller has wiped what was secret. */
 void wrn_memory_unmap(void *memory, size_t size);
 
+/* Gives the pages of a part of it back (whole pages), which is zero from then on. */
+void wrn_memory_discard(void *memory, size_t size);
+
 /* Forbids core dumps of this process and its children: they would hold keys. */
 void wrn_memory_forbid_core_dumps(void);
 
