@@ -122,8 +122,8 @@ void wrn_crew_set_offloads(struct wrn_crew *crew, uint32_t wanted) {
     }
     crew->wanted = wanted;
     crew->active = 0;
+    set_udp_offloads(crew); /* first: what comes in joined before GRO goes off is lost */
     set_tun_offloads(crew);
-    set_udp_offloads(crew);
     resume(crew);
 }
 
