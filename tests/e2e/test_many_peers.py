@@ -48,7 +48,8 @@ def test_a_hundred_thousand_peers(lab):
     assert all(len(line.split()) == 3 for line in lines)
     print("\n%d peers: set in %.2f s, shown in %.2f s, %d bytes a peer" % (
         PEERS, set_s, show_s, grown // PEERS))
-    assert grown < PEERS * 4096, "%d bytes a peer" % (grown // PEERS)
+    if not os.environ.get("WARREN_SANITIZE"):  # they keep several bytes about each one
+        assert grown < PEERS * 2560, "%d bytes a peer" % (grown // PEERS)
 
     peer = Peer(b, end.public, ("10.99.0.1", 51820))
     end.add_peer(peer, allowed=["10.201.0.1/32"])
