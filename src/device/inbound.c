@@ -30,7 +30,8 @@ static void empty_rooms(struct wrn_inbound *in, size_t received);
 static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place);
 static int deliver(struct wrn_pump *pump, const struct wrn_tun *tun, size_t count);
 static int write_joined(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index);
-static int write_apart(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index);
+static int write_apart(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index,
+                       int reason);
 static int write_singly(struct wrn_pump *pump, const struct wrn_tun *tun,
                         const struct iovec *packets, size_t count, size_t *ret_refused);
 static void stop_joining(struct wrn_pump *pump, const uint8_t *header);
@@ -153,7 +154,7 @@ static int write_joined(struct wrn_pump *pump, const struct wrn_tun *tun, uint32
         return error;
     }
     if (joined->packet_count > 1) {
-        return write_apart(pump, tun, index);
+        return write_apart(pump, tun, index, -error);
     }
     wrn_wg_lane_count_drop(pump->lane, WRN_DROP_TUN_REFUSED, 1);
     return 0;
@@ -161,7 +162,9 @@ static int write_joined(struct wrn_pump *pump, const struct wrn_tun *tun, uint32
 
 /* The kernel has refused a joined packet. If it takes the parts, it was the joining that it did not
  * like, and there will be no more of that kind. Returns 0 or -ENODEV. */
-static int write_apart(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index) {
+static int write_apart(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index,
+                       int reason) {
+    bool is_lasting = reason == EINVAL || reason == EOPNOTSUPP || reason == EMSGSIZE;
     struct wrn_inbound *in = &pump->inbound;
     uint8_t header[WRN_VIRTIO_SIZE];
     struct iovec apart[WRN_COALESCE_MAX];
@@ -169,7 +172,7 @@ static int write_apart(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_
     memcpy(header, in->coalescer.out[index].header, sizeof header);
     size_t count = wrn_coalesce_undo(&in->coalescer, index, apart);
     int error = write_singly(pump, tun, apart, count, &refused);
-    if (error == 0 && refused == 0) {
+    if (error == 0 && refused == 0 && is_lasting) { /* not for want of memory, say */
         stop_joining(pump, header);
     }
     return error;
