@@ -15,11 +15,11 @@ import time
 import pytest
 
 from harness import capture, dataplane, noise, topology, traffic, uapi, wait
-from harness.dataplane import Flows
+from harness.dataplane import Flows, finish, finish_whole
 from harness.hostile import Peer
 from harness.tunnel import Tunnel, WARREN
 
-pytestmark = [pytest.mark.warren_only, pytest.mark.matrix]
+pytestmark = pytest.mark.warren_only
 
 
 class Town:
@@ -49,6 +49,7 @@ def town(lab):
     return Town(lab)
 
 
+@pytest.mark.matrix
 def test_flood_to_a_silent_peer(town, tool):
     """The host floods peers that never answer their handshakes: their queues drop by name, and
     neither another peer's flows nor its handshake notices."""
@@ -72,16 +73,14 @@ def test_flood_to_a_silent_peer(town, tool):
         assert traffic.ping(town.h2, "10.7.0.1") == 1
         assert time.monotonic() - begun < 3 * wait.SLOW, "the handshake had to wait"
     assert all(f.running() for f in floods)
-    for flow in good:
-        result = flow.finish()
+    for result in finish(*good):
         assert not result["late"] and not result["repeated"] and not result["damaged"], result
         # the three moments without a peer cost packets; the flood does not
         assert result["missing"] < 0.3 * result["sent"], result
     again = [Flows(town.lab, tool("flows"), town.h1, town.h2, "10.7.0.2", pace_per_s=2000),
              Flows(town.lab, tool("flows"), town.h2, town.h1, "10.7.0.1", pace_per_s=2000)]
-    for flow in again:
-        flow.last(2)
-        flow.finish_whole(1000)
+    again[-1].last(1.5)
+    finish_whole(*again, least=1000)
 
 
 def test_staged_packets_of_the_others_survive(town):
@@ -104,6 +103,7 @@ def test_staged_packets_of_the_others_survive(town):
     assert [slow.next_packet()[28:] for _ in sent] == sent
 
 
+@pytest.mark.matrix
 def test_flood_from_a_peer(town, tool):
     """A peer sends what must be refused, as fast as it can: replays, forgeries, foreign sources.
     Another peer's flow goes on whole."""
@@ -136,6 +136,5 @@ def test_a_thousand_idle_peers(town, tool):
     flows = [Flows(town.lab, tool("flows"), town.h1, town.h2, "10.7.0.2"),
              Flows(town.lab, tool("flows"), town.h2, town.h1, "10.7.0.1")]
     traffic.tcp_transfer(town.lab, town.h1, town.h2, "10.7.0.2", size=8 << 20)
-    for flow in flows:
-        flow.last(2)
-        flow.finish_whole(1000)
+    flows[-1].last(1)
+    finish_whole(*flows, least=1000)

@@ -9,16 +9,15 @@
 import pytest
 
 from harness import topology, traffic
-from harness.dataplane import Flows, pair
+from harness.dataplane import Flows, finish_whole, pair
 from harness.tunnel import WIREGUARD_GO
 from test_kernel import place, send_from_guest, send_to_guest  # noqa: F401 - a fixture
 
 pytestmark = [pytest.mark.warren_only]
 
 
-@pytest.mark.matrix
 @pytest.mark.watchdog(120)
-@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("family", [pytest.param(4, marks=pytest.mark.matrix), 6])
 def test_wireguard_go(lab, tool, family):
     """Streams and datagrams both ways, over both inner families."""
     left, right = pair(lab, family=family, far=WIREGUARD_GO)
@@ -30,10 +29,8 @@ def test_wireguard_go(lab, tool, family):
                    sizes=(16, 1300)),
              Flows(lab, tool("flows"), right.ns, left.ns, "fd07::1", flows=4, pace_per_s=500,
                    sizes=(700, 700), train=4)]
-    for flow in flows:
-        flow.last(2)
-    for flow in flows:
-        flow.finish_whole(300)
+    flows[-1].last(1.5)
+    finish_whole(*flows, least=300)
 
 
 @pytest.mark.watchdog(180)

@@ -83,9 +83,9 @@ def kernel_drops(cat):
     with time to spare this is 0, and then a test that allows for it allows for nothing."""
     lines = cat("/proc/net/snmp").split("\n")
     udp = [line.split() for line in lines if line.startswith("Udp:")]
-    count = int(udp[1][udp[0].index("RcvbufErrors")])
+    count = sum(int(udp[1][udp[0].index(name)]) for name in ("RcvbufErrors", "MemErrors"))
     for line in cat("/proc/net/snmp6").split("\n"):
-        if line.startswith("Udp6RcvbufErrors"):
+        if line.startswith(("Udp6RcvbufErrors", "Udp6MemErrors")):
             count += int(line.split()[1])
     for line in cat("/proc/net/dev").split("\n"):
         if ":" in line:

@@ -14,7 +14,7 @@ OFFLOADS = ("csum", "tso4", "tso6", "uso", "gso", "gro")
 def status(end):
     """What the program says about its data plane: workers (a number), tun_offloads and
     udp_offloads (sets of names), aead (a name)."""
-    pairs = dict(uapi.parse(uapi.request(end.name, "stats=1\n\n")))
+    pairs = dict(uapi.parse(uapi.request(end.name, "get=1\nstats=1\n\n")))
     told = {key: set(pairs[key].split(",")) - {"none"} for key in ("tun_offloads", "udp_offloads")}
     return dict(told, workers=int(pairs["workers"]), aead=pairs["aead"])
 
@@ -59,7 +59,15 @@ def plain_wire(ns, interface):
 
 def dropped(*hosts):
     """What the kernels of these hosts dropped so far for want of room."""
-    return sum(kernel_drops(lambda path, ns=ns: ns.run(["cat", path]).stdout) for ns in hosts)
+    def cat(path):
+        with open(path.replace("/proc/net", "/proc/thread-self/net")) as f:
+            return f.read()
+
+    count = 0
+    for ns in hosts:
+        with ns.entered():
+            count += kernel_drops(cat)
+    return count
 
 
 class Flows:
@@ -87,14 +95,14 @@ class Flows:
 
     def finish(self):
         """Ends the flows and returns the numbers of both ends."""
-        for process in (self.sender, self.receiver):
-            assert process.running(), process.log()
-        self.sender.popen.terminate()
-        self.sender.wait(5)
-        # there is nothing to poll at a program that only counts
-        wait.steady(lambda: True, 0.5 * wait.SLOW, "packets on their way")
-        self.receiver.popen.terminate()
-        self.receiver.wait(5)
+        return finish(self)[0]
+
+    def finish_whole(self, least=500):
+        """The same; every datagram must have come, once, unchanged and in its flow's order. What
+        the kernel says that it dropped itself is not held against the program."""
+        return finish_whole(self, least=least)[0]
+
+    def _result(self):
         self.log = self.sender.log() + self.receiver.log()
         pairs = [pair.split("=") for line in self.log.split("\n")
                  if line.startswith(("sent=", "received=")) for pair in line.split()]
@@ -103,12 +111,28 @@ class Flows:
         result["dropped"] = dropped(*self.hosts) - self.dropped_before
         return result
 
-    def finish_whole(self, least=500):
-        """The same; every datagram must have come, once, unchanged and in its flow's order. What
-        the kernel says that it dropped itself is not held against the program."""
-        result = self.finish()
+
+def finish(*flows):
+    """Ends flows that run side by side; returns the numbers of each."""
+    for stage in ("sender", "receiver"):
+        processes = [getattr(flow, stage) for flow in flows]
+        for process in processes:
+            assert process.running(), process.log()
+            process.popen.terminate()
+        for process in processes:
+            process.wait(5)
+        if stage == "sender":
+            # there is nothing to poll at a program that only counts
+            wait.steady(lambda: True, 0.5 * wait.SLOW, "packets on their way")
+    return [flow._result() for flow in flows]
+
+
+def finish_whole(*flows, least=500):
+    """Flows.finish_whole of several; returns the numbers of each."""
+    results = finish(*flows)
+    for flow, result in zip(flows, results):
         assert result["sent"] >= least / wait.SLOW, result
         for what in ("late", "repeated", "damaged"):
-            assert result[what] == 0, (what, result, self.log)
-        assert result["missing"] <= result["dropped"] * PACKETS_A_DROP, (result, self.log)
-        return result
+            assert result[what] == 0, (what, result, flow.log)
+        assert result["missing"] <= result["dropped"] * PACKETS_A_DROP, (result, flow.log)
+    return results

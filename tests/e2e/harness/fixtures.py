@@ -86,6 +86,8 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         report.sections.append(("settings", tunnel.settings()))
     if report.when == "call" and report.failed and lab is not None:
+        for end in lab.registered(tunnel.Tunnel):
+            report.sections.append(("drops of %s" % end.name, str(end.told_drops())))
         for label, line, log in lab.logs():
             report.sections.append(("log of %s (%s)" % (label, line), log[-4000:]))
 

@@ -333,6 +333,10 @@ class Lab:
         self._closers.append(thing)
         return thing
 
+    def registered(self, kind):
+        """What was registered of a kind of thing."""
+        return [thing for thing in self._closers if isinstance(thing, kind)]
+
     def namespace(self, label):
         return self.register(Namespace(self, label))
 

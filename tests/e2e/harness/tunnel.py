@@ -162,6 +162,13 @@ class Tunnel:
     def drops(self, reason):
         return uapi.stats(self.name)[reason]
 
+    def told_drops(self):
+        """The counters that are not 0, or why there are none to be had; for reports."""
+        try:
+            return {key: value for key, value in uapi.stats(self.name).items() if value}
+        except (OSError, AssertionError, ValueError) as reason:
+            return repr(reason)
+
     def log(self):
         return self.process.log() if self.process else ""
 
