@@ -90,7 +90,7 @@ static size_t receive(struct wrn_pump *pump, int fd) {
 /* Gives back what trains have filled of the rooms that are for single datagrams. */
 static void empty_rooms(struct wrn_inbound *in, size_t received) {
     if (received > WANTED_MIN && in->wanted == WANTED_MIN) {
-        wrn_memory_discard(in->rooms + WANTED_MIN * WRN_INBOUND_ROOM,
+        wrn_memory_discard(in->rooms + (size_t)WANTED_MIN * WRN_INBOUND_ROOM,
                            (received - WANTED_MIN) * WRN_INBOUND_ROOM);
     }
 }

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "wg/path_cell.h"
+
 static void give_up_sources(struct wrn_sender *sender, wrn_mono now, uint32_t mark);
 
 int wrn_sender_init(struct wrn_sender *sender) {
@@ -44,8 +46,8 @@ static void give_up_sources(struct wrn_sender *sender, wrn_mono now, uint32_t ma
         if (wrn_handle_equal(sender->receivers[i], WRN_HANDLE_NONE)) {
             continue; /* answers to strangers, who may be many: no look-up is worth it */
         }
-        if (!known || memcmp(path, &looked_at, sizeof looked_at) != 0) {
-            memcpy(&looked_at, path, sizeof looked_at); /* with its padding */
+        if (!known || !wrn_path_equal(path, &looked_at)) {
+            looked_at = *path;
             holds = wrn_route_holds(sender->route, now, path, mark);
             known = true;
         }
