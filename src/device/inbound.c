@@ -9,9 +9,9 @@
 /* A large datagram is most likely a train of them: what few of them hold still lies in the near
  * caches when it is written to the host. Small ones come one by one: many a call. */
 enum {
-    WANTED_MIN = 4,
-    TRAIN_MIN = 8 << 10,
-    COLOURS = 16, /* beginnings of neighbours do not fall on the same lines of the caches */
+    WANTED_MIN = 2,
+    TRAIN_MIN = 4 << 10, /* bytes; a single one seldom has more */
+    COLOURS = 16,        /* beginnings of neighbours do not fall on the same lines of the caches */
     COLOUR = 128,
     ROOM_SIZE = 64 << 10,
 };
