@@ -218,9 +218,6 @@ static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *
                            struct wrn_wg_peer **ret_peer) {
     const uint8_t *bytes = packet->bytes;
     uint32_t owner;
-    if (!atomic_load_explicit(&wg->up, memory_order_relaxed)) {
-        return WRN_DROP_INTERFACE_DOWN;
-    }
     if (packet->size > WRN_WG_PACKET_MAX) {
         return WRN_DROP_BAD_HOST_PACKET;
     }

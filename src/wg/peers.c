@@ -18,9 +18,14 @@ void wrn_wg_set_up(struct wrn_wg *wg, struct wrn_now now, bool up, struct wrn_wg
         if (!up) {
             wrn_wg_peer_reset(wg, peer, out);
             wrn_wg_purge_staged(wg, peer, WRN_DROP_INTERFACE_DOWN);
-        } else if (peer->keepalive_s != 0) {
-            /* Made due instead of sent: there may be more peers than room in 'out'. */
+            continue;
+        }
+        /* Made due instead of sent: there may be more peers than room in 'out'. */
+        if (peer->keepalive_s != 0) {
             wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_PERSISTENT, now.mono);
+        }
+        if (peer->staged.count > 0) {
+            wrn_wg_timer_set(wg, peer, WRN_WG_TIMER_RETRY, now.mono);
         }
     }
     wrn_wg_settle(wg);

@@ -32,10 +32,9 @@ void wrn_wg_take_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
     if (peer == NULL) {
         (void)wrn_wg_drop(wg, WRN_DROP_PEER_REMOVED);
-    } else if (!wg->up) {
-        unhold(peer, 1);
-        (void)wrn_wg_drop(wg, WRN_DROP_INTERFACE_DOWN);
     } else {
+        /* While we are down, too: the host sends as soon as its link is up, and we learn of that a
+         * moment later. */
         stage(wg, now, peer, packet, out);
     }
 }

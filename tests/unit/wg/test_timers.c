@@ -255,12 +255,30 @@ static void going_down_forgets_everything_and_schedules_nothing(void **state) {
     w->filter = drop_all;
     wrn_wg_set_up(w->side[A].wg, w->now, false, &w->out);
     assert_true(wrn_wg_due(w->side[A].wg).ns == UINT64_MAX);
-    world_send(w, A, B, 100, 1);
-    assert_int_equal(world_drops(w, A, WRN_DROP_INTERFACE_DOWN), 1);
-    w->filter = NULL;
     wrn_wg_set_up(w->side[A].wg, w->now, true, &w->out);
     world_advance(w, 0);
     assert_int_equal(w->side[A].sent[WRN_WG_TYPE_INITIATION], 2);
+}
+
+/* The host sends as soon as its link is up, the machine learns of that a moment later. */
+static void a_packet_before_the_link_is_known_to_be_up_waits(void **state) {
+    struct world *w = *state;
+    world_send(w, A, B, 100, 0);
+    world_advance(w, WRN_S(1)); /* or B would take the next handshake for a flood */
+    wrn_wg_set_up(w->side[A].wg, w->now, false, &w->out);
+    uint64_t delivered = w->side[B].delivered;
+    world_send(w, A, B, 100, 1);
+    assert_true(wrn_wg_due(w->side[A].wg).ns == UINT64_MAX);
+    assert_int_equal(w->side[B].delivered, delivered);
+    wrn_wg_set_up(w->side[A].wg, w->now, true, &w->out);
+    world_advance(w, WRN_MS(100));
+    assert_int_equal(w->side[B].delivered, delivered + 1);
+    world_send(w, A, B, 100, 2);
+    wrn_wg_set_up(w->side[A].wg, w->now, false, &w->out);
+    world_send(w, A, B, 100, 3);
+    wrn_wg_set_up(w->side[A].wg, w->now, true, &w->out);
+    wrn_wg_set_up(w->side[A].wg, w->now, false, &w->out); /* and what waited is gone with it */
+    assert_int_equal(world_drops(w, A, WRN_DROP_INTERFACE_DOWN), 1);
 }
 
 static void early_and_repeated_time_calls_do_nothing(void **state) {
@@ -293,6 +311,7 @@ int main(void) {
         CASE(persistent_keepalives_come_at_their_interval),
         CASE(a_persistent_keepalive_keeps_trying_a_dead_peer_with_one_packet_waiting),
         CASE(going_down_forgets_everything_and_schedules_nothing),
+        CASE(a_packet_before_the_link_is_known_to_be_up_waits),
         CASE(early_and_repeated_time_calls_do_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
