@@ -16,7 +16,7 @@ IDLE_PEERS = 1000
 STREAMS = 4
 # Bytes of UDP payload; the larger one makes packets of 1,400 bytes, which every tunnel takes whole.
 UDP_SMALL, UDP_LARGE = 64, 1400 - 28
-TOOLS = ("udp_ping", "udp_rate", "wg_handshakes", "null_tunnel", "syscall_costs")
+TOOLS = ("round_trip", "udp_rate", "wg_handshakes", "null_tunnel", "syscall_costs")
 
 
 class Metric:
@@ -49,7 +49,10 @@ COLUMNS = (
     Column("udp1400", "UDP, 1,400-byte packets, flood", lambda s: s + 1.5, (
         Metric("udp1400_per_s", "delivered", "packets/s", True),
         Metric("udp1400_lost", "lost", "%", False, 1))),
-    Column("rtt", "round trip, idle", lambda s: RTT_SECONDS + 0.2, (
+    Column("ping", "ping, idle", lambda s: RTT_SECONDS + 0.2, (
+        Metric("ping_p50_us", "p50", "µs", False, 1),
+        Metric("ping_p99_us", "p99", "µs", False, 1))),
+    Column("rtt", "round trip of UDP, idle", lambda s: RTT_SECONDS + 0.2, (
         Metric("rtt_p50_us", "p50", "µs", False, 1),
         Metric("rtt_p99_us", "p99", "µs", False, 1))),
     Column("rttload", "round trip beside a TCP stream", lambda s: RTT_SECONDS + 1, (
@@ -78,11 +81,11 @@ def measure(peer, tools, underlay, columns, seconds):
     'notes' what went with them."""
     with Lab(tools, underlay) as lab:
         values, notes = {}, {}
-        echo = lab.spawn("right", [lab.tool("udp_ping"), "serve", "0.0.0.0", ECHO_PORT])
+        echo = lab.spawn("right", [lab.tool("round_trip"), "serve", "0.0.0.0", ECHO_PORT])
         wait_until(lambda: echo.has_said("ready"), 5, "the echo server")
         tunnel = peer.start(lab)
         there = tunnel.addresses["right"]
-        lab.run("left", [lab.tool("udp_ping"), "first", there, ECHO_PORT, FIRST_PING_SECONDS],
+        lab.run("left", [lab.tool("round_trip"), "first", there, ECHO_PORT, FIRST_PING_SECONDS],
                 FIRST_PING_SECONDS + 5)
         if tunnel.daemons:
             values["first_ping_ms"] = (time.monotonic() - tunnel.started) * 1e3
@@ -96,8 +99,10 @@ def measure(peer, tools, underlay, columns, seconds):
 
 
 def steps(lab, tunnel, columns, seconds, values, notes):
+    if "ping" in columns:
+        measure_rtt(lab, tunnel, "ping", "icmp", values, notes)
     if "rtt" in columns:
-        measure_rtt(lab, tunnel, "rtt", values, notes)
+        measure_rtt(lab, tunnel, "rtt", ECHO_PORT, values, notes)
     if "tcp1" in columns:
         measure_tcp(lab, tunnel, "tcp1", 1, seconds, values, notes)
     if "tcp4" in columns:
@@ -128,8 +133,8 @@ def cpu_s(tunnel):
     return sum(d.cpu_s() for d in tunnel.daemons)
 
 
-def measure_rtt(lab, tunnel, key, values, notes):
-    text = lab.run("left", [lab.tool("udp_ping"), "run", tunnel.addresses["right"], ECHO_PORT,
+def measure_rtt(lab, tunnel, key, port, values, notes):
+    text = lab.run("left", [lab.tool("round_trip"), "run", tunnel.addresses["right"], port,
                             RTT_SECONDS, RTT_INTERVAL_US], RTT_SECONDS + 10)
     result = json.loads(text)
     values[key + "_p50_us"], values[key + "_p99_us"] = result["p50_us"], result["p99_us"]
@@ -181,7 +186,7 @@ def measure_loaded_rtt(lab, tunnel, values, notes):
     server = start_server(lab, tunnel)
     load = lab.spawn("left", client(tunnel, RTT_SECONDS + 2))
     wait_until(lambda: load.check() and connected(load), 10, "the stream beside the round trips")
-    measure_rtt(lab, tunnel, "rttload", values, notes)
+    measure_rtt(lab, tunnel, "rttload", ECHO_PORT, values, notes)
     if load.popen.poll() is not None:
         raise BenchError("the stream ended before the round trips beside it did")
     load.stop()

@@ -16,19 +16,19 @@ OWN, NO_PEERS = "warren-wg", (RAW, BOUND)
 BASES = (RAW, BOUND, ANCHOR)  # what ratios are taken to
 METRIC = {metric.key: metric for metric in METRICS}
 LINE = (("tcp1_right", "TCP %.0f"), ("tcp1_left", "/%.0f Mbit/s"), ("udp64_per_s", "UDP %.0f/s"),
-        ("rtt_p50_us", "RTT %.0f µs"), ("cpu_s_per_gb", "%.2f s/GB"))
+        ("ping_p50_us", "ping %.0f µs"), ("cpu_s_per_gb", "%.2f s/GB"))
 
 # The tables of an underlay: what is beside one another.
 TABLES = (("TCP", ("tcp1", "tcp4")), ("UDP", ("udp64", "udp1400")), ("Round trips",
-          ("rtt", "rttload")), ("What it costs", ("memory", "start", "idlepeers", "handshakes")))
+          ("ping", "rtt", "rttload")), ("What it costs", ("memory", "start", "idlepeers", "handshakes")))
 RATIOS = (("tcp1_right", RAW), ("tcp1_right", BOUND), ("tcp1_right", ANCHOR), ("tcp4_right", RAW),
           ("tcp4_right", BOUND), ("tcp4_right", ANCHOR), ("udp64_per_s", BOUND),
-          ("udp64_per_s", ANCHOR), ("rtt_p50_us", ANCHOR), ("cpu_s_per_gb", BOUND),
+          ("udp64_per_s", ANCHOR), ("ping_p50_us", ANCHOR), ("cpu_s_per_gb", BOUND),
           ("cpu_s_per_gb", ANCHOR))
-README_METRICS = ("tcp1_right", "tcp4_right", "udp64_per_s", "rtt_p50_us", "cpu_s_per_gb",
+README_METRICS = ("tcp1_right", "tcp4_right", "udp64_per_s", "ping_p50_us", "cpu_s_per_gb",
                   "rss_loaded_mib")
 README_TITLES = ("TCP, 1 stream, Mbit/s", "TCP, 4 streams, Mbit/s", "small UDP packets/s",
-                 "round trip, µs", "CPU s/GB", "MiB")
+                 "ping, µs", "CPU s/GB", "MiB")
 README_MARKS = ("<!-- bench/run --readme: begin -->", "<!-- bench/run --readme: end -->")
 
 
@@ -56,7 +56,7 @@ AIMS = (
     Aim("UDP, 64-byte payload, stock suite", "", "udp64_per_s", Aim.BEST, least=1.5),
     Aim("CPU seconds a GB, AES-256-GCM", "-aes", "cpu_s_per_gb", None, most=1.2),
     Aim("CPU seconds a GB, stock suite", "", "cpu_s_per_gb", None, most=2.0),
-    Aim("RTT, idle, p50, µs", "", "rtt_p50_us", None, most=60),
+    Aim("ping, idle, p50, µs", "", "ping_p50_us", None, most=60),
     Aim("resident memory, loaded, MiB", "", "rss_loaded_mib", None, most=6),
     Aim("1,000 idle peers", "", "idle_peers_ratio", None, least=0.97),
 )
