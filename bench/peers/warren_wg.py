@@ -35,10 +35,10 @@ class WarrenWg(Program):
         tunnel = super().start(bench)
         for end in tunnel.ends:
             says = stats(end)
-            if (int(says.get("workers", 1)) != self.workers
-                    or not self.offloads and says.get("tun_offloads", "none") != "none"):
+            if (int(says["workers"]) != self.workers
+                    or not self.offloads and says["tun_offloads"] != "none"):
                 raise lab.Unsupported("%s: it runs with workers=%s, tun_offloads=%s" % (
-                    self.name, says.get("workers", "1"), says.get("tun_offloads", "none")))
+                    self.name, says.get("workers", "1"), says["tun_offloads"]))
         return tunnel
 
     def look_at(self, ends):
@@ -46,7 +46,11 @@ class WarrenWg(Program):
 
 
 def stats(end):
-    return dict(line.split("=", 1) for line in end.ask("stats=1\n") if "=" in line)
+    """Returns what the interface says of itself: its counters and settings, and no keys."""
+    says = dict(line.split("=", 1) for question in ("stats=1\n", "get=1\nstats=1\n")
+                for line in end.ask(question) if "=" in line)
+    return {k: v for k, v in says.items()
+            if k.startswith("drop_") or k in ("workers", "aead", "tun_offloads", "udp_offloads")}
 
 
 ROWS = [WarrenWg(aes, workers, offloads) for aes in (True, False) for workers in (1, 2)
