@@ -5,10 +5,13 @@
 
 #include <openssl/evp.h>
 
+#include "crypto/identity.h"
+
 enum {
     WRN_NONCE_SIZE = 12,
     WRN_NONCE_STRIDE = 16, /* a nonce in an array: its bytes, and four that nobody reads */
     WRN_AEAD_GROUP = 128,  /* jobs that a provider gets at once, at most */
+    WRN_HIT_HASH_SIZE = 12,
 };
 
 /* What intel-ipsec-mb has for different processors, slowest first. Its code for SSE and AVX is left
@@ -75,3 +78,6 @@ void wrn_ipsec_mb_open_jobs(struct wrn_ipsec_mb *mb, struct wrn_aead_job *jobs,
  * Source: draft-irtf-cfrg-xchacha-03, section 2.2. */
 void wrn_crypto_hchacha20(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE],
                           const uint8_t nonce[16], uint8_t ret_subkey[WRN_KEY_SIZE]);
+
+/* Makes a HIT of its last 12 bytes: puts 2001:20::/28 and HIT suite 5 in front. */
+void wrn_hit_from_hash(const uint8_t hash[WRN_HIT_HASH_SIZE], uint8_t ret_hit[WRN_HIT_SIZE]);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The X25519 key of a host's tunnels, made from its identity's seed and from nothing else. */
+#include "crypto/identity.h"
+#include "crypto/internal.h"
+
+/* The first block of HKDF-Expand: HMAC(seed, info || 1). The seed is uniform, so that there is
+ * nothing to extract. */
+void wrn_tunnel_key(struct wrn_crypto *crypto, const uint8_t seed[WRN_SEED_SIZE],
+                    uint8_t ret_private[WRN_KEY_SIZE]) {
+    static const char info[] = "warren tunnel key 1";
+    static const uint8_t block_number = 1;
+    wrn_crypto_hmac(crypto, seed, (wrn_span){(const uint8_t *)info, sizeof(info) - 1},
+                    (wrn_span){&block_number, 1}, ret_private);
+    wrn_x25519_clamp(ret_private);
+}
