@@ -23,25 +23,15 @@ void wrn_ask_about_packets(struct wrn_pump *pump) {
     }
 }
 
-bool wrn_ask_about_datagrams(struct wrn_pump *pump) {
-    bool must_wait = false;
+void wrn_ask_about_datagrams(struct wrn_pump *pump) {
     for (uint32_t i = 0; i < pump->asks.count; i++) {
         const struct wrn_wg_ask *ask = &pump->asks.items[i];
-        struct wrn_report report = {.kind = WRN_REPORT_ASK, .ask = *ask};
         if (ask->kind == WRN_WG_ASK_DATAGRAM) {
             put_datagram(pump, &pump->inbound.datagrams[ask->index]);
-            continue;
+        } else {
+            put(pump, &(struct wrn_report){.kind = WRN_REPORT_ASK, .ask = *ask});
         }
-        if (ask->kind == WRN_WG_ASK_ROAMED) {
-            report.path = pump->inbound.datagrams[ask->index].path;
-        }
-        put(pump, &report);
-        /* The host answers at once, and only the new session is sure to be known to the peer, which
-         * may have begun anew and forgotten the one that we use until this one is confirmed; as
-         * only the new place is sure to reach it. */
-        must_wait |= ask->kind == WRN_WG_ASK_CONFIRMED || ask->kind == WRN_WG_ASK_ROAMED;
     }
-    return must_wait;
 }
 
 void wrn_report_offloads_lost(struct wrn_pump *pump, uint32_t offloads) {

@@ -8,10 +8,7 @@
  * called in the same reading section (io/rcu.h) as the lane; wrn_reports_flush follows when what
  * was ready has left. */
 void wrn_ask_about_packets(struct wrn_pump *pump);
-
-/* Returns whether the answers to the batch may depend on the control thread: it is to be waited for
- * before the host sees the packets. */
-WRN_NODISCARD bool wrn_ask_about_datagrams(struct wrn_pump *pump);
+void wrn_ask_about_datagrams(struct wrn_pump *pump);
 
 /* The kernel has refused an offload (WRN_UAPI_OFFLOAD_*), which is off now; a source address; a
  * datagram, for the log. */

@@ -53,12 +53,8 @@ int wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd) {
         }
         wrn_rcu_enter();
         wrn_wg_lane_datagrams(pump->lane, now, in->datagrams, count, &pump->asks);
-        bool must_wait = wrn_ask_about_datagrams(pump);
+        wrn_ask_about_datagrams(pump);
         wrn_rcu_exit();
-        if (must_wait) {
-            wrn_reports_flush(pump->reports);
-            wrn_reports_wait(pump->reports);
-        }
         int error = deliver(pump, &pair->tun, count);
         wrn_reports_flush(pump->reports);
         if (error != 0) {

@@ -2,17 +2,12 @@
 /* Records of one layout in both rings. */
 #include "device/report.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 
-#include "io/clock.h"
-
 /* A staged peer holds 128 packets at most, so more room for packets helps nobody; a burst of
  * handshakes is worth more. */
-enum { MESSAGES_SIZE = 256 << 10, PACKETS_SIZE = 512 << 10, WAIT_SHARE = 20 };
-#define WAIT_MAX_NS   WRN_MS(20)
-#define WAIT_BURST_NS WRN_MS(50)
+enum { MESSAGES_SIZE = 256 << 10, PACKETS_SIZE = 512 << 10 };
 static_assert(PACKETS_SIZE / 4 >= WRN_WG_PACKET_MAX + (int)sizeof(struct wrn_report),
               "the largest packet fits");
 
@@ -55,21 +50,6 @@ void wrn_reports_flush(struct wrn_reports *reports) {
     if (messages || packets) {
         (void)eventfd_write(reports->event_fd, 1); /* full: it is awake anyway */
     }
-}
-
-void wrn_reports_wait(struct wrn_reports *reports) {
-    wrn_mono begin = wrn_clock_read().mono;
-    wrn_mono now = begin;
-    uint64_t left = reports->wait_left_ns + wrn_mono_since(begin, reports->waited) / WAIT_SHARE;
-    left = left < WAIT_BURST_NS ? left : WAIT_BURST_NS;
-    uint64_t limit = left < WAIT_MAX_NS ? left : WAIT_MAX_NS;
-    while (!wrn_ring_is_drained(reports->messages) && wrn_mono_since(now, begin) < limit) {
-        (void)sched_yield();
-        now = wrn_clock_read().mono;
-    }
-    uint64_t spent = wrn_mono_since(now, begin);
-    reports->wait_left_ns = left > spent ? left - spent : 0;
-    reports->waited = now;
 }
 
 bool wrn_reports_were_lost(struct wrn_reports *reports) {

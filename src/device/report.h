@@ -6,7 +6,7 @@
 #include "wg/lane.h"
 
 enum wrn_report_kind {
-    WRN_REPORT_ASK,            /* ask, path if it has one */
+    WRN_REPORT_ASK,            /* ask */
     WRN_REPORT_PACKET,         /* peer, bytes: a host packet without session */
     WRN_REPORT_DATAGRAM,       /* path, ecn, bytes: not a data message */
     WRN_REPORT_SOURCE_REFUSED, /* peer: its source address is to be forgotten */
@@ -30,9 +30,7 @@ struct wrn_reports {
     struct wrn_ring *messages;
     struct wrn_ring *packets;
     int event_fd;
-    wrn_mono waited;       /* when that was, last */
-    uint64_t wait_left_ns; /* as much may be waited */
-    _Atomic bool lost;     /* an ask other than for a packet found no room */
+    _Atomic bool lost; /* an ask other than for a packet found no room */
 };
 
 /* Makes the rings; 'event_fd', which may serve several workers and is not owned, becomes readable
@@ -49,12 +47,6 @@ WRN_NODISCARD bool wrn_reports_put(struct wrn_reports *reports, const struct wrn
 
 /* Worker: shows what was put, and wakes the control thread if it may sleep. */
 void wrn_reports_flush(struct wrn_reports *reports);
-
-/* Worker, outside of any reading section: waits until the control thread has performed all messages
- * that were flushed. Gives up after 20 ms: it may be busy, or waiting for us. Of all time no more
- * than a twentieth is spent with waiting, beyond a first 50 ms: peers must not be able to make us
- * wait. */
-void wrn_reports_wait(struct wrn_reports *reports);
 
 /* Control thread: tells whether asks were lost since the last call. */
 bool wrn_reports_were_lost(struct wrn_reports *reports);

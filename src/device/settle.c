@@ -64,11 +64,10 @@ void wrn_settle_run(struct wrn_settle *settle, struct wrn_now now) {
 void wrn_settle_report(struct wrn_settle *settle, struct wrn_now now, struct wrn_report *report,
                        size_t size) {
     struct wrn_wg *wg = settle->wg;
-    bool has_path = report->path.remote.ip.family != WRN_FAMILY_NONE;
     struct wrn_wg_datagram datagram;
     switch (report->kind) {
     case WRN_REPORT_ASK:
-        wrn_wg_take_ask(wg, now, &report->ask, has_path ? &report->path : NULL, settle->out);
+        wrn_wg_take_ask(wg, now, &report->ask, settle->out);
         break;
     case WRN_REPORT_PACKET:
         wrn_wg_take_packet(wg, now, report->peer, (wrn_span){report->bytes, size}, settle->out);

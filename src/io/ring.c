@@ -93,10 +93,6 @@ bool wrn_ring_publish(struct wrn_ring *ring) {
     return atomic_load_explicit(&ring->reader.head, memory_order_seq_cst) == before;
 }
 
-bool wrn_ring_is_drained(const struct wrn_ring *ring) {
-    return atomic_load_explicit(&ring->reader.head, memory_order_acquire) == ring->writer.published;
-}
-
 void *wrn_ring_first(struct wrn_ring *ring, size_t *ret_size) {
     if (ring->reader.position == ring->reader.tail_seen) {
         ring->reader.tail_seen = atomic_load_explicit(&ring->writer.tail, memory_order_seq_cst);

@@ -22,9 +22,6 @@ WRN_NODISCARD void *wrn_ring_reserve(struct wrn_ring *ring, size_t size);
  * ring empty, or is about to: wake it then. */
 WRN_NODISCARD bool wrn_ring_publish(struct wrn_ring *ring);
 
-/* Writing side: tells whether all that was published has been read and released. */
-bool wrn_ring_is_drained(const struct wrn_ring *ring);
-
 /* Reading side: finds the oldest record, which stays in place until wrn_ring_release. The reader
  * may write to it. Returns NULL if there is none: whoever publishes next is told to wake us. */
 void *wrn_ring_first(struct wrn_ring *ring, size_t *ret_size);

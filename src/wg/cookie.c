@@ -26,11 +26,11 @@ void wrn_cookie_checker_set_key(struct wrn_crypto *crypto, struct wrn_cookie_che
     label_key(crypto, "cookie--", public_key, checker->cookie_key);
 }
 
-bool wrn_cookie_check_mac1(struct wrn_crypto *crypto, const struct wrn_cookie_checker *checker,
+bool wrn_cookie_check_mac1(struct wrn_crypto *crypto, const uint8_t mac1_key[WRN_WG_KEY_SIZE],
                            const uint8_t *message, size_t size) {
     uint8_t mac[WRN_MAC_SIZE];
-    wrn_blake2s_mac(crypto, (wrn_span){checker->mac1_key, WRN_KEY_SIZE},
-                    (wrn_span){message, mac1_at(size)}, mac);
+    wrn_blake2s_mac(crypto, (wrn_span){mac1_key, WRN_KEY_SIZE}, (wrn_span){message, mac1_at(size)},
+                    mac);
     return wrn_equal_secret(mac, message + mac1_at(size), sizeof mac);
 }
 

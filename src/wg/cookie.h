@@ -33,9 +33,10 @@ struct wrn_cookie_jar {
 void wrn_cookie_checker_set_key(struct wrn_crypto *crypto, struct wrn_cookie_checker *checker,
                                 const uint8_t public_key[WRN_WG_KEY_SIZE]);
 
-/* Tells whether the mac1 of a message of 'size' bytes (MACs included) was made for our key. */
+/* Tells whether the mac1 of a message of 'size' bytes (MACs included) was made for our key, whose
+ * 'mac1_key' a checker has. */
 WRN_NODISCARD bool wrn_cookie_check_mac1(struct wrn_crypto *crypto,
-                                         const struct wrn_cookie_checker *checker,
+                                         const uint8_t mac1_key[WRN_WG_KEY_SIZE],
                                          const uint8_t *message, size_t size);
 
 /* Tells whether its mac2 was made with a cookie that we gave to 'from' not long ago. */

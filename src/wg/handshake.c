@@ -16,6 +16,7 @@ enum {
     LOAD_HOLD_MS = 1000, /* once under load, cookies are demanded for this long */
 };
 
+static enum wrn_drop check_size(const struct wrn_wg_datagram *datagram);
 static void set_state(struct wrn_wg_peer *peer, enum wrn_wg_state state, struct wrn_wg_out *out);
 static bool ensure_static_static(struct wrn_wg *wg, struct wrn_wg_peer *peer);
 static void next_timestamp(struct wrn_wg_peer *peer, wrn_wall wall);
@@ -24,6 +25,8 @@ static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
 static uint32_t read_type(const struct wrn_wg_datagram *datagram);
 static enum wrn_drop on_initiation(struct wrn_wg *wg, struct wrn_now now,
                                    const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out);
+static void learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
+                       struct wrn_wg_out *out);
 static enum wrn_drop authenticate(struct wrn_wg *wg, struct wrn_now now, const uint8_t *message,
                                   struct wrn_noise_received *received,
                                   struct wrn_wg_peer **ret_peer);
@@ -43,7 +46,9 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
         peer->attempts = 0;
         peer->give_up = wrn_mono_add(now.mono, WRN_WG_REKEY_ATTEMPT_NS);
     }
-    if (!wg->up || !wg->has_identity || peer->path.remote.ip.family == WRN_FAMILY_NONE) {
+    struct wrn_path path;
+    wrn_path_cell_read(&peer->path, &path);
+    if (!wg->up || !wg->has_identity || path.remote.ip.family == WRN_FAMILY_NONE) {
         return;
     }
     if (!wrn_mono_reached(now.mono, peer->next_initiation_sent)) {
@@ -61,7 +66,7 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
     wrn_session_drop(&wg->sessions, peer->pending_session);
     struct wrn_session *session = wrn_wg_take_session(wg, peer);
     struct wrn_wg_message *message =
-        wrn_wg_push_message(out, &peer->path, peer->self, WRN_WG_INITIATION_SIZE);
+        wrn_wg_push_message(out, &path, peer->self, WRN_WG_INITIATION_SIZE);
     uint8_t ephemeral[WRN_KEY_SIZE];
     wrn_rand_fill(wg->rand, ephemeral, sizeof ephemeral);
     next_timestamp(peer, now.wall);
@@ -117,40 +122,30 @@ void wrn_wg_handshake_complete(struct wrn_wg *wg, struct wrn_now now, struct wrn
     wrn_wg_push_event(out, WRN_WG_EVENT_SESSION_STARTED, peer->self, 0);
 }
 
-void wrn_wg_learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
-                       struct wrn_wg_out *out) {
-    if (!wrn_endpoint_equal(&peer->path.remote, &path->remote)) {
-        wrn_wg_push_event(out, WRN_WG_EVENT_ROAMED, peer->self, 0);
+enum wrn_drop wrn_wg_screen(const struct wrn_wg *wg, struct wrn_crypto *crypto,
+                            const struct wrn_wg_datagram *datagram) {
+    enum wrn_drop drop = check_size(datagram);
+    const uint8_t *mac1_key = atomic_load_explicit(&wg->mac1_key, memory_order_acquire);
+    if (drop != WRN_DROP_NONE) {
+        return drop;
     }
-    wrn_wg_set_path(peer, path);
-}
-
-void wrn_wg_set_path(struct wrn_wg_peer *peer, const struct wrn_path *path) {
-    peer->path = *path;
-    wrn_path_cell_write(&peer->path_cell, path);
-}
-
-void wrn_wg_clear_source(struct wrn_wg_peer *peer) {
-    struct wrn_path path = {.remote = peer->path.remote};
-    wrn_wg_set_path(peer, &path);
-}
-
-enum wrn_drop wrn_wg_check_handshake_size(const struct wrn_wg_datagram *datagram) {
-    uint32_t type = read_type(datagram);
-    size_t expected = type == WRN_WG_TYPE_INITIATION ? WRN_WG_INITIATION_SIZE
-                      : type == WRN_WG_TYPE_RESPONSE ? WRN_WG_RESPONSE_SIZE
-                      : type == WRN_WG_TYPE_COOKIE   ? WRN_WG_COOKIE_SIZE
-                                                     : 0;
-    if (expected == 0) {
-        return datagram->size < 4 ? WRN_DROP_BAD_LENGTH : WRN_DROP_BAD_TYPE;
+    if (mac1_key == NULL) {
+        return WRN_DROP_NO_PRIVATE_KEY;
     }
-    return datagram->size == expected ? WRN_DROP_NONE : WRN_DROP_BAD_LENGTH;
+    if (read_type(datagram) == WRN_WG_TYPE_COOKIE) {
+        uint32_t receiver = wrn_load_le32(datagram->bytes + WRN_WG_RECEIVER_AT);
+        return wrn_session_is_named(&wg->sessions, receiver) ? WRN_DROP_NONE
+                                                             : WRN_DROP_UNEXPECTED_COOKIE;
+    }
+    return wrn_cookie_check_mac1(crypto, mac1_key, datagram->bytes, datagram->size)
+               ? WRN_DROP_NONE
+               : WRN_DROP_BAD_MAC1;
 }
 
 enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
                                   const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out) {
     uint32_t type = read_type(datagram);
-    enum wrn_drop drop = wrn_wg_check_handshake_size(datagram);
+    enum wrn_drop drop = check_size(datagram);
     if (drop != WRN_DROP_NONE) {
         return wrn_wg_drop(wg, drop);
     }
@@ -166,6 +161,18 @@ enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
         }
     }
     return drop == WRN_DROP_NONE ? drop : wrn_wg_drop(wg, drop);
+}
+
+static enum wrn_drop check_size(const struct wrn_wg_datagram *datagram) {
+    uint32_t type = read_type(datagram);
+    size_t expected = type == WRN_WG_TYPE_INITIATION ? WRN_WG_INITIATION_SIZE
+                      : type == WRN_WG_TYPE_RESPONSE ? WRN_WG_RESPONSE_SIZE
+                      : type == WRN_WG_TYPE_COOKIE   ? WRN_WG_COOKIE_SIZE
+                                                     : 0;
+    if (expected == 0) {
+        return datagram->size < 4 ? WRN_DROP_BAD_LENGTH : WRN_DROP_BAD_TYPE;
+    }
+    return datagram->size == expected ? WRN_DROP_NONE : WRN_DROP_BAD_LENGTH;
 }
 
 /* The type of a message that is not data. The suite byte of the two that have one is left out; 0
@@ -222,7 +229,9 @@ static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
     const struct wrn_endpoint *from = &datagram->path.remote;
     const uint8_t *mac2 = datagram->bytes + datagram->size - WRN_WG_MAC_SIZE;
 
-    if (!wrn_cookie_check_mac1(wg->crypto, &wg->cookie_checker, datagram->bytes, datagram->size)) {
+    /* Again, though a lane has: it may have done so with our key before this one. */
+    if (!wrn_cookie_check_mac1(wg->crypto, wg->cookie_checker.mac1_key, datagram->bytes,
+                               datagram->size)) {
         return WRN_DROP_BAD_MAC1;
     }
     bool loaded = wrn_mono_before(now.mono, wg->load_until);
@@ -267,7 +276,7 @@ static enum wrn_drop on_initiation(struct wrn_wg *wg, struct wrn_now now,
         drop = check_suite(now, peer, received.transcript.cipher, out);
     }
     if (drop == WRN_DROP_NONE) {
-        wrn_wg_learn_path(peer, &datagram->path, out);
+        learn_path(peer, &datagram->path, out);
         peer->rx_bytes += datagram->size;
         wrn_wg_timers_any_received(wg, now, peer);
         wrn_wg_push_event(out, WRN_WG_EVENT_INITIATION_RECEIVED, peer->self, 0);
@@ -275,6 +284,17 @@ static enum wrn_drop on_initiation(struct wrn_wg *wg, struct wrn_now now,
     }
     wrn_wipe(&received, sizeof received);
     return drop;
+}
+
+/* Takes the place that an authentic message came from as the peer's (roaming). */
+static void learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
+                       struct wrn_wg_out *out) {
+    struct wrn_path before;
+    wrn_path_cell_read(&peer->path, &before);
+    if (!wrn_endpoint_equal(&before.remote, &path->remote)) {
+        wrn_wg_push_event(out, WRN_WG_EVENT_ROAMED, peer->self, 0);
+    }
+    (void)wrn_path_cell_write(&peer->path, WRN_PATH_OWNER, path);
 }
 
 /* Reads an initiation to its end and checks that it is new. Only then does it change the peer. */
@@ -326,11 +346,13 @@ static enum wrn_drop check_suite(struct wrn_now now, struct wrn_wg_peer *peer,
 static enum wrn_drop respond(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                              struct wrn_noise_received *received, struct wrn_wg_out *out) {
     struct wrn_session *session = wrn_wg_take_session(wg, peer);
-    struct wrn_wg_message *message =
-        wrn_wg_push_message(out, &peer->path, peer->self, WRN_WG_RESPONSE_SIZE);
     struct wrn_noise_keys keys;
+    struct wrn_path path;
     uint8_t ephemeral[WRN_KEY_SIZE];
 
+    wrn_path_cell_read(&peer->path, &path);
+    struct wrn_wg_message *message =
+        wrn_wg_push_message(out, &path, peer->self, WRN_WG_RESPONSE_SIZE);
     wrn_rand_fill(wg->rand, ephemeral, sizeof ephemeral);
     bool ok = wrn_noise_write_response(wg->crypto, received, peer->psk, ephemeral,
                                        session->local_index, message->bytes, &keys);
@@ -346,7 +368,9 @@ static enum wrn_drop respond(struct wrn_wg *wg, struct wrn_now now, struct wrn_w
     wrn_session_start(&wg->sessions, wg->crypto, session, now.mono, false, received->remote_index,
                       &keys);
     wrn_wipe(&keys, sizeof keys);
-    wrn_session_set_add(&wg->sessions, &peer->sessions, session, false);
+    if (wrn_session_set_add(&wg->sessions, &peer->sessions, session, false)) {
+        wrn_wg_session_confirmed(wg, now, peer, out); /* the one that waited before this one */
+    }
     peer->next_initiation_sent = wrn_mono_add(now.mono, WRN_WG_REKEY_TIMEOUT_NS);
     peer->tx_bytes += WRN_WG_RESPONSE_SIZE;
     wrn_wg_timers_any_sent(wg, now, peer);
@@ -371,7 +395,7 @@ static enum wrn_drop on_response(struct wrn_wg *wg, struct wrn_now now,
     if (drop != WRN_DROP_NONE) {
         return drop;
     }
-    wrn_wg_learn_path(peer, &datagram->path, out);
+    learn_path(peer, &datagram->path, out);
     peer->rx_bytes += datagram->size;
     wrn_session_start(&wg->sessions, wg->crypto, session, now.mono, true,
                       wrn_load_le32(message + WRN_WG_SENDER_AT), &keys);
@@ -380,7 +404,7 @@ static enum wrn_drop on_response(struct wrn_wg *wg, struct wrn_now now,
     /* Both began at once if a session of the peer's making waits as NEXT. Each side compares the
      * same two keys and so both settle on the same session. */
     bool we_yield = memcmp(wg->identity.public_key, peer->public_key, WRN_KEY_SIZE) > 0;
-    wrn_session_set_add(&wg->sessions, &peer->sessions, session, we_yield);
+    (void)wrn_session_set_add(&wg->sessions, &peer->sessions, session, we_yield);
     wrn_wg_push_event(out, WRN_WG_EVENT_RESPONSE_RECEIVED, peer->self, 0);
     wrn_wg_timers_any_received(wg, now, peer);
     wrn_wg_timers_session_derived(wg, now, peer);

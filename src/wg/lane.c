@@ -47,9 +47,14 @@ static void wait_a_moment(void);
 static void after_receiving(wrn_mono now, const struct tally *tally,
                             const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
                             struct wrn_session *session, struct wrn_wg_asks *asks);
+static void follow(struct wrn_wg_peer *peer, const struct wrn_path *path, uint32_t index,
+                   struct wrn_wg_asks *asks);
 static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const uint8_t *packet,
                                  size_t size, size_t *ret_size);
 static struct wrn_wg_limits limits_of(const struct wrn_wg *wg, const struct wrn_session *session);
+static size_t largest_of(const struct wrn_session *session, const struct wrn_wg_packet *batch,
+                         uint32_t begin, uint32_t end);
+static void note_size(struct wrn_session *session, uint32_t size);
 static void drop(struct wrn_wg_lane *lane, enum wrn_drop reason);
 static void push(struct wrn_wg_asks *asks, enum wrn_wg_ask_kind kind, uint32_t index,
                  wrn_handle peer);
@@ -122,7 +127,7 @@ void wrn_wg_lane_datagrams(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg
         } else if (datagram->size >= 4 && wrn_load_le32(datagram->bytes) == WRN_WG_TYPE_DATA) {
             datagram->drop = add_open(lane, now, batch, i);
         } else {
-            datagram->drop = wrn_wg_check_handshake_size(datagram);
+            datagram->drop = wrn_wg_screen(lane->wg, lane->crypto, datagram);
             if (datagram->drop == WRN_DROP_NONE) {
                 push(ret_asks, WRN_WG_ASK_DATAGRAM, i, WRN_HANDLE_NONE);
             }
@@ -156,8 +161,7 @@ void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle handle) {
 
 struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
                                            wrn_mono now) {
-    struct wrn_session *session =
-        atomic_load_explicit(&peer->sessions.sending, memory_order_acquire);
+    struct wrn_session *session = wrn_session_set_sending(&peer->sessions);
     bool usable = wrn_session_usable(session, now) &&
                   atomic_load_explicit(&session->send_counter, memory_order_relaxed) <
                       limits_of(wg, session).reject_after;
@@ -196,9 +200,12 @@ void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session
     wrn_store_le64(header + WRN_WG_COUNTER_AT, counter);
 }
 
+/* Whoever gets later counters than one who has noted a larger packet knows of that packet: so no
+ * packet is sealed beyond the limit that the largest one sets. */
 bool wrn_wg_take_counters(const struct wrn_wg *wg, struct wrn_session *session, uint32_t count,
-                          uint64_t *ret_first) {
-    *ret_first = atomic_fetch_add_explicit(&session->send_counter, count, memory_order_relaxed);
+                          size_t largest, uint64_t *ret_first) {
+    note_size(session, (uint32_t)largest);
+    *ret_first = atomic_fetch_add_explicit(&session->send_counter, count, memory_order_acq_rel);
     return *ret_first + count <= limits_of(wg, session).reject_after;
 }
 
@@ -242,7 +249,7 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
     struct wrn_path path;
     uint32_t count = end - begin;
     uint64_t bytes = 0;
-    wrn_path_cell_read(&peer->path_cell, &path);
+    wrn_path_cell_read(&peer->path, &path);
     if (path.remote.ip.family == WRN_FAMILY_NONE) {
         for (uint32_t i = begin; i < end; i++) {
             batch[i].drop = WRN_DROP_NO_ENDPOINT;
@@ -256,7 +263,8 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
         return;
     }
     uint64_t counter;
-    if (!wrn_wg_take_counters(lane->wg, session, count, &counter)) {
+    size_t largest = largest_of(session, batch, begin, end);
+    if (!wrn_wg_take_counters(lane->wg, session, count, largest, &counter)) {
         hold(lane, batch, begin, end, peer, asks); /* the session is used up from here on */
         return;
     }
@@ -399,25 +407,30 @@ static void wait_a_moment(void) {
 static void after_receiving(wrn_mono now, const struct tally *tally,
                             const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
                             struct wrn_session *session, struct wrn_wg_asks *asks) {
-    struct wrn_path path;
     atomic_fetch_add_explicit(&peer->rx_bytes, tally->bytes, memory_order_relaxed);
-    wrn_path_cell_read(&peer->path_cell, &path);
-    if (!wrn_path_equal(&path, &last->path)) {
-        push(asks, WRN_WG_ASK_ROAMED, tally->last_index, session->peer);
-    }
-    if (atomic_load_explicit(&session->unconfirmed, memory_order_relaxed) &&
-        may_ask(session, WRN_SESSION_ASK_CONFIRM, now)) {
+    follow(peer, &last->path, tally->last_index, asks);
+    if (atomic_load_explicit(&session->confirmation, memory_order_relaxed) != WRN_SESSION_SETTLED &&
+        wrn_session_confirm(session) && may_ask(session, WRN_SESSION_ASK_CONFIRM, now)) {
         push(asks, WRN_WG_ASK_CONFIRMED, tally->last_index, session->peer);
-        asks->items[asks->count - 1].session = session->self;
     }
-    struct wrn_session *current =
-        atomic_load_explicit(&peer->sessions.sending, memory_order_acquire);
+    struct wrn_session *current = wrn_session_set_sending(&peer->sessions);
     if (current != NULL && wrn_wg_is_receiving_renewal_due(current, now) &&
         may_ask(current, WRN_SESSION_ASK_RENEW_RECEIVING, now)) {
         push(asks, WRN_WG_ASK_RENEW_RECEIVING, tally->last_index, session->peer);
     }
     if (wrn_wg_note_received(peer, now, tally->data)) {
         push(asks, WRN_WG_ASK_TIMER, tally->last_index, session->peer);
+    }
+}
+
+/* Takes the place that an authentic datagram came from as the peer's (roaming). */
+static void follow(struct wrn_wg_peer *peer, const struct wrn_path *path, uint32_t index,
+                   struct wrn_wg_asks *asks) {
+    struct wrn_path before;
+    wrn_path_cell_read(&peer->path, &before);
+    if (!wrn_path_equal(&before, path) && wrn_path_cell_write(&peer->path, WRN_PATH_OTHERS, path) &&
+        !wrn_endpoint_equal(&before.remote, &path->remote)) {
+        push(asks, WRN_WG_ASK_ROAMED, index, peer->self);
     }
 }
 
@@ -448,10 +461,34 @@ static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const u
     return WRN_DROP_NONE;
 }
 
-/* What our own packets allow; the other end has an MTU of its own. */
+/* What our own packets allow, those that were and those to come; the other end has an MTU of its
+ * own. */
 static struct wrn_wg_limits limits_of(const struct wrn_wg *wg, const struct wrn_session *session) {
-    return wrn_wg_limits(session->keys.cipher,
-                         atomic_load_explicit(&wg->mtu_bytes, memory_order_relaxed));
+    uint32_t mtu = atomic_load_explicit(&wg->mtu_bytes, memory_order_relaxed);
+    uint32_t largest = atomic_load_explicit(&session->largest_bytes, memory_order_relaxed);
+    return wrn_wg_limits(session->keys.cipher, mtu > largest ? mtu : largest);
+}
+
+/* Returns the size of the largest packet, where the session's limits go by it, else 0. */
+static size_t largest_of(const struct wrn_session *session, const struct wrn_wg_packet *batch,
+                         uint32_t begin, uint32_t end) {
+    size_t largest = 0;
+    if (session->keys.cipher == WRN_CIPHER_CHACHA20_POLY1305) {
+        return 0;
+    }
+    for (uint32_t i = begin; i < end; i++) {
+        largest = batch[i].size > largest ? batch[i].size : largest;
+    }
+    return largest;
+}
+
+static void note_size(struct wrn_session *session, uint32_t size) {
+    uint32_t largest = atomic_load_explicit(&session->largest_bytes, memory_order_relaxed);
+    while (size > largest &&
+           !atomic_compare_exchange_weak_explicit(&session->largest_bytes, &largest, size,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+        /* another lane's was first; ours may still be larger */
+    }
 }
 
 static void drop(struct wrn_wg_lane *lane, enum wrn_drop reason) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The packet path of a machine: what several threads may do at once while one thread, the control
  * thread, owns the machine itself. A lane seals and opens against the machine's tables, which it
- * only reads but for counters, windows and deadlines; whatever needs more (a handshake, a packet
- * without session, a peer that moved) comes out as an ask for the control thread. No I/O, no clock,
- * no locks, no allocation.
+ * only reads but for counters, windows, deadlines, a session's confirmation and a peer's path;
+ * whatever needs more (a handshake, a packet without session) comes out as an ask for the control
+ * thread. What the answer to a packet depends on (which session, which path) the lane has done
+ * itself when the call returns. No I/O, no clock, no locks, no allocation.
  *
  * Memory that the machine lets go of is used again only after wrn_wg_options.quiesce has returned,
  * which must wait until every lane call that was running has ended (RCU's grace period). */
@@ -16,9 +17,9 @@ struct wrn_wg_lane;
 /* What a lane asks for. 'index' is a place in the batch of the call. */
 enum wrn_wg_ask_kind {
     WRN_WG_ASK_PACKET,    /* no session for this host packet: keep it, start a handshake. 'index' */
-    WRN_WG_ASK_DATAGRAM,  /* of a handshake message's type and size. 'index' */
-    WRN_WG_ASK_ROAMED,    /* authentic, but from elsewhere. 'index': the datagram with the path */
-    WRN_WG_ASK_CONFIRMED, /* first packet on a responder's session */
+    WRN_WG_ASK_DATAGRAM,  /* a handshake message to us, as far as mac1 tells. 'index' */
+    WRN_WG_ASK_ROAMED,    /* the peer was followed to another place (for the log) */
+    WRN_WG_ASK_CONFIRMED, /* first packet on a responder's session, which is in use now */
     WRN_WG_ASK_RENEW,     /* the sending session is due for renewal */
     WRN_WG_ASK_RENEW_RECEIVING,
     WRN_WG_ASK_TIMER,     /* a deadline earlier than the one planned was set */
@@ -27,9 +28,8 @@ enum wrn_wg_ask_kind {
 
 struct wrn_wg_ask {
     enum wrn_wg_ask_kind kind;
-    uint32_t index;     /* in the batch of the call, where the kind says so */
-    wrn_handle peer;    /* WRN_HANDLE_NONE for DATAGRAM */
-    wrn_handle session; /* CONFIRMED */
+    uint32_t index;  /* in the batch of the call, where the kind says so */
+    wrn_handle peer; /* WRN_HANDLE_NONE for DATAGRAM */
 };
 
 enum { WRN_WG_ASKS_MAX = 5 * WRN_WG_BATCH_MAX };
@@ -69,9 +69,9 @@ void wrn_wg_take_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, 
 enum wrn_drop wrn_wg_take_datagram(struct wrn_wg *wg, struct wrn_now now,
                                    const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out);
 
-/* All other asks; 'path' is that of the datagram for ROAMED, else NULL. */
+/* All other asks. */
 void wrn_wg_take_ask(struct wrn_wg *wg, struct wrn_now now, const struct wrn_wg_ask *ask,
-                     const struct wrn_path *path, struct wrn_wg_out *out);
+                     struct wrn_wg_out *out);
 
 /* An ASK_PACKET of 'peer' could not be handed over (ring full); counts WRN_DROP_QUEUE_FULL. Lane's
  * thread, before its next call. */

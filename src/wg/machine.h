@@ -53,8 +53,7 @@ struct wrn_wg_peer {
     enum wrn_cipher cipher;        /* the only one that we speak with this peer */
     enum wrn_cipher remote_cipher; /* of the peer's latest handshake, if that was refused for it */
     /* where */
-    struct wrn_path path; /* remote family NONE: unknown. Changed by wrn_wg_set_path only */
-    struct wrn_path_cell path_cell; /* the same, for lanes */
+    struct wrn_path_cell path; /* remote family NONE: unknown. Lanes write it too */
     /* handshake */
     enum wrn_wg_state state;
     struct wrn_noise_pending pending; /* WAITING: our initiation */
@@ -71,7 +70,7 @@ struct wrn_wg_peer {
     bool last_minute_sent;  /* renewed because the receiving key is about to expire */
     wrn_mono next_suite_event; /* WRONG_SUITE events are not more frequent than attempts end */
     /* sessions and packets */
-    struct wrn_session_set sessions; /* lanes read 'sending' */
+    struct wrn_session_set sessions; /* lanes read wrn_session_set_sending */
     struct wrn_staged_queue staged;
     /* Packets that lanes gave up to the control thread and that have not left yet. While there are
      * any, later ones go the same way, so that none overtakes another. */
@@ -119,6 +118,10 @@ struct wrn_wg {
     bool has_identity;
     _Atomic bool up;            /* lanes read it */
     _Atomic uint32_t mtu_bytes; /* ditto */
+    /* Of handshake messages to us, for lanes; NULL: we have no key. In one of two places: the other
+     * is not written to before all lanes have left it. */
+    _Atomic(const uint8_t *) mac1_key;
+    uint8_t mac1_keys[2][WRN_WG_KEY_SIZE];
 
     struct wrn_cookie_checker cookie_checker;
     struct wrn_bucket handshake_bucket;
@@ -174,24 +177,28 @@ void wrn_wg_forget_pending(struct wrn_wg *wg, struct wrn_wg_peer *peer, struct w
 void wrn_wg_handshake_complete(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                                struct wrn_wg_out *out);
 
-/* Sets where the peer is, for us and for lanes. */
-void wrn_wg_set_path(struct wrn_wg_peer *peer, const struct wrn_path *path);
-
-/* Forgets the source address towards the peer, so that the kernel chooses one. */
-void wrn_wg_clear_source(struct wrn_wg_peer *peer);
-
-/* Takes the place that an authentic datagram came from as the peer's (roaming). */
-void wrn_wg_learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
-                       struct wrn_wg_out *out);
-
-/* Tells whether a datagram that is no data message has the type and the size of a handshake
- * message: what has not is refused where it arrives, or a flood of it would keep the control thread
- * from those that have. Returns WRN_DROP_NONE, BAD_TYPE or BAD_LENGTH, not counted. Any thread. */
-enum wrn_drop wrn_wg_check_handshake_size(const struct wrn_wg_datagram *datagram);
+/* Tells whether a datagram that is no data message may be a handshake message to us: by its size,
+ * its mac1, or the session that a cookie reply names. What is not is refused where it arrives, or a
+ * flood of it would keep the control thread from what is. Returns WRN_DROP_NONE, BAD_TYPE,
+ * BAD_LENGTH, NO_PRIVATE_KEY, BAD_MAC1 or UNEXPECTED_COOKIE, not counted. Any thread, with a
+ * 'crypto' of its own. Cost: one keyed hash. Source: paper, section 5.3. */
+enum wrn_drop wrn_wg_screen(const struct wrn_wg *wg, struct wrn_crypto *crypto,
+                            const struct wrn_wg_datagram *datagram);
 
 /* Takes a datagram whose type is not data. Returns why it was refused, already counted. */
 enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
                                   const struct wrn_wg_datagram *datagram, struct wrn_wg_out *out);
+
+/* ---- receive.c ---- */
+
+/* Catches up with a lane that has confirmed the session that waited as NEXT, if one has: from then
+ * on lanes send on it already. Whatever depends on the peer's places calls this first. */
+void wrn_wg_take_confirmed(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
+                           struct wrn_wg_out *out);
+
+/* What follows from a confirmed session: the handshake has led somewhere, packets may go. */
+void wrn_wg_session_confirmed(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
+                              struct wrn_wg_out *out);
 
 /* ---- lane.c: any thread ---- */
 
@@ -207,10 +214,10 @@ void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch,
 /* Writes the header of a data message. */
 void wrn_wg_write_data_header(uint8_t *header, const struct wrn_session *session, uint64_t counter);
 
-/* Takes the next 'count' counters of a session. Returns false if the key may not seal so many more:
- * then it seals nothing any more. */
+/* Takes the next 'count' counters of a session, for packets of up to 'largest' bytes. Returns false
+ * if the key may not seal so many more: then it seals nothing any more. */
 WRN_NODISCARD bool wrn_wg_take_counters(const struct wrn_wg *wg, struct wrn_session *session,
-                                        uint32_t count, uint64_t *ret_first);
+                                        uint32_t count, size_t largest, uint64_t *ret_first);
 
 /* Tells whether a session is due for renewal by whoever sends on it. */
 bool wrn_wg_is_renewal_due(const struct wrn_wg *wg, const struct wrn_session *session,

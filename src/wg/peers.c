@@ -3,6 +3,7 @@
 #include "wg/machine.h"
 
 static void unlink_ready(struct wrn_wg *wg, struct wrn_wg_peer *peer);
+static void publish_mac1_key(struct wrn_wg *wg);
 static void forget_keys_of_all(struct wrn_wg *wg);
 
 void wrn_wg_set_up(struct wrn_wg *wg, struct wrn_now now, bool up, struct wrn_wg_out *out) {
@@ -61,6 +62,7 @@ int wrn_wg_set_private_key(struct wrn_wg *wg, struct wrn_now now,
         wrn_cookie_checker_set_key(wg->crypto, &wg->cookie_checker, wg->identity.public_key);
         wrn_wg_peer_remove(wg, wrn_wg_peer_find(wg, wg->identity.public_key));
     }
+    publish_mac1_key(wg);
     forget_keys_of_all(wg);
     return 0;
 }
@@ -145,7 +147,7 @@ void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle handle,
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
     if (peer != NULL) {
         struct wrn_path path = {.remote = *endpoint};
-        wrn_wg_set_path(peer, &path);
+        (void)wrn_path_cell_write(&peer->path, WRN_PATH_OWNER, &path);
     }
 }
 
@@ -197,7 +199,7 @@ void wrn_wg_peer_kick(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle,
 void wrn_wg_forget_source(struct wrn_wg *wg, wrn_handle handle) {
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
     if (peer != NULL) {
-        wrn_wg_clear_source(peer);
+        wrn_path_cell_clear_source(&peer->path);
     }
 }
 
@@ -230,9 +232,11 @@ bool wrn_wg_peer_info(const struct wrn_wg *wg, wrn_handle handle,
     if (peer == NULL) {
         return false;
     }
+    struct wrn_path path;
+    wrn_path_cell_read(&peer->path, &path);
     memcpy(ret_info->public_key, peer->public_key, WRN_WG_KEY_SIZE);
     memcpy(ret_info->psk, peer->psk, WRN_WG_KEY_SIZE);
-    ret_info->endpoint = peer->path.remote;
+    ret_info->endpoint = path.remote;
     ret_info->tx_bytes = peer->tx_bytes;
     ret_info->rx_bytes = peer->rx_bytes;
     ret_info->last_handshake = peer->last_handshake;
@@ -276,6 +280,18 @@ static void unlink_ready(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
             wg->ready_tail = before;
         }
         return;
+    }
+}
+
+/* Shows lanes the key by which they tell whether a message is for us. They may go on with the one
+ * before for a moment, so that is overwritten by the next but one, when they no longer do. */
+static void publish_mac1_key(struct wrn_wg *wg) {
+    const uint8_t *before = atomic_load_explicit(&wg->mac1_key, memory_order_relaxed);
+    uint8_t *key = wg->mac1_keys[before == wg->mac1_keys[0]];
+    memcpy(key, wg->cookie_checker.mac1_key, WRN_WG_KEY_SIZE);
+    atomic_store_explicit(&wg->mac1_key, wg->has_identity ? key : NULL, memory_order_release);
+    if (wg->quiesce != NULL) {
+        wg->quiesce(wg->quiesce_ctx);
     }
 }
 

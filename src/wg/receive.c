@@ -7,8 +7,6 @@
 static bool is_data(const struct wrn_wg_datagram *datagram);
 static void open_run(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_datagram *batch,
                      size_t count, struct wrn_wg_out *out);
-static void confirm(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle,
-                    struct wrn_wg_peer *peer, struct wrn_wg_out *out);
 static void renew_receiving(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                             struct wrn_wg_out *out);
 
@@ -36,17 +34,17 @@ enum wrn_drop wrn_wg_take_datagram(struct wrn_wg *wg, struct wrn_now now,
 }
 
 void wrn_wg_take_ask(struct wrn_wg *wg, struct wrn_now now, const struct wrn_wg_ask *ask,
-                     const struct wrn_path *path, struct wrn_wg_out *out) {
+                     struct wrn_wg_out *out) {
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, ask->peer);
     if (peer == NULL) {
         return; /* removed since */
     }
     switch (ask->kind) {
     case WRN_WG_ASK_ROAMED:
-        wrn_wg_learn_path(peer, path, out);
+        wrn_wg_push_event(out, WRN_WG_EVENT_ROAMED, peer->self, 0);
         break;
     case WRN_WG_ASK_CONFIRMED:
-        confirm(wg, now, ask->session, peer, out);
+        wrn_wg_take_confirmed(wg, now, peer, out);
         break;
     case WRN_WG_ASK_RENEW:
         wrn_wg_renew_sending(wg, now, peer, out);
@@ -75,6 +73,19 @@ void wrn_wg_asks_lost(struct wrn_wg *wg) {
     }
 }
 
+void wrn_wg_take_confirmed(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
+                           struct wrn_wg_out *out) {
+    if (wrn_session_set_settle(&wg->sessions, &peer->sessions, now.mono)) {
+        wrn_wg_session_confirmed(wg, now, peer, out);
+    }
+}
+
+void wrn_wg_session_confirmed(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
+                              struct wrn_wg_out *out) {
+    wrn_wg_handshake_complete(wg, now, peer, out);
+    wrn_wg_release_staged(wg, now, peer, out);
+}
+
 static bool is_data(const struct wrn_wg_datagram *datagram) {
     return datagram->size >= 4 && wrn_load_le32(datagram->bytes) == WRN_WG_TYPE_DATA;
 }
@@ -88,24 +99,14 @@ static void open_run(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_datagr
         if (ask->kind == WRN_WG_ASK_DATAGRAM) {
             datagram->drop = wrn_wg_take_datagram(wg, now, datagram, out);
         } else {
-            wrn_wg_take_ask(wg, now, ask, &datagram->path, out);
+            wrn_wg_take_ask(wg, now, ask, out);
         }
-    }
-}
-
-/* The peer has the keys of a session that it made with us as responder: we send on it from now. */
-static void confirm(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle,
-                    struct wrn_wg_peer *peer, struct wrn_wg_out *out) {
-    struct wrn_session *session = wrn_session_get(&wg->sessions, handle);
-    if (session != NULL &&
-        wrn_session_set_confirm(&wg->sessions, &peer->sessions, session, now.mono)) {
-        wrn_wg_handshake_complete(wg, now, peer, out);
-        wrn_wg_release_staged(wg, now, peer, out);
     }
 }
 
 static void renew_receiving(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                             struct wrn_wg_out *out) {
+    wrn_wg_take_confirmed(wg, now, peer, out);
     const struct wrn_session *current =
         wrn_session_get(&wg->sessions, peer->sessions.at[WRN_SESSION_CURRENT]);
     if (!peer->last_minute_sent && current != NULL &&

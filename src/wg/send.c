@@ -21,7 +21,7 @@ void wrn_wg_on_packets(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pack
             const struct wrn_wg_packet *packet = &batch[ask->index];
             wrn_wg_take_packet(wg, now, ask->peer, (wrn_span){packet->bytes, packet->size}, out);
         } else {
-            wrn_wg_take_ask(wg, now, ask, NULL, out);
+            wrn_wg_take_ask(wg, now, ask, out);
         }
     }
     wrn_wg_settle(wg);
@@ -50,22 +50,25 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
            out->message_count + 2 * count < WRN_WG_MESSAGES_MAX) {
         struct wrn_wg_peer *peer = wg->ready_head;
         struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
+        size_t size =
+            peer->staged.count == 0 ? 0 : wrn_staged_first_size(&wg->staged, &peer->staged);
         uint64_t counter;
         if (session == NULL || peer->staged.count == 0 ||
-            !wrn_wg_take_counters(wg, session, 1, &counter)) {
+            !wrn_wg_take_counters(wg, session, 1, size, &counter)) {
             wg->ready_head = peer->ready_next;
             peer->ready = false;
             wrn_wg_release_staged(wg, now, peer, out);
             continue;
         }
         struct wrn_wg_packet *packet = &batch[filled];
-        size_t size = wrn_staged_first_size(&wg->staged, &peer->staged);
+        struct wrn_path path;
         WRN_ASSERT(packet->size >= size);
+        wrn_path_cell_read(&peer->path, &path);
         wrn_staged_pop(&wg->staged, &peer->staged, packet->bytes);
         packet->size = size;
         packet->datagram_size = 0;
         packet->drop = WRN_DROP_NONE;
-        wrn_wg_lane_add_seal(lane, batch, filled, peer, &peer->path, session, counter);
+        wrn_wg_lane_add_seal(lane, batch, filled, peer, &path, session, counter);
         account_sent(wg, now, peer, packet->datagram_size, packet->size == 0, out);
         wg->pulled[filled++] = peer->self;
     }
@@ -76,7 +79,9 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
 
 void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                            struct wrn_wg_out *out) {
-    if (peer->path.remote.ip.family == WRN_FAMILY_NONE) {
+    struct wrn_path path;
+    wrn_path_cell_read(&peer->path, &path);
+    if (path.remote.ip.family == WRN_FAMILY_NONE) {
         return;
     }
     if (peer->staged.count > 0) {
@@ -85,13 +90,13 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
     }
     struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
     uint64_t counter;
-    if (session == NULL || !wrn_wg_take_counters(wg, session, 1, &counter)) {
+    if (session == NULL || !wrn_wg_take_counters(wg, session, 1, 0, &counter)) {
         atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
         stage(wg, now, peer, (wrn_span){NULL, 0}, out);
         return;
     }
     struct wrn_wg_message *message =
-        wrn_wg_push_message(out, &peer->path, peer->self, WRN_WG_KEEPALIVE_SIZE);
+        wrn_wg_push_message(out, &path, peer->self, WRN_WG_KEEPALIVE_SIZE);
     struct wrn_aead_job job = {
         .key = session->keys.send,
         .cipher = session->keys.cipher,
@@ -125,6 +130,7 @@ void wrn_wg_purge_staged(struct wrn_wg *wg, struct wrn_wg_peer *peer, enum wrn_d
 
 void wrn_wg_renew_sending(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                           struct wrn_wg_out *out) {
+    wrn_wg_take_confirmed(wg, now, peer, out);
     const struct wrn_session *current =
         wrn_session_get(&wg->sessions, peer->sessions.at[WRN_SESSION_CURRENT]);
     if (current != NULL && wrn_wg_is_renewal_due(wg, current, now.mono)) {

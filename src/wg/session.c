@@ -11,6 +11,7 @@ static_assert((int)WRN_AEAD_EXPANDED_MAX % (int)WRN_AEAD_EXPANDED_ALIGNMENT == 0
 
 static void expand_keys(struct wrn_session_table *table, struct wrn_crypto *crypto,
                         struct wrn_session *session);
+static bool bar_next(struct wrn_session_table *table, struct wrn_session_set *set, wrn_mono now);
 static void set_current(struct wrn_session_set *set, struct wrn_session *session);
 static void retire_current(struct wrn_session_table *table, struct wrn_session_set *set,
                            wrn_mono now);
@@ -35,6 +36,7 @@ struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle
     session->self = handle;
     session->peer = peer;
     session->local_index = (salt << WRN_SESSION_INDEX_BITS) | handle.index;
+    atomic_store_explicit(&session->state, WRN_SESSION_HANDSHAKE, memory_order_release);
     return session;
 }
 
@@ -78,6 +80,16 @@ struct wrn_session *wrn_session_find_ready(const struct wrn_session_table *table
                : NULL;
 }
 
+bool wrn_session_is_named(const struct wrn_session_table *table, uint32_t local_index) {
+    const struct wrn_session *session = wrn_pool_slot(&table->pool, local_index & PLACE_MASK);
+    if (session == NULL) {
+        return false;
+    }
+    uint32_t state = atomic_load_explicit(&session->state, memory_order_acquire);
+    return (state == WRN_SESSION_HANDSHAKE || state == WRN_SESSION_READY) &&
+           session->local_index == local_index;
+}
+
 void wrn_session_start(struct wrn_session_table *table, struct wrn_crypto *crypto,
                        struct wrn_session *session, wrn_mono now, bool initiator,
                        uint32_t remote_index, const struct wrn_noise_keys *keys) {
@@ -98,39 +110,55 @@ bool wrn_session_usable(const struct wrn_session *session, wrn_mono now) {
                WRN_WG_REJECT_AFTER_MESSAGES;
 }
 
-void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
+bool wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
                          struct wrn_session *session, bool yield) {
-    wrn_handle *at = set->at;
-    struct wrn_session *next = wrn_session_get(table, at[WRN_SESSION_NEXT]);
+    bool was_confirmed = false;
     WRN_ASSERT(session->state == WRN_SESSION_READY);
     if (!session->initiator) {
-        wrn_session_drop(table, at[WRN_SESSION_NEXT]);
-        at[WRN_SESSION_NEXT] = session->self;
-        atomic_store_explicit(&session->unconfirmed, true, memory_order_relaxed);
-        return;
+        was_confirmed = bar_next(table, set, session->born);
+        wrn_handle before = set->at[WRN_SESSION_NEXT];
+        atomic_store_explicit(&session->confirmation, WRN_SESSION_UNCONFIRMED,
+                              memory_order_relaxed);
+        set->at[WRN_SESSION_NEXT] = session->self;
+        atomic_store_explicit(&set->next, session, memory_order_release);
+        wrn_session_drop(table, before);
+        return was_confirmed;
     }
-    if (next != NULL && !yield) {
-        next->superseded = true; /* the peer may send on it until it hears from us on the new one */
-        atomic_store_explicit(&next->unconfirmed, false, memory_order_relaxed);
+    if (!yield) { /* it still receives: the peer may use it until it hears from us on the new one */
+        was_confirmed = bar_next(table, set, session->born);
+        atomic_store_explicit(&set->next, NULL, memory_order_release);
     }
     retire_current(table, set, session->born);
     set_current(set, session);
+    return was_confirmed;
 }
 
-bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
-                             struct wrn_session *session, wrn_mono now) {
-    if (!wrn_handle_equal(set->at[WRN_SESSION_NEXT], session->self) || session->superseded) {
+bool wrn_session_confirm(struct wrn_session *session) {
+    uint32_t found = WRN_SESSION_UNCONFIRMED;
+    return atomic_compare_exchange_strong_explicit(&session->confirmation, &found,
+                                                   WRN_SESSION_CONFIRMED, memory_order_acq_rel,
+                                                   memory_order_acquire) ||
+           found == WRN_SESSION_CONFIRMED;
+}
+
+bool wrn_session_set_settle(struct wrn_session_table *table, struct wrn_session_set *set,
+                            wrn_mono now) {
+    struct wrn_session *next = wrn_session_get(table, set->at[WRN_SESSION_NEXT]);
+    if (next == NULL ||
+        atomic_load_explicit(&next->confirmation, memory_order_acquire) != WRN_SESSION_CONFIRMED) {
         return false;
     }
     retire_current(table, set, now);
-    set_current(set, session);
+    set_current(set, next);
     set->at[WRN_SESSION_NEXT] = WRN_HANDLE_NONE;
-    atomic_store_explicit(&session->unconfirmed, false, memory_order_relaxed);
+    atomic_store_explicit(&set->next, NULL, memory_order_release);
+    atomic_store_explicit(&next->confirmation, WRN_SESSION_SETTLED, memory_order_release);
     return true;
 }
 
 void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_set *set) {
-    atomic_store_explicit(&set->sending, NULL, memory_order_release);
+    atomic_store_explicit(&set->next, NULL, memory_order_release);
+    atomic_store_explicit(&set->current, NULL, memory_order_release);
     for (int i = 0; i < WRN_SESSION_PLACES; i++) {
         wrn_session_drop(table, set->at[i]);
         set->at[i] = WRN_HANDLE_NONE;
@@ -151,10 +179,23 @@ static void expand_keys(struct wrn_session_table *table, struct wrn_crypto *cryp
     }
 }
 
+/* From here on the session at NEXT is not confirmed any more, unless it has been: then it becomes
+ * CURRENT, and true is returned. */
+static bool bar_next(struct wrn_session_table *table, struct wrn_session_set *set, wrn_mono now) {
+    struct wrn_session *next = wrn_session_get(table, set->at[WRN_SESSION_NEXT]);
+    uint32_t unconfirmed = WRN_SESSION_UNCONFIRMED;
+    if (next == NULL || atomic_compare_exchange_strong_explicit(
+                            &next->confirmation, &unconfirmed, WRN_SESSION_SETTLED,
+                            memory_order_acq_rel, memory_order_acquire)) {
+        return false;
+    }
+    return wrn_session_set_settle(table, set, now);
+}
+
 /* From here on lanes send on it. */
 static void set_current(struct wrn_session_set *set, struct wrn_session *session) {
     set->at[WRN_SESSION_CURRENT] = session->self;
-    atomic_store_explicit(&set->sending, session, memory_order_release);
+    atomic_store_explicit(&set->current, session, memory_order_release);
 }
 
 /* Makes room at CURRENT. What can no longer receive is wiped. */
@@ -165,7 +206,7 @@ static void retire_current(struct wrn_session_table *table, struct wrn_session_s
     wrn_session_drop(table, at[WRN_SESSION_OLDER]);
     at[WRN_SESSION_OLDER] = at[WRN_SESSION_PREVIOUS];
     at[WRN_SESSION_PREVIOUS] = at[WRN_SESSION_CURRENT];
-    at[WRN_SESSION_CURRENT] = WRN_HANDLE_NONE; /* 'sending' until the caller sets the new one */
+    at[WRN_SESSION_CURRENT] = WRN_HANDLE_NONE; /* lanes go on until the caller sets the new one */
     if (previous != NULL && wrn_mono_since(now, previous->born) >= WRN_WG_REJECT_AFTER_NS) {
         wrn_session_drop(table, at[WRN_SESSION_OLDER]);
         at[WRN_SESSION_OLDER] = WRN_HANDLE_NONE;

@@ -20,25 +20,43 @@ enum wrn_session_ask {
     WRN_SESSION_ASKS
 };
 
-/* HANDSHAKE --keys--> READY --drop--> DEAD
+/* FREE --take--> HANDSHAKE --keys--> READY --drop--> DEAD --reclaim--> FREE
  *
  * A slot of an initiation waits without keys; a responder's slot and an answered initiation have
  * them. What is not atomic is written before READY and stays until the table is reclaimed, so that
  * lanes may use a READY session for as long as one call of theirs lasts. */
-enum wrn_session_state { WRN_SESSION_HANDSHAKE, WRN_SESSION_READY, WRN_SESSION_DEAD };
+enum wrn_session_state {
+    WRN_SESSION_FREE, /* of an empty slot */
+    WRN_SESSION_HANDSHAKE,
+    WRN_SESSION_READY,
+    WRN_SESSION_DEAD
+};
+
+/* Whether a session that we made as responder, and that waits as NEXT, may be sent on.
+ *
+ *   SETTLED --set_add--> UNCONFIRMED --first packet--> CONFIRMED --set_settle--> SETTLED (CURRENT)
+ *                             `--another one takes its turn--> SETTLED (receives only)
+ *
+ * A lane makes it CONFIRMED, and from that moment on all lanes send on it, whatever the control
+ * thread is about: it either finds it confirmed, or had it barred before. */
+enum wrn_session_confirmation {
+    WRN_SESSION_SETTLED,
+    WRN_SESSION_UNCONFIRMED,
+    WRN_SESSION_CONFIRMED
+};
 
 struct wrn_session {
-    _Atomic uint32_t state;    /* enum wrn_session_state */
-    uint32_t local_index;      /* on packets to us */
-    uint32_t remote_index;     /* on packets from us */
-    bool initiator;            /* we began the handshake: it is on us to renew */
-    bool superseded;           /* receives, but never becomes CURRENT */
-    _Atomic bool unconfirmed;  /* NEXT: its first packet moves it to CURRENT */
-    _Atomic bool window_taken; /* by the lane that uses 'replay' */
+    _Atomic uint32_t state;        /* enum wrn_session_state */
+    uint32_t local_index;          /* on packets to us */
+    uint32_t remote_index;         /* on packets from us */
+    bool initiator;                /* we began the handshake: it is on us to renew */
+    _Atomic bool window_taken;     /* by the lane that uses 'replay' */
+    _Atomic uint32_t confirmation; /* enum wrn_session_confirmation */
     wrn_handle self;
     wrn_handle peer;
     wrn_mono born;
     _Atomic uint64_t send_counter;               /* of the next packet */
+    _Atomic uint32_t largest_bytes;              /* of the packets that it seals; AES only */
     _Atomic uint64_t next_ask[WRN_SESSION_ASKS]; /* when a lane may ask again for the same thing */
     struct wrn_noise_keys keys;
     const void *expanded_send; /* made from the keys; NULL: not needed, or no room was left */
@@ -65,7 +83,9 @@ enum wrn_session_place {
 
 struct wrn_session_set {
     wrn_handle at[WRN_SESSION_PLACES];
-    _Atomic(struct wrn_session *) sending; /* the one at CURRENT, for lanes */
+    /* For lanes: */
+    _Atomic(struct wrn_session *) current; /* the one at CURRENT */
+    _Atomic(struct wrn_session *) next;    /* the one at NEXT, if it may become CURRENT */
 };
 
 enum { WRN_SESSION_INDEX_BITS = 21, WRN_SESSIONS_MAX = 1 << WRN_SESSION_INDEX_BITS };
@@ -101,6 +121,9 @@ struct wrn_session *wrn_session_find(const struct wrn_session_table *table, uint
 struct wrn_session *wrn_session_find_ready(const struct wrn_session_table *table,
                                            uint32_t local_index);
 
+/* Tells whether a session with this local index, with or without keys, exists. O(1). Any thread. */
+bool wrn_session_is_named(const struct wrn_session_table *table, uint32_t local_index);
+
 /* Gives a slot its keys, prepared for 'crypto' if that gains: it is READY from 'now' on. */
 void wrn_session_start(struct wrn_session_table *table, struct wrn_crypto *crypto,
                        struct wrn_session *session, wrn_mono now, bool initiator,
@@ -113,14 +136,29 @@ bool wrn_session_usable(const struct wrn_session *session, wrn_mono now);
 /* Puts a new READY session in its place. As initiator it is CURRENT at once; as responder it is
  * NEXT. 'yield' decides a crossing, when both sides began at once and a session made by the other
  * waits as NEXT: true lets that one take over when it is confirmed; false keeps it for receiving
- * only. Both sides must decide opposite ways (see handshake.c). */
-void wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
+ * only. Both sides must decide opposite ways (see handshake.c). Returns true if the session that
+ * waited as NEXT had been confirmed: it was CURRENT for a moment, and what follows from that is to
+ * be done. */
+bool wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set *set,
                          struct wrn_session *session, bool yield);
 
-/* Notes that an authentic packet came in on 'session'. If that is NEXT, and not superseded, it
- * becomes CURRENT; returns whether. */
-bool wrn_session_set_confirm(struct wrn_session_table *table, struct wrn_session_set *set,
-                             struct wrn_session *session, wrn_mono now);
+/* Notes that an authentic packet came in on a session: all threads send on it from now, if it is
+ * NEXT. Returns whether the control thread has still to learn of it. Any thread. */
+bool wrn_session_confirm(struct wrn_session *session);
+
+/* Makes NEXT CURRENT if it was confirmed; returns whether. */
+bool wrn_session_set_settle(struct wrn_session_table *table, struct wrn_session_set *set,
+                            wrn_mono now);
+
+/* Returns the session to send on: NEXT if it was confirmed, else CURRENT; NULL: none. Any thread.
+ * (NEXT is read first: who finds it gone finds it at CURRENT.) */
+static inline struct wrn_session *wrn_session_set_sending(const struct wrn_session_set *set) {
+    struct wrn_session *next = atomic_load_explicit(&set->next, memory_order_acquire);
+    bool confirmed =
+        next != NULL &&
+        atomic_load_explicit(&next->confirmation, memory_order_acquire) == WRN_SESSION_CONFIRMED;
+    return confirmed ? next : atomic_load_explicit(&set->current, memory_order_acquire);
+}
 
 /* Drops all of them. */
 void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_set *set);

@@ -175,6 +175,7 @@ static void on_peer_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pe
         [WRN_WG_TIMER_ZERO_KEYS] = on_zero_keys,
         [WRN_WG_TIMER_PERSISTENT] = on_persistent,
     };
+    wrn_wg_take_confirmed(wg, now, peer, out);
     for (enum wrn_wg_timer i = 0; i < WRN_WG_TIMERS; i++) {
         uint64_t deadline_ns = wrn_wg_timer(peer, i).ns;
         /* not if a lane has put it off meanwhile */
@@ -202,7 +203,7 @@ static void on_retry(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
         }
         return;
     }
-    wrn_wg_clear_source(peer); /* maybe our own address is why nobody answers */
+    wrn_path_cell_clear_source(&peer->path); /* maybe our own address is why nobody answers */
     wrn_wg_initiate(wg, now, peer, true, out);
 }
 
@@ -218,7 +219,7 @@ static void on_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pe
 
 static void on_new_handshake(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                              struct wrn_wg_out *out) {
-    wrn_wg_clear_source(peer);
+    wrn_path_cell_clear_source(&peer->path);
     wrn_wg_initiate(wg, now, peer, false, out);
 }
 

@@ -9,11 +9,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "io/clock.h"
 
 static bool was_woken(int fd) {
     eventfd_t count;
@@ -69,49 +66,9 @@ static void floods(void **state) {
     (void)close(fd);
 }
 
-static void *read_one(void *arg) {
-    struct wrn_reports *reports = arg;
-    size_t size;
-    eventfd_t count;
-    assert_int_equal(eventfd_read(reports->event_fd, &count), 0); /* blocks */
-    assert_non_null(wrn_report_first(reports->messages, &size));
-    wrn_ring_release(reports->messages);
-    return NULL;
-}
-
-/* Goal: waiting ends when the other side has read, and ends at all when nobody reads; who has
- * waited in vain does not wait again soon. Method: a reading thread, then none. */
-static void waiting(void **state) {
-    struct wrn_reports reports = {0};
-    struct wrn_report ask = {.kind = WRN_REPORT_ASK};
-    pthread_t reader;
-    int fd = eventfd(0, EFD_CLOEXEC);
-    (void)state;
-    assert_true(fd >= 0);
-    assert_int_equal(wrn_reports_init(&reports, fd), 0);
-    wrn_reports_wait(&reports); /* nothing to wait for */
-    assert_int_equal(pthread_create(&reader, NULL, read_one, &reports), 0);
-    assert_true(wrn_reports_put(&reports, &ask, (wrn_span){NULL, 0}));
-    wrn_reports_flush(&reports);
-    reports.wait_left_ns = WRN_MS(50);
-    wrn_reports_wait(&reports);
-    assert_int_equal(pthread_join(reader, NULL), 0);
-    assert_true(wrn_reports_put(&reports, &ask, (wrn_span){NULL, 0}));
-    wrn_reports_flush(&reports);
-    for (int i = 0; i < 5; i++) { /* in vain */
-        reports.waited = wrn_clock_read().mono;
-        reports.wait_left_ns = i == 0 ? WRN_MS(50) : reports.wait_left_ns;
-        wrn_reports_wait(&reports);
-    }
-    assert_true(reports.wait_left_ns < WRN_MS(20)); /* used up but for what time has given back */
-    wrn_reports_finish(&reports);
-    (void)close(fd);
-}
-
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(floods),
-        cmocka_unit_test(waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

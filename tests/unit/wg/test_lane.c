@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/rand.h"
 #include "crypto/crypto.h"
+#include "wg/cookie.h"
 #include "wg/lane.h"
 
 enum {
@@ -287,7 +288,7 @@ static void perform(struct side *side, struct asked *asked) {
     } else if (asked->ask.kind == WRN_WG_ASK_DATAGRAM) {
         (void)wrn_wg_take_datagram(side->wg, now(), &datagram, &side->out);
     } else {
-        wrn_wg_take_ask(side->wg, now(), &asked->ask, &asked->path, &side->out);
+        wrn_wg_take_ask(side->wg, now(), &asked->ask, &side->out);
     }
     settle(side);
 }
@@ -496,8 +497,135 @@ static void threads_share_a_machine(void **state) {
     destroy(sides[1]);
 }
 
-/* What cannot be a handshake message never gets to the control thread: a flood of it would push out
- * what can. */
+/* What a side hears is carried out by its first lane; handshakes go to the control thread at
+ * once, everything else that is asked waits there for perform_asks. Returns how many packets there
+ * were for the host, and the sender's index of the last initiation. */
+static size_t hear(struct side *side, uint16_t port, uint32_t *ret_index) {
+    struct worker *worker = &side->worker[0];
+    struct item items[BATCH];
+    struct wrn_wg_datagram batch[BATCH];
+    struct wrn_wg_asks asks;
+    size_t delivered = 0;
+    size_t count = collect(side, items);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        batch[i] = (struct wrn_wg_datagram){.bytes = items[i].bytes, .size = items[i].size};
+        batch[i].path = (struct wrn_path){.remote = side->other->endpoint, .interface = port};
+        batch[i].path.remote.port = port;
+    }
+    wrn_wg_lane_datagrams(worker->lane, now().mono, batch, count, &asks);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(batch[i].drop, WRN_DROP_NONE);
+        delivered += batch[i].packet_size > 0;
+    }
+    for (uint32_t i = 0; i < asks.count; i++) {
+        const struct wrn_wg_datagram *datagram = &batch[asks.items[i].index];
+        struct asked asked = {.ask = asks.items[i], .path = datagram->path};
+        if (asked.ask.kind != WRN_WG_ASK_DATAGRAM) {
+            ask(worker, &asked.ask, NULL, 0, &asked.path);
+            continue;
+        }
+        asked.item.size = datagram->size;
+        memcpy(asked.item.bytes, datagram->bytes, datagram->size);
+        if (datagram->bytes[0] == WRN_WG_TYPE_INITIATION) {
+            *ret_index = wrn_load_le32(datagram->bytes + WRN_WG_SENDER_AT);
+        }
+        perform(side, &asked);
+    }
+    return delivered;
+}
+
+/* An answer of the last lane: it leaves at once, on the session and to the port. */
+static void expect_answer(struct side *side, uint32_t index, uint16_t port) {
+    uint8_t buffer[WRN_WG_HEADROOM + 64 + WRN_WG_TAILROOM];
+    struct worker *worker = &side->worker[LANES - 1];
+    struct wrn_wg_packet packet = {.bytes = buffer + WRN_WG_HEADROOM, .size = 40};
+    struct wrn_wg_asks asks;
+    write_packet(worker, packet.bytes);
+    wrn_wg_lane_packets(worker->lane, now().mono, &packet, 1, &asks);
+    assert_true(packet.datagram_size > 0);
+    assert_int_equal(wrn_load_le32(packet.datagram + WRN_WG_RECEIVER_AT), index);
+    assert_int_equal(packet.path.remote.port, port);
+    assert_int_equal(packet.path.interface, port);
+}
+
+/* The first packet on a new session, from a new place: the answer to it goes out on that session to
+ * that place, though the control thread has not heard of either. Once with no session before, once
+ * with an older one in use, and once while the control thread still does not know of the one
+ * before, which is not forgotten. */
+static void answers_do_not_wait_for_the_control_thread(void **state) {
+    (void)state;
+    enum { SESSIONS = 3, FIRST_PORT = 77 };
+    struct side *sides[2] = {calloc(1, sizeof(struct side)), calloc(1, sizeof(struct side))};
+    struct side *a = sides[0];
+    struct side *b = sides[1];
+    uint32_t index = 0;
+    uint32_t before = 0;
+    assert_true(a != NULL && b != NULL);
+    atomic_store(&clock_ns, WRN_S(1000));
+    create(a, 1, b);
+    create(b, 2, a);
+    introduce(a);
+    introduce(b);
+    for (uint16_t port = FIRST_PORT; port < FIRST_PORT + SESSIONS; port++) {
+        if (port == FIRST_PORT) {
+            send_some(&a->worker[0]);
+            perform_asks(a); /* the packets wait, an initiation goes out */
+            (void)hear(b, b->other->endpoint.port, &index);
+        } else {
+            atomic_fetch_add(&clock_ns, WRN_S(121));
+            send_some(&a->worker[0]);
+            perform_asks(a); /* a renewal */
+            assert_true(hear(b, (uint16_t)(port - 1), &index) > 0);
+            expect_answer(b, before, (uint16_t)(port - 1)); /* not before it is confirmed */
+        }
+        uint32_t unused;
+        (void)hear(a, a->other->endpoint.port, &unused); /* the response: packets, or a keepalive */
+        (void)hear(b, port, &unused);
+        assert_int_not_equal(index, before);
+        expect_answer(b, index, port);
+        before = index;
+    }
+    perform_asks(b);
+    expect_answer(b, index, FIRST_PORT + SESSIONS - 1);
+    assert_int_equal(atomic_load(&a->renewals), SESSIONS);
+    assert_int_equal(atomic_load(&b->renewals), SESSIONS);
+    destroy(a);
+    destroy(b);
+}
+
+/* Makes a message with the mac1 that 'side' wants. */
+static void write_message(struct side *side, uint32_t type, size_t size, uint8_t *message) {
+    struct wrn_cookie_jar jar = {0};
+    wrn_rand_fill(wrn_prng_rand(&side->prng), message, size);
+    wrn_store_le32(message, type);
+    wrn_cookie_add_macs(side->crypto, &jar, now().mono, side->public_key, message, size);
+}
+
+/* Brings a batch of one to a lane. Returns the reason of its refusal, which is counted, or NONE:
+ * then it is asked about. */
+static enum wrn_drop screen(struct side *side, const uint8_t *bytes, size_t size) {
+    uint8_t copy[ITEM_SIZE] = {0};
+    struct wrn_wg_datagram datagram = {.bytes = copy, .size = size};
+    struct wrn_wg_asks asks;
+    uint64_t before[WRN_DROP_COUNT];
+    uint64_t after[WRN_DROP_COUNT];
+    memcpy(copy, bytes, size);
+    wrn_wg_drops(side->wg, before);
+    wrn_wg_lane_datagrams(side->worker[0].lane, now().mono, &datagram, 1, &asks);
+    wrn_wg_drops(side->wg, after);
+    assert_int_equal(asks.count, datagram.drop == WRN_DROP_NONE);
+    if (datagram.drop == WRN_DROP_NONE) {
+        assert_int_equal(asks.items[0].kind, WRN_WG_ASK_DATAGRAM);
+        assert_int_equal(asks.items[0].index, 0);
+    } else {
+        assert_true(after[datagram.drop] > before[datagram.drop]);
+    }
+    return datagram.drop;
+}
+
+/* What cannot be a handshake message to us never gets to the control thread: a flood of it would
+ * push out what can. */
 static void only_handshakes_are_asked_about(void **state) {
     (void)state;
     static const struct {
@@ -505,42 +633,119 @@ static void only_handshakes_are_asked_about(void **state) {
         size_t size;
         enum wrn_drop drop;
     } cases[] = {
-        {0, 0, WRN_DROP_BAD_LENGTH},   {1, 3, WRN_DROP_BAD_LENGTH},   {0, 4, WRN_DROP_BAD_TYPE},
-        {9, 148, WRN_DROP_BAD_TYPE},   {1, 147, WRN_DROP_BAD_LENGTH}, {1, 149, WRN_DROP_BAD_LENGTH},
-        {2, 148, WRN_DROP_BAD_LENGTH}, {3, 92, WRN_DROP_BAD_LENGTH},  {1, 256, WRN_DROP_BAD_LENGTH},
-        {4, 31, WRN_DROP_BAD_LENGTH},  {1, 148, WRN_DROP_NONE},       {2, 92, WRN_DROP_NONE},
-        {3, 64, WRN_DROP_NONE},
+        {0, 0, WRN_DROP_BAD_LENGTH},         {1, 3, WRN_DROP_BAD_LENGTH},
+        {0, 4, WRN_DROP_BAD_TYPE},           {9, 148, WRN_DROP_BAD_TYPE},
+        {1, 147, WRN_DROP_BAD_LENGTH},       {1, 149, WRN_DROP_BAD_LENGTH},
+        {2, 148, WRN_DROP_BAD_LENGTH},       {3, 92, WRN_DROP_BAD_LENGTH},
+        {1, 256, WRN_DROP_BAD_LENGTH},       {4, 31, WRN_DROP_BAD_LENGTH},
+        {1, 148, WRN_DROP_BAD_MAC1},         {2, 92, WRN_DROP_BAD_MAC1},
+        {3, 64, WRN_DROP_UNEXPECTED_COOKIE},
     };
-    enum { CASES = WRN_COUNT(cases), REFUSED = CASES - 3 };
     struct side *side = calloc(1, sizeof *side);
-    static uint8_t bytes[CASES][ITEM_SIZE];
-    struct wrn_wg_datagram batch[CASES];
+    struct side *other = calloc(1, sizeof *other);
+    uint8_t bytes[ITEM_SIZE] = {0};
+    assert_true(side != NULL && other != NULL);
+    create(side, 1, other);
+    create(other, 2, side);
+    introduce(side);
+    for (size_t i = 0; i < WRN_COUNT(cases); i++) {
+        wrn_store_le32(bytes, cases[i].type);
+        assert_int_equal(screen(side, bytes, cases[i].size), cases[i].drop);
+    }
+    write_message(side, WRN_WG_TYPE_INITIATION, WRN_WG_INITIATION_SIZE, bytes);
+    assert_int_equal(screen(side, bytes, WRN_WG_INITIATION_SIZE), WRN_DROP_NONE);
+    assert_int_equal(screen(other, bytes, WRN_WG_INITIATION_SIZE), WRN_DROP_INTERFACE_DOWN);
+    write_message(side, WRN_WG_TYPE_RESPONSE, WRN_WG_RESPONSE_SIZE, bytes);
+    assert_int_equal(screen(side, bytes, WRN_WG_RESPONSE_SIZE), WRN_DROP_NONE);
+    bytes[WRN_WG_RESPONSE_SIZE - 2 * WRN_WG_MAC_SIZE] ^= 1;
+    assert_int_equal(screen(side, bytes, WRN_WG_RESPONSE_SIZE), WRN_DROP_BAD_MAC1);
+    write_message(other, WRN_WG_TYPE_RESPONSE, WRN_WG_RESPONSE_SIZE, bytes);
+    assert_int_equal(screen(side, bytes, WRN_WG_RESPONSE_SIZE), WRN_DROP_BAD_MAC1);
+    destroy(side);
+    destroy(other);
+}
+
+/* A cookie reply has no mac1, but it names the message that it answers. */
+static void only_cookies_for_our_sessions_are_asked_about(void **state) {
+    (void)state;
+    struct side *sides[2] = {calloc(1, sizeof(struct side)), calloc(1, sizeof(struct side))};
+    uint8_t cookie[WRN_WG_COOKIE_SIZE] = {WRN_WG_TYPE_COOKIE};
+    struct item items[BATCH];
+    assert_true(sides[0] != NULL && sides[1] != NULL);
+    create(sides[0], 1, sides[1]);
+    create(sides[1], 2, sides[0]);
+    introduce(sides[0]);
+    assert_int_equal(screen(sides[0], cookie, sizeof cookie), WRN_DROP_UNEXPECTED_COOKIE);
+    send_some(&sides[0]->worker[0]);
+    perform_asks(sides[0]);
+    assert_int_equal(collect(sides[1], items), 1); /* an initiation */
+    memcpy(cookie + WRN_WG_RECEIVER_AT, items[0].bytes + WRN_WG_SENDER_AT, 4);
+    assert_int_equal(screen(sides[0], cookie, sizeof cookie), WRN_DROP_NONE);
+    cookie[WRN_WG_RECEIVER_AT + 3] ^= 0x80; /* the same place, another session */
+    assert_int_equal(screen(sides[0], cookie, sizeof cookie), WRN_DROP_UNEXPECTED_COOKIE);
+    cookie[WRN_WG_RECEIVER_AT + 3] ^= 0x80;
+    wrn_wg_set_up(sides[0]->wg, now(), false, &sides[0]->out); /* forgets it */
+    wrn_wg_reclaim(sides[0]->wg);
+    wrn_wg_set_up(sides[0]->wg, now(), true, &sides[0]->out);
+    assert_int_equal(screen(sides[0], cookie, sizeof cookie), WRN_DROP_UNEXPECTED_COOKIE);
+    memset(cookie + WRN_WG_RECEIVER_AT, 0, 4); /* as the emptied place has it */
+    assert_int_equal(screen(sides[0], cookie, sizeof cookie), WRN_DROP_UNEXPECTED_COOKIE);
+    destroy(sides[0]);
+    destroy(sides[1]);
+}
+
+static void *screen_all_the_time(void *arg) {
+    struct worker *worker = arg;
+    uint8_t message[WRN_WG_INITIATION_SIZE] = {WRN_WG_TYPE_INITIATION};
     struct wrn_wg_asks asks;
-    uint64_t drops[WRN_DROP_COUNT];
+    while (!atomic_load(&stop_lanes)) {
+        struct wrn_wg_datagram datagram = {.bytes = message, .size = sizeof message};
+        atomic_fetch_add(&worker->calls, 1);
+        wrn_wg_lane_datagrams(worker->lane, now().mono, &datagram, 1, &asks);
+        atomic_fetch_add(&worker->calls, 1);
+        WRN_ASSERT(datagram.drop == WRN_DROP_BAD_MAC1 || datagram.drop == WRN_DROP_NO_PRIVATE_KEY);
+    }
+    return NULL;
+}
+
+/* Lanes go by the newest key from the next call on; another lane looks at it all the time. */
+static void a_changed_key_counts_at_once(void **state) {
+    (void)state;
+    struct side *side = calloc(1, sizeof *side);
+    uint8_t old[WRN_WG_INITIATION_SIZE];
+    uint8_t bytes[WRN_WG_INITIATION_SIZE];
+    static const uint8_t none[WRN_WG_KEY_SIZE];
     assert_non_null(side);
     create(side, 1, side);
     wrn_wg_set_up(side->wg, now(), true, &side->out);
-    for (size_t i = 0; i < CASES; i++) {
-        wrn_store_le32(bytes[i], cases[i].type);
-        batch[i] = (struct wrn_wg_datagram){.bytes = bytes[i], .size = cases[i].size};
+    write_message(side, WRN_WG_TYPE_INITIATION, sizeof old, old);
+    assert_int_equal(screen(side, old, sizeof old), WRN_DROP_NONE);
+    struct worker *worker = &side->worker[LANES - 1];
+    assert_int_equal(pthread_create(&worker->thread, NULL, screen_all_the_time, worker), 0);
+    for (int i = 0; i < 30; i++) {
+        uint8_t key[WRN_WG_KEY_SIZE];
+        wrn_rand_fill(wrn_prng_rand(&side->prng), key, sizeof key);
+        assert_true(wrn_x25519_public(side->crypto, key, side->public_key));
+        assert_int_equal(wrn_wg_set_private_key(side->wg, now(), key), 0);
+        assert_int_equal(screen(side, old, sizeof old), WRN_DROP_BAD_MAC1);
+        write_message(side, WRN_WG_TYPE_INITIATION, sizeof bytes, bytes);
+        assert_int_equal(screen(side, bytes, sizeof bytes), WRN_DROP_NONE);
+        memcpy(old, bytes, sizeof old);
     }
-    wrn_wg_lane_datagrams(side->worker[0].lane, now().mono, batch, CASES, &asks);
-    for (size_t i = 0; i < CASES; i++) {
-        assert_int_equal(batch[i].drop, cases[i].drop);
-    }
-    assert_int_equal(asks.count, CASES - REFUSED);
-    for (uint32_t i = 0; i < asks.count; i++) {
-        assert_int_equal(asks.items[i].kind, WRN_WG_ASK_DATAGRAM);
-        assert_int_equal(asks.items[i].index, REFUSED + i);
-    }
-    wrn_wg_drops(side->wg, drops);
-    assert_int_equal(drops[WRN_DROP_BAD_LENGTH] + drops[WRN_DROP_BAD_TYPE], REFUSED);
+    assert_int_equal(wrn_wg_set_private_key(side->wg, now(), none), 0);
+    assert_int_equal(screen(side, old, sizeof old), WRN_DROP_NO_PRIVATE_KEY);
+    atomic_store(&stop_lanes, true);
+    pthread_join(worker->thread, NULL);
+    atomic_store(&stop_lanes, false);
     destroy(side);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_do_not_wait_for_the_control_thread),
         cmocka_unit_test(only_handshakes_are_asked_about),
+        cmocka_unit_test(only_cookies_for_our_sessions_are_asked_about),
+        cmocka_unit_test(a_changed_key_counts_at_once),
         cmocka_unit_test(threads_share_a_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

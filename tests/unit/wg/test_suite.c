@@ -489,6 +489,45 @@ static void a_larger_mtu_has_lower_limits(void **state) {
     assert_int_equal(w->side[B].delivered, 3);
 }
 
+/* Hands a packet of A's host for B over. Returns whether it was sealed. */
+static bool seals(struct world *w, size_t size) {
+    static uint8_t buffer[WRN_WG_HEADROOM + WRN_WG_PACKET_MAX + WRN_WG_TAILROOM];
+    struct wrn_wg_packet packet = {.bytes = buffer + WRN_WG_HEADROOM, .size = size};
+    packet.bytes[0] = 0x45;
+    memcpy(packet.bytes + 16, (uint8_t[]){10, 0, 0, 2}, 4);
+    wrn_wg_on_packets(w->side[A].wg, w->now, &packet, 1, &w->out);
+    return packet.datagram_size > 0;
+}
+
+/* What a key has sealed stays as large as it was, whatever the MTU is later: a key never seals more
+ * blocks than it bears. A packet that is larger than the MTU counts by its own size. */
+static void a_lower_mtu_does_not_raise_the_limit(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t mtu;
+        size_t size; /* of the first packet */
+        uint32_t mtu_later;
+        int limit_bits;
+    } table[] = {
+        {65535, 60000, 1420, 23}, {8920, 8920, 1420, 25}, {1420, 60000, 1420, 23},
+        {1420, 64, 8920, 25},     {65535, 64, 1420, 28}, /* nothing large was sealed */
+        {1420, 1420, 576, 28},    {576, 2049, 576, 27},
+    };
+    for (size_t i = 0; i < WRN_COUNT(table); i++) {
+        struct world *w = aes_world(5 + i);
+        uint64_t limit = UINT64_C(1) << table[i].limit_bits;
+        world_send(w, A, B, 64, 1);
+        struct wrn_session *session = current(w, A);
+        wrn_wg_set_mtu(w->side[A].wg, table[i].mtu);
+        assert_true(seals(w, table[i].size));
+        wrn_wg_set_mtu(w->side[A].wg, table[i].mtu_later);
+        session->send_counter = limit - 1;
+        assert_true(seals(w, 64));
+        assert_false(seals(w, 64));
+        world_destroy(w);
+    }
+}
+
 static void counters_beyond_the_limit_are_refused(void **state) {
     struct world *w = *state;
     struct wrn_path path = {.remote = w->side[A].endpoint};
@@ -521,6 +560,7 @@ int main(void) {
         CASE(keys_are_renewed_long_before_their_limit),
         CASE(a_batch_does_not_reach_over_the_limit),
         CASE(a_larger_mtu_has_lower_limits),
+        cmocka_unit_test(a_lower_mtu_does_not_raise_the_limit),
         CASE(counters_beyond_the_limit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
