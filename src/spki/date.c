@@ -23,7 +23,7 @@ bool wrn_spki_date_read(wrn_spki_date date, int64_t *ret_s) {
         return false;
     }
     int64_t days = days_before_year(p.year) + days_before_month(p.year, p.month) + p.day - 1;
-    *ret_s = (days - DAYS_TO_1970) * DAY_S + (p.hour * 60 + p.minute) * 60 + p.second;
+    *ret_s = (days - DAYS_TO_1970) * DAY_S + ((int64_t)p.hour * 60 + p.minute) * 60 + p.second;
     return true;
 }
 
@@ -89,7 +89,7 @@ static bool parse(wrn_spki_date date, bool is_loose, struct parts *ret_parts) {
         return false;
     }
     const struct {
-        char before;
+        uint8_t before;
         int least, most;
         int *value;
     } rest[] = {{'-', 1, 12, &p.month},

@@ -13,9 +13,8 @@ const char *wrn_tag_fault_text(enum wrn_tag_fault fault) {
         [WRN_TAG_BAD_PREFIX] = "a prefix is exactly one string, without a display hint",
         [WRN_TAG_BAD_ORDERING] =
             "a range begins with none of \"alpha\", \"numeric\", \"time\", \"binary\" and \"date\"",
-        [WRN_TAG_BAD_LIMIT] = "a limit of a range is none of (g VALUE), (ge VALUE), (l VALUE) and "
-                              "(le VALUE), or is the second of its side, or its value is none of "
-                              "the ordering",
+        [WRN_TAG_BAD_LIMIT] =
+            "a limit is (g|ge|l|le VALUE), one a side, with a value of the range's ordering",
         [WRN_TAG_TOO_LARGE] = "it is larger than 16,384 bytes",
     };
     return texts[fault];
