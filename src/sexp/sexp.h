@@ -76,7 +76,7 @@ static inline size_t wrn_sexp_capacity(size_t size) {
  *              form.
  * 'ret_used'   gets the bytes read, white space behind the expression included, so that a file
  *              with several is read in a loop until nothing is left. NULL: nothing else may follow.
- * Returns 0; WRN_ERR_MALFORMED and why ('ret_error' may be NULL, and is set only then); or -ENOBUFS.
+ * Returns 0; WRN_ERR_MALFORMED and why ('ret_error' may be NULL, is set only then); or -ENOBUFS.
  * O(text). Source: RFC 9804, sections 4 to 7; docs/decisions/0011 says what is accepted where it
  * leaves room. */
 WRN_NODISCARD int wrn_sexp_read(enum wrn_sexp_form form, wrn_span text, uint8_t *out,
