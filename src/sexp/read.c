@@ -106,6 +106,7 @@ static enum wrn_sexp_fault read_transport(struct reader *reader) {
         return WRN_SEXP_TOO_LARGE;
     }
     if (reader->size > reader->capacity) {
+        scan->at = measured.at;
         return WRN_SEXP_OK; /* the caller sees the size */
     }
     fault = wrn_sexp_base64_read(scan, '}', reader->out, &reader->size);

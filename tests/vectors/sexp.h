@@ -51,7 +51,7 @@ static const struct {
     {"4.6", "[application/postscript]x", "[22:application/postscript]1:x"},
     {"4.6", "[audio/basic]x", "[11:audio/basic]1:x"},
     {"4.6", "[\"http://example.com/display-types/funky.html\"]x",
-     "[42:http://example.com/display-types/funky.html]1:x"},
+     "[43:http://example.com/display-types/funky.html]1:x"},
     {"4.6", "[application/octet-stream]x", "[24:application/octet-stream]1:x"},
     {"5", "(a bob c)", "(1:a3:bob1:c)"},
     {"5", "( a ( bob c ) ( ( d e ) ( e f ) )  )", "(1:a(3:bob1:c)((1:d1:e)(1:e1:f)))"},

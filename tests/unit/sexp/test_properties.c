@@ -2,8 +2,8 @@
 /* Goal: what is written in any form is read back byte for byte; what is read is what the grammar
  * says, neither more nor less; no input makes anybody read beyond it.
  * Method: expressions and texts made at random, spoilt at random, and a second implementation that
- * is the grammar. Every text lies in memory of its own size, which AddressSanitizer watches; without
- * it, one in eight lies before a page that nobody may touch. */
+ * is the grammar. Every spoilt text lies in memory of its own size, which AddressSanitizer watches;
+ * one in eight lies before a page that nobody may touch. */
 #include <sys/mman.h>
 
 #include "unit/base/check.h"
@@ -111,8 +111,8 @@ static void every_form_reads_back(void **state) {
     }
 }
 
-/* A copy that ends where memory does: at a page that may not be touched if 'is_guarded', else at the
- * end of a block from malloc. */
+/* A copy that ends where memory does: at a page that may not be touched if 'is_guarded', else at
+ * the end of a block from malloc. */
 struct fenced {
     uint8_t *block;
     size_t mapped;
