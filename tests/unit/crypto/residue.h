@@ -138,14 +138,6 @@ static inline bool is_allocated(const struct secrets *secrets) {
     return false;
 }
 
-__attribute__((noinline)) static void leave_on_stack(const uint8_t *piece) {
-    uint8_t below[8 * PIECE];
-    for (size_t i = 0; i < sizeof(below); i += PIECE) {
-        memcpy(below + i, piece, PIECE);
-    }
-    __asm__ volatile("" : : "m"(below) : "memory");
-}
-
 /* The stack first: what runs afterwards may cover it. */
 static inline void check_no_secret(const struct secrets *secrets, const char *when) {
     CHECK(!IS_STACK_SEARCHED || !is_on_stack(secrets), "%s: on the stack: ", when);

@@ -84,6 +84,14 @@ static void leaves_no_secret(struct wrn_crypto *crypto) {
     }
 }
 
+__attribute__((noinline)) static void leave_on_stack(const uint8_t *piece) {
+    uint8_t below[8 * PIECE];
+    for (size_t i = 0; i < sizeof(below); i += PIECE) {
+        memcpy(below + i, piece, PIECE);
+    }
+    __asm__ volatile("" : : "m"(below) : "memory");
+}
+
 /* The search itself: it must find what is there. */
 static void finds_what_is_left(struct wrn_crypto *crypto) {
     static struct secrets secrets;
