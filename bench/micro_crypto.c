@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measures src/crypto alone, on one core: nanoseconds a packet, a mac, a derivation, an agreement.
+/* Measures src/crypto alone, on one core: nanoseconds a packet, a mac, a derivation, an agreement,
+ * a signature.
  * Prints JSON lines, then a table. Runs of all cases are interleaved; the median of each counts, in
  * CPU time, so that other programs disturb it less. Does no I/O in between.
  *
@@ -9,13 +10,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "crypto/crypto.h"
+#include "crypto/identity.h"
 
 enum {
     RUNS_MAX = 101,
     BATCH_MAX = 64,
     SIZE_MAX_MEASURED = 8900,
     ROOM = SIZE_MAX_MEASURED + WRN_TAG_SIZE,
+    SIGNED_SIZE = 400, /* as a certificate */
     PROVIDERS = 2,
     AEAD_WORKS = 4 * PROVIDERS * WRN_CIPHERS * 6, /* seal, open; alone, batched; sizes */
 };
@@ -27,6 +29,8 @@ struct bench {
     uint8_t plain[BATCH_MAX][ROOM], sealed[BATCH_MAX][ROOM], opened[BATCH_MAX][ROOM];
     uint8_t key[WRN_KEY_SIZE], point[WRN_KEY_SIZE], nonce[WRN_XNONCE_SIZE];
     uint8_t keys[3][WRN_KEY_SIZE];
+    uint8_t sign_public[WRN_SIGN_PUBLIC_SIZE];
+    uint8_t signature[WRN_SIGNATURE_SIZE], refused[WRN_SIGNATURE_SIZE]; /* of SIGNED_SIZE bytes */
     alignas(WRN_AEAD_EXPANDED_ALIGNMENT) uint8_t expanded[WRN_AEAD_EXPANDED_MAX];
 };
 
@@ -47,6 +51,8 @@ static const char *const cipher_names[WRN_CIPHERS] = {
     [WRN_CIPHER_CHACHA20_POLY1305] = "chacha20-poly1305",
     [WRN_CIPHER_AES_256_GCM] = "aes-256-gcm",
 };
+
+static const char sign_label[] = "warren bench 1";
 
 static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns);
 static void prepare(struct bench *bench);
@@ -110,11 +116,50 @@ static void run_cookie(struct bench *bench, const struct work *work) {
                    bench->plain[0], work->size, bench->sealed[0]);
 }
 
+static void run_sign_public(struct bench *bench, const struct work *work) {
+    (void)work;
+    bool ok = wrn_sign_public(bench->key, bench->sign_public);
+    WRN_ASSERT(ok);
+}
+
+static void run_sign(struct bench *bench, const struct work *work) {
+    wrn_span message = {bench->plain[0], work->size};
+    bool ok = wrn_sign(bench->key, sign_label, message, bench->signature);
+    WRN_ASSERT(ok);
+}
+
+static void run_verify(struct bench *bench, const struct work *work) {
+    wrn_span message = {bench->plain[0], work->size};
+    bool ok = wrn_sign_verify(bench->sign_public, sign_label, message, bench->signature);
+    WRN_ASSERT(ok);
+}
+
+/* Refused by the last of the strict checks, before any arithmetic. */
+static void run_strict(struct bench *bench, const struct work *work) {
+    wrn_span message = {bench->plain[0], work->size};
+    bool ok = wrn_sign_verify_pure(bench->sign_public, message, bench->refused);
+    WRN_ASSERT(!ok);
+}
+
+static void run_sha256(struct bench *bench, const struct work *work) {
+    wrn_sha256((wrn_span){bench->plain[0], work->size}, (wrn_span){NULL, 0}, bench->keys[0]);
+}
+
+static void run_hit(struct bench *bench, const struct work *work) {
+    (void)work;
+    wrn_hit(bench->sign_public, bench->keys[0]);
+}
+
+static void run_tunnel_key(struct bench *bench, const struct work *work) {
+    (void)work;
+    wrn_tunnel_key(bench->crypto, bench->key, bench->keys[0]);
+}
+
 static void run_expand(struct bench *bench, const struct work *work) {
     wrn_aead_expand(bench->crypto, work->cipher, bench->key, bench->expanded);
 }
 
-static struct work works[AEAD_WORKS + 16];
+static struct work works[AEAD_WORKS + 32];
 
 static const struct work others[] = {
     {.name = "mac1 of an initiation", .size = 116, .batch = 1, .run = run_mac},
@@ -125,6 +170,13 @@ static const struct work others[] = {
     {.name = "x25519", .size = 32, .batch = 1, .run = run_x25519},
     {.name = "x25519 public key", .size = 32, .batch = 1, .run = run_x25519_public},
     {.name = "cookie sealed", .size = 16, .batch = 1, .run = run_cookie},
+    {.name = "ed25519 public key", .size = 32, .batch = 1, .run = run_sign_public},
+    {.name = "ed25519 sign", .size = SIGNED_SIZE, .batch = 1, .run = run_sign},
+    {.name = "ed25519 verify", .size = SIGNED_SIZE, .batch = 1, .run = run_verify},
+    {.name = "  its strict checks", .size = SIGNED_SIZE, .batch = 1, .run = run_strict},
+    {.name = "sha-256 of a key", .size = 80, .batch = 1, .run = run_sha256},
+    {.name = "hit", .size = 32, .batch = 1, .run = run_hit},
+    {.name = "tunnel key", .size = 32, .batch = 1, .run = run_tunnel_key},
     {.name = "aes-256-gcm key expanded",
      .size = 32,
      .batch = 1,
@@ -223,6 +275,12 @@ static void prepare(struct bench *bench) {
         bench->key[i] = (uint8_t)(i + 1);
     }
     bench->point[0] = 9;
+    bool ok = wrn_sign_public(bench->key, bench->sign_public) &&
+              wrn_sign(bench->key, sign_label, (wrn_span){bench->plain[0], SIGNED_SIZE},
+                       bench->signature);
+    WRN_ASSERT(ok);
+    memcpy(bench->refused, bench->signature, WRN_SIGNATURE_SIZE);
+    bench->refused[WRN_SIGNATURE_SIZE - 1] |= 0x80;
 }
 
 /* Sealing reads one set of buffers and writes another, and opening a third, so that each call of a
