@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The identity of a host: its Ed25519 key, the names made from it (HIT, fingerprint), and the
  * X25519 key of its tunnels. Pure: randomness comes from the caller. Seeds are the caller's to
- * wipe; nothing here keeps a copy. May be called from any thread. Signing and verifying allocate for
- * the time of the call, in libcrypto and for a labelled message; so does cSHAKE128.
+ * wipe; nothing here keeps a copy. May be called from any thread. Signing and verifying allocate
+ * for the time of the call, in libcrypto and for a labelled message; so does cSHAKE128.
  * Reasons: docs/decisions/0012-identity.md. */
 #pragma once
 #include "crypto/crypto.h"
@@ -72,8 +72,8 @@ void wrn_md5(wrn_span bytes, uint8_t ret_hash[WRN_MD5_SIZE]);
 void wrn_sha1(wrn_span bytes, uint8_t ret_hash[WRN_SHA1_SIZE]);
 
 /* cSHAKE128 with a function name and a customisation string: SHAKE128 if both are empty. 'size'
- * bytes are written, any number. Want of memory ends the program, here and in wrn_hit, as it does in
- * wrn_blake2s. Source: NIST SP 800-185, section 3. */
+ * bytes are written, any number. Want of memory ends the program, here and in wrn_hit, as it does
+ * in wrn_blake2s. Source: NIST SP 800-185, section 3. */
 void wrn_cshake128(wrn_span input, wrn_span function_name, wrn_span customisation,
                    uint8_t *ret_bytes, size_t size);
 
