@@ -35,7 +35,7 @@ void wrn_ask_about_datagrams(struct wrn_pump *pump) {
 }
 
 void wrn_report_offloads_lost(struct wrn_pump *pump, uint32_t offloads) {
-    put(pump, &(struct wrn_report){.kind = WRN_REPORT_OFFLOADS_LOST, .offloads = offloads});
+    wrn_reports_state(pump->reports, offloads);
 }
 
 void wrn_report_source_refused(struct wrn_pump *pump, wrn_handle peer) {
@@ -51,8 +51,7 @@ void wrn_report_send_refused(struct wrn_pump *pump, const struct wrn_udp_sending
 }
 
 void wrn_report_deleted(struct wrn_pump *pump) {
-    put(pump, &(struct wrn_report){.kind = WRN_REPORT_DELETED});
-    wrn_reports_flush(pump->reports);
+    wrn_reports_state(pump->reports, WRN_FACT_DELETED);
 }
 
 static void put(struct wrn_pump *pump, const struct wrn_report *report) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pairs and workers only become more: a worker that is no longer needed stays parked without a
- * pair, and a pair goes to another worker, because closing a queue of a TUN device would lose what
- * it holds. */
+/* Pairs only become more: one that is no longer needed goes to another worker, because closing a
+ * queue of a TUN device would lose what it holds. No flow is led there any more. */
 #include "device/crew.h"
 
 #include <stdio.h>
@@ -14,7 +13,6 @@
 enum {
     NOBODY = UINT8_MAX,
     UDP_SHIFT = 4,
-    GRO_TRIES = 20, /* to find all sockets empty; then a flood loses what it has there */
 };
 
 /* Offloads of the TUN device and of the sockets in one word. */
@@ -33,10 +31,13 @@ struct wrn_crew {
     struct wrn_pair pairs[WRN_CREW_WORKERS_MAX];
     uint8_t owners[WRN_CREW_WORKERS_MAX]; /* of pairs: index of a worker, or NOBODY */
     uint32_t pair_count;
+    uint32_t led; /* pairs over which flows are spread: the first so many */
+    struct wrn_steering steering;
     struct wrn_worker *workers[WRN_CREW_WORKERS_MAX];
-    uint32_t made;  /* workers that there are */
-    uint32_t count; /* those that run */
-    uint32_t wanted;
+    uint32_t made;   /* workers that there are */
+    uint32_t count;  /* those that run */
+    uint32_t wanted; /* offloads */
+    uint32_t lost;   /* those that the kernel has refused in mid-stream */
     uint32_t active;
     int event_fd;
 };
@@ -45,14 +46,18 @@ static int make_workers(struct wrn_crew *crew, uint32_t count);
 static int make_pairs(struct wrn_crew *crew, uint32_t count);
 static void close_pair(struct wrn_pair *pair);
 static int deal(struct wrn_crew *crew, uint32_t count);
+static void start_to_lead(struct wrn_crew *crew);
+static void lead(struct wrn_crew *crew, uint32_t count);
+static void drain(struct wrn_crew *crew, uint64_t pairs);
+static uint64_t first_pairs(uint32_t count);
 static void park(struct wrn_crew *crew);
+static void wait_for_all(const struct wrn_crew *crew);
 static void resume(struct wrn_crew *crew);
 static int open_all(const struct wrn_crew *crew, uint16_t port, uint32_t mark,
                     struct wrn_udp *ret_sockets);
 static int replace_sockets(struct wrn_crew *crew, const struct wrn_udp *sockets);
 static void detach_sockets(struct wrn_crew *crew);
 static void set_tun_offloads(struct wrn_crew *crew);
-static bool end_gro(const struct wrn_crew *crew);
 static void set_udp_offloads(struct wrn_crew *crew);
 static bool is_bound(const struct wrn_crew *crew);
 
@@ -66,6 +71,8 @@ int wrn_crew_create(const struct wrn_crew_options *options, struct wrn_tun tun,
     crew->options = *options;
     crew->pairs[0] = (struct wrn_pair){.tun = tun, .udp = WRN_UDP_NONE};
     crew->pair_count = 1;
+    crew->led = 1;
+    crew->steering = WRN_STEERING_NONE;
     memset(crew->owners, NOBODY, sizeof crew->owners);
     crew->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int error = crew->event_fd < 0 ? -errno : make_workers(crew, 1);
@@ -90,6 +97,7 @@ void wrn_crew_destroy(struct wrn_crew *crew) {
     for (uint32_t i = 0; i < crew->pair_count; i++) {
         close_pair(&crew->pairs[i]);
     }
+    wrn_steering_close(&crew->steering);
     wrn_close_fd(&crew->event_fd);
     free(crew);
 }
@@ -106,23 +114,35 @@ int wrn_crew_set_workers(struct wrn_crew *crew, uint32_t count) {
     error = error != 0 ? error : make_pairs(crew, count);
     park(crew);
     int error_deal = deal(crew, error == 0 ? count : crew->count);
+    error = error != 0 ? error : error_deal;
+    lead(crew, error == 0 ? count : crew->led);
     resume(crew);
-    return error != 0 ? error : error_deal;
+    (void)eventfd_write(crew->event_fd, 1); /* some may be dismissed */
+    return error;
 }
 
 uint32_t wrn_crew_workers(const struct wrn_crew *crew) {
     return crew->count;
 }
 
+void wrn_crew_dismiss(struct wrn_crew *crew) {
+    while (crew->made > crew->count) {
+        uint32_t last = crew->made - 1;
+        if (memchr(crew->owners, (int)last, crew->pair_count) != NULL ||
+            !wrn_reports_are_empty(wrn_worker_reports(crew->workers[last]))) {
+            return;
+        }
+        wrn_worker_destroy(crew->workers[last]);
+        crew->workers[last] = NULL;
+        crew->made = last;
+    }
+}
+
 void wrn_crew_set_offloads(struct wrn_crew *crew, uint32_t wanted) {
     park(crew);
-    for (int i = 0; (wanted & WRN_UAPI_OFFLOAD_GRO) == 0 && i < GRO_TRIES && !end_gro(crew); i++) {
-        resume(crew);
-        park(crew); /* this empties the sockets */
-    }
     crew->wanted = wanted;
-    crew->active = 0;
-    set_udp_offloads(crew); /* first: what comes in joined before GRO goes off is lost */
+    crew->lost = 0;
+    set_udp_offloads(crew);
     set_tun_offloads(crew);
     resume(crew);
 }
@@ -133,7 +153,13 @@ uint32_t wrn_crew_offloads(const struct wrn_crew *crew) {
 
 uint32_t wrn_crew_lose_offloads(struct wrn_crew *crew, uint32_t lost) {
     uint32_t were_active = crew->active & lost;
-    crew->active &= ~lost;
+    if (were_active != 0) {
+        park(crew);
+        crew->lost |= lost;
+        set_udp_offloads(crew);
+        set_tun_offloads(crew);
+        resume(crew);
+    }
     return were_active;
 }
 
@@ -144,6 +170,7 @@ int wrn_crew_open_sockets(struct wrn_crew *crew, uint16_t port, uint32_t mark) {
         return error;
     }
     park(crew);
+    drain(crew, first_pairs(crew->pair_count)); /* the old ones */
     error = replace_sockets(crew, sockets);
     set_udp_offloads(crew);
     resume(crew);
@@ -202,9 +229,12 @@ static int make_workers(struct wrn_crew *crew, uint32_t count) {
     return 0;
 }
 
-/* Makes pairs until there are 'count'. What was made before a failure stays: somebody has to serve
- * a queue that the kernel fills. */
+/* Makes pairs until there are 'count'. What was made before a failure stays: where flows cannot be
+ * led, somebody has to serve a queue that the kernel fills. */
 static int make_pairs(struct wrn_crew *crew, uint32_t count) {
+    if (count > 1 && crew->pair_count == 1) {
+        start_to_lead(crew);
+    }
     while (crew->pair_count < count) {
         struct wrn_pair *pair = &crew->pairs[crew->pair_count];
         *pair = (struct wrn_pair){.tun = WRN_TUN_NONE, .udp = WRN_UDP_NONE};
@@ -217,6 +247,55 @@ static int make_pairs(struct wrn_crew *crew, uint32_t count) {
         crew->pair_count++;
     }
     return 0;
+}
+
+/* Takes the choice of queues and sockets from the kernel. If it does not let us, it chooses itself
+ * among all that there are. */
+static void start_to_lead(struct wrn_crew *crew) {
+    wrn_steering_close(&crew->steering);
+    if (wrn_steering_open(&crew->steering) != 0 ||
+        wrn_steering_lead_device(&crew->steering, crew->pairs[0].tun.fd) != 0) {
+        wrn_steering_close(&crew->steering);
+    }
+}
+
+/* Spreads flows over the first 'count' pairs; all workers stand still, and do so again then. What
+ * the pairs hold that flows were taken from goes on its way before anything behind it. */
+static void lead(struct wrn_crew *crew, uint32_t count) {
+    uint64_t left = first_pairs(crew->led);
+    if (count < crew->led) {
+        left &= ~first_pairs(count);
+    }
+    if (crew->steering.table_fd < 0) {
+        count = crew->pair_count; /* the kernel has begun to spread by itself, if there are more */
+    } else if (wrn_steering_spread(&crew->steering, count) != 0) {
+        return;
+    }
+    if (count != crew->led) {
+        crew->led = count;
+        if (is_bound(crew)) {
+            wrn_udp_spread(&crew->pairs[0].udp, &crew->steering);
+        }
+        drain(crew, left);
+    }
+}
+
+/* Has the workers carry on what 'pairs' hold. All stand still, and do so again then. */
+static void drain(struct wrn_crew *crew, uint64_t pairs) {
+    for (uint32_t i = 0; i < crew->made; i++) {
+        uint64_t own = 0;
+        for (uint32_t k = 0; k < crew->pair_count; k++) {
+            own |= crew->owners[k] == i ? UINT64_C(1) << k & pairs : 0;
+        }
+        if (own != 0) {
+            wrn_worker_drain(crew->workers[i], own);
+        }
+    }
+    wait_for_all(crew);
+}
+
+static uint64_t first_pairs(uint32_t count) {
+    return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
 static void close_pair(struct wrn_pair *pair) {
@@ -259,6 +338,13 @@ static void park(struct wrn_crew *crew) {
     for (uint32_t i = 0; i < crew->made; i++) {
         wrn_worker_park(crew->workers[i]);
     }
+    wait_for_all(crew);
+}
+
+static void wait_for_all(const struct wrn_crew *crew) {
+    for (uint32_t i = 0; i < crew->made; i++) {
+        wrn_worker_wait(crew->workers[i]);
+    }
 }
 
 /* Lets all go on that serve something, which may be more than are wanted where dealing failed. */
@@ -279,6 +365,9 @@ static int open_all(const struct wrn_crew *crew, uint16_t port, uint32_t mark,
         for (uint32_t k = 0; k < i && error != 0; k++) {
             wrn_udp_close(&ret_sockets[k]);
         }
+    }
+    if (error == 0 && crew->pair_count > 1) {
+        wrn_udp_spread(&ret_sockets[0], &crew->steering);
     }
     return error;
 }
@@ -306,9 +395,11 @@ static void detach_sockets(struct wrn_crew *crew) {
     }
 }
 
-/* Tells the device, all queues of which share its offloads, and the workers what is wanted. */
+/* Tells the device, all queues of which share its offloads, and the workers what is wanted. Where
+ * the host did not take our large packets, it may go on to hand over its own. */
 static void set_tun_offloads(struct wrn_crew *crew) {
     uint32_t active = wrn_tun_set_offloads(&crew->pairs[0].tun, crew->wanted & TUN_OFFLOADS);
+    active &= ~crew->lost;
     uint32_t joinable = (active & WRN_TUN_TSO4 ? WRN_COALESCE_TCP4 : 0) |
                         (active & WRN_TUN_TSO6 ? WRN_COALESCE_TCP6 : 0) |
                         (active & WRN_TUN_USO ? WRN_COALESCE_UDP : 0);
@@ -318,20 +409,12 @@ static void set_tun_offloads(struct wrn_crew *crew) {
     crew->active = (crew->active & ~TUN_OFFLOADS) | active;
 }
 
-/* Switches GRO off in sockets that hold nothing. Returns whether it is off in all. */
-static bool end_gro(const struct wrn_crew *crew) {
-    bool ended = true;
-    for (uint32_t i = 0; i < crew->pair_count; i++) {
-        ended = wrn_udp_end_gro(&crew->pairs[i].udp) && ended;
-    }
-    return ended;
-}
-
 /* Sockets that are closed have no offloads. */
 static void set_udp_offloads(struct wrn_crew *crew) {
     uint32_t active = is_bound(crew) ? WRN_UDP_OFFLOADS_ALL : 0;
     for (uint32_t i = 0; i < crew->pair_count && is_bound(crew); i++) {
-        active &= wrn_udp_set_offloads(&crew->pairs[i].udp, crew->wanted >> UDP_SHIFT);
+        active &=
+            wrn_udp_set_offloads(&crew->pairs[i].udp, (crew->wanted & ~crew->lost) >> UDP_SHIFT);
     }
     crew->active = (crew->active & TUN_OFFLOADS) | active << UDP_SHIFT;
 }

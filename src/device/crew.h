@@ -23,19 +23,27 @@ WRN_NODISCARD int wrn_crew_create(const struct wrn_crew_options *options, struct
 /* Ends the workers, closes queues and sockets. NULL is fine. */
 void wrn_crew_destroy(struct wrn_crew *crew);
 
-/* Changes the number of workers, 1..WRN_CREW_WORKERS_MAX. Returns 0, or -EOPNOTSUPP (the TUN device
- * has a single queue, and more than one worker was asked for), or -errno; the number is as it was
- * then. */
+/* Changes the number of workers, 1..WRN_CREW_WORKERS_MAX. No flow is reordered by that where bpf(2)
+ * is allowed (io/steering.h), unless it comes in faster than WRN_WORKER_DRAIN_MS can empty what it
+ * leaves. Workers that are no longer needed stay until wrn_crew_dismiss. Returns 0, or -EOPNOTSUPP
+ * (the TUN device has a single queue, and more than one worker was asked for), or -errno; the
+ * number is as it was then. */
 WRN_NODISCARD int wrn_crew_set_workers(struct wrn_crew *crew, uint32_t count);
 uint32_t wrn_crew_workers(const struct wrn_crew *crew);
 
-/* Switches offloads (WRN_UAPI_OFFLOAD_*) on, as far as the kernel has them, and all others off. */
+/* Ends workers that serve nothing any more and whose reports were all read. To be called after
+ * reading, whenever wrn_crew_event_fd was readable. */
+void wrn_crew_dismiss(struct wrn_crew *crew);
+
+/* Switches offloads (WRN_UAPI_OFFLOAD_*) on, as far as the kernel has them, and all others off.
+ * Those that were lost are tried again. */
 void wrn_crew_set_offloads(struct wrn_crew *crew, uint32_t wanted);
 
 /* Returns which are in use. */
 uint32_t wrn_crew_offloads(const struct wrn_crew *crew);
 
-/* Notes what a worker has reported as lost. Returns what of it was in use until now. */
+/* Notes what a worker has reported as refused by the kernel: no worker uses it from now on, until
+ * wrn_crew_set_offloads. Returns what of it was in use until now. */
 uint32_t wrn_crew_lose_offloads(struct wrn_crew *crew, uint32_t lost);
 
 /* Opens sockets on 'port' (0: any) for all pairs and only then closes those that were in use, after

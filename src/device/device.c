@@ -61,8 +61,7 @@ static int create_crew(struct wrn_device *device, struct wrn_tun *tun,
 static int open_watches(struct wrn_device *device);
 static void on_reports(void *ctx, int fd, int events);
 static bool read_reports(struct wrn_device *device, struct wrn_now now, struct wrn_ring *ring);
-static void obey_report(struct wrn_device *device, struct wrn_now now, struct wrn_report *report,
-                        size_t size);
+static void obey_facts(struct wrn_device *device, uint32_t facts);
 static void on_link(void *ctx, int fd, int events);
 static void on_route(void *ctx, int fd, int events);
 static void on_timer(void *ctx, int fd, int events);
@@ -290,14 +289,13 @@ static void on_reports(void *ctx, int fd, int events) {
     (void)events;
     (void)eventfd_read(fd, &count);
     for (uint32_t i = 0; (reports = wrn_crew_reports(device->crew, i)) != NULL; i++) {
-        if (wrn_reports_were_lost(reports)) {
-            wrn_wg_asks_lost(device->wg);
-        }
+        obey_facts(device, wrn_reports_take_facts(reports));
         more |= read_reports(device, now, reports->messages);
     }
     for (uint32_t i = 0; (reports = wrn_crew_reports(device->crew, i)) != NULL; i++) {
         more |= read_reports(device, now, reports->packets);
     }
+    wrn_crew_dismiss(device->crew);
     if (more) { /* the others of the loop get their turn first */
         (void)eventfd_write(fd, 1);
     }
@@ -313,7 +311,7 @@ static bool read_reports(struct wrn_device *device, struct wrn_now now, struct w
             wrn_settle_run(&device->settle, now);
             return false;
         }
-        obey_report(device, now, report, size);
+        wrn_settle_report(&device->settle, now, report, size);
         wrn_ring_release(ring);
         if (i % WRN_SETTLE_REPORTS_MAX == 0) {
             wrn_settle_run(&device->settle, now);
@@ -322,27 +320,22 @@ static bool read_reports(struct wrn_device *device, struct wrn_now now, struct w
     return true;
 }
 
-static void obey_report(struct wrn_device *device, struct wrn_now now, struct wrn_report *report,
-                        size_t size) {
+static void obey_facts(struct wrn_device *device, uint32_t facts) {
     char names[WRN_UAPI_OFFLOADS_SIZE];
-    uint32_t lost;
-    switch (report->kind) {
-    case WRN_REPORT_DELETED:
+    if ((facts & WRN_FACT_ASKS_LOST) != 0) {
+        wrn_wg_asks_lost(device->wg);
+    }
+    if ((facts & WRN_FACT_DELETED) != 0) {
         end(device, "the interface was deleted");
-        break;
-    case WRN_REPORT_OFFLOADS_LOST:
-        lost = wrn_crew_lose_offloads(device->crew, report->offloads);
-        if (lost != 0) { /* the first worker that has seen it */
-            wrn_uapi_write_offloads(lost, names);
-            wrn_log_write(device->log, WRN_LOG_ERROR,
-                          "the kernel has refused an offload in mid-stream, it is off from now on: "
-                          "%s; `warren-wg --set %s offloads=all` tries again",
-                          names, device->log->interface);
-        }
-        break;
-    default:
-        wrn_settle_report(&device->settle, now, report, size);
-        break;
+    }
+    uint32_t lost = facts & ~(WRN_FACT_ASKS_LOST | WRN_FACT_DELETED);
+    lost = lost != 0 ? wrn_crew_lose_offloads(device->crew, lost) : 0;
+    if (lost != 0) { /* the first worker that has seen it */
+        wrn_uapi_write_offloads(lost, names);
+        wrn_log_write(device->log, WRN_LOG_ERROR,
+                      "the kernel has refused an offload in mid-stream, it is off from now on: %s; "
+                      "`warren-wg --set %s offloads=all` tries again",
+                      names, device->log->interface);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "io/clock.h"
 #include "io/memory.h"
 #include "io/rcu.h"
+#include "wg/train.h"
 
 /* A large datagram is most likely a train of them: what few of them hold still lies in the near
  * caches when it is written to the host. Small ones come one by one: many a call. */
@@ -27,6 +28,7 @@ struct place {
 
 static size_t receive(struct wrn_pump *pump, int fd);
 static void empty_rooms(struct wrn_inbound *in, size_t received);
+static void find_untold(struct wrn_inbound *in, size_t received);
 static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place);
 static int deliver(struct wrn_pump *pump, const struct wrn_tun *tun, size_t count);
 static int write_joined(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index);
@@ -43,6 +45,9 @@ int wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd) {
     size_t received = receive(pump, fd);
     if (received == 0) {
         return 0;
+    }
+    if (pair->udp.untold) {
+        find_untold(in, received);
     }
     wrn_mono now = wrn_clock_read().mono;
     for (;;) {
@@ -88,6 +93,16 @@ static void empty_rooms(struct wrn_inbound *in, size_t received) {
     if (received > WANTED_MIN && in->wanted == WANTED_MIN) {
         wrn_memory_discard(in->rooms + (size_t)WANTED_MIN * WRN_INBOUND_ROOM,
                            (received - WANTED_MIN) * WRN_INBOUND_ROOM);
+    }
+}
+
+/* Finds out what trains are made of that the kernel has joined before it was told to stop. */
+static void find_untold(struct wrn_inbound *in, size_t received) {
+    for (size_t i = 0; i < received; i++) {
+        struct wrn_udp_received *train = &in->received[i];
+        if (train->segment_size == train->size) {
+            train->segment_size = wrn_wg_train_size((wrn_span){train->bytes, train->size});
+        }
     }
 }
 

@@ -156,7 +156,10 @@ static void look_at_outcome(struct wrn_pump *pump) {
     uint64_t refused = 0;
     for (size_t i = 0; i < sender->count; i++) {
         const struct wrn_udp_sending *sent = &sender->batch[i];
-        if (sent->source_refused && (i == 0 || !sender->batch[i - 1].source_refused)) {
+        /* once for a run of packets to one peer */
+        bool is_known = i > 0 && sender->batch[i - 1].source_refused &&
+                        wrn_handle_equal(sender->receivers[i - 1], sender->receivers[i]);
+        if (sent->source_refused && !is_known) {
             wrn_report_source_refused(pump, sender->receivers[i]);
         }
         if (sent->error != 0) {

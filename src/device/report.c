@@ -33,7 +33,8 @@ bool wrn_reports_put(struct wrn_reports *reports, const struct wrn_report *repor
     struct wrn_report *record = wrn_ring_reserve(ring, sizeof *record + bytes.size);
     if (record == NULL) {
         if (report->kind == WRN_REPORT_ASK) {
-            atomic_store_explicit(&reports->lost, true, memory_order_relaxed);
+            /* nobody needs to be woken: the ring is full of what he is to read */
+            atomic_fetch_or_explicit(&reports->facts, WRN_FACT_ASKS_LOST, memory_order_relaxed);
         }
         return false;
     }
@@ -44,6 +45,11 @@ bool wrn_reports_put(struct wrn_reports *reports, const struct wrn_report *repor
     return true;
 }
 
+void wrn_reports_state(struct wrn_reports *reports, uint32_t facts) {
+    atomic_fetch_or_explicit(&reports->facts, facts, memory_order_relaxed);
+    (void)eventfd_write(reports->event_fd, 1); /* full: it is awake anyway */
+}
+
 void wrn_reports_flush(struct wrn_reports *reports) {
     bool messages = wrn_ring_publish(reports->messages);
     bool packets = wrn_ring_publish(reports->packets);
@@ -52,9 +58,17 @@ void wrn_reports_flush(struct wrn_reports *reports) {
     }
 }
 
-bool wrn_reports_were_lost(struct wrn_reports *reports) {
-    return atomic_load_explicit(&reports->lost, memory_order_relaxed) &&
-           atomic_exchange_explicit(&reports->lost, false, memory_order_relaxed);
+uint32_t wrn_reports_take_facts(struct wrn_reports *reports) {
+    return atomic_load_explicit(&reports->facts, memory_order_relaxed) == 0
+               ? 0
+               : atomic_exchange_explicit(&reports->facts, 0, memory_order_relaxed);
+}
+
+bool wrn_reports_are_empty(struct wrn_reports *reports) {
+    size_t size;
+    return wrn_ring_first(reports->messages, &size) == NULL &&
+           wrn_ring_first(reports->packets, &size) == NULL &&
+           atomic_load_explicit(&reports->facts, memory_order_relaxed) == 0;
 }
 
 struct wrn_report *wrn_report_first(struct wrn_ring *ring, size_t *ret_size) {

@@ -83,9 +83,6 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_now now, struct wrn
     case WRN_REPORT_SEND_REFUSED:
         log_refusal(settle, &report->path, report->error);
         break;
-    case WRN_REPORT_OFFLOADS_LOST:
-    case WRN_REPORT_DELETED:
-        break;
     }
 }
 

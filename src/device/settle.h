@@ -30,7 +30,6 @@ void wrn_settle_finish(struct wrn_settle *settle);
  * after WRN_SETTLE_REPORTS_MAX reports. */
 void wrn_settle_run(struct wrn_settle *settle, struct wrn_now now);
 
-/* Performs one report with the 'size' bytes behind it, of any kind but WRN_REPORT_OFFLOADS_LOST and
- * WRN_REPORT_DELETED, which are the device's business and ignored here. */
+/* Performs one report with the 'size' bytes behind it. */
 void wrn_settle_report(struct wrn_settle *settle, struct wrn_now now, struct wrn_report *report,
                        size_t size);

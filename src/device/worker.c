@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RUNNING --park: descriptors drained--> PARKED --resume--> RUNNING
- *                                           `--destroy--> the thread ends */
+/* RUNNING --park: after the batch in hand--> PARKED --resume--> RUNNING
+ *                                            | ^ `--destroy--> the thread ends
+ *                                     drain--' `--when all of it is empty, or has been */
 #define _GNU_SOURCE /* pthread_setname_np */
 #include "device/worker.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -13,6 +15,7 @@
 #include "crypto/crypto.h"
 #include "device/ask.h"
 #include "io/cleanup.h"
+#include "io/clock.h"
 #include "io/memory.h"
 #include "io/rcu.h"
 
@@ -20,12 +23,11 @@ enum {
     STACK_SIZE = 512 << 10, /* only what is touched costs memory */
     EVENTS_MAX = 32,        /* descriptors served between two looks at what is ready */
     BATCHES_PER_TURN = 4,   /* of one descriptor, before the others get their turn */
-    BATCHES_TO_PARK = 64,   /* of one descriptor; a flood must not hold a change up */
 };
 
 enum source { SOURCE_WAKE, SOURCE_ROUTE, SOURCE_TUN, SOURCE_UDP4, SOURCE_UDP6 };
 
-enum order { ORDER_PARK, ORDER_RUN, ORDER_END };
+enum order { ORDER_PARK, ORDER_DRAIN, ORDER_RUN, ORDER_END };
 
 struct wrn_worker {
     /* the thread's, and the control thread's while it is parked */
@@ -42,7 +44,8 @@ struct wrn_worker {
     int wake_fd;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    enum order order;
+    _Atomic enum order order; /* changed under the lock */
+    uint64_t to_drain;        /* a bit each pair */
     bool is_parked;
     bool has_thread;
     pthread_t thread;
@@ -51,9 +54,10 @@ struct wrn_worker {
 static int prepare(struct wrn_worker *worker, const struct wrn_worker_options *options);
 static int start_thread(struct wrn_worker *worker, const char *name);
 static void *run(void *arg);
-static bool obey(struct wrn_worker *worker);
+static enum order obey(struct wrn_worker *worker);
+static void run_until_called(struct wrn_worker *worker);
 static void drain(struct wrn_worker *worker);
-static void serve(struct wrn_worker *worker, uint64_t source, int batches);
+static bool serve(struct wrn_worker *worker, uint64_t source);
 static void on_deleted(struct wrn_worker *worker);
 static uint64_t source_of(enum source source, uint32_t pair);
 static int watch(struct wrn_worker *worker, int fd, uint64_t source);
@@ -107,14 +111,29 @@ void wrn_worker_destroy(struct wrn_worker *worker) {
 
 void wrn_worker_park(struct wrn_worker *worker) {
     (void)pthread_mutex_lock(&worker->lock);
-    if (!worker->is_parked || worker->order != ORDER_PARK) {
+    if (worker->order == ORDER_RUN) {
         worker->order = ORDER_PARK;
         worker->is_parked = false;
         (void)eventfd_write(worker->wake_fd, 1);
         (void)pthread_cond_broadcast(&worker->changed);
-        while (!worker->is_parked) {
-            (void)pthread_cond_wait(&worker->changed, &worker->lock);
-        }
+    }
+    (void)pthread_mutex_unlock(&worker->lock);
+}
+
+void wrn_worker_drain(struct wrn_worker *worker, uint64_t pairs) {
+    (void)pthread_mutex_lock(&worker->lock);
+    WRN_ASSERT(worker->is_parked && worker->order == ORDER_PARK);
+    worker->order = ORDER_DRAIN;
+    worker->is_parked = false;
+    worker->to_drain = pairs;
+    (void)pthread_cond_broadcast(&worker->changed);
+    (void)pthread_mutex_unlock(&worker->lock);
+}
+
+void wrn_worker_wait(struct wrn_worker *worker) {
+    (void)pthread_mutex_lock(&worker->lock);
+    while (!worker->is_parked) {
+        (void)pthread_cond_wait(&worker->changed, &worker->lock);
     }
     (void)pthread_mutex_unlock(&worker->lock);
 }
@@ -199,7 +218,6 @@ static int start_thread(struct wrn_worker *worker, const char *name) {
     sigset_t before;
     (void)pthread_mutex_init(&worker->lock, NULL); /* neither can fail on Linux */
     (void)pthread_cond_init(&worker->changed, NULL);
-    worker->order = ORDER_PARK;
     int error = pthread_attr_init(&attributes);
     if (error != 0) {
         return -error;
@@ -220,75 +238,93 @@ static int start_thread(struct wrn_worker *worker, const char *name) {
 
 static void *run(void *arg) {
     struct wrn_worker *worker = arg;
+    enum order order;
     wrn_rcu_join();
-    while (obey(worker)) {
-        struct epoll_event events[EVENTS_MAX];
-        bool is_called = false;
-        while (!is_called) {
-            int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, -1);
-            for (int i = 0; i < count; i++) {
-                is_called |= events[i].data.u64 == source_of(SOURCE_WAKE, 0);
-                serve(worker, events[i].data.u64, BATCHES_PER_TURN);
-            }
+    while ((order = obey(worker)) != ORDER_END) {
+        if (order == ORDER_DRAIN) {
+            drain(worker);
+        } else {
+            run_until_called(worker);
         }
-        drain(worker);
     }
     wrn_rcu_leave();
     return NULL;
 }
 
-/* Stands still while that is the order. Returns false when the thread is to end. */
-static bool obey(struct wrn_worker *worker) {
+/* Stands still while that is the order. Returns another one. */
+static enum order obey(struct wrn_worker *worker) {
     (void)pthread_mutex_lock(&worker->lock);
     while (worker->order == ORDER_PARK) {
         worker->is_parked = true;
         (void)pthread_cond_broadcast(&worker->changed);
         (void)pthread_cond_wait(&worker->changed, &worker->lock);
     }
-    bool goes_on = worker->order == ORDER_RUN;
+    enum order order = worker->order;
     (void)pthread_mutex_unlock(&worker->lock);
-    return goes_on;
+    return order;
 }
 
-/* Carries on what the descriptors hold: the sockets may be about to be closed, and what comes after
- * a change may take another way. */
-static void drain(struct wrn_worker *worker) {
-    for (uint64_t left = worker->attached; left != 0; left &= left - 1) {
-        uint32_t pair = (uint32_t)__builtin_ctzll(left);
-        serve(worker, source_of(SOURCE_TUN, pair), BATCHES_TO_PARK);
-        serve(worker, source_of(SOURCE_UDP4, pair), BATCHES_TO_PARK);
-        serve(worker, source_of(SOURCE_UDP6, pair), BATCHES_TO_PARK);
+static void run_until_called(struct wrn_worker *worker) {
+    struct epoll_event events[EVENTS_MAX];
+    while (worker->order == ORDER_RUN) {
+        int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, -1);
+        for (int i = 0; i < count; i++) {
+            bool more = true;
+            for (int k = 0; more && k < BATCHES_PER_TURN && worker->order == ORDER_RUN; k++) {
+                more = serve(worker, events[i].data.u64);
+            }
+        }
     }
 }
 
-/* Takes what a descriptor has, at most 'batches' of it. */
-static void serve(struct wrn_worker *worker, uint64_t source, int batches) {
+/* Serves descriptors in turn until each has been empty once. Then parks. */
+static void drain(struct wrn_worker *worker) {
+    static const enum source sources[] = {SOURCE_TUN, SOURCE_UDP4, SOURCE_UDP6};
+    uint64_t left[WRN_COUNT(sources)] = {worker->to_drain, worker->to_drain, worker->to_drain};
+    wrn_mono end = wrn_mono_add(wrn_clock_read().mono, WRN_MS(WRN_WORKER_DRAIN_MS));
+    while ((left[0] | left[1] | left[2]) != 0 && wrn_mono_before(wrn_clock_read().mono, end)) {
+        for (size_t i = 0; i < WRN_COUNT(sources); i++) {
+            for (uint64_t pairs = left[i]; pairs != 0; pairs &= pairs - 1) {
+                uint32_t pair = (uint32_t)__builtin_ctzll(pairs);
+                if (!serve(worker, source_of(sources[i], pair))) {
+                    left[i] &= ~(UINT64_C(1) << pair);
+                }
+            }
+        }
+    }
+    (void)pthread_mutex_lock(&worker->lock);
+    if (worker->order == ORDER_DRAIN) {
+        worker->order = ORDER_PARK;
+    }
+    (void)pthread_mutex_unlock(&worker->lock);
+}
+
+/* Carries on one batch from a descriptor. Returns whether it may hold more. */
+static bool serve(struct wrn_worker *worker, uint64_t source) {
     struct wrn_pair *pair = &worker->pairs[(uint32_t)source];
-    int more = 1;
+    int more = 0;
+    int fd;
     eventfd_t count;
     switch ((enum source)(source >> 32)) {
     case SOURCE_WAKE:
         (void)eventfd_read(worker->wake_fd, &count);
-        return;
+        break;
     case SOURCE_ROUTE:
         wrn_route_read_events(worker->pump.sender.route);
-        return;
+        break;
     case SOURCE_TUN:
-        for (int i = 0; more > 0 && i < batches; i++) {
-            more = wrn_pump_outbound(&worker->pump, pair);
-        }
+        more = wrn_pump_outbound(&worker->pump, pair);
         break;
     case SOURCE_UDP4:
     case SOURCE_UDP6:
-        for (int i = 0; more > 0 && i < batches; i++) {
-            int fd = source >> 32 == SOURCE_UDP4 ? pair->udp.fd4 : pair->udp.fd6;
-            more = fd >= 0 ? wrn_pump_inbound(&worker->pump, pair, fd) : 0;
-        }
+        fd = source >> 32 == SOURCE_UDP4 ? pair->udp.fd4 : pair->udp.fd6;
+        more = fd >= 0 ? wrn_pump_inbound(&worker->pump, pair, fd) : 0;
         break;
     }
     if (more < 0) {
         on_deleted(worker);
     }
+    return more > 0;
 }
 
 /* The interface is gone, and all its queues with it. Their descriptors would stay ready for

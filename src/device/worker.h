@@ -6,6 +6,8 @@
 
 struct wrn_worker;
 
+enum { WRN_WORKER_DRAIN_MS = 500 };
+
 struct wrn_worker_options {
     struct wrn_wg *wg;
     enum wrn_crypto_provider provider;
@@ -23,10 +25,18 @@ WRN_NODISCARD int wrn_worker_create(const struct wrn_worker_options *options, co
 /* Ends a parked worker, whose reports were read. NULL is fine. */
 void wrn_worker_destroy(struct wrn_worker *worker);
 
-/* Lets a worker carry on what its descriptors hold, then waits until it stands still. */
+/* Tells a worker to stand still once the batch in its hands is done. Returns at once. */
 void wrn_worker_park(struct wrn_worker *worker);
 
-/* Lets it go on. */
+/* Has a worker that stands still carry on what the descriptors of 'pairs' (a bit each; attached to
+ * it) hold at this moment, and stand still again. What comes in faster than it is carried on is
+ * given up on after WRN_WORKER_DRAIN_MS. Returns at once. */
+void wrn_worker_drain(struct wrn_worker *worker, uint64_t pairs);
+
+/* Waits until it stands still. */
+void wrn_worker_wait(struct wrn_worker *worker);
+
+/* Lets one that stands still go on. */
 void wrn_worker_resume(struct wrn_worker *worker);
 
 /* Gives a parked worker a pair to serve, or takes it away; also only its sockets. Sockets and

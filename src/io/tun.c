@@ -16,7 +16,6 @@
 
 #include "io/cleanup.h"
 #include "io/tun_info.h"
-#include "io/tun_steering.h"
 
 static_assert((int)WRN_TUN_NAME_SIZE == IFNAMSIZ, "the kernel's size of interface names");
 
@@ -157,7 +156,6 @@ int wrn_tun_add_queue(const struct wrn_tun *tun, struct wrn_tun *ret_queue) {
     if (ioctl(tun->fd, TUNGETIFF, &request) < 0) {
         return -ENODEV;
     }
-    wrn_tun_steer(fd);
     *ret_queue = *tun;
     ret_queue->fd = wrn_take_fd(&fd);
     return 0;

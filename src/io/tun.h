@@ -55,11 +55,10 @@ WRN_NODISCARD int wrn_tun_create(const char *name, struct wrn_tun *ret_tun);
 WRN_NODISCARD int wrn_tun_adopt(int fd, struct wrn_tun *ret_tun);
 
 /* Adds a queue to the device of 'tun', wherever that is now, with the same header and offloads.
- * The host spreads its packets over the queues by a hash of addresses, protocol and ports,
- * where bpf(2) is allowed; then a flow stays in its queue as long as their number does. Else
- * the kernel's own rule holds: a flow moves to the queue through which its answers were written
- * last, so that packets around that moment may be read in another order. May take the calling
- * thread to another network namespace and back. Returns 0, -EOPNOTSUPP (single-queue device),
+ * Which packets come there io/steering.h decides. Without it the kernel's own rule holds: a flow
+ * moves to the queue through which its answers were written last, so that packets around that
+ * moment may be read in another order. May take the calling thread to another network namespace and
+ * back. Returns 0, -EOPNOTSUPP (single-queue device),
  * -E2BIG (it has as many as the kernel allows), -ENODEV (it was deleted, or is where we have no
  * access), or -errno. */
 WRN_NODISCARD int wrn_tun_add_queue(const struct wrn_tun *tun, struct wrn_tun *ret_queue);

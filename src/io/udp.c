@@ -4,10 +4,10 @@
 #define _GNU_SOURCE /* recvmmsg, sendmmsg */
 #include "io/udp.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -76,6 +76,7 @@ struct job {
 
 static int open_pair(uint16_t port, uint32_t mark, struct wrn_udp *ret_udp);
 static int open_socket(int family, uint16_t port, uint32_t mark, bool join, int *ret_fd);
+static int keep_to_the_first(int fd);
 static int join_socket(int first_fd, int family, const struct wrn_udp *first, int *ret_fd);
 static int set_options(int fd, int family, uint32_t mark);
 static int set_int(int fd, int level, int name, int value);
@@ -141,6 +142,16 @@ int wrn_udp_join(const struct wrn_udp *first, struct wrn_udp *ret_udp) {
     return 0;
 }
 
+void wrn_udp_spread(const struct wrn_udp *first, const struct wrn_steering *steering) {
+    int fds[2] = {first->fd4, first->fd6};
+    for (size_t i = 0; i < WRN_COUNT(fds); i++) {
+        int nothing = 0;
+        if (fds[i] >= 0 && wrn_steering_lead_group(steering, fds[i]) != 0) {
+            (void)setsockopt(fds[i], SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &nothing, sizeof nothing);
+        }
+    }
+}
+
 void wrn_udp_close(struct wrn_udp *udp) {
     wrn_close_fd(&udp->fd4);
     wrn_close_fd(&udp->fd6);
@@ -174,28 +185,10 @@ uint32_t wrn_udp_set_offloads(struct wrn_udp *udp, uint32_t wanted) {
             set &= ~(uint32_t)WRN_UDP_GRO;
         }
     }
+    bool had_gro = (udp->offloads & WRN_UDP_GRO) != 0;
+    udp->untold = (set & WRN_UDP_GRO) == 0 && (udp->untold || had_gro);
     udp->offloads = set;
     return set;
-}
-
-bool wrn_udp_end_gro(const struct wrn_udp *udp) {
-    int fds[2] = {udp->fd4, udp->fd6};
-    bool ended = true;
-    for (size_t i = 0; i < WRN_COUNT(fds); i++) {
-        int on = 0;
-        int waiting = 0;
-        socklen_t length = sizeof on;
-        if (fds[i] < 0 || getsockopt(fds[i], SOL_UDP, UDP_GRO, &on, &length) < 0 || on == 0) {
-            continue;
-        }
-        /* in this order: what comes after the first call is not joined */
-        if (set_int(fds[i], SOL_UDP, UDP_GRO, 0) == 0 && ioctl(fds[i], FIONREAD, &waiting) == 0 &&
-            waiting > 0) {
-            (void)set_int(fds[i], SOL_UDP, UDP_GRO, 1);
-            ended = false;
-        }
-    }
-    return ended;
 }
 
 size_t wrn_udp_receive(int fd, struct wrn_udp_scratch *scratch, struct wrn_udp_received *batch,
@@ -306,11 +299,9 @@ static int open_socket(int family, uint16_t port, uint32_t mark, bool join, int 
     if (error != 0) {
         return error;
     }
-    if (join) {
-        error = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-        if (error != 0) {
-            return error;
-        }
+    error = join ? set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1) : keep_to_the_first(fd);
+    if (error != 0) {
+        return error;
     }
     if (bind(fd, &address.any, size) < 0) {
         /* EADDRNOTAVAIL: the family is compiled in but switched off here */
@@ -318,6 +309,20 @@ static int open_socket(int family, uint16_t port, uint32_t mark, bool join, int 
     }
     *ret_fd = wrn_take_fd(&fd);
     return 0;
+}
+
+/* Has the group of a socket that is not bound yet, which others may join later, leave everything to
+ * this one. A program can be given to an unbound socket that has SO_REUSEPORT, or to one with
+ * others beside it: were it given then, those would have had their share for a moment. */
+static int keep_to_the_first(int fd) {
+    static struct sock_filter number_0[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    static const struct sock_fprog program = {.len = 1, .filter = number_0};
+    int error = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (error == 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+        error = set_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
+    }
+    return error;
 }
 
 /* The first socket was bound without SO_REUSEPORT, so that nobody could be there already; only now

@@ -4,6 +4,7 @@
  * the kernel can. Looks into no datagram. */
 #pragma once
 #include "base/address.h"
+#include "io/steering.h"
 
 enum {
     WRN_UDP_BATCH_MAX = 128,     /* datagrams a send call, messages a receive call */
@@ -25,6 +26,7 @@ struct wrn_udp {
     uint32_t mark; /* firewall mark on what we send, 0: none */
     /* WRN_UDP_*: in use. wrn_udp_send takes GSO out of it when the kernel refuses it. */
     uint32_t offloads;
+    bool untold; /* GRO was on, and is off: see wrn_udp_set_offloads */
 };
 
 /* Sockets that are not there. */
@@ -65,11 +67,16 @@ WRN_NODISCARD int wrn_udp_scratch_create(struct wrn_udp_scratch **ret_scratch);
 WRN_NODISCARD int wrn_udp_open(uint16_t port, uint32_t mark, struct wrn_udp *ret_udp);
 
 /* Opens another pair of sockets on the port of 'first', in one SO_REUSEPORT group with it, with the
- * same mark and offloads: the kernel spreads flows (both ends' addresses and ports) over the pairs,
- * each flow always to the same one while the group stays as it is. Families that 'first' lacks are
- * left out. From here on a program of the same user could join as well if it sets SO_REUSEPORT
- * before it binds; without it, or as another user, it gets EADDRINUSE. Returns 0 or -errno. */
+ * same mark and offloads; all datagrams go to the first pair until wrn_udp_spread. Families that
+ * 'first' lacks are left out. From here on a program of the same user could join as well if it sets
+ * SO_REUSEPORT before it binds; without it, or as another user, it gets EADDRINUSE. Returns 0 or
+ * -errno. */
 WRN_NODISCARD int wrn_udp_join(const struct wrn_udp *first, struct wrn_udp *ret_udp);
+
+/* Lets the kernel spread flows (both ends' addresses and ports) over the group of 'first' as
+ * 'steering' says; where there is none (WRN_STEERING_NONE) or the kernel does not take it, by a
+ * hash of its own, and then flows move whenever a pair joins. */
+void wrn_udp_spread(const struct wrn_udp *first, const struct wrn_steering *steering);
 
 /* Closes them. Closed ones are fine. */
 void wrn_udp_close(struct wrn_udp *udp);
@@ -78,14 +85,11 @@ void wrn_udp_close(struct wrn_udp *udp);
 WRN_NODISCARD int wrn_udp_set_mark(struct wrn_udp *udp, uint32_t mark);
 
 /* Switches GRO of the sockets and the use of GSO on or off as 'wanted' (WRN_UDP_*) says, as far as
- * the kernel has them; at any time. To be called for each pair of a group. What already waits
- * joined in a socket when GRO goes off arrives as one senseless datagram: see wrn_udp_end_gro.
- * Returns and sets udp->offloads. */
+ * the kernel has them; at any time. To be called for each pair of a group. When GRO goes off, the
+ * kernel no longer tells the size of the datagrams in what it has joined already and still hands
+ * over, as if it were one datagram: 'untold' says that this may come. Returns and sets
+ * udp->offloads. */
 uint32_t wrn_udp_set_offloads(struct wrn_udp *udp, uint32_t wanted);
-
-/* Switches GRO off where nothing waits in the socket. Returns whether it is off in all: else read
- * what waits, and call again. */
-WRN_NODISCARD bool wrn_udp_end_gro(const struct wrn_udp *udp);
 
 /* Reads what waits in one socket, at most 'count' (1..WRN_UDP_BATCH_MAX) messages. Returns how many
  * came. A message holds datagrams of one flow and one DS field only. */

@@ -53,15 +53,15 @@ def test_flows_keep_their_order(lab, tool, workers, offloads):
 @pytest.mark.matrix
 @pytest.mark.watchdog(120)
 def test_number_of_workers_changes_in_streams(lab, tool):
-    """1 to 4 workers and back, again and again, during four TCP streams and flows of datagrams both
-    ways: no datagram is lost or reordered, the streams go on, and a refused number changes
-    nothing."""
+    """1 to 7 workers and back, again and again, by one and by more at once, during four TCP streams
+    and flows of datagrams both ways: no datagram is lost or reordered, the streams go on, and a
+    refused number changes nothing."""
     left, right = pair(lab)
     streams = [traffic.Transfer(lab, one.ns, other.ns, topology.INNER[family][i])
                for family in (4, 6) for i, (one, other) in ((1, (left, right)), (0, (right, left)))]
     flows = [Flows(lab, tool("flows"), left.ns, right.ns, "10.7.0.2", answer_each=7),
              Flows(lab, tool("flows"), right.ns, left.ns, "fd07::1", sizes=(800, 800), train=8)]
-    for count in (2, 3, 4, 1, 3, 2, 4, 1):
+    for count in (2, 3, 7, 1, 5, 2, 4, 1):
         for end in (left, right):
             set_workers(end, count)
             for wrong in ("0", "-1", "65", "x", ""):
@@ -77,6 +77,21 @@ def test_number_of_workers_changes_in_streams(lab, tool):
         set_workers(left, count)
     # one descriptor may be that of our last question
     wait.until(lambda: held(left) <= [before[0], before[1] + 1], 5, "as many as before")
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(16, marks=pytest.mark.matrix), 64])
+def test_many_workers_at_once(lab, tool, count):
+    """From one worker to many in one step, down to two and to one, in dense flows: each flow moves
+    once at a step or not at all, and none is reordered."""
+    left, right = pair(lab, env={"WARREN_WG_WORKERS": "1"})
+    flows = [Flows(lab, tool("flows"), left.ns, right.ns, "10.7.0.2", pace_per_s=16000, flows=64),
+             Flows(lab, tool("flows"), right.ns, left.ns, "10.7.0.1", pace_per_s=4000, flows=64)]
+    for workers in (count, 2, count, 1):
+        flows[0].goes_on()
+        for end in (left, right):
+            set_workers(end, workers)
+    flows[0].goes_on()
+    finish_whole(*flows)
 
 
 @pytest.mark.matrix

@@ -17,14 +17,26 @@ PACKETS_A_DROP = 1 if os.environ.get("WARREN_WG_OFFLOADS") == "none" else 64
 
 
 class NumberedStream:
-    """tools/stream.c at both ends of one direction."""
+    """tools/flows.c at both ends of one direction, for minutes."""
 
-    def __init__(self, lab, program, source, target, address, pace_per_s, size, port=7200):
-        self.receiver = lab.spawn([program, "receive", address, str(port)], netns=target,
+    def __init__(self, lab, program, source, target, address, pace_per_s, size, flows=1,
+                 port=7200):
+        self.receiver = lab.spawn([program, *self.receiving(address, port)], netns=target,
                                   label="receive")
         wait.until(lambda: self.bound(target, port), 5, "receiver of the stream")
-        self.sender = lab.spawn([program, "send", address, str(port), str(pace_per_s), str(size)],
+        self.sender = lab.spawn([program, *self.sending(address, port, pace_per_s, size, flows)],
                                 netns=source, label="send")
+
+    @staticmethod
+    def receiving(address, port):
+        """The program's arguments at one end, without answers."""
+        return ["receive", address, str(port), "0"]
+
+    @staticmethod
+    def sending(address, port, pace_per_s, size, flows=1):
+        """And at the other; a single flow has datagrams of one size."""
+        least = size if flows == 1 else 16
+        return ["send", address, *(str(n) for n in (port, flows, pace_per_s, least, size, 1))]
 
     @staticmethod
     def bound(ns, port):
@@ -36,45 +48,23 @@ class NumberedStream:
         return False
 
     @staticmethod
-    def _fields(process):
-        return dict(pair.split("=", 1) for pair in process.log().split())
-
-    def finish(self, seconds_on_the_way=1.0):
-        """Ends the stream; returns what the two ends say, as one dictionary of numbers."""
-        self.sender.popen.terminate()
-        self.sender.wait(5)
-        sent = self._fields(self.sender)
-        # the last packets need a moment; there is nothing to poll at a program that only counts
-        wait.steady(lambda: True, seconds_on_the_way * wait.SLOW, "packets on their way")
-        self.receiver.popen.terminate()
-        self.receiver.wait(5)
-        result = dict(sent, **self._fields(self.receiver))
-        result["missing_at_end"] = str(int(result["sent"]) - int(result["highest"]) - 1)
+    def numbers(told):
+        """What both ends say, as one dictionary of numbers; 'late' counts what overtook another of
+        its flow."""
+        result = {key: int(value) for key, value in
+                  (pair.split("=", 1) for pair in told.split() if "=" in pair)}
+        result["missing"] = result["sent"] - result["received"]
         return result
 
-
-class FourStreams:
-    """tools/flows.c at both ends of one direction, with four flows."""
-
-    def __init__(self, lab, program, source, target, address, pace_per_s, size):
-        self.receiver = lab.spawn([program, "receive", address, "7210", "0"], netns=target,
-                                  label="flows-receive")
-        wait.until(lambda: NumberedStream.bound(target, 7210), 5, "receiver of the streams")
-        self.sender = lab.spawn([program, "send", address, "7210", "4", str(pace_per_s), "16",
-                                 str(size), "1"], netns=source, label="flows-send")
-
     def finish(self):
-        """As NumberedStream.finish; 'late' counts what overtook another of its flow."""
+        """Ends the stream; returns its numbers."""
         for process, seconds in ((self.sender, 1.0 * wait.SLOW), (self.receiver, 0)):
             assert process.running(), process.log()
             process.popen.terminate()
             process.wait(5)
+            # the last packets need a moment; there is nothing to poll at a program that only counts
             wait.steady(lambda: True, seconds, "packets on their way")
-        told = (self.sender.log() + self.receiver.log()).split()
-        result = dict(pair.split("=", 1) for pair in told if "=" in pair)
-        # a full socket is asked again later: no number is left out for it
-        return dict(result, refused="0", missing_at_end="0",
-                    missing_count=str(int(result["sent"]) - int(result["received"])))
+        return self.numbers(self.sender.log() + self.receiver.log())
 
 
 def kernel_drops(cat):
@@ -103,8 +93,8 @@ def assert_nothing_lost(results, drops):
     missing = 0
     for result in results:
         for what in ("refused", "repeated", "damaged", "late"):
-            assert result.get(what, "0") == "0", result
-        missing += int(result["missing_count"]) + int(result["missing_at_end"])
+            assert result[what] == 0, result
+        missing += result["missing"]
     assert missing <= drops * PACKETS_A_DROP, "%d packets lost, the kernel dropped %d times: %s" % (
         missing, drops, results)
     if missing:
@@ -119,11 +109,10 @@ LOSSES = ("no_session", "session_expired", "bad_tag", "replay", "queue_full", "h
 class LongRun:
     """Two tunnel ends with streams both ways."""
 
-    def __init__(self, lab, program, left, right, family, pace_per_s, size, kind=NumberedStream):
+    def __init__(self, lab, program, left, right, family, pace_per_s, size, flows=1):
         a, b = topology.two_hosts(lab)
-        if kind is FourStreams:  # order counts: a veth pair keeps it with one queue only
-            for ns in (a, b):
-                ns.run(["ethtool", "-K", "u0", "gro", "on"])
+        for ns in (a, b):  # order counts: a veth pair keeps it with one queue only
+            ns.run(["ethtool", "-K", "u0", "gro", "on"])
         self.left = Tunnel(lab, a, left, topology.inner_addresses(0)).start().configure()
         self.right = Tunnel(lab, b, right, topology.inner_addresses(1)).start().configure()
         for end in (self.left, self.right):
@@ -139,8 +128,8 @@ class LongRun:
         self.dropped_before = self._dropped()
         pace_per_s = int(pace_per_s / wait.SLOW)
         inner = topology.INNER[family]
-        self.streams = [kind(lab, program, a, b, inner[1], pace_per_s, size),
-                        kind(lab, program, b, a, inner[0], pace_per_s, size)]
+        self.streams = [NumberedStream(lab, program, a, b, inner[1], pace_per_s, size, flows),
+                        NumberedStream(lab, program, b, a, inner[0], pace_per_s, size, flows)]
 
     def rekeyed(self):
         return self.left.handshake_time(self.right) > self.first_handshake + 1
@@ -155,7 +144,7 @@ class LongRun:
 
 
 LONG_RUNS = {"warren-warren": (WARREN, WARREN, 4, 1000, 1200),
-             "warren-warren, four streams": (WARREN, WARREN, 6, 800, 1300, FourStreams),
+             "warren-warren, four streams": (WARREN, WARREN, 6, 800, 1300, 4),
              # wireguard-go's socket holds 200 kB, and each packet counts with its overhead
              "warren-wireguard-go": (WARREN, WIREGUARD_GO, 6, 200, 100),
              "wireguard-go-warren": (WIREGUARD_GO, WARREN, 4, 200, 100)}
@@ -164,7 +153,7 @@ LONG_RUNS = {"warren-warren": (WARREN, WARREN, 4, 1000, 1200),
 @pytest.fixture(scope="session")
 def long_runs(session_lab, tool):
     """The pairs whose keys are renewed under load."""
-    return {name: LongRun(session_lab, tool("flows" if FourStreams in what else "stream"), *what)
+    return {name: LongRun(session_lab, tool("flows"), *what)
             for name, what in LONG_RUNS.items()}
 
 
@@ -173,7 +162,7 @@ def guest(session_lab, tool):
     """The emulated guest, with its addresses; skips loudly where there can be none."""
     ns = session_lab.namespace("k")
     try:
-        machine = Guest(session_lab, ns, extra={"stream": tool("stream")})
+        machine = Guest(session_lab, ns, extra={"flows": tool("flows")})
     except Unavailable as reason:
         pytest.skip("NOT TESTED against the kernel's WireGuard: %s" % reason)
     ns.ip("addr add 10.99.0.1/24 dev tap0", "addr add 10.98.0.1/24 dev tap0",
@@ -203,18 +192,19 @@ class KernelRun:
         self.first_handshake = self.end.handshake_time(self.far)
         self.started = time.monotonic()
         self.dropped_before = self._dropped()
-        self.inward = lab.spawn([program, "receive", ours, str(stream_port)], netns=guest.ns,
-                                label="receive")
+        self.inward = lab.spawn([program, *NumberedStream.receiving(ours, stream_port)],
+                                netns=guest.ns, label="receive")
         wait.until(lambda: NumberedStream.bound(guest.ns, stream_port), 5, "receiver of the stream")
         self.pids = []
         self.names = ("/tmp/in%d" % number, "/tmp/out%d" % number)
-        for name, command in zip(self.names, (
-                "stream receive %s %d" % (theirs, stream_port),
-                "stream send %s %d %d 900" % (ours, stream_port, pace))):
+        for name, arguments in zip(self.names, (
+                NumberedStream.receiving(theirs, stream_port),
+                NumberedStream.sending(ours, stream_port, pace, 900))):
+            command = " ".join(["flows", *arguments])
             self.pids.append(guest.run("%s > %s 2>&1 & echo $!" % (command, name)).split()[-1])
         wait.until(lambda: ":%04X " % stream_port in guest.run("cat /proc/net/udp"), 5,
                    "receiver in the guest")
-        self.outward = lab.spawn([program, "send", theirs, str(stream_port), str(pace), "900"],
+        self.outward = lab.spawn([program, *NumberedStream.sending(theirs, stream_port, pace, 900)],
                                  netns=guest.ns, label="send")
 
     def rekeyed(self):
@@ -242,19 +232,14 @@ class KernelRun:
             return wait.until(lambda: "=" in self.guest.run("cat " + name) and
                               self.guest.run("cat " + name), 5, "report of the guest's stream")
 
-        results = []
-        for sender, receiver in ((self.outward.log(), told(self.names[0])),
-                                 (told(self.names[1]), self.inward.log())):
-            result = dict(pair.split("=", 1) for pair in (sender + " " + receiver).split())
-            result["missing_at_end"] = str(int(result["sent"]) - int(result["highest"]) - 1)
-            results.append(result)
-        return results
+        return [NumberedStream.numbers(self.outward.log() + " " + told(self.names[0])),
+                NumberedStream.numbers(told(self.names[1]) + " " + self.inward.log())]
 
 
 @pytest.fixture(scope="session")
 def kernel_streams(session_lab, guest, tool):
     """Both roles against the kernel, each with streams over a renewal of keys."""
-    program = tool("stream")
+    program = tool("flows")
     return {role: KernelRun(session_lab, guest, program, role, number)
             for number, role in enumerate(("warren", "kernel"), 1)}
 

@@ -3,6 +3,7 @@
 flows of numbered datagrams, and what the kernel dropped itself."""
 
 import os
+import re
 
 from harness import topology, traffic, uapi, wait
 from harness.background import PACKETS_A_DROP, NumberedStream, kernel_drops
@@ -82,16 +83,28 @@ class Flows:
         self.hosts = hosts or (source, target)
         self.dropped_before = dropped(*self.hosts)
         pace = max(1, int(pace_per_s / wait.SLOW))
-        self.receiver = lab.spawn([program, "receive", address, port, answer_each], netns=target,
-                                  label="flows-receive")
+        self.count_file = os.path.join(lab.directory, "count-%s" % port)
+        self.receiver = lab.spawn([program, "receive", address, port, answer_each,
+                                   self.count_file], netns=target, label="flows-receive")
         wait.until(lambda: NumberedStream.bound(target, int(port)), 5, "receiver of the flows")
         self.sender = lab.spawn([program, "send", address, port, flows, pace, *sizes, train],
                                 netns=source, label="flows-send")
+        self.pace_per_s = pace
         self.begun = wait.time.monotonic()
 
     def last(self, seconds):
         """Lets the flows go on for some seconds of a machine that has time for them."""
         wait.until(lambda: wait.time.monotonic() >= self.begun + seconds, seconds + 5, "time")
+
+    def received(self):
+        """How many datagrams have come so far, each counted once."""
+        with open(self.count_file, "rb") as f:
+            return int.from_bytes(f.read(8), "little")
+
+    def goes_on(self, seconds=0.2):
+        """Waits until as many more have come as the pace has in some seconds."""
+        before, more = self.received(), int(seconds * self.pace_per_s)
+        wait.until(lambda: self.received() >= before + more, 30 + 2 * seconds, "flows going on")
 
     def finish(self):
         """Ends the flows and returns the numbers of both ends."""
@@ -104,10 +117,7 @@ class Flows:
 
     def _result(self):
         self.log = self.sender.log() + self.receiver.log()
-        pairs = [pair.split("=") for line in self.log.split("\n")
-                 if line.startswith(("sent=", "received=")) for pair in line.split()]
-        result = {key: int(value) for key, value in pairs}
-        result["missing"] = result["sent"] - result["received"]
+        result = NumberedStream.numbers(self.log)
         result["dropped"] = dropped(*self.hosts) - self.dropped_before
         return result
 
@@ -122,9 +132,21 @@ def finish(*flows):
         for process in processes:
             process.wait(5)
         if stage == "sender":
-            # there is nothing to poll at a program that only counts
-            wait.steady(lambda: True, 0.5 * wait.SLOW, "packets on their way")
+            arrive(flows)
     return [flow._result() for flow in flows]
+
+
+def arrive(flows):
+    """Waits until all is there that was sent, or until nothing has come any more for a while."""
+    sent = sum(int(re.search(r"sent=(\d+)", flow.sender.log()).group(1)) for flow in flows)
+    latest, since = -1, 0
+    while latest < sent:
+        before, latest = latest, sum(flow.received() for flow in flows)
+        now = wait.time.monotonic()
+        since = now if latest != before else since
+        if now - since > 0.5 * wait.SLOW:
+            break
+        wait.time.sleep(wait.STEP_S)
 
 
 def finish_whole(*flows, least=500):

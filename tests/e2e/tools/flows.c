@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbered UDP datagrams in many flows (a source port each), and what became of them: lost, late,
- * repeated, damaged. It finds reordering within a flow; it knows nothing of tunnels.
+/* Numbered UDP datagrams in one or many flows (a source port each), and what became of them: lost,
+ * late, repeated, damaged. It finds reordering within a flow; it knows nothing of tunnels.
  *
  *   flows send ADDRESS PORT FLOWS PACE_PER_S SIZE_MIN SIZE_MAX TRAIN
  *       until SIGTERM, then prints sent=N answers=N refused=N. PACE_PER_S counts all flows and is
  *       an upper bound: what was missed is not made up for. TRAIN > 1: that many datagrams of
- *       SIZE_MAX bytes leave in one call with UDP_SEGMENT
- *   flows receive ADDRESS PORT ANSWER_EACH
+ *       SIZE_MAX bytes leave in one call with UDP_SEGMENT. What finds its socket full is sent
+ *       later; 'refused' counts what the host did not take for another reason, also sent later
+ *   flows receive ADDRESS PORT ANSWER_EACH [COUNT_FILE]
  *       until SIGTERM, then prints received=N expected=N late=N repeated=N damaged=N flows=N.
- *       Each ANSWER_EACH'th datagram of a flow is answered with an empty one; 0: none is
+ *       Each ANSWER_EACH'th datagram of a flow is answered with an empty one; 0: none is.
+ *       COUNT_FILE is made, and always holds how many have come (8 bytes, little-endian)
  *
  * 'expected' counts the numbers up to each flow's highest. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -164,7 +168,7 @@ static void send_some(struct sender *s, uint32_t flow) {
     if (send(s->fds[flow], text, size, 0) == (ssize_t)size) {
         s->numbers[flow] += s->train;
         s->sent += s->train;
-    } else {
+    } else if (errno != EAGAIN && errno != ENOBUFS) {
         s->refused++;
     }
     while (recv(s->fds[flow], answer, sizeof answer, MSG_DONTWAIT) >= 0) {
@@ -241,8 +245,8 @@ static void take(struct receiver *r, const uint8_t *bytes, size_t size, struct h
     }
 }
 
-static int receive_all(struct receiver *r, int fd, uint64_t answer_each) {
-    while (!over) {
+static int receive_all(struct receiver *r, int fd, uint64_t answer_each, uint64_t *ret_count) {
+    for (; !over; *ret_count = r->received) {
         struct sockaddr_storage from;
         socklen_t length = sizeof from;
         ssize_t n = recvfrom(fd, text, sizeof text, 0, (struct sockaddr *)&from, &length);
@@ -267,8 +271,26 @@ static int receive_all(struct receiver *r, int fd, uint64_t answer_each) {
     return 0;
 }
 
+/* Returns where to count so that others see it. */
+static uint64_t *open_count(const char *path) {
+    static uint64_t nobody_looks;
+    if (path == NULL) {
+        return &nobody_looks;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof nobody_looks) != 0) {
+        fail(path);
+    }
+    void *count = mmap(NULL, sizeof nobody_looks, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (count == MAP_FAILED) {
+        fail(path);
+    }
+    return count;
+}
+
 static int start_receiver(char **argv) {
     static struct receiver receiver;
+    uint64_t *count = open_count(argv[5]);
     struct sockaddr_storage address;
     struct timeval often = {.tv_usec = 200000};
     int large = 32 << 20;
@@ -280,7 +302,7 @@ static int start_receiver(char **argv) {
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0) {
         fail("bind");
     }
-    return receive_all(&receiver, fd, strtoull(argv[4], NULL, 10));
+    return receive_all(&receiver, fd, strtoull(argv[4], NULL, 10), count);
 }
 
 static int start_sender(char **argv) {
@@ -308,10 +330,10 @@ int main(int argc, char **argv) {
     if (argc == 9 && strcmp(argv[1], "send") == 0) {
         return start_sender(argv);
     }
-    if (argc == 5 && strcmp(argv[1], "receive") == 0) {
+    if ((argc == 5 || argc == 6) && strcmp(argv[1], "receive") == 0) {
         return start_receiver(argv);
     }
     fprintf(stderr, "usage: flows send ADDRESS PORT FLOWS PACE_PER_S SIZE_MIN SIZE_MAX TRAIN\n"
-                    "       flows receive ADDRESS PORT ANSWER_EACH\n");
+                    "       flows receive ADDRESS PORT ANSWER_EACH [COUNT_FILE]\n");
     return 2;
 }

@@ -12,6 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "wg/uapi.h"
+
 static bool was_woken(int fd) {
     eventfd_t count;
     return eventfd_read(fd, &count) == 0;
@@ -35,14 +37,20 @@ static void floods(void **state) {
         packets++;
     }
     assert_in_range(packets, 128, 100000); /* as many as may wait for a peer, at least */
-    assert_false(wrn_reports_were_lost(&reports));
+    assert_int_equal(wrn_reports_take_facts(&reports), 0);
     while (wrn_reports_put(&reports, &ask, (wrn_span){NULL, 0})) {
         asks++;
     }
     assert_in_range(asks, 128, 100000);
-    assert_true(wrn_reports_were_lost(&reports));
-    assert_false(wrn_reports_were_lost(&reports)); /* said once */
+    assert_int_equal(wrn_reports_take_facts(&reports), WRN_FACT_ASKS_LOST);
+    assert_int_equal(wrn_reports_take_facts(&reports), 0); /* said once */
     assert_false(was_woken(fd));
+    wrn_reports_state(&reports, WRN_FACT_DELETED); /* has room in full rings */
+    assert_true(was_woken(fd));
+    wrn_reports_state(&reports, WRN_UAPI_OFFLOAD_GSO);
+    assert_false(wrn_reports_are_empty(&reports));
+    assert_int_equal(wrn_reports_take_facts(&reports), WRN_FACT_DELETED | WRN_UAPI_OFFLOAD_GSO);
+    assert_true(was_woken(fd));
     wrn_reports_flush(&reports);
     assert_true(was_woken(fd));
     for (; packets > 0; packets--) {
@@ -62,6 +70,7 @@ static void floods(void **state) {
         assert_int_equal(size, 0);
         wrn_ring_release(reports.messages);
     }
+    assert_true(wrn_reports_are_empty(&reports));
     wrn_reports_finish(&reports);
     (void)close(fd);
 }

@@ -26,8 +26,8 @@
 
 #include "io/cleanup.h"
 #include "io/netlink.h"
+#include "io/steering.h"
 #include "io/tun.h"
-#include "io/tun_steering.h"
 
 enum {
     ROOM = 65535,
@@ -559,10 +559,14 @@ static void steering(void **state) {
     for (size_t i = 1; i < QUEUES; i++) {
         assert_int_equal(wrn_tun_add_queue(&queues[0], &queues[i]), 0);
     }
-    if (!wrn_tun_steer(queues[0].fd)) {
+    struct wrn_steering steering;
+    if (wrn_steering_open(&steering) != 0) {
         print_message("# skipped: this kernel takes no steering program\n");
         skip();
     }
+    assert_int_equal(wrn_steering_lead_device(&steering, queues[0].fd), 0);
+    assert_int_equal(wrn_steering_spread(&steering, QUEUES), 0);
+    wrn_steering_close(&steering); /* the device keeps both */
     switch_on("w0", "10.20.0.1");
     for (size_t flow = 0; flow < FLOWS; flow++) {
         struct sockaddr_in bound;
