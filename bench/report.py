@@ -19,8 +19,9 @@ LINE = (("tcp1_right", "TCP %.0f"), ("tcp1_left", "/%.0f Mbit/s"), ("udp64_per_s
         ("ping_p50_us", "ping %.0f µs"), ("cpu_s_per_gb", "%.2f s/GB"))
 
 # The tables of an underlay: what is beside one another.
-TABLES = (("TCP", ("tcp1", "tcp4")), ("UDP", ("udp64", "udp1400")), ("Round trips",
-          ("ping", "rtt", "rttload")), ("What it costs", ("memory", "start", "idlepeers", "handshakes")))
+TABLES = (("TCP", ("tcp1", "tcp4")), ("UDP", ("udp64", "udp1400")),
+          ("Round trips", ("ping", "rtt", "rttload")),
+          ("What it costs", ("memory", "start", "idlepeers", "handshakes")))
 RATIOS = (("tcp1_right", RAW), ("tcp1_right", BOUND), ("tcp1_right", ANCHOR), ("tcp4_right", RAW),
           ("tcp4_right", BOUND), ("tcp4_right", ANCHOR), ("udp64_per_s", BOUND),
           ("udp64_per_s", ANCHOR), ("ping_p50_us", ANCHOR), ("cpu_s_per_gb", BOUND),

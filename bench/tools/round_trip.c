@@ -199,8 +199,8 @@ static ssize_t receive_echo(int fd, bool is_icmp, uint8_t bytes[SIZE]) {
             memcpy(&header, packet + skipped, sizeof header);
         }
         if ((size_t)got == skipped + SIZE &&
-            (!is_icmp || (header.type == ICMP_ECHOREPLY &&
-                          header.un.echo.id == htons((uint16_t)getpid())))) {
+            (!is_icmp ||
+             (header.type == ICMP_ECHOREPLY && header.un.echo.id == htons((uint16_t)getpid())))) {
             memcpy(bytes, packet + skipped, SIZE);
             return SIZE;
         }
