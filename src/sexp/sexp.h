@@ -91,7 +91,7 @@ WRN_NODISCARD int wrn_sexp_read(enum wrn_sexp_form form, wrn_span text, uint8_t 
  *     - a string is a token where it can be one, else in quotes if all of it is printable ASCII,
  *       else #hex# up to 32 bytes, else |base64|.
  * Returns the size, which may be greater than 'capacity': then 'out' has nothing useful. O(size);
- * with lists that are broken, O(their number × columns) besides. */
+ * where lists are broken, at most O(size × depth), and O(lists × columns), to see what fits. */
 size_t wrn_sexp_print(enum wrn_sexp_form form, struct wrn_sexp sexp, size_t columns, char *out,
                       size_t capacity);
 
