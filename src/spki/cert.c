@@ -90,12 +90,7 @@ static int read_issuer(struct wrn_sexp sexp, enum wrn_spki_mode mode, struct wrn
             return wrn_spki_fail(ret_error, WRN_SPKI_BAD_ISSUER, sexp);
         }
     }
-    struct wrn_spki_error error = {WRN_SPKI_OK, sexp};
-    if (wrn_spki_read_principal(principal, mode, &ret->issuer, &error) == 0) {
-        return 0;
-    }
-    bool is_other = error.fault == WRN_SPKI_NOT_THIS_OBJECT;
-    return wrn_spki_fail(ret_error, is_other ? WRN_SPKI_BAD_ISSUER : error.fault, error.at);
+    return wrn_spki_read_party(principal, mode, WRN_SPKI_BAD_ISSUER, &ret->issuer, ret_error);
 }
 
 /* Reads what certificates and entries have in common: from the subject to the end. */

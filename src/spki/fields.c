@@ -87,6 +87,16 @@ int wrn_spki_take_end(struct wrn_sexp_cursor *object, struct wrn_spki_error *ret
                : 0;
 }
 
+int wrn_spki_read_party(struct wrn_sexp sexp, enum wrn_spki_mode mode, enum wrn_spki_fault fault,
+                        struct wrn_spki_principal *ret, struct wrn_spki_error *ret_error) {
+    struct wrn_spki_error error = {WRN_SPKI_OK, sexp};
+    if (wrn_spki_read_principal(sexp, mode, ret, &error) == 0) {
+        return 0;
+    }
+    bool is_other = error.fault == WRN_SPKI_NOT_THIS_OBJECT;
+    return wrn_spki_fail(ret_error, is_other ? fault : error.fault, error.at);
+}
+
 const uint8_t *wrn_spki_hash_bytes(struct wrn_sexp hash) {
     struct wrn_sexp_cursor inner;
     wrn_span bytes;

@@ -30,5 +30,10 @@ WRN_NODISCARD int wrn_spki_take_validity(struct wrn_sexp_cursor *object, enum wr
 WRN_NODISCARD int wrn_spki_take_end(struct wrn_sexp_cursor *object,
                                     struct wrn_spki_error *ret_error);
 
+/* Reads a principal; what is none at all has 'fault'. */
+WRN_NODISCARD int wrn_spki_read_party(struct wrn_sexp sexp, enum wrn_spki_mode mode,
+                                      enum wrn_spki_fault fault, struct wrn_spki_principal *ret,
+                                      struct wrn_spki_error *ret_error);
+
 /* Reads (hash sha256 BYTES32) and returns its bytes, or NULL. */
 const uint8_t *wrn_spki_hash_bytes(struct wrn_sexp hash);

@@ -33,13 +33,7 @@ int wrn_spki_read_online(struct wrn_sexp sexp, enum wrn_spki_mode mode, struct w
         return wrn_spki_fail(ret_error, WRN_SPKI_BAD_ONLINE, sexp);
     }
     /* What follows the principal goes to whoever is asked, not to us. */
-    struct wrn_spki_error error = {WRN_SPKI_OK, sexp};
-    if (wrn_spki_read_principal(principal, mode, &ret->principal, &error) == 0) {
-        return 0;
-    }
-    bool is_other = error.fault == WRN_SPKI_NOT_THIS_OBJECT;
-    return wrn_spki_fail(ret_error, is_other ? WRN_SPKI_BAD_ONLINE : error.fault,
-                         is_other ? sexp : error.at);
+    return wrn_spki_read_party(principal, mode, WRN_SPKI_BAD_ONLINE, &ret->principal, ret_error);
 }
 
 int wrn_spki_read_crl(struct wrn_sexp sexp, struct wrn_spki_crl *ret,
@@ -119,12 +113,7 @@ static int take_issuer(struct wrn_sexp_cursor *fields, struct wrn_sexp whole,
         0) {
         return WRN_ERR_MALFORMED;
     }
-    struct wrn_spki_error error = {WRN_SPKI_OK, issuer};
-    if (wrn_spki_read_principal(issuer, WRN_SPKI_STRICT, ret, &error) == 0) {
-        return 0;
-    }
-    bool is_other = error.fault == WRN_SPKI_NOT_THIS_OBJECT;
-    return wrn_spki_fail(ret_error, is_other ? WRN_SPKI_BAD_ISSUER : error.fault, error.at);
+    return wrn_spki_read_party(issuer, WRN_SPKI_STRICT, WRN_SPKI_BAD_ISSUER, ret, ret_error);
 }
 
 static bool are_hashes(struct wrn_sexp_cursor list, size_t *ret_count,

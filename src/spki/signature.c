@@ -28,13 +28,8 @@ int wrn_spki_read_signature(struct wrn_sexp sexp, struct wrn_spki_signature *ret
     if (ret->object_hash == NULL) {
         return wrn_spki_fail(ret_error, WRN_SPKI_BAD_HASH, hash);
     }
-    struct wrn_spki_error error = {WRN_SPKI_OK, signer};
-    if (wrn_spki_read_principal(signer, WRN_SPKI_STRICT, &ret->signer, &error) == 0) {
-        return 0;
-    }
-    bool is_other = error.fault == WRN_SPKI_NOT_THIS_OBJECT;
-    return wrn_spki_fail(ret_error, is_other ? WRN_SPKI_BAD_SIGNATURE_OBJECT : error.fault,
-                         is_other ? sexp : error.at);
+    return wrn_spki_read_party(signer, WRN_SPKI_STRICT, WRN_SPKI_BAD_SIGNATURE_OBJECT, &ret->signer,
+                               ret_error);
 }
 
 void wrn_spki_hash(struct wrn_sexp object, uint8_t ret_hash[WRN_SHA256_SIZE]) {

@@ -89,12 +89,7 @@ static int read_level(struct wrn_sexp sexp, enum wrn_spki_mode mode, struct wrn_
         return is_one ? 0 : wrn_spki_fail(ret_error, WRN_SPKI_BAD_SUBJECT, sexp);
     }
     ret->kind = WRN_SPKI_SUBJECT_PRINCIPAL;
-    struct wrn_spki_error error = {WRN_SPKI_OK, sexp};
-    if (wrn_spki_read_principal(sexp, mode, &ret->principal, &error) == 0) {
-        return 0;
-    }
-    bool is_other = error.fault == WRN_SPKI_NOT_THIS_OBJECT;
-    return wrn_spki_fail(ret_error, is_other ? WRN_SPKI_BAD_SUBJECT : error.fault, error.at);
+    return wrn_spki_read_party(sexp, mode, WRN_SPKI_BAD_SUBJECT, &ret->principal, ret_error);
 }
 
 /* Reads (name PRINCIPAL WORD...). */
@@ -105,7 +100,8 @@ static int read_name(struct wrn_sexp sexp, struct wrn_sexp_cursor name, enum wrn
     ret->kind = WRN_SPKI_SUBJECT_NAME;
     if (wrn_sexp_take_any(&behind, &principal) && wrn_sexp_is_list(principal)) {
         name = behind;
-        if (wrn_spki_read_principal(principal, mode, &ret->principal, ret_error) != 0) {
+        if (wrn_spki_read_party(principal, mode, WRN_SPKI_BAD_SUBJECT, &ret->principal,
+                                ret_error) != 0) {
             return WRN_ERR_MALFORMED;
         }
     } else if (mode == WRN_SPKI_STRICT) {
