@@ -165,6 +165,23 @@ const char *heap_explain(const struct wrn_spki_answer *answer) {
     return heap_letters(out);
 }
 
+const char *heap_reduce(const char *subjects, const char *request, const char *now) {
+    struct wrn_sexp asking[WRN_SPKI_THRESHOLD_MAX], acl;
+    struct wrn_sexp empty = {{NULL, 0}};
+    size_t count = read_subjects(subjects, asking);
+    struct wrn_sexp_writer writer = wrn_sexp_writer(text_room(TEXT_MAX), TEXT_MAX);
+    int result = wrn_spki_reduce(spki, asking, count, *request ? heap_read(request) : empty,
+                                 (wrn_span){(const uint8_t *)now, strlen(now)}, &writer);
+    if (result == WRN_ERR_FULL) {
+        return "full";
+    }
+    if (result) {
+        return result == WRN_ERR_MALFORMED ? "malformed" : "another error";
+    }
+    assert_int_equal(wrn_sexp_finish(&writer, &acl), 0);
+    return heap_letters(text_of(acl));
+}
+
 const char *heap_letters(const char *text) {
     static char printed[KEPT][TEXT_MAX];
     static size_t next;
