@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Under attack: a flood of forged initiations while a stream goes on.
+"""Under attack: floods of forged handshake messages, beside a stream and beside good handshakes.
 
                            bridge
       +-------------+---------+---+-------------------+
@@ -8,7 +8,8 @@
     10.7.0.1      10.7.0.2      .64 to .127 too     10.7.0.4, 10.7.0.5
 
 Every forged initiation has a right mac1 (the attacker knows the public key) and random content, so
-only public-key arithmetic or a cookie can tell it from a good one.
+only public-key arithmetic or a cookie can tell it from a good one; but for one test, in which the
+attacker does not know whom it floods.
 """
 
 import json
@@ -350,3 +351,38 @@ def test_flood_of_responses_and_cookies(siege, lab):
             _, text = peer.session.open(datagram)
     assert text[28:31] == b"out"
     assert siege.result(flood, 20)["answers2"] == 0
+
+
+NOT_FOR_US = {"initiation": (b"\1\0\0\0", 148, "bad_mac1"),
+              "response": (b"\2\0\0\0", 92, "bad_mac1"),
+              "cookie": (b"\3\0\0\0", 64, "unexpected_cookie")}
+
+
+@pytest.mark.warren_only
+@pytest.mark.parametrize("kind", NOT_FOR_US)
+def test_flood_that_is_not_for_us(siege, lab, kind):
+    """Messages with a wrong mac1, or cookie replies that answer nothing, twenty times as many as
+    above, end where they arrive: they do not fill the way to the control thread, so that each good
+    initiation that the kernel lets in is answered, and without a cookie."""
+    head, size, reason = NOT_FOR_US[kind]
+    victim = siege.victim
+    peers = [Peer(siege.h4, victim.public, ("10.99.0.1", 51820)) for _ in range(20)]
+    for i, peer in enumerate(peers):
+        victim.add_peer(peer, allowed=["10.7.1.%d/32" % i])
+    with open(siege.file, "wb") as f:
+        for _ in range(FORGED):
+            f.write(head + os.urandom(size - len(head)))
+    pace = 20 * PACE_PER_S
+    flood = lab.spawn([siege.program, "10.99.0.1", 51820, siege.file, size, pace, 60 * pace,
+                       *siege.sources], netns=siege.h3)
+    wait.until(lambda: victim.drops(reason) > FORGED, 10, "flood has begun")
+    for peer in peers:
+        handshake, answer = siege.asked(peer)
+        assert answer[0] == noise.RESPONSE, "under load by what is not for us"
+        handshake.read_response(answer)
+    assert flood.running(), "the flood must outlast the handshakes"
+    flood.signal(signal.SIGTERM)
+    told = siege.result(flood, 5)
+    print("\nflood of %d/s: %d %s; %d lost for want of room" % (
+        told["sent"] / told["seconds"], victim.drops(reason), reason, victim.drops("control_busy")))
+    assert victim.drops("control_busy") == 0
