@@ -5,10 +5,12 @@
 enum {
     PLACE_MASK = WRN_SESSIONS_MAX - 1,
     EXPANDED_MAX = 1 << 16, /* sessions with prepared keys: 128 MiB when all are used */
+    WINDOW_SIZE = WRN_REPLAY_WORDS * sizeof(uint64_t),
 };
 static_assert((int)WRN_AEAD_EXPANDED_MAX % (int)WRN_AEAD_EXPANDED_ALIGNMENT == 0,
               "both halves of a slot are aligned");
 
+static uint64_t *take_windows(struct wrn_arena *arena, uint32_t capacity);
 static void expand_keys(struct wrn_session_table *table, struct wrn_crypto *crypto,
                         struct wrn_session *session);
 static bool bar_next(struct wrn_session_table *table, struct wrn_session_set *set, wrn_mono now);
@@ -20,6 +22,7 @@ void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *a
                             uint32_t capacity) {
     WRN_ASSERT(capacity >= 1 && capacity <= WRN_SESSIONS_MAX);
     wrn_pool_init(&table->pool, arena, capacity, sizeof(struct wrn_session));
+    table->windows = take_windows(arena, capacity);
     wrn_pool_init(&table->expanded, arena, capacity < EXPANDED_MAX ? capacity : EXPANDED_MAX,
                   2 * (size_t)WRN_AEAD_EXPANDED_MAX);
 }
@@ -35,6 +38,7 @@ struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle
     wrn_rand_fill(rand, &salt, sizeof salt);
     session->self = handle;
     session->peer = peer;
+    wrn_replay_init(&session->replay, table->windows + (size_t)handle.index * WRN_REPLAY_WORDS);
     session->local_index = (salt << WRN_SESSION_INDEX_BITS) | handle.index;
     atomic_store_explicit(&session->state, WRN_SESSION_HANDSHAKE, memory_order_release);
     return session;
@@ -163,6 +167,14 @@ void wrn_session_set_clear(struct wrn_session_table *table, struct wrn_session_s
         wrn_session_drop(table, set->at[i]);
         set->at[i] = WRN_HANDLE_NONE;
     }
+}
+
+/* Each window begins where a page may begin, so that a busy session touches one and not two. */
+static uint64_t *take_windows(struct wrn_arena *arena, uint32_t capacity) {
+    uint8_t *memory = wrn_arena_take(arena, (size_t)capacity + 1, WINDOW_SIZE);
+    size_t past = (uintptr_t)memory % WINDOW_SIZE;
+    return memory == NULL ? NULL
+                          : (uint64_t *)(void *)(memory + (WINDOW_SIZE - past) % WINDOW_SIZE);
 }
 
 /* Where there is no room for prepared keys the session works without, a little slower. */

@@ -67,6 +67,7 @@ struct wrn_session {
 
 struct wrn_session_table {
     struct wrn_pool pool;
+    uint64_t *windows;        /* a wide one for each slot of the pool, on pages of its own */
     struct wrn_pool expanded; /* prepared keys of sessions whose cipher gains by them */
 };
 

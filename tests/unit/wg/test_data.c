@@ -147,6 +147,43 @@ static void inner_sources_that_are_not_the_peers_are_refused(void **state) {
     assert_int_equal(world_drops(w, B, WRN_DROP_WRONG_SOURCE), 2); /* nobody's is not the peer's */
 }
 
+static enum wrn_drop sends_with_counter(struct world *w, int from, uint64_t counter) {
+    uint64_t replays = world_drops(w, B, WRN_DROP_REPLAY);
+    uint64_t delivered = w->side[B].delivered;
+    wrn_session_get(
+        &w->side[from].wg->sessions,
+        wrn_wg_peer_get(w->side[from].wg, world_peer(w, from, B))->sessions.at[WRN_SESSION_CURRENT])
+        ->send_counter = counter;
+    world_send(w, from, B, 64, counter);
+    replays = world_drops(w, B, WRN_DROP_REPLAY) - replays;
+    assert_int_equal(w->side[B].delivered, delivered + 1 - replays);
+    return replays == 0 ? WRN_DROP_NONE : WRN_DROP_REPLAY;
+}
+
+/* A sender of several threads overtakes itself by tens of thousands of packets. Each session has a
+ * window of its own, before and after it has become a wide one. */
+static void very_late_packets_are_taken(void **state) {
+    struct world *w = *state;
+    static const struct {
+        uint64_t counter;
+        enum wrn_drop drop;
+    } table[] = {
+        {2000, WRN_DROP_NONE},    {3, WRN_DROP_NONE},        {33000, WRN_DROP_NONE},
+        {2001, WRN_DROP_NONE},    {2000, WRN_DROP_REPLAY},   {1000, WRN_DROP_NONE},
+        {296, WRN_DROP_REPLAY},   {297, WRN_DROP_NONE},      {297, WRN_DROP_REPLAY},
+        {3, WRN_DROP_REPLAY},     {100000, WRN_DROP_NONE},   {67297, WRN_DROP_NONE},
+        {67296, WRN_DROP_REPLAY}, {100000, WRN_DROP_REPLAY},
+    };
+    world_send(w, A, B, 64, 1);
+    world_send(w, C, B, 64, 1);
+    for (size_t i = 0; i < WRN_COUNT(table); i++) {
+        assert_int_equal(sends_with_counter(w, A, table[i].counter), table[i].drop);
+        if (i % 2 == 0) { /* the other one, a little apart */
+            assert_int_equal(sends_with_counter(w, C, 40000 + i), WRN_DROP_NONE);
+        }
+    }
+}
+
 static void broken_inner_packets_are_refused(void **state) {
     struct world *w = *state;
     world_send(w, A, B, 64, 1);
@@ -306,6 +343,7 @@ int main(void) {
         CASE(an_unknown_index_is_no_session),
         CASE(a_peer_roams_on_authentic_packets),
         CASE(inner_sources_that_are_not_the_peers_are_refused),
+        CASE(very_late_packets_are_taken),
         CASE(broken_inner_packets_are_refused),
         CASE(host_packets_without_a_way_are_refused_by_name),
         CASE(packets_that_waited_for_a_removed_peer_are_counted),

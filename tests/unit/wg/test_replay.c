@@ -11,15 +11,20 @@
 #include <cmocka.h>
 
 #include "base/rand.h"
+#include "wg/messages.h"
 
 enum {
-    SPAN = WRN_REPLAY_BITS - 64, /* counters that can be told apart, the newest included */
+    RING = WRN_REPLAY_BITS,
+    SPAN = RING - 64, /* counters that can be told apart, the newest included */
+    NARROW = WRN_REPLAY_NARROW_BITS,
     MODEL_BITS = 1 << 26,
     RUN_COUNTERS = 150000,
 };
 
 /* First counter that is refused for good: 2^64 - 2^13 - 1. */
-#define LIMIT (UINT64_MAX - WRN_REPLAY_BITS)
+#define LIMIT WRN_WG_REJECT_AFTER_MESSAGES
+static_assert(LIMIT == UINT64_C(0xffffffffffffdfff), "the protocol's, whatever the window");
+static_assert((int)WRN_REPLAY_BITS == 32768, "what is late by less than this is accepted");
 
 struct step {
     uint64_t counter;
@@ -41,16 +46,24 @@ static const struct sequence sequences[] = {
     {"word edge", STEPS({63, true}, {64, true}, {64, false}, {63, false}, {62, true}, {65, true})},
     {"oldest in the window", STEPS({SPAN - 1, true}, {0, true}, {0, false})},
     {"just too old", STEPS({SPAN, true}, {0, false}, {1, true}, {1, false})},
-    {"8127, 8128", STEPS({8127, true}, {0, true}, {8128, true}, {0, false}, {1, true})},
-    {"8191, 8192", STEPS({8191, true}, {63, false}, {64, true}, {8192, true}, {64, false},
-                         {65, true}, {8191, false}, {8192, false})},
+    {"later than a quarter of the ring", STEPS({8191, true}, {0, true}, {24576, true}, {1, true})},
+    {"32703, 32704", STEPS({32703, true}, {0, true}, {32704, true}, {0, false}, {1, true})},
+    {"32767, 32768", STEPS({32767, true}, {63, false}, {64, true}, {32768, true}, {64, false},
+                           {65, true}, {32767, false}, {32768, false})},
+    {"2047, 2048: what the narrow ring knows, the wide one does",
+     STEPS({2047, true}, {5, true}, {2048, true}, {2047, false}, {5, false}, {6, true}, {6, false},
+           {2048, false}, {0, true}, {2049, true})},
+    {"nothing accepted before the wide ring",
+     STEPS({2048, true}, {0, true}, {0, false}, {2047, true}, {2048, false})},
+    {"the first jumps over the ring", STEPS({3, true}, {RING + 2, true}, {3, false}, {64, false},
+                                            {66, false}, {67, true}, {67, false})},
     {"window slides off a seen one", STEPS({10, true}, {10 + SPAN, true}, {10, false}, {11, true})},
     {"jump by the whole ring",
-     STEPS({7, true}, {7 + 8192, true}, {7, false}, {7 + 8192, false}, {7 + 8191, true})},
+     STEPS({7, true}, {7 + RING, true}, {7, false}, {7 + RING, false}, {7 + RING - 1, true})},
     {"jump beyond the window", STEPS({1, true}, {1000000, true}, {1, false}, {999999, true},
                                      {1000000 - SPAN + 1, true}, {1000000 - SPAN, false})},
     {"far jump, same word of the ring",
-     STEPS({64, true}, {64 + 8192 * 1000, true}, {65 + 8192 * 1000, true}, {64, false})},
+     STEPS({64, true}, {64 + RING * 1000, true}, {65 + RING * 1000, true}, {64, false})},
     {"end of the counters",
      STEPS({LIMIT, false}, {LIMIT - 1, true}, {LIMIT - 1, false}, {LIMIT, false},
            {UINT64_MAX, false}, {LIMIT - SPAN, true}, {LIMIT - SPAN - 1, false}, {0, false})},
@@ -58,14 +71,28 @@ static const struct sequence sequences[] = {
      STEPS({3, true}, {UINT64_MAX, false}, {LIMIT, false}, {2, true}, {4, true})},
 };
 
+/* A window, and the memory of its wide ring, in which another key has left all counters seen. */
+struct window {
+    struct wrn_replay replay;
+    uint64_t wide[WRN_REPLAY_WORDS];
+};
+
+static struct wrn_replay *begin(struct window *window) {
+    memset(&window->replay, 0, sizeof window->replay);
+    memset(window->wide, 0xff, sizeof window->wide);
+    wrn_replay_init(&window->replay, window->wide);
+    return &window->replay;
+}
+
 /* Goal: the edges of words, window, ring and counter space. Method: known answers. */
 static void edges_answer_as_specified(void **state) {
     (void)state;
+    static struct window memory;
     for (size_t i = 0; i < WRN_COUNT(sequences); i++) {
-        struct wrn_replay window = {0};
+        struct wrn_replay *window = begin(&memory);
         for (size_t k = 0; k < sequences[i].count; k++) {
             const struct step *step = &sequences[i].steps[k];
-            if (wrn_replay_accept(&window, step->counter) != step->expected) {
+            if (wrn_replay_accept(window, step->counter) != step->expected) {
                 fail_msg("%s: step %zu, counter %llu: expected %s", sequences[i].name, k,
                          (unsigned long long)step->counter, step->expected ? "new" : "refused");
             }
@@ -74,14 +101,16 @@ static void edges_answer_as_specified(void **state) {
 }
 
 /* Goal: no order of a few critical counters is answered wrongly. Method: all sequences of five out
- * of fourteen counters; the model keeps the list of accepted ones and the highest. */
+ * of fifteen counters; the model keeps the list of accepted ones and the highest. */
 static void every_short_sequence_is_right(void **state) {
     (void)state;
-    static const uint64_t counters[] = {0,    1,    62,   63,   64,   65,    8127,
-                                        8128, 8129, 8191, 8192, 8193, 16383, 24576};
+    static const uint64_t counters[] = {0,        1,          63,       64,           NARROW - 1,
+                                        NARROW,   NARROW + 1, SPAN - 1, SPAN,         SPAN + 1,
+                                        RING - 1, RING,       RING + 1, 2 * RING - 1, 3 * RING};
+    static struct window memory;
     enum { N = WRN_COUNT(counters), LENGTH = 5 };
     for (uint32_t code = 0; code < (uint32_t)N * N * N * N * N; code++) {
-        struct wrn_replay window = {0};
+        struct wrn_replay *window = begin(&memory);
         uint32_t accepted = 0; /* bit i: counters[i] */
         uint64_t next = 0;
         uint32_t rest = code;
@@ -89,7 +118,7 @@ static void every_short_sequence_is_right(void **state) {
             uint32_t pick = rest % N;
             uint64_t counter = counters[pick];
             bool expected = (accepted >> pick & 1) == 0 && counter + SPAN >= next;
-            if (wrn_replay_accept(&window, counter) != expected) {
+            if (wrn_replay_accept(window, counter) != expected) {
                 fail_msg("sequence %u, step %u, counter %llu", code, k,
                          (unsigned long long)counter);
             }
@@ -102,7 +131,8 @@ static void every_short_sequence_is_right(void **state) {
 /* Draws the next counter, relative to the base: mostly near the newest, sometimes far ahead, at the
  * edges of the window or anywhere before. */
 static uint64_t draw_counter(struct wrn_prng *prng, uint64_t next) {
-    static const uint64_t edges[] = {1, 63, 64, 65, 8127, 8128, 8129, 8191, 8192, 8193};
+    static const uint64_t edges[] = {1,    63,       64,       65,   SPAN - 1,
+                                     SPAN, SPAN + 1, RING - 1, RING, RING + 1};
     uint64_t r = wrn_prng_next(prng);
     uint64_t amount = wrn_prng_next(prng);
     uint64_t back = 0;
@@ -111,7 +141,7 @@ static uint64_t draw_counter(struct wrn_prng *prng, uint64_t next) {
         return next + amount % 3000;
     case 1:
         return next +
-               (r >> 32) % 256 / 255 * (amount % 40000); /* rarely a jump beyond the window */
+               (r >> 32) % 256 / 255 * (amount % (5 * RING)); /* rarely a jump beyond the window */
     case 2:
         back = edges[amount % WRN_COUNT(edges)];
         break;
@@ -121,7 +151,7 @@ static uint64_t draw_counter(struct wrn_prng *prng, uint64_t next) {
     case 4:
     case 5:
     case 6:
-        back = amount % 9000;
+        back = amount % (SPAN + 1000);
         break;
     case 7:
     case 8:
@@ -139,12 +169,13 @@ static uint64_t draw_counter(struct wrn_prng *prng, uint64_t next) {
 static void window_agrees_with_a_bitmap(void **state) {
     (void)state;
     static const uint64_t bases[] = {0, UINT64_C(1) << 40, LIMIT - (1 << 22)};
+    static struct window memory;
     uint8_t *seen = malloc(MODEL_BITS / 8);
     assert_non_null(seen);
     for (size_t run = 0; run < WRN_COUNT(bases); run++) {
         struct wrn_prng prng;
         wrn_prng_init(&prng, 20261121, run);
-        struct wrn_replay window = {0};
+        struct wrn_replay *window = begin(&memory);
         memset(seen, 0, MODEL_BITS / 8);
         uint64_t next = 0; /* relative to the base */
         uint32_t accepted_count = 0;
@@ -158,7 +189,7 @@ static void window_agrees_with_a_bitmap(void **state) {
             uint8_t bit = (uint8_t)(1u << offset % 8);
             bool expected =
                 counter < LIMIT && (seen[offset / 8] & bit) == 0 && offset + SPAN >= next;
-            if (wrn_replay_accept(&window, counter) != expected) {
+            if (wrn_replay_accept(window, counter) != expected) {
                 fail_msg("run %zu, step %u, counter %llu", run, i, (unsigned long long)counter);
             }
             if (expected) {
@@ -172,11 +203,32 @@ static void window_agrees_with_a_bitmap(void **state) {
     free(seen);
 }
 
+/* Goal: keys that receive little never touch the memory of the wide ring. Method: whatever comes
+ * within the narrow one, the wide one stays as it was. */
+static void quiet_keys_leave_the_wide_ring_alone(void **state) {
+    (void)state;
+    static struct window memory;
+    struct wrn_replay *window = begin(&memory);
+    for (uint64_t counter = 0; counter < NARROW; counter += 2) {
+        assert_true(wrn_replay_accept(window, NARROW - 1 - counter));
+        assert_true(wrn_replay_accept(window, counter));
+        assert_false(wrn_replay_accept(window, counter));
+    }
+    assert_false(wrn_replay_accept(window, UINT64_MAX));
+    for (size_t i = 0; i < WRN_REPLAY_WORDS; i++) {
+        assert_true(memory.wide[i] == UINT64_MAX);
+    }
+    assert_true(wrn_replay_accept(window, NARROW));
+    assert_false(wrn_replay_accept(window, 0));
+    assert_true(memory.wide[WRN_REPLAY_WORDS - 1] == 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edges_answer_as_specified),
         cmocka_unit_test(every_short_sequence_is_right),
         cmocka_unit_test(window_agrees_with_a_bitmap),
+        cmocka_unit_test(quiet_keys_leave_the_wide_ring_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
