@@ -21,8 +21,8 @@ struct wrn_replay {
     uint64_t narrow[WRN_REPLAY_NARROW_BITS / 64];
 };
 
-/* Prepares a zeroed window, which stays where it is, for a new key. 'wide' has room for WRN_REPLAY_WORDS words, whatever is
- * in them, and must outlive the window. */
+/* Prepares a zeroed window, which stays where it is, for a new key. 'wide' has room for
+ * WRN_REPLAY_WORDS words, whatever is in them, and must outlive the window. */
 void wrn_replay_init(struct wrn_replay *window, uint64_t *wide);
 
 /* Accepts 'counter' at most once.
