@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "io/cleanup.h"
+#include "io/memory.h"
 #include "wg/uapi.h"
 
 enum {
@@ -126,15 +127,19 @@ uint32_t wrn_crew_workers(const struct wrn_crew *crew) {
 }
 
 void wrn_crew_dismiss(struct wrn_crew *crew) {
+    uint32_t before = crew->made;
     while (crew->made > crew->count) {
         uint32_t last = crew->made - 1;
         if (memchr(crew->owners, (int)last, crew->pair_count) != NULL ||
             !wrn_reports_are_empty(wrn_worker_reports(crew->workers[last]))) {
-            return;
+            break;
         }
         wrn_worker_destroy(crew->workers[last]);
         crew->workers[last] = NULL;
         crew->made = last;
+    }
+    if (crew->made < before) {
+        wrn_memory_give_back();
     }
 }
 

@@ -204,7 +204,7 @@ static int serve(const struct descriptors *given, const char *interface,
         }
         wrn_log_write(&program->log, WRN_LOG_VERBOSE, "warren-wg %s serves the interface",
                       WRN_VERSION);
-        wrn_memory_forget_start();
+        wrn_memory_give_back();
         (void)uv_run(&program->loop, UV_RUN_DEFAULT);
     }
     finish(program);

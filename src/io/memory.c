@@ -39,7 +39,7 @@ void wrn_memory_forbid_core_dumps(void) {
     (void)setrlimit(RLIMIT_CORE, &none); /* lowering a limit needs no privilege */
 }
 
-void wrn_memory_forget_start(void) {
+void wrn_memory_give_back(void) {
     (void)malloc_trim(0);
     (void)dl_iterate_phdr(forget_object, NULL);
 }

@@ -18,5 +18,5 @@ void wrn_memory_forbid_core_dumps(void);
 
 /* Gives back free memory, and the resident pages of program and libraries that nothing changes.
  * Start-up needs many that never come into use again; those that do are mapped again from the page
- * cache. To be called once, when start-up is over. */
-void wrn_memory_forget_start(void);
+ * cache. To be called when start-up is over, and after threads have ended. */
+void wrn_memory_give_back(void);

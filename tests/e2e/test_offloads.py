@@ -142,6 +142,43 @@ def test_switched_off_and_on_in_a_stream(lab, tool):
     finish_whole(*flows)
 
 
+def test_gro_goes_off_again_and_again_in_a_flood(lab, tool):
+    """The kernel's joining of datagrams goes off and on forty times while trains come as fast as
+    they are read: what it has joined already when it is told to stop is not lost."""
+    left, right = pair(lab, env={"WARREN_WG_OFFLOADS": "all"})
+    flows = Flows(lab, tool("flows"), left.ns, right.ns, "10.7.0.2", flows=8, pace_per_s=100000,
+                  sizes=(1000, 1000), train=60)
+    for _ in range(40):
+        for choice in ("csum,tso4,tso6,uso,gso", "all"):
+            flows.goes_on(0.01)
+            assert right.set("offloads=" + choice) == 0
+    flows.finish_whole()
+    for reason in ("bad_tag", "bad_type", "bad_length"):
+        assert right.drops(reason) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_changes_in_a_flood(lab, tool, workers):
+    """Floods from both sides, which no worker keeps up with, do not hold up a change of whatever
+    they pass through, nor the end of the program."""
+    left, right = pair(lab, env={"WARREN_WG_WORKERS": str(workers), "WARREN_WG_OFFLOADS": "all"})
+    floods = [Flows(lab, tool("flows"), source.ns, target.ns, address, flows=128,
+                    pace_per_s=2000000, sizes=(size, size), train=train)
+              for source, target, address, size, train in (
+                  (left, right, "10.7.0.2", 16, 64), (right, left, "10.7.0.1", 1300, 45))]
+    for flow in floods:
+        wait.until(lambda flow=flow: flow.received() > 100000, 20, "a flood")
+    for change in ("fwmark=1", "offloads=gso", "offloads=all", "listen_port=0", "workers=3",
+                   "workers=1", "offloads=none", "fwmark=0"):
+        begun = wait.time.monotonic()
+        assert left.set(change) == 0
+        took = wait.time.monotonic() - begun
+        assert took < 3 * wait.SLOW, "%s took %.1f s" % (change, took)
+    left.stop()
+    for flow in floods:
+        flow.sender.popen.terminate()
+
+
 def test_unknown_offload_is_refused(lab):
     """A name that is none changes nothing."""
     end = Tunnel(lab, lab.namespace("a"), WARREN).start()
@@ -192,7 +229,9 @@ def test_segmentation_refused_in_a_stream(lab, tool, error, when):
     assert result["missing"] == 0 or result["dropped"]
     assert left.drops("send_refused") == 0
     assert "gso" in left.log(), "the log says what was given up"
-    # and on demand it is tried again
+    # it stays off whatever else changes, and is tried again on demand
+    for change in ("workers=2", "listen_port=0", "fwmark=1", "workers=1"):
+        assert left.set(change) == 0 and "gso" not in status(left)["udp_offloads"], change
     assert left.set("offloads=all") == 0 and "gso" in status(left)["udp_offloads"]
     traffic.tcp_transfer(lab, left.ns, right.ns, "10.7.0.2", size=1 << 20)
 

@@ -6,6 +6,7 @@
 """
 
 import os
+import signal
 import socket
 import struct
 
@@ -71,6 +72,39 @@ def test_source_address_taken_away(lab, family):
     wait.until(lambda: left.peer(right)["endpoint"] == endpoint(
         topology.UNDERLAY[family][1], right.port), 5, "new endpoint learnt")
     assert traffic.ping(a, "10.7.0.2", count=3) == 3
+
+
+@pytest.mark.warren_only
+def test_source_address_taken_away_from_peers_side_by_side(lab):
+    """Packets to two peers leave in one batch when their source address is gone: it is forgotten
+    for both, and no longer used when it comes back."""
+    _, (h1, h2, hub_host) = topology.switch(lab, 3)
+    hub_host.ip("addr add 10.99.0.20/24 dev u0")
+    hub = Tunnel(lab, hub_host, WARREN, ["10.7.0.3/24"]).start().configure()
+    sinks = []
+    for ns, address in ((h1, "10.7.0.1"), (h2, "10.7.0.2")):
+        spoke = Tunnel(lab, ns, WARREN, [address + "/24"]).start().configure()
+        spoke.add_peer(hub, "10.99.0.20:51820", ["10.7.0.0/24"])
+        hub.add_peer(spoke, allowed=[address + "/32"])
+        assert traffic.ping(ns, "10.7.0.3") == 1
+        sinks.append((ns.udp(address, 4000), address))
+    tap = capture.Capture(lab, hub_host, "u0")
+    s = hub_host.udp("10.7.0.3")
+    for sent, source in ((b"with it", "10.99.0.20"), (b"without", "10.99.0.3"),
+                         (b"again", "10.99.0.3")):
+        if sent == b"without":
+            hub_host.ip("addr del 10.99.0.20/24 dev u0")
+        elif sent == b"again":
+            hub_host.ip("addr add 10.99.0.20/24 dev u0")
+        del tap.packets[:]
+        os.kill(hub.process.pid, signal.SIGSTOP)
+        for _, address in sinks:
+            s.sendto(sent, (address, 4000))
+        os.kill(hub.process.pid, signal.SIGCONT)
+        for sink, _ in sinks:
+            assert sink.recv(100) == sent
+        left = tap.expect(outgoing=True, sport=hub.port, count=2)
+        assert {p.source for p in left} == {source}, sent
 
 
 def test_underlay_family_changes(lab):

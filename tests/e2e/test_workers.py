@@ -73,10 +73,30 @@ def test_number_of_workers_changes_in_streams(lab, tool):
         stream.finish()
     finish_whole(*flows)
     before = held(left)
-    for count in (4, 1) * 5:
+    for count in (7, 1) * 5:
         set_workers(left, count)
     # one descriptor may be that of our last question
     wait.until(lambda: held(left) <= [before[0], before[1] + 1], 5, "as many as before")
+
+
+def test_workers_that_are_not_needed_end(lab, tool):
+    """Workers that have carried packets leave neither a thread nor their memory behind when their
+    number goes down, but for what the kernel's queues and sockets hold open."""
+    left, right = pair(lab, env={"WARREN_WG_WORKERS": "1"})
+    flows = [Flows(lab, tool("flows"), left.ns, right.ns, "10.7.0.2", flows=64, pace_per_s=16000),
+             Flows(lab, tool("flows"), right.ns, left.ns, "10.7.0.1", flows=64, pace_per_s=4000)]
+    flows[0].goes_on()
+    threads, memory = held(left)[0], left.process.resident_bytes()
+    set_workers(left, 16)
+    flows[0].goes_on(0.5)
+    assert held(left)[0] == threads + 15
+    peak = left.process.resident_bytes()
+    set_workers(left, 1)
+    flows[0].goes_on()
+    wait.until(lambda: held(left)[0] == threads, 5, "threads gone")
+    wait.until(lambda: left.process.resident_bytes() < memory + (peak - memory) / 4, 5,
+               "memory given back; %d bytes before, %d at most" % (memory, peak))
+    finish_whole(*flows)
 
 
 @pytest.mark.parametrize("count", [3, pytest.param(16, marks=pytest.mark.matrix), 64])
