@@ -4,13 +4,16 @@
 
 static enum wrn_sexp_fault scan_atom(struct wrn_sexp_scan *scan);
 static enum wrn_sexp_fault scan_hint(struct wrn_sexp_scan *scan);
+static enum wrn_sexp_fault hint_fault(uint8_t found);
 static enum wrn_sexp_fault scan_string(struct wrn_sexp_scan *scan, size_t *ret_length);
 
 static const char *const fault_texts[] = {
     [WRN_SEXP_OK] = "nothing is wrong",
     [WRN_SEXP_ENDS_EARLY] = "the text ends before the expression does",
     [WRN_SEXP_STRAY_CLOSE] = "a ')' closes no list",
-    [WRN_SEXP_BAD_CHARACTER] = "this character may not stand here",
+    [WRN_SEXP_BAD_CHARACTER] = "no expression begins so; a string of other than word characters "
+                               "is written in quotes",
+    [WRN_SEXP_BAD_QUOTED] = "in quotes, bytes other than printable ASCII are written as \\xhh",
     [WRN_SEXP_LENGTH_ALONE] = "no string follows a length; a number is written in quotes, \"5\"",
     [WRN_SEXP_LENGTH_ZERO_LED] = "a length begins with a zero",
     [WRN_SEXP_LENGTH_TOO_BIG] = "a length is greater than 1048576",
@@ -125,7 +128,7 @@ static enum wrn_sexp_fault scan_hint(struct wrn_sexp_scan *scan) {
         return WRN_SEXP_ENDS_EARLY;
     }
     if (!wrn_sexp_is_digit(bytes[start])) {
-        return wrn_sexp_hint_fault(bytes[start]);
+        return hint_fault(bytes[start]);
     }
     enum wrn_sexp_fault fault = scan_string(scan, &length);
     if (fault != WRN_SEXP_OK) {
@@ -141,12 +144,11 @@ static enum wrn_sexp_fault scan_hint(struct wrn_sexp_scan *scan) {
     if (scan->at == end || ++scan->at == end) {
         return WRN_SEXP_ENDS_EARLY;
     }
-    return wrn_sexp_is_digit(bytes[scan->at]) ? WRN_SEXP_OK : wrn_sexp_hint_fault(bytes[scan->at]);
+    return wrn_sexp_is_digit(bytes[scan->at]) ? WRN_SEXP_OK : hint_fault(bytes[scan->at]);
 }
 
-enum wrn_sexp_fault wrn_sexp_hint_fault(uint8_t found) {
-    bool is_bracket = found == '(' || found == ')' || found == '[' || found == ']';
-    return is_bracket ? WRN_SEXP_BAD_HINT : WRN_SEXP_BAD_CHARACTER;
+static enum wrn_sexp_fault hint_fault(uint8_t found) {
+    return wrn_sexp_is_bracket(found) ? WRN_SEXP_BAD_HINT : WRN_SEXP_BAD_CHARACTER;
 }
 
 static enum wrn_sexp_fault scan_string(struct wrn_sexp_scan *scan, size_t *ret_length) {

@@ -48,6 +48,11 @@ static inline bool wrn_sexp_is_plain(uint8_t c) {
     return c >= ' ' && c <= '~' && c != '"' && c != '\\';
 }
 
+/* Belongs to a list or a hint: what is wrong with a hint if it is there instead of a string. */
+static inline bool wrn_sexp_is_bracket(uint8_t c) {
+    return c == '(' || c == ')' || c == '[' || c == ']';
+}
+
 /* ---- Bytes that nobody has checked yet */
 
 /* Where the reading of a text stands. When a function below returns a fault, 'at' is its offset. */
@@ -68,9 +73,6 @@ enum wrn_sexp_fault wrn_sexp_scan_length(struct wrn_sexp_scan *scan, size_t *ret
 
 /* Steps over the colon at 'at' and the 'length' bytes behind it. */
 enum wrn_sexp_fault wrn_sexp_scan_verbatim(struct wrn_sexp_scan *scan, size_t length);
-
-/* What is wrong with a byte that stands where a display hint, or the string behind it, begins. */
-enum wrn_sexp_fault wrn_sexp_hint_fault(uint8_t found);
 
 /* Steps over the canonical expression at 'at'. */
 enum wrn_sexp_fault wrn_sexp_scan_canonical(struct wrn_sexp_scan *scan);

@@ -180,12 +180,13 @@ static enum wrn_sexp_fault read_hint(struct reader *reader) {
     if (start == scan->text.size) {
         return WRN_SEXP_ENDS_EARLY;
     }
+    if (wrn_sexp_is_bracket(text[start])) {
+        return WRN_SEXP_BAD_HINT;
+    }
     emit(reader, "[", 1);
     enum wrn_sexp_fault fault = read_string(reader, &size);
     if (fault != WRN_SEXP_OK) {
-        return scan->at == start && fault == WRN_SEXP_BAD_CHARACTER
-                   ? wrn_sexp_hint_fault(text[start])
-                   : fault;
+        return fault;
     }
     if (size == 0) {
         scan->at = start;
@@ -203,9 +204,7 @@ static enum wrn_sexp_fault read_hint(struct reader *reader) {
         return WRN_SEXP_ENDS_EARLY;
     }
     emit(reader, "]", 1);
-    uint8_t next = text[scan->at];
-    return next == ')' || next == '(' || next == '[' || next == ']' ? WRN_SEXP_BAD_HINT
-                                                                    : WRN_SEXP_OK;
+    return wrn_sexp_is_bracket(text[scan->at]) ? WRN_SEXP_BAD_HINT : WRN_SEXP_OK;
 }
 
 /* A string in any of its five notations (RFC 9804, section 4). */
@@ -329,7 +328,7 @@ static enum wrn_sexp_fault decode_quoted(struct wrn_sexp_scan *scan, uint8_t *ou
         } else if (wrn_sexp_is_plain(c)) {
             scan->at++;
         } else {
-            return WRN_SEXP_BAD_CHARACTER;
+            return WRN_SEXP_BAD_QUOTED;
         }
         if (is_byte && out != NULL) {
             out[size] = c;

@@ -25,7 +25,8 @@ enum wrn_sexp_fault {
     WRN_SEXP_OK,
     WRN_SEXP_ENDS_EARLY,      /* inside an expression, or before one begins: the end of the text */
     WRN_SEXP_STRAY_CLOSE,     /* ')' without '(' */
-    WRN_SEXP_BAD_CHARACTER,   /* begins no expression, or may not stand in a quoted string */
+    WRN_SEXP_BAD_CHARACTER,   /* begins no expression */
+    WRN_SEXP_BAD_QUOTED,      /* a byte in quotes that is not printable ASCII */
     WRN_SEXP_LENGTH_ALONE,    /* digits without a string, as in (version 5): what follows them */
     WRN_SEXP_LENGTH_ZERO_LED, /* 03:abc: its first digit */
     WRN_SEXP_LENGTH_TOO_BIG,  /* greater than WRN_SEXP_SIZE_MAX: its first digit */

@@ -49,6 +49,8 @@ static void words_have_no_hint(void **state) {
     assert_false(wrn_sexp_is_word(parse("[1:a]3:tag"), "tag"));
     assert_false(wrn_sexp_is_word(parse("(3:tag)"), "tag"));
     assert_true(wrn_sexp_is_word(parse("0:"), ""));
+    struct wrn_sexp with_zero = {{(const uint8_t *)"4:tag", 6}}; /* its fourth byte is zero */
+    assert_false(wrn_sexp_is_word(with_zero, "tag"));
 
     assert_true(wrn_sexp_is_named(parse("(3:tag)"), "tag"));
     assert_true(wrn_sexp_is_named(parse("(3:tag(1:*))"), "tag"));
