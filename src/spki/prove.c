@@ -5,8 +5,8 @@
 #include "spki/prove_internal.h"
 
 static void check_limits(const struct wrn_spki_limits *limits);
-static struct wrn_spki *lay_out(struct wrn_arena *arena, const struct wrn_spki_limits *limits,
-                                struct wrn_spki *measured);
+static void lay_out(struct wrn_spki *spki, struct wrn_arena *arena,
+                    const struct wrn_spki_limits *limits);
 static void lay_out_objects(struct wrn_spki *spki, struct wrn_arena *arena);
 static int add_object(struct wrn_spki *spki, struct wrn_sexp object, bool is_foreign,
                       struct wrn_spki_error *error);
@@ -40,15 +40,17 @@ size_t wrn_spki_size(const struct wrn_spki_limits *limits) {
     memset(&measured, 0, sizeof(measured));
     check_limits(limits);
     wrn_arena_init(&arena, NULL, 0);
-    lay_out(&arena, limits, &measured);
+    (void)wrn_arena_take(&arena, 1, sizeof(measured));
+    lay_out(&measured, &arena, limits);
     return arena.used;
 }
 
 struct wrn_spki *wrn_spki_init(void *memory, const struct wrn_spki_limits *limits) {
     struct wrn_arena arena;
     wrn_arena_init(&arena, memory, wrn_spki_size(limits));
-    struct wrn_spki *spki = lay_out(&arena, limits, NULL);
-    spki->cell_count = 1; /* the first list is the empty one */
+    struct wrn_spki *spki = wrn_arena_take(&arena, 1, sizeof(*spki));
+    WRN_ASSERT(spki);
+    lay_out(spki, &arena, limits);
     return spki;
 }
 
@@ -105,13 +107,9 @@ static void check_limits(const struct wrn_spki_limits *limits) {
     WRN_ASSERT(limits->bytes_max < 1U << 30);
 }
 
-/* Takes all tables from the arena. Measuring: into 'measured', whose pointers stay NULL. */
-static struct wrn_spki *lay_out(struct wrn_arena *arena, const struct wrn_spki_limits *limits,
-                                struct wrn_spki *measured) {
-    struct wrn_spki *spki = wrn_arena_take(arena, 1, sizeof(*spki));
-    if (!spki) {
-        spki = measured;
-    }
+/* Takes all tables from the arena. */
+static void lay_out(struct wrn_spki *spki, struct wrn_arena *arena,
+                    const struct wrn_spki_limits *limits) {
     spki->limits = *limits;
     spki->is_dirty = true;
     wrn_keymap_init(&spki->by_hash, arena, limits->keys_max, limits->seed);
@@ -125,6 +123,7 @@ static struct wrn_spki *lay_out(struct wrn_arena *arena, const struct wrn_spki_l
     spki->names = wrn_arena_take(arena, spki->cells_max, sizeof(*spki->names));
     wrn_prove_map_init(&spki->cell_pairs, arena, spki->cells_max, limits->seed[0]);
     spki->cells = wrn_arena_take(arena, spki->cells_max, sizeof(*spki->cells));
+    spki->cell_count = 1; /* the first is the empty list */
 
     spki->parts_max = WRN_SPKI_THRESHOLD_MAX * (limits->certs_max + WRN_SPKI_THRESHOLD_MAX);
     spki->thresholds = wrn_arena_take(arena, spki->parts_max, sizeof(*spki->thresholds));
@@ -133,7 +132,6 @@ static struct wrn_spki *lay_out(struct wrn_arena *arena, const struct wrn_spki_l
     wrn_prove_graph_init(&spki->graph, arena, limits);
     spki->scratch = wrn_arena_take(arena, 1, WRN_TAG_SIZE_MAX);
     wrn_prove_tuples_init(&spki->tuples, arena, limits);
-    return spki;
 }
 
 static void lay_out_objects(struct wrn_spki *spki, struct wrn_arena *arena) {

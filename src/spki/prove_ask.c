@@ -61,6 +61,34 @@ void wrn_spki_ask(struct wrn_spki *spki, const struct wrn_spki_query *query,
     }
 }
 
+void wrn_prove_fill_culprit(const struct wrn_spki *spki, uint32_t index,
+                            struct wrn_spki_answer *answer) {
+    const struct wrn_spki_cert *cert = &spki->certs[index];
+    const struct wrn_prove_item *item = &spki->items[index];
+    answer->culprit = cert;
+    for (size_t i = 0; i < answer->chain_count; i++) {
+        if (answer->chain[i] == cert) {
+            answer->culprit_index = i;
+        }
+    }
+    if (answer->verdict == WRN_SPKI_NOT_YET_VALID) {
+        answer->since = cert->validity.not_before;
+    } else if (answer->verdict == WRN_SPKI_EXPIRED) {
+        answer->since = cert->validity.not_after;
+    } else if (answer->verdict == WRN_SPKI_REVOKED) {
+        answer->since = spki->notices[item->revoked].validity.not_before;
+        answer->by = spki->keys[spki->notices[item->revoked].object.issuer].as;
+    } else if (answer->verdict == WRN_SPKI_NO_FRESH_CRL) {
+        answer->by = spki->keys[item->online].as;
+    } else if (answer->verdict == WRN_SPKI_TAG &&
+               !wrn_tag_find_refused(cert->tag, spki->request, spki->scratch, WRN_TAG_SIZE_MAX,
+                                     &answer->wanted, &answer->permitted)) {
+        /* Nothing can permit a request that is no tag, or permits nothing itself. */
+        answer->wanted = spki->request;
+        answer->permitted = cert->tag;
+    }
+}
+
 /* False for a date that cannot be written. */
 static bool begin(struct wrn_spki *spki, const struct wrn_spki_query *query) {
     char now[WRN_SPKI_DATE_SIZE];
@@ -284,37 +312,11 @@ static void fill_granted(struct wrn_spki *spki, const struct walk *walk,
 
 static void fill_refused(struct wrn_spki *spki, const struct walk *walk,
                          struct wrn_spki_answer *answer) {
-    if (walk->count == 0 || answer->verdict == WRN_SPKI_NO_ROOT) {
+    if (walk->count == 0 || walk->is_too_long || walk->verdict == WRN_SPKI_GRANTED) {
         return;
     }
-    if (walk->is_too_long) {
-        return;
-    }
-    const struct wrn_spki_cert *cert = &spki->certs[walk->culprit];
-    const struct wrn_prove_item *item = &spki->items[walk->culprit];
-    answer->culprit = cert;
+    wrn_prove_fill_culprit(spki, walk->culprit, answer);
     answer->passed_on = walk->passed_on == WRN_PROVE_NONE ? NULL : &spki->certs[walk->passed_on];
     answer->have = walk->have;
     answer->need = walk->need;
-    for (size_t i = 0; i < walk->count; i++) {
-        if (walk->items[i] == walk->culprit) {
-            answer->culprit_index = i;
-        }
-    }
-    if (answer->verdict == WRN_SPKI_NOT_YET_VALID) {
-        answer->since = cert->validity.not_before;
-    } else if (answer->verdict == WRN_SPKI_EXPIRED) {
-        answer->since = cert->validity.not_after;
-    } else if (answer->verdict == WRN_SPKI_REVOKED) {
-        answer->since = spki->notices[item->revoked].validity.not_before;
-        answer->by = spki->keys[spki->notices[item->revoked].object.issuer].as;
-    } else if (answer->verdict == WRN_SPKI_NO_FRESH_CRL) {
-        answer->by = spki->keys[item->online].as;
-    } else if (answer->verdict == WRN_SPKI_TAG &&
-               !wrn_tag_find_refused(cert->tag, spki->request, spki->scratch, WRN_TAG_SIZE_MAX,
-                                     &answer->wanted, &answer->permitted)) {
-        /* Nothing can permit a request that is no tag, or permits nothing itself. */
-        answer->wanted = spki->request;
-        answer->permitted = cert->tag;
-    }
 }

@@ -323,6 +323,10 @@ struct wrn_prove_tuples {
 void wrn_prove_tuples_init(struct wrn_prove_tuples *tuples, struct wrn_arena *arena,
                            const struct wrn_spki_limits *limits);
 
+/* Turns the date of a reduction into a number, an empty one into 0. False if it is none. */
+WRN_NODISCARD bool wrn_prove_read_date(const struct wrn_spki *spki, wrn_spki_date date,
+                                       uint64_t *ret_date);
+
 /* Begins a reduction at a date, 0: at any time. */
 void wrn_prove_tuples_begin(struct wrn_spki *spki, uint64_t now);
 
@@ -449,6 +453,11 @@ enum wrn_prove_proof wrn_prove_proof_so_far(struct wrn_spki *spki, struct wrn_pr
  * wrn_spki_verdict, signatures that were not verified yet left out; all of it, or ('is_complete'
  * false) at least one if there is one. Looks once a query. */
 uint32_t wrn_prove_faults(struct wrn_spki *spki, uint32_t item, bool is_complete);
+
+/* Sets what an answer says of the certificate that fails, as its verdict demands; for a tag what is
+ * wanted is the request of the query. */
+void wrn_prove_fill_culprit(const struct wrn_spki *spki, uint32_t item,
+                            struct wrn_spki_answer *answer);
 
 /* Sets 'fresh', 'from', 'until' of a certificate, with what it demands (online ...); false if
  * that is missing. 'now' 0: at any time. */

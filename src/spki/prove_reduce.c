@@ -10,8 +10,6 @@
 
 enum { THEN_TUPLE, THEN_NAME, THEN_REST, THEN_WHOLE }; /* what follows from a fact */
 
-static int read_query(const struct wrn_spki *spki, struct wrn_sexp request, wrn_spki_date now,
-                      uint64_t *ret_now);
 static bool mark(struct wrn_spki *spki, const struct wrn_sexp *subjects, size_t count,
                  uint32_t asked);
 static void close_over(struct wrn_spki *spki, struct wrn_sexp request);
@@ -44,9 +42,9 @@ static uint32_t count_bits(uint32_t bits);
 int wrn_spki_reduce(struct wrn_spki *spki, const struct wrn_sexp *subjects, size_t count,
                     struct wrn_sexp request, wrn_spki_date now, struct wrn_sexp_writer *out) {
     uint64_t date;
-    int result = read_query(spki, request, now, &date);
-    if (result) {
-        return result;
+    if (!wrn_prove_read_date(spki, now, &date) ||
+        (request.bytes.size > 0 && wrn_tag_check(request, NULL) != WRN_TAG_OK)) {
+        return WRN_ERR_MALFORMED;
     }
     wrn_prove_tuples_begin(spki, date);
     if (!mark(spki, subjects, count, 1)) {
@@ -54,22 +52,9 @@ int wrn_spki_reduce(struct wrn_spki *spki, const struct wrn_sexp *subjects, size
         return WRN_ERR_MALFORMED;
     }
     close_over(spki, request);
-    result = spki->tuples.is_full ? WRN_ERR_FULL : write_entries(spki, count > 0, out);
+    int result = spki->tuples.is_full ? WRN_ERR_FULL : write_entries(spki, count > 0, out);
     (void)mark(spki, subjects, count, 0);
     return result;
-}
-
-static int read_query(const struct wrn_spki *spki, struct wrn_sexp request, wrn_spki_date now,
-                      uint64_t *ret_now) {
-    int64_t seconds;
-    bool is_date = spki->mode == WRN_SPKI_STUDY ? wrn_spki_date_is_loose(now)
-                                                : wrn_spki_date_read(now, &seconds);
-    if ((now.size > 0 && !is_date) ||
-        (request.bytes.size > 0 && wrn_tag_check(request, NULL) != WRN_TAG_OK)) {
-        return WRN_ERR_MALFORMED;
-    }
-    *ret_now = wrn_prove_date(now);
-    return 0;
 }
 
 /* False if one of them is no principal. */

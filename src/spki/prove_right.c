@@ -32,6 +32,13 @@ void wrn_prove_tuples_init(struct wrn_prove_tuples *tuples, struct wrn_arena *ar
     wrn_prove_map_init(&tuples->joins, arena, max, seed);
 }
 
+bool wrn_prove_read_date(const struct wrn_spki *spki, wrn_spki_date date, uint64_t *ret_date) {
+    int64_t seconds;
+    *ret_date = wrn_prove_date(date);
+    return date.size == 0 || (spki->mode == WRN_SPKI_STUDY ? wrn_spki_date_is_loose(date)
+                                                           : wrn_spki_date_read(date, &seconds));
+}
+
 void wrn_prove_tuples_begin(struct wrn_spki *spki, uint64_t now) {
     struct wrn_prove_tuples *tuples = &spki->tuples;
     wrn_prove_map_clear(&tuples->known);
