@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: the objects of SPKI are read exactly as their grammar has them, every fault named and shown;
- * what is written is read back; a signature is good for one object of one kind, and has one form.
- * Method: tables of objects as text, an apostrophe for a double quote; random certificates written
- * and read; every byte of a signed certificate changed. */
+/* Goal: the objects of SPKI are read exactly as their grammar has them, every fault named and
+ * shown; what is written is read back; a signature is good for one object of one kind, and has
+ * one form. Method: tables of objects as text, an apostrophe for a double quote; random
+ * certificates written and read; every byte of a signed certificate changed. */
 #include "spki/cert.h"
 
 #include <stdio.h>
@@ -327,6 +327,13 @@ static void faults_of_certificates(void **state) {
         {CERT(ISSUER "(subject)" TAG), BOTH(BAD_SUBJECT), "(subject)", NULL},
         {CERT(ISSUER "(subject x)" TAG), BOTH(BAD_SUBJECT), "x", NULL},
         {CERT(ISSUER SUBJECT SUBJECT TAG), BOTH(UNKNOWN_FIELD), SUBJECT, NULL},
+    };
+    assert_faults(reads_cert, cases, WRN_COUNT(cases));
+}
+
+static void faults_behind_the_subject(void **state) {
+    (void)state;
+    static const struct fault_case cases[] = {
         {CERT(ISSUER SUBJECT "(propagate x)" TAG), BOTH(BAD_PROPAGATE), "(propagate x)", NULL},
         {CERT(ISSUER SUBJECT "(propagate (only))" TAG), BOTH(BAD_PROPAGATE), "(propagate (only))",
          NULL},
@@ -803,6 +810,7 @@ int main(void) {
         cmocka_unit_test(faults_of_principals),
         cmocka_unit_test(faults_of_subjects),
         cmocka_unit_test(faults_of_certificates),
+        cmocka_unit_test(faults_behind_the_subject),
         cmocka_unit_test(faults_of_entries),
         cmocka_unit_test(faults_of_online),
         cmocka_unit_test(faults_of_signatures),

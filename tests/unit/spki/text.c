@@ -27,7 +27,7 @@ struct wrn_sexp text_read(const char *text) {
     exchange((char *)bytes.data, bytes.size, '\'', '"');
     struct wrn_sexp sexp = {{NULL, 0}};
     struct wrn_sexp_error error = {WRN_SEXP_OK, 0};
-    size_t capacity = 4 * bytes.size + 16;
+    size_t capacity = wrn_sexp_capacity(bytes.size);
     uint8_t *out = text_room(capacity);
     int result = wrn_sexp_read(WRN_SEXP_ANY, bytes, out, capacity, &sexp, NULL, &error);
     CHECK(result == 0, "\"%s\", at %zu, %s: ", text, error.offset,
