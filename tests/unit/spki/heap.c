@@ -76,6 +76,10 @@ struct wrn_spki *heap_begin(bool is_study_heap) {
     });
 }
 
+struct wrn_spki *heap_current(void) {
+    return spki;
+}
+
 struct wrn_sexp heap_read(const char *text) {
     static char expanded[TEXT_MAX];
     size_t used = 0;
@@ -97,10 +101,15 @@ struct wrn_sexp heap_read(const char *text) {
     return text_read(expanded);
 }
 
-void heap_add(const char *text) {
+void heap_put(struct wrn_sexp object) {
     struct wrn_spki_error error = {WRN_SPKI_OK, {{NULL, 0}}};
-    int result = wrn_spki_add(spki, heap_read(text), &error);
-    CHECK(result == 0, "\"%s\": %d, %s: ", text, result, wrn_spki_fault_text(error.fault));
+    int result = wrn_spki_add(spki, object, &error);
+    CHECK(result == 0, "\"%s\": %d, %s: ", heap_letters(text_of(object)), result,
+          wrn_spki_fault_text(error.fault));
+}
+
+void heap_add(const char *text) {
+    heap_put(heap_read(text));
 }
 
 struct wrn_sexp heap_signature(char signer, struct wrn_sexp object) {
@@ -113,18 +122,54 @@ struct wrn_sexp heap_signature(char signer, struct wrn_sexp object) {
     return sexp;
 }
 
-struct wrn_sexp heap_sign(char signer, const char *text) {
-    struct wrn_spki_error error = {WRN_SPKI_OK, {{NULL, 0}}};
-    struct wrn_sexp object = heap_read(text), sequence;
+/* The same signature, said to be over what has this hash, by this principal. */
+static struct wrn_sexp with_hash(const struct wrn_spki_signature *signature, const uint8_t *hash,
+                                 struct wrn_sexp signer) {
+    struct wrn_sexp sexp;
+    struct wrn_sexp_writer writer = wrn_sexp_writer(text_room(512), 512);
+    wrn_sexp_open(&writer, "signature");
+    wrn_sexp_open(&writer, "hash");
+    wrn_sexp_put_word(&writer, "sha256");
+    wrn_sexp_put_bytes(&writer, (wrn_span){hash, WRN_SHA256_SIZE});
+    wrn_sexp_close(&writer);
+    wrn_sexp_put(&writer, signer);
+    wrn_sexp_open(&writer, "ed25519");
+    wrn_sexp_put_bytes(&writer, (wrn_span){signature->value, WRN_SIGNATURE_SIZE});
+    wrn_sexp_close(&writer);
+    wrn_sexp_close(&writer);
+    assert_int_equal(wrn_sexp_finish(&writer, &sexp), 0);
+    return sexp;
+}
+
+struct wrn_sexp heap_hash_signature(char signer, struct wrn_sexp object) {
+    struct wrn_spki_signature signature;
+    assert_int_equal(wrn_spki_read_signature(heap_signature(signer, object), &signature, NULL), 0);
+    return with_hash(&signature, signature.object_hash, heap_read((char[]){'#', signer, '\0'}));
+}
+
+void heap_forge(struct wrn_sexp object, struct wrn_sexp signature) {
     size_t capacity = object.bytes.size + 1024;
+    struct wrn_sexp sequence;
     struct wrn_sexp_writer writer = wrn_sexp_writer(text_room(capacity), capacity);
     wrn_sexp_open(&writer, "sequence");
     wrn_sexp_put(&writer, object);
-    wrn_sexp_put(&writer, heap_signature(signer, object));
+    wrn_sexp_put(&writer, signature);
     wrn_sexp_close(&writer);
     assert_int_equal(wrn_sexp_finish(&writer, &sequence), 0);
-    int result = wrn_spki_add(spki, sequence, &error);
-    CHECK(result == 0, "\"%s\": %d, %s: ", text, result, wrn_spki_fault_text(error.fault));
+    heap_put(sequence);
+}
+
+void heap_forge_hash(struct wrn_sexp object, struct wrn_sexp sexp) {
+    struct wrn_spki_signature signature;
+    uint8_t hash[WRN_SHA256_SIZE];
+    assert_int_equal(wrn_spki_read_signature(sexp, &signature, NULL), 0);
+    wrn_spki_hash(object, hash);
+    heap_forge(object, with_hash(&signature, hash, signature.signer.sexp));
+}
+
+struct wrn_sexp heap_sign(char signer, const char *text) {
+    struct wrn_sexp object = heap_read(text);
+    heap_forge(object, heap_signature(signer, object));
     return object;
 }
 
