@@ -63,13 +63,13 @@ const struct wrn_command wrn_cert_issue = {
     .summary = "grant a right to a key, with a signed certificate",
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details =
-        "Times are RFC 3339 (2026-12-24T18:00:00Z, with any offset), a day, or a duration\n"
-        "from now (90d, 12h, 30m, 1y of 365 days). Without an end it holds for ever.\n"
-        "A tag is a list that says ever more exactly what may be done; (*) is everything,\n"
-        "(* set A B) one of these, (* prefix P) what begins so, (* range numeric (ge 1)\n"
-        "(le 9)) what lies between. A certificate never gives more than its issuer has.\n"
-        "A HIT or fingerprint only finds a key in the files of --known: it is never signed.\n",
+    .details = "Times are RFC 3339 (2026-12-24T18:00:00Z, with any offset), a day, or a\n"
+               "duration from now (90d, 12h, 30m, 1y of 365 days). Without an end it holds for\n"
+               "ever. A tag is a list that says ever more exactly what may be done; (*) is\n"
+               "everything, (* set A B) one of these, (* prefix P) what begins so, (* range\n"
+               "numeric (ge \"1\") (le \"9\")) what lies between. A certificate never gives more\n"
+               "than its issuer has. A HIT or fingerprint only finds a key in the files of\n"
+               "--known: it is never signed.\n",
     .example = "  warren cert issue --key alice.id --to bob.pub --tag '(lab (ssh web))' \\\n"
                "      --propagate --for 90d --out bob.cert\n"
                "  warren cert issue --acl --to alice.pub --tag '(lab)' --propagate --out lab.acl\n",

@@ -43,10 +43,10 @@ const struct wrn_command wrn_cert_reduce = {
     .operands_max = SIZE_MAX,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "The files hold ACLs, sequences, certificates, public keys and revocation lists in\n"
-               "any of the three forms (- is standard input). The answer is one (acl ...), sorted\n"
-               "by the canonical bytes of its entries, empty if nothing follows. Never believe an\n"
-               "answer that --assume-signed gave.\n",
+    .details = "The files hold ACLs, sequences, certificates, public keys and revocation lists\n"
+               "in any of the three forms (- is standard input). The answer is one (acl ...),\n"
+               "sorted by the canonical bytes of its entries, empty if nothing follows. Never\n"
+               "believe an answer that --assume-signed gave.\n",
     .example = "  warren cert reduce --subject bob.pub lab.acl bob.cert\n",
     .run = run,
 };
@@ -60,7 +60,7 @@ static int run(struct wrn_cli *cli, const struct wrn_args *args) {
     struct wrn_keyring ring = {0};
     struct wrn_sexp *subjects = NULL;
     struct wrn_sexp request = {0};
-    struct wrn_sexp acl;
+    struct wrn_sexp acl = {0};
     wrn_spki_date now = {0};
     struct wrn_spki *heap = NULL;
     size_t count = 0;
@@ -132,7 +132,7 @@ static int reduce(struct wrn_cli *cli, struct wrn_spki *heap, const struct wrn_s
                   struct wrn_sexp *ret_acl) {
     int code = reduce_once(cli, heap, count == 0 ? NULL : &subjects[0], request, now, ret_acl);
     for (size_t i = 1; code == WRN_CLI_DONE && i < count; i++) {
-        struct wrn_sexp other;
+        struct wrn_sexp other = {0};
         code = reduce_once(cli, heap, &subjects[i], request, now, &other);
         if (code == WRN_CLI_DONE) {
             *ret_acl = intersect(cli, *ret_acl, other);
@@ -145,7 +145,7 @@ static int reduce_once(struct wrn_cli *cli, struct wrn_spki *heap, const struct 
                        struct wrn_sexp request, wrn_spki_date now, struct wrn_sexp *ret_acl) {
     int error = -ENOBUFS;
     for (size_t room = ROOM_FIRST; error == -ENOBUFS && room <= ROOM_MAX; room *= 4) {
-        struct wrn_sexp_writer w = wrn_sexp_writer(wrn_cli_take(cli, room, 1), room);
+        struct wrn_sexp_writer w = wrn_sexp_writer(wrn_cli_map(cli, room), room);
         error = wrn_spki_reduce(heap, subject, subject == NULL ? 0 : 1, request, now, &w);
         if (error == 0) {
             error = wrn_sexp_finish(&w, ret_acl);

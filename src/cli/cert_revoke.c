@@ -59,13 +59,12 @@ const struct wrn_command wrn_cert_revoke = {
     .summary = "revoke certificates, with a signed list",
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details =
-        "What a list names is revoked from its beginning on and for ever. Give the list to\n"
-        "all who verify: cert verify takes it as one more FILE. A certificate can be revoked\n"
-        "by its issuer, and by the key that its (online crl ...) names.\n",
-    .example =
-        "  warren cert revoke --key alice.id --cert bob.cert --out alice.crl\n"
-        "  warren cert revoke --key alice.id --cert eve.cert --crl alice.crl --out alice.crl\n",
+    .details = "What a list names is revoked from its beginning on and for ever. Give the list\n"
+               "to all who verify: cert verify takes it as one more FILE. A certificate can be\n"
+               "revoked by its issuer, and by the key that its (online crl ...) names.\n",
+    .example = "  warren cert revoke --key alice.id --cert bob.cert --out alice.crl\n"
+               "  warren cert revoke --key alice.id --cert eve.cert \\\n"
+               "      --crl alice.crl --out alice.crl\n",
     .run = run,
 };
 
@@ -128,6 +127,7 @@ static int read_all(struct wrn_cli *cli, const struct wrn_args *args,
             return code;
         }
     }
+    WRN_ASSERT(hashes->count > 0); /* each --cert gives one, or an error */
     qsort(hashes->bytes, hashes->count, WRN_SHA256_SIZE, compare_hashes);
     size_t kept = 0;
     for (size_t i = 0; i < hashes->count; i++) {

@@ -47,10 +47,9 @@ const struct wrn_command wrn_cert_show = {
     .operands_max = SIZE_MAX,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details =
-        "Each object is printed in the advanced form of S-expressions, with a sentence that\n"
-        "says what it means, and whether its signature is good. A private key is not shown.\n"
-        "What the certificates grant together, cert verify and cert reduce say.\n",
+    .details = "Each object is printed in the advanced form of S-expressions, with a sentence\n"
+               "that says what it means, and whether its signature is good. A private key is\n"
+               "not shown. What certificates grant together, cert verify and cert reduce say.\n",
     .example = "  warren cert show bob.cert\n",
     .run = run,
 };
@@ -125,7 +124,8 @@ static bool read_cert(struct wrn_cli *cli, const struct wrn_object *object,
     struct wrn_spki_error why = {0};
     int error = 0;
     ret_shown->kind = is_entry ? "entry of an ACL" : "certificate";
-    for (int mode = WRN_SPKI_STRICT; mode <= WRN_SPKI_STUDY; mode++) {
+    for (unsigned i = 0; i < 2; i++) {
+        enum wrn_spki_mode mode = i == 0 ? WRN_SPKI_STRICT : WRN_SPKI_STUDY;
         error = is_entry ? wrn_spki_read_entry(object->sexp, mode, &cert, &why)
                          : wrn_spki_read_cert(object->sexp, mode, &cert, &why);
         if (error == 0 && mode == WRN_SPKI_STUDY) {

@@ -40,8 +40,8 @@ const struct wrn_command wrn_cert_verify = {
     .options = options,
     .option_count = WRN_COUNT(options),
     .details = "The files hold what the subject shows: certificates in any order and number,\n"
-               "public keys, revocation lists. ACLs count from --acl only. One sentence says the\n"
-               "answer, and the exit code: 0 granted, 1 refused.\n",
+               "public keys, revocation lists. ACLs count from --acl only. One sentence says\n"
+               "the answer, and the exit code: 0 granted, 1 refused.\n",
     .example = "  warren cert verify --acl lab.acl --subject bob.pub \\\n"
                "      --request '(lab (ssh web))' bob.cert\n",
     .run = run,

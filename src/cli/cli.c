@@ -8,12 +8,20 @@
 
 #include "crypto/crypto.h"
 #include "io/log.h"
+#include "io/memory.h"
 
 /* A piece of the run's memory. What the caller gets follows the header. */
 struct wrn_cli_block {
     struct wrn_cli_block *next;
     size_t size;
     _Alignas(max_align_t) uint8_t bytes[];
+};
+
+/* Memory by the page. */
+struct wrn_cli_mapping {
+    struct wrn_cli_mapping *next;
+    void *memory;
+    size_t size;
 };
 
 static const char *make_text(struct wrn_cli *cli, const char *format, va_list arguments);
@@ -24,6 +32,9 @@ void wrn_cli_init(struct wrn_cli *cli, FILE *out, FILE *err, int64_t now_s) {
 }
 
 void wrn_cli_finish(struct wrn_cli *cli) {
+    for (; cli->mappings != NULL; cli->mappings = cli->mappings->next) {
+        wrn_memory_unmap(cli->mappings->memory, cli->mappings->size);
+    }
     struct wrn_cli_block *block = cli->blocks;
     cli->blocks = NULL;
     while (block != NULL) {
@@ -49,6 +60,17 @@ void *wrn_cli_take(struct wrn_cli *cli, size_t count, size_t size) {
     block->next = cli->blocks;
     cli->blocks = block;
     return block->bytes;
+}
+
+void *wrn_cli_map(struct wrn_cli *cli, size_t size) {
+    struct wrn_cli_mapping *mapping = wrn_cli_take(cli, 1, sizeof *mapping);
+    if (wrn_memory_map(size, &mapping->memory) != 0) {
+        without_memory(cli);
+    }
+    mapping->size = size;
+    mapping->next = cli->mappings;
+    cli->mappings = mapping;
+    return mapping->memory;
 }
 
 const char *wrn_cli_text(struct wrn_cli *cli, const char *format, ...) {

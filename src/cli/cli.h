@@ -22,6 +22,7 @@ struct wrn_cli {
     bool json;      /* answers and errors are JSON on 'out' */
     bool has_input; /* standard input was read: it can be read once only */
     struct wrn_cli_block *blocks;
+    struct wrn_cli_mapping *mappings;
 };
 
 /* Starts a run that writes to 'out' and 'err' (borrowed). */
@@ -33,6 +34,10 @@ void wrn_cli_finish(struct wrn_cli *cli);
 /* Takes 'count' zeroed elements of 'size' bytes, aligned for anything, that live until finish.
  * Without memory the program says so and ends with WRN_CLI_REFUSED. */
 void *wrn_cli_take(struct wrn_cli *cli, size_t count, size_t size);
+
+/* The same for what is large and hardly touched: zeroed, aligned to a page, never wiped. Not for
+ * keys. */
+void *wrn_cli_map(struct wrn_cli *cli, size_t size);
 
 /* Makes a text as printf would, in memory of the run. */
 const char *wrn_cli_text(struct wrn_cli *cli, const char *format, ...) WRN_PRINTF(2, 3);

@@ -22,6 +22,8 @@ struct reading {
     bool wants_help;
 };
 
+static int show_group(struct wrn_cli *cli, const struct wrn_command_table *table, const char *name,
+                      const char *word, bool is_help);
 static int run_command(struct wrn_cli *cli, const struct wrn_command *command, int argc,
                        char *const *argv, int next);
 static int read_all(struct reading *r);
@@ -56,30 +58,21 @@ int wrn_command_main(struct wrn_cli *cli, const struct wrn_command_table *table,
     if (is_help) { /* "warren help cert issue" too */
         first = ++next < argc ? argv[next] : NULL;
     }
-    const char *second = first != NULL && next + 1 < argc ? argv[next + 1] : NULL;
     if (first == NULL) {
         wrn_help_program(is_help ? cli->out : cli->err, table);
         return is_help ? WRN_CLI_DONE : WRN_CLI_USAGE;
     }
+    const char *second = next + 1 < argc ? argv[next + 1] : NULL;
     const struct wrn_command *command = find_command(table, first, second);
-    const struct wrn_command_group *group = find_group(table, first);
-    if (command != NULL && is_help) {
+    if (command == NULL) {
+        return show_group(cli, table, first, second, is_help);
+    }
+    if (is_help) {
         wrn_help_command(cli->out, command);
         return WRN_CLI_DONE;
     }
-    if (command != NULL) {
-        next += strchr(command->name, ' ') != NULL ? 2 : 1;
-        return run_command(cli, command, argc, argv, next);
-    }
-    if (group == NULL) {
-        return unknown_command(cli, table, NULL, first);
-    }
-    if (second != NULL && !asks_for_help(second) && strcmp(second, "--json") != 0) {
-        return unknown_command(cli, table, first, second);
-    }
-    is_help = is_help || (second != NULL && asks_for_help(second));
-    wrn_help_group(is_help ? cli->out : cli->err, table, group);
-    return is_help ? WRN_CLI_DONE : WRN_CLI_USAGE;
+    next += strchr(command->name, ' ') != NULL ? 2 : 1;
+    return run_command(cli, command, argc, argv, next);
 }
 
 bool wrn_args_has(const struct wrn_args *args, const char *name) {
@@ -127,6 +120,21 @@ uint32_t wrn_command_distance(const char *a, const char *b) {
         }
     }
     return rows[a_size % 3][b_size];
+}
+
+/* What is no command may be a group of them, to be shown for help or for want of a second word. */
+static int show_group(struct wrn_cli *cli, const struct wrn_command_table *table, const char *name,
+                      const char *word, bool is_help) {
+    const struct wrn_command_group *group = find_group(table, name);
+    if (group == NULL) {
+        return unknown_command(cli, table, NULL, name);
+    }
+    if (word != NULL && !asks_for_help(word) && strcmp(word, "--json") != 0) {
+        return unknown_command(cli, table, name, word);
+    }
+    is_help = is_help || (word != NULL && asks_for_help(word));
+    wrn_help_group(is_help ? cli->out : cli->err, table, group);
+    return is_help ? WRN_CLI_DONE : WRN_CLI_USAGE;
 }
 
 static int run_command(struct wrn_cli *cli, const struct wrn_command *command, int argc,

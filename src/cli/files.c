@@ -19,6 +19,7 @@ static int refuse_text(struct wrn_cli *cli, const char *path, wrn_span text, siz
                        struct wrn_sexp_error why);
 static int check_guarded(struct wrn_cli *cli, const char *path, int fd);
 static bool is_private(struct wrn_sexp sexp);
+static bool is_space(uint8_t byte);
 static size_t line_of(wrn_span text, size_t offset);
 static int write_temporary(const char *name, wrn_span bytes, unsigned mode);
 static int put_in_place(const char *temporary, const char *path, enum wrn_files_replace replace);
@@ -77,10 +78,11 @@ int wrn_files_read_argument(struct wrn_cli *cli, const char *what, const char *t
                             struct wrn_sexp *ret_sexp) {
     struct wrn_sexp_error why = {0};
     size_t size = strlen(text);
-    uint8_t *out = wrn_cli_take(cli, size + 1, 1);
+    size_t room = wrn_sexp_capacity(size);
+    uint8_t *out = wrn_cli_take(cli, room, 1);
     wrn_span bytes = {(const uint8_t *)text, size};
     struct wrn_sexp sexp;
-    int error = wrn_sexp_read(WRN_SEXP_ANY, bytes, out, size, &sexp, NULL, &why);
+    int error = wrn_sexp_read(WRN_SEXP_ANY, bytes, out, room, &sexp, NULL, &why);
     if (error == WRN_ERR_MALFORMED) {
         return wrn_cli_fail(cli, WRN_CLI_USAGE,
                             "%s: at byte %zu: %s; put single quotes around an S-expression in the "
@@ -230,21 +232,24 @@ static int read_objects(struct wrn_cli *cli, const char *path, wrn_span text,
     size_t line = 1;
     size_t counted = 0; /* bytes that 'line' has counted */
     size_t before = objects->count;
-    while (next < text.size && memchr(" \t\r\n\v\f", text.data[next], 6) != NULL) {
+    size_t room = wrn_sexp_capacity(text.size);
+    uint8_t *scratch = wrn_cli_take(cli, room, 1); /* what was read is copied to its own size */
+    while (next < text.size && is_space(text.data[next])) {
         next++;
     }
     while (next < text.size) {
         wrn_span rest = {text.data + next, text.size - next};
         struct wrn_sexp_error why = {0};
         struct wrn_object object = {.file = path};
+        struct wrn_sexp sexp;
         size_t used = 0;
-        size_t room = rest.size < WRN_SEXP_SIZE_MAX ? rest.size : WRN_SEXP_SIZE_MAX;
-        rest.size = room;
-        uint8_t *out = wrn_cli_take(cli, room, 1);
-        int error = wrn_sexp_read(WRN_SEXP_ANY, rest, out, room, &object.sexp, &used, &why);
+        int error = wrn_sexp_read(WRN_SEXP_ANY, rest, scratch, room, &sexp, &used, &why);
         if (error != 0) {
             return refuse_text(cli, path, text, next, why);
         }
+        uint8_t *kept = wrn_cli_take(cli, sexp.bytes.size, 1);
+        memcpy(kept, sexp.bytes.data, sexp.bytes.size);
+        object.sexp.bytes = (wrn_span){kept, sexp.bytes.size};
         line += line_of((wrn_span){text.data + counted, next - counted}, next - counted) - 1;
         counted = next;
         object.line = line;
@@ -292,6 +297,10 @@ static int check_guarded(struct wrn_cli *cli, const char *path, int fd) {
 
 static bool is_private(struct wrn_sexp sexp) {
     return wrn_sexp_is_named(sexp, "warren-identity") || wrn_sexp_is_named(sexp, "private-key");
+}
+
+static bool is_space(uint8_t byte) {
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
 static size_t line_of(wrn_span text, size_t offset) {

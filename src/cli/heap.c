@@ -9,7 +9,6 @@ enum {
     KEYS_MAX = 1 << 20,
     TUPLES_MAX = 1 << 18,
     MADE_BYTES = 1 << 28, /* touched only where a reduction makes so much */
-    ALIGNMENT = 64,
 };
 
 static int add(struct wrn_cli *cli, struct wrn_spki *heap, const struct wrn_objects *objects,
@@ -38,9 +37,7 @@ int wrn_heap_make(struct wrn_cli *cli, const struct wrn_heap_parts *parts,
         .tuples_max = TUPLES_MAX,
     };
     wrn_rand_fill(wrn_random_source(&random), limits.seed, sizeof limits.seed);
-    uint8_t *memory = wrn_cli_take(cli, wrn_spki_size(&limits) + ALIGNMENT, 1);
-    memory += ALIGNMENT - (uintptr_t)memory % ALIGNMENT;
-    struct wrn_spki *heap = wrn_spki_init(memory, &limits);
+    struct wrn_spki *heap = wrn_spki_init(wrn_cli_map(cli, wrn_spki_size(&limits)), &limits);
     if (parts->assume_signed) {
         wrn_spki_assume_signed(heap);
     }

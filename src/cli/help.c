@@ -107,7 +107,6 @@ static void print_option(FILE *out, const char *left, const char *help) {
     (void)fprintf(out, "  %s", left);
     if (width + 3 > OPTION_COLUMN) {
         (void)fputc('\n', out);
-        width = 0;
         (void)fprintf(out, "%*s", OPTION_COLUMN, "");
     } else {
         (void)fprintf(out, "%*s", (int)(OPTION_COLUMN - width - 2), "");

@@ -55,11 +55,10 @@ const struct wrn_command wrn_id_show = {
     .summary = "show HIT, fingerprint and public key of an identity",
     .options = show_options,
     .option_count = WRN_COUNT(show_options),
-    .details =
-        "The fingerprint is the HIT in 32 digits, the last three of which are check digits:\n"
-        "read it to one another over the telephone. It belongs to one key only, so if it\n"
-        "is the same on both sides, the key is. The QR code holds fingerprint and key.\n"
-        "Without --file: the identity that warren id new makes.\n",
+    .details = "The fingerprint is the HIT in 32 digits, the last three of which are check\n"
+               "digits: read it to one another over the telephone. It belongs to one key only,\n"
+               "so if it is the same on both sides, the key is. The QR code holds fingerprint\n"
+               "and key. Without --file: the identity that warren id new makes.\n",
     .example = "  warren id show --file alice.id\n"
                "  warren id show --file alice.id --public >alice.pub\n"
                "  warren id show --file alice.id --qr\n",
@@ -68,7 +67,7 @@ const struct wrn_command wrn_id_show = {
 
 static int run_new(struct wrn_cli *cli, const struct wrn_args *args) {
     struct wrn_random random = {0};
-    const char *path = NULL;
+    const char *path = "";
     struct wrn_key_pair *pair = wrn_cli_take(cli, 1, sizeof *pair);
     enum wrn_files_replace replace =
         wrn_args_has(args, "force") ? WRN_FILES_REPLACE : WRN_FILES_KEEP;
@@ -92,7 +91,7 @@ static int run_new(struct wrn_cli *cli, const struct wrn_args *args) {
 }
 
 static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
-    const char *path = NULL;
+    const char *path = "";
     const char *picture = wrn_args_value(args, "qr");
     struct wrn_sexp subject;
     struct wrn_spki_principal principal;

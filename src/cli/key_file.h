@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file of an identity: a readable S-expression with the private key in it,
  *
- *     (warren-identity (version 1) (private-key (ed25519 SEED)) (public-key (ed25519 KEY)))
+ *     (warren-identity (version "1") (private-key (ed25519 SEED)) (public-key (ed25519 KEY)))
  *
  * SEED being the 32 bytes of RFC 8032 and KEY the public key that follows from them, so that damage
  * is noticed. The only code that reads or writes private keys; none of it prints them. */

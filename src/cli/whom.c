@@ -191,7 +191,7 @@ static bool read_raw_key(struct wrn_cli *cli, const char *text,
     }
     const char *mark = is_hex ? "#" : "|";
     const char *atom = wrn_cli_text(cli, "%s%s%s", mark, text, mark);
-    uint8_t bytes[HEX_SIZE * 2];
+    uint8_t bytes[HEX_SIZE * 4];
     struct wrn_sexp sexp;
     wrn_span whole = {(const uint8_t *)atom, strlen(atom)};
     if (wrn_sexp_read(WRN_SEXP_ADVANCED, whole, bytes, sizeof bytes, &sexp, NULL, NULL) != 0 ||
