@@ -6,6 +6,9 @@
 /* So often a chain turns out to be badly signed before all signatures on the way are verified. */
 enum { LAZY_TRIES = 4 };
 
+/* Of so many unfulfilled thresholds on one way an explanation is found. */
+enum { NESTED_MAX = 16 };
+
 struct walk {
     uint32_t items[WRN_SPKI_CHAIN_MAX];
     size_t count;
@@ -175,14 +178,19 @@ static bool forgive(struct wrn_spki *spki, bool is_eager) {
         1U << WRN_SPKI_NO_DELEGATION,
         1U << WRN_SPKI_NOT_SIGNED | 1U << WRN_SPKI_BAD_SIGNATURE,
         1U << WRN_SPKI_TAG | 1U << WRN_SPKI_TOO_LARGE,
-        1U << WRN_SPKI_TOO_FEW,
     };
     struct wrn_prove_goal goal = {.wish = WRN_PROVE_FORGIVEN, .is_eager = is_eager};
     for (size_t i = 0; i < WRN_COUNT(kinds); i++) {
         goal.forgiven |= kinds[i];
-        if (kinds[i] >> WRN_SPKI_TOO_FEW & 1) {
-            wrn_prove_graph_starve(&spki->graph);
+        if (wrn_prove_graph_search(spki, &goal)) {
+            return true;
         }
+    }
+    /* Thresholds from the innermost on. Each round looks at everything, so there are not many. */
+    goal.forgiven |= 1U << WRN_SPKI_TOO_FEW;
+    bool goes_on = true;
+    for (size_t i = 0; i < NESTED_MAX && goes_on; i++) {
+        goes_on = wrn_prove_graph_starve(&spki->graph);
         if (wrn_prove_graph_search(spki, &goal)) {
             return true;
         }

@@ -256,16 +256,17 @@ WRN_NODISCARD bool wrn_prove_graph_build(struct wrn_spki *spki, bool is_relaxed)
  * the best edge to it. O(edges x log edges). */
 WRN_NODISCARD bool wrn_prove_graph_search(struct wrn_spki *spki, const struct wrn_prove_goal *goal);
 
-/* After a search without success: marks the thresholds that it did not fulfil but began to. The
- * next searches that forgive WRN_SPKI_TOO_FEW go on from there. */
-void wrn_prove_graph_starve(struct wrn_prove_graph *graph);
+/* After a search without success: marks the thresholds that it did not fulfil but began to, besides
+ * those marked before. The next searches that forgive WRN_SPKI_TOO_FEW go on from there. Tells
+ * whether there are new ones: those around a threshold only begin when that one is marked. */
+WRN_NODISCARD bool wrn_prove_graph_starve(struct wrn_prove_graph *graph);
 
 /* ---- Five-tuples, of one reduction (prove_reduce.c) */
 
 enum wrn_prove_tuple_kind {
     WRN_PROVE_TUPLE,     /* a five-tuple whose issuer is the verifier */
-    WRN_PROVE_COLLECTOR, /* a name that has to be resolved */
-    WRN_PROVE_FACT,      /* ... and a principal that it stands for */
+    WRN_PROVE_COLLECTOR, /* a name that has to be resolved, or a threshold with a right */
+    WRN_PROVE_FACT,      /* ... and a principal that it stands for, or its parts lead to */
     WRN_PROVE_WAITER,    /* what follows from each fact of a collector */
     WRN_PROVE_JOIN,      /* some parts of a threshold that have led to the same principal */
 };
@@ -288,11 +289,11 @@ struct wrn_prove_right {
 
 struct wrn_prove_tuple {
     enum wrn_prove_tuple_kind kind;
-    uint32_t owner; /* TUPLE, JOIN: the tuple with the threshold that it is a part of, or NONE;
+    uint32_t owner; /* TUPLE, JOIN: the collector of the threshold that it is a part of, or NONE;
                      * FACT, WAITER: the collector */
     uint32_t part;  /* which part; JOIN: which parts, a bit each; WAITER: what follows */
     struct wrn_prove_node subject; /* FACT, JOIN: the principal; WAITER: target and rest */
-    struct wrn_prove_right right;  /* FACT, WAITER: the validity alone */
+    struct wrn_prove_right right;  /* FACT of a name, WAITER: the validity alone */
     uint32_t item;                 /* WAITER: the certificate, or the fact before */
     uint32_t same_hash;
     uint32_t next;    /* FACT, WAITER: of the same collector; JOIN: of the same principal */

@@ -3,12 +3,13 @@
  * principals. May be exponential in what it is given, so it ends with WRN_ERR_FULL at its bounds.
  *
  * Tuples, and what is needed to resolve names, stand in one list in the order in which they were
- * found, and each gets its turn once. The parts of a threshold are tuples too, owned by the tuple
- * that has the threshold; when k of them have led to the same principal, what they have in common
- * goes on in its place. Source: RFC 2693, sections 6.3.3 and 6.4. */
+ * found, and each gets its turn once. The parts of a threshold are tuples too; when k of them have
+ * led to the same principal, what they have in common goes on in its place. They are owned by a
+ * collector for the threshold and the right, not by the tuple that has the threshold: a threshold
+ * that leads to itself again ends so. Source: RFC 2693, sections 6.3.3 and 6.4. */
 #include "spki/prove_internal.h"
 
-enum { THEN_TUPLE, THEN_NAME, THEN_REST, THEN_WHOLE }; /* what follows from a fact */
+enum { THEN_TUPLE, THEN_NAME, THEN_REST, THEN_WHOLE, THEN_JOINED }; /* what follows from a fact */
 
 static bool mark(struct wrn_spki *spki, const struct wrn_sexp *subjects, size_t count,
                  uint32_t asked);
@@ -184,7 +185,14 @@ static void extend_tuple(struct wrn_spki *spki, uint32_t index) {
     const struct wrn_prove_tuple *tuple = &spki->tuples.all[index];
     struct wrn_prove_node subject = tuple->subject;
     if (subject.list == WRN_PROVE_THRESHOLD) {
-        split(spki, index);
+        uint32_t collector = add(spki, &(struct wrn_prove_tuple){
+                                           .kind = WRN_PROVE_COLLECTOR,
+                                           .subject = subject,
+                                           .right = tuple->right,
+                                           .facts = WRN_PROVE_NONE,
+                                           .waiters = WRN_PROVE_NONE,
+                                       });
+        add_waiter(spki, collector, THEN_JOINED, index, WRN_PROVE_NIL, WRN_PROVE_NONE);
     } else if (subject.list == WRN_PROVE_NIL) {
         if (tuple->owner != WRN_PROVE_NONE) {
             join(spki, index);
@@ -266,7 +274,7 @@ static void end_join(struct wrn_spki *spki, uint32_t index) {
     const struct wrn_prove_tuple *together = &spki->tuples.all[index];
     const struct wrn_prove_tuple *owner = &spki->tuples.all[together->owner];
     if (count_bits(together->part) == spki->thresholds[owner->subject.key].k) {
-        add_tuple(spki, owner->owner, owner->part, together->subject, &together->right);
+        add_fact(spki, together->owner, together->subject.key, &together->right);
     }
 }
 
@@ -325,10 +333,14 @@ static void add_waiter(struct wrn_spki *spki, uint32_t collector, uint32_t then,
     }
 }
 
-/* Looks for what a name stands for. */
+/* Looks for what a name stands for, or where the parts of a threshold lead. */
 static void resolve(struct wrn_spki *spki, uint32_t index) {
     static const struct wrn_prove_right always = {.end = UINT64_MAX};
     struct wrn_prove_node name = spki->tuples.all[index].subject;
+    if (name.list == WRN_PROVE_THRESHOLD) {
+        split(spki, index);
+        return;
+    }
     if (name.list == WRN_PROVE_NIL) {
         add_fact(spki, index, name.key, &always);
         return;
@@ -364,6 +376,10 @@ static void conclude(struct wrn_spki *spki, uint32_t fact, uint32_t waiter) {
             add_tuple(spki, tuples->all[target].owner, tuples->all[target].part,
                       (struct wrn_prove_node){key, rest}, &right);
         }
+        return;
+    case THEN_JOINED:
+        add_tuple(spki, tuples->all[target].owner, tuples->all[target].part, known->subject,
+                  &known->right);
         return;
     case THEN_NAME:
         if (wrn_prove_right_after(spki, &known->right, then->item, &right)) {

@@ -55,13 +55,20 @@ bool wrn_prove_graph_search(struct wrn_spki *spki, const struct wrn_prove_goal *
     return false;
 }
 
-void wrn_prove_graph_starve(struct wrn_prove_graph *graph) {
+bool wrn_prove_graph_starve(struct wrn_prove_graph *graph) {
+    bool is_new = false;
     for (uint32_t i = 0; i < graph->edge_count; i++) {
         struct wrn_prove_edge *edge = &graph->edges[i];
-        bool is_threshold = edge->item == WRN_PROVE_NONE && edge->need > 0 &&
-                            graph->vertices[edge->target].key >> 62 == WRN_PROVE_MAY;
-        edge->is_starved = is_threshold && edge->left > 0 && edge->left < edge->need;
+        uint64_t packed = graph->vertices[edge->target].key;
+        /* The parts of a compound name are no choice: there is nothing to forgive. */
+        bool is_threshold = packed >> 62 == WRN_PROVE_MAY &&
+                            (packed >> 20 & WRN_PROVE_THRESHOLD) == WRN_PROVE_THRESHOLD;
+        if (is_threshold && !edge->is_starved && edge->left > 0 && edge->left < edge->need) {
+            edge->is_starved = true;
+            is_new = true;
+        }
     }
+    return is_new;
 }
 
 static void begin(struct wrn_prove_graph *graph, const struct wrn_prove_goal *goal) {
