@@ -11,8 +11,7 @@ static const char *const fault_texts[] = {
     [WRN_SEXP_OK] = "nothing is wrong",
     [WRN_SEXP_ENDS_EARLY] = "the text ends before the expression does",
     [WRN_SEXP_STRAY_CLOSE] = "a ')' closes no list",
-    [WRN_SEXP_BAD_CHARACTER] = "no expression begins so; a string of other than word characters "
-                               "is written in quotes",
+    [WRN_SEXP_BAD_CHARACTER] = "no expression begins so; what is no plain word is put in quotes",
     [WRN_SEXP_BAD_QUOTED] = "in quotes, bytes other than printable ASCII are written as \\xhh",
     [WRN_SEXP_LENGTH_ALONE] = "no string follows a length; a number is written in quotes, \"5\"",
     [WRN_SEXP_LENGTH_ZERO_LED] = "a length begins with a zero",

@@ -10,7 +10,7 @@
 #include "unit/sexp/grow.h"
 #include "unit/sexp/model.h"
 
-enum { ROUNDS = 4000, MUTATIONS = 40000 };
+enum { ROUNDS = 4000, MUTATIONS = 25000 };
 
 static uint8_t expression[GROW_EXPRESSION_MAX];
 static uint8_t text[GROW_TEXT_MAX];
