@@ -8,12 +8,11 @@
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "crypto/identity.h"
+#include "figures.h"
 
 enum {
-    RUNS_MAX = 101,
     BATCH_MAX = 64,
     SIZE_MAX_MEASURED = 8900,
     ROOM = SIZE_MAX_MEASURED + WRN_TAG_SIZE,
@@ -44,7 +43,13 @@ struct work {
     enum wrn_cipher cipher;
     bool is_single_use; /* as in a handshake: additional data, no expanded key */
     size_t rounds;      /* calls of 'run' in one timed run */
-    double ns[RUNS_MAX], median, min, max;
+    double ns[FIGURES_RUNS_MAX], median, min, max;
+};
+
+/* What figures_rounds hands on. */
+struct task {
+    struct bench *bench;
+    const struct work *work;
 };
 
 static const char *const cipher_names[WRN_CIPHERS] = {
@@ -54,16 +59,12 @@ static const char *const cipher_names[WRN_CIPHERS] = {
 
 static const char sign_label[] = "warren bench 1";
 
-static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns);
 static void prepare(struct bench *bench);
 static void prepare_batch(struct bench *bench, const struct work *work);
-static void calibrate(struct bench *bench, struct work *work, double run_ns);
-static double measure(struct bench *bench, const struct work *work);
-static int compare(const void *a, const void *b);
+static double measure(void *ctx, size_t rounds);
 static size_t add_aeads(struct bench *bench, struct work *ret_works);
 static void print_results(const struct bench *bench, struct work *done, size_t count, size_t runs);
 static void print_aeads(const struct bench *bench, const struct work *done, size_t count);
-static double now_ns(void);
 
 static void run_seal(struct bench *bench, const struct work *work) {
     wrn_aead_seal_batch(bench->crypto, bench->seal, work->batch);
@@ -187,13 +188,15 @@ static const struct work others[] = {
 
 int main(int argc, char **argv) {
     static struct bench bench;
-    size_t runs;
-    double run_ns;
-    if (parse_options(argc, argv, &runs, &run_ns) != 0) {
+    static const uint64_t limits[] = {FIGURES_RUNS_MAX, 10000};
+    uint64_t values[] = {9, 20};
+    if (figures_read(argc, argv, limits, values, WRN_COUNT(values)) != 0) {
         fprintf(stderr, "usage: micro_crypto [RUNS 1..%d [MILLISECONDS_A_RUN 1..10000]]\n",
-                RUNS_MAX);
+                FIGURES_RUNS_MAX);
         return 2;
     }
+    size_t runs = values[0];
+    double run_ns = (double)values[1] * 1e6;
     int error = wrn_crypto_create(WRN_CRYPTO_OPENSSL, &bench.providers[0]);
     if (error) {
         fprintf(stderr, "micro_crypto: libcrypto cannot be used: %s\n", strerror(-error));
@@ -212,11 +215,13 @@ int main(int argc, char **argv) {
         }
     }
     for (size_t i = 0; i < count; i++) {
-        calibrate(&bench, &works[i], run_ns);
+        works[i].rounds = figures_rounds(measure, &(struct task){&bench, &works[i]}, run_ns);
     }
     for (size_t run = 0; run < runs; run++) {
         for (size_t i = 0; i < count; i++) {
-            works[i].ns[run] = measure(&bench, &works[i]);
+            struct task task = {&bench, &works[i]};
+            size_t packets = works[i].rounds * works[i].batch;
+            works[i].ns[run] = measure(&task, works[i].rounds) / (double)packets;
         }
     }
     print_results(&bench, works, count, runs);
@@ -244,26 +249,6 @@ static size_t add_aeads(struct bench *bench, struct work *ret_works) {
         }
     }
     return count;
-}
-
-static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns) {
-    unsigned long values[2] = {9, 20};
-    for (int i = 1; i < argc; i++) {
-        char *end;
-        if (i > 2) {
-            return -EINVAL;
-        }
-        values[i - 1] = strtoul(argv[i], &end, 10);
-        if (*argv[i] == 0 || *end != 0) {
-            return -EINVAL;
-        }
-    }
-    if (values[0] < 1 || values[0] > RUNS_MAX || values[1] < 1 || values[1] > 10000) {
-        return -EINVAL;
-    }
-    *ret_runs = values[0];
-    *ret_run_ns = (double)values[1] * 1e6;
-    return 0;
 }
 
 /* Any bytes will do: none of this takes a time that depends on them. */
@@ -311,37 +296,20 @@ static void prepare_batch(struct bench *bench, const struct work *work) {
     }
 }
 
-/* Doubles the rounds until they take half of the wanted time, then scales. */
-static void calibrate(struct bench *bench, struct work *work, double run_ns) {
-    double taken = 0;
-    for (work->rounds = 1; taken < run_ns / 2; work->rounds *= 2) {
-        taken = measure(bench, work) * (double)(work->rounds * work->batch);
+static double measure(void *ctx, size_t rounds) {
+    struct task *task = ctx;
+    prepare_batch(task->bench, task->work);
+    double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
+    for (size_t i = 0; i < rounds; i++) {
+        task->work->run(task->bench, task->work);
     }
-    work->rounds /= 2;
-    work->rounds = (size_t)((double)work->rounds * run_ns / taken) + 1;
-}
-
-/* Returns nanoseconds a packet. */
-static double measure(struct bench *bench, const struct work *work) {
-    prepare_batch(bench, work);
-    double start = now_ns();
-    for (size_t i = 0; i < work->rounds; i++) {
-        work->run(bench, work);
-    }
-    return (now_ns() - start) / (double)(work->rounds * work->batch);
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
+    return figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 }
 
 static void print_results(const struct bench *bench, struct work *done, size_t count, size_t runs) {
     for (size_t i = 0; i < count; i++) {
         struct work *work = &done[i];
-        qsort(work->ns, runs, sizeof(work->ns[0]), compare);
-        work->median = work->ns[runs / 2];
+        work->median = figures_median(work->ns, runs);
         work->min = work->ns[0];
         work->max = work->ns[runs - 1];
         bool is_aead = work->run == run_seal || work->run == run_open;
@@ -386,10 +354,4 @@ static void print_aeads(const struct bench *bench, const struct work *done, size
                work->median);
     }
     printf("\n");
-}
-
-static double now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }

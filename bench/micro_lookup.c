@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/rand.h"
 #include "wg/allowed_ips.h"
+#include "figures.h"
 
 enum { LOOKUPS = 1 << 20, HOT_COUNT = 64, HUGE_PAGE = 1 << 21 };
 
@@ -42,7 +42,6 @@ struct bench {
     size_t memory_size;
 };
 
-static int parse_options(int argc, char **argv, struct options *ret_options);
 static void run_family(struct bench *bench, uint8_t family, bool huge_pages,
                        struct result *ret_result);
 static void map_memory(struct bench *bench, bool huge_pages);
@@ -53,16 +52,18 @@ static double measure_lookups(const struct bench *bench, bool chained);
 static void print_json(const struct bench *bench, const struct result *result);
 static void print_table(const struct result *results, size_t count);
 static void *allocate(size_t count, size_t size);
-static double seconds(void);
 
 static volatile uint32_t sink; /* keeps the look-ups from being optimised away */
 
 int main(int argc, char **argv) {
     struct bench bench = {0};
-    if (parse_options(argc, argv, &bench.options) != 0) {
+    static const uint64_t limits[] = {1 << 24, 1000000, UINT64_MAX};
+    uint64_t values[] = {1000000, 100000, 1};
+    if (figures_read(argc, argv, limits, values, WRN_COUNT(values)) != 0) {
         fprintf(stderr, "usage: micro_lookup [PREFIXES 1..16777216 [OWNERS 1..1000000 [SEED]]]\n");
         return 2;
     }
+    bench.options = (struct options){(uint32_t)values[0], (uint32_t)values[1], values[2]};
     bench.prefixes = allocate(bench.options.prefixes, sizeof(bench.prefixes[0]));
     bench.addresses = allocate(LOOKUPS, sizeof(bench.addresses[0]));
     struct result results[4];
@@ -77,25 +78,6 @@ int main(int argc, char **argv) {
     return 0;
 }
 
-static int parse_options(int argc, char **argv, struct options *ret_options) {
-    unsigned long long values[3] = {1000000, 100000, 1};
-    for (int i = 1; i < argc; i++) {
-        char *end;
-        if (i > 3) {
-            return -EINVAL;
-        }
-        values[i - 1] = strtoull(argv[i], &end, 10);
-        if (*argv[i] == 0 || *end != 0) {
-            return -EINVAL;
-        }
-    }
-    if (values[0] < 1 || values[0] > 1u << 24 || values[1] < 1 || values[1] > 1000000) {
-        return -EINVAL;
-    }
-    *ret_options = (struct options){(uint32_t)values[0], (uint32_t)values[1], values[2]};
-    return 0;
-}
-
 static void run_family(struct bench *bench, uint8_t family, bool huge_pages,
                        struct result *ret_result) {
     const struct wrn_allowed_ips_table *table =
@@ -106,7 +88,7 @@ static void run_family(struct bench *bench, uint8_t family, bool huge_pages,
     double resident_before = resident_bytes(bench);
     uint32_t count = bench->options.prefixes;
 
-    double start = seconds();
+    double start = figures_ns(CLOCK_MONOTONIC);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t owner = i % bench->options.owners;
         if (wrn_allowed_ips_set(&bench->ips, &bench->prefixes[i], owner) != 0) {
@@ -117,7 +99,7 @@ static void run_family(struct bench *bench, uint8_t family, bool huge_pages,
     *ret_result = (struct result){
         .family = family,
         .huge_pages = huge_pages,
-        .fill_ns = (seconds() - start) * 1e9 / count,
+        .fill_ns = (figures_ns(CLOCK_MONOTONIC) - start) / count,
         .prefixes = table->prefix_count,
         .nodes = table->node_count,
         .bytes_prefix_resident = (resident_bytes(bench) - resident_before) / table->prefix_count,
@@ -131,11 +113,11 @@ static void run_family(struct bench *bench, uint8_t family, bool huge_pages,
     draw_addresses(bench, family, LOOKUPS, false);
     ret_result->anywhere_ns = measure_lookups(bench, false);
 
-    start = seconds();
+    start = figures_ns(CLOCK_MONOTONIC);
     for (uint32_t owner = 0; owner < bench->options.owners; owner++) {
         wrn_allowed_ips_unset_all(&bench->ips, owner);
     }
-    ret_result->remove_ns = (seconds() - start) * 1e9 / ret_result->prefixes;
+    ret_result->remove_ns = (figures_ns(CLOCK_MONOTONIC) - start) / ret_result->prefixes;
     if (table->node_count != 0) {
         fprintf(stderr, "micro_lookup: %u nodes left over\n", table->node_count);
         exit(1);
@@ -224,7 +206,7 @@ static double measure_lookups(const struct bench *bench, bool chained) {
     for (int round = 0; round < 3; round++) {
         uint32_t sum = 0;
         uint32_t never = 0; /* 0, but the compiler cannot know */
-        double start = seconds();
+        double start = figures_ns(CLOCK_MONOTONIC);
         for (uint32_t i = 0; i < LOOKUPS; i++) {
             const uint8_t *address = bench->addresses[i ^ never].bytes;
             uint32_t owner = v4 ? wrn_allowed_ips_find4(&bench->ips, address)
@@ -232,7 +214,7 @@ static double measure_lookups(const struct bench *bench, bool chained) {
             sum += owner;
             never = chained ? owner >> 31 & owner >> 30 & ~owner : 0;
         }
-        double ns = (seconds() - start) * 1e9 / LOOKUPS;
+        double ns = (figures_ns(CLOCK_MONOTONIC) - start) / LOOKUPS;
         sink = sum;
         best = round == 0 || ns < best ? ns : best;
     }
@@ -277,10 +259,4 @@ static void *allocate(size_t count, size_t size) {
         exit(1);
     }
     return memory;
-}
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }

@@ -6,15 +6,14 @@
  *     micro_packet [RUNS [MILLISECONDS_A_RUN]] */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/bytes.h"
 #include "packet/checksum.h"
 #include "packet/coalesce.h"
 #include "packet/split.h"
+#include "figures.h"
 
 enum {
-    RUNS_MAX = 101,
     LARGE_SIZE =
         65226, /* 45 segments of 1,448 bytes behind 52 of headers, and 14 bytes of a 46th */
     MSS = 1448,
@@ -42,16 +41,18 @@ struct work {
     void (*run)(struct bench *bench, const struct work *work);
     size_t flows;
     size_t rounds; /* calls of 'run' in one timed run */
-    double ns[RUNS_MAX];
+    double ns[FIGURES_RUNS_MAX], median;
 };
 
-static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns);
+/* What figures_rounds hands on. */
+struct task {
+    struct bench *bench;
+    const struct work *work;
+};
+
 static size_t build(uint8_t *packet, size_t size, bool is_udp, size_t flow, size_t index);
-static void calibrate(struct bench *bench, struct work *work, double run_ns);
-static double measure(struct bench *bench, const struct work *work);
-static int compare(const void *a, const void *b);
-static void print_results(const struct work *works, size_t count, size_t runs);
-static double now_ns(void);
+static double measure(void *ctx, size_t rounds);
+static void print_results(struct work *done, size_t count, size_t runs);
 
 static void prepare_tso(struct bench *bench, const struct work *work) {
     build(bench->large, work->size, false, 0, 0);
@@ -194,42 +195,26 @@ static struct work works[] = {
 
 int main(int argc, char **argv) {
     static struct bench bench;
-    size_t runs;
-    double run_ns;
-    if (parse_options(argc, argv, &runs, &run_ns) != 0) {
+    static const uint64_t limits[] = {FIGURES_RUNS_MAX, 10000};
+    uint64_t values[] = {9, 20};
+    if (figures_read(argc, argv, limits, values, WRN_COUNT(values)) != 0) {
         fprintf(stderr, "usage: micro_packet [RUNS 1..%d [MILLISECONDS_A_RUN 1..10000]]\n",
-                RUNS_MAX);
+                FIGURES_RUNS_MAX);
         return 2;
     }
+    size_t runs = values[0];
+    double run_ns = (double)values[1] * 1e6;
     for (size_t i = 0; i < WRN_COUNT(works); i++) {
-        calibrate(&bench, &works[i], run_ns);
+        works[i].rounds = figures_rounds(measure, &(struct task){&bench, &works[i]}, run_ns);
     }
     for (size_t run = 0; run < runs; run++) {
         for (size_t i = 0; i < WRN_COUNT(works); i++) {
-            works[i].ns[run] = measure(&bench, &works[i]);
+            struct task task = {&bench, &works[i]};
+            size_t packets = works[i].rounds * works[i].count;
+            works[i].ns[run] = measure(&task, works[i].rounds) / (double)packets;
         }
     }
     print_results(works, WRN_COUNT(works), runs);
-    return 0;
-}
-
-static int parse_options(int argc, char **argv, size_t *ret_runs, double *ret_run_ns) {
-    unsigned long values[2] = {9, 20};
-    for (int i = 1; i < argc; i++) {
-        char *end;
-        if (i > 2) {
-            return -EINVAL;
-        }
-        values[i - 1] = strtoul(argv[i], &end, 10);
-        if (*argv[i] == 0 || *end != 0) {
-            return -EINVAL;
-        }
-    }
-    if (values[0] < 1 || values[0] > RUNS_MAX || values[1] < 1 || values[1] > 10000) {
-        return -EINVAL;
-    }
-    *ret_runs = values[0];
-    *ret_run_ns = (double)values[1] * 1e6;
     return 0;
 }
 
@@ -265,52 +250,28 @@ static size_t build(uint8_t *packet, size_t size, bool is_udp, size_t flow, size
     return size;
 }
 
-/* Doubles the rounds until they take half of the wanted time, then scales. */
-static void calibrate(struct bench *bench, struct work *work, double run_ns) {
-    double taken = 0;
-    for (work->rounds = 1; taken < run_ns / 2; work->rounds *= 2) {
-        taken = measure(bench, work) * (double)(work->rounds * work->count);
+static double measure(void *ctx, size_t rounds) {
+    struct task *task = ctx;
+    task->work->prepare(task->bench, task->work);
+    double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
+    for (size_t i = 0; i < rounds; i++) {
+        task->work->run(task->bench, task->work);
     }
-    work->rounds /= 2;
-    work->rounds = (size_t)((double)work->rounds * run_ns / taken) + 1;
+    return figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 }
 
-/* Returns nanoseconds a packet. */
-static double measure(struct bench *bench, const struct work *work) {
-    work->prepare(bench, work);
-    double start = now_ns();
-    for (size_t i = 0; i < work->rounds; i++) {
-        work->run(bench, work);
-    }
-    return (now_ns() - start) / (double)(work->rounds * work->count);
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void print_results(const struct work *done, size_t count, size_t runs) {
-    static double sorted[WRN_COUNT(works)][RUNS_MAX];
+static void print_results(struct work *done, size_t count, size_t runs) {
     for (size_t i = 0; i < count; i++) {
-        memcpy(sorted[i], done[i].ns, sizeof(sorted[i]));
-        qsort(sorted[i], runs, sizeof(sorted[i][0]), compare);
+        done[i].median = figures_median(done[i].ns, runs);
         printf("{\"bench\":\"micro_packet\",\"case\":\"%s\",\"size\":%zu,\"batch\":%zu,"
                "\"runs\":%zu,\"ns\":%.1f,\"ns_min\":%.1f,\"ns_max\":%.1f}\n",
-               done[i].name, done[i].size, done[i].count, runs, sorted[i][runs / 2], sorted[i][0],
-               sorted[i][runs - 1]);
+               done[i].name, done[i].size, done[i].count, runs, done[i].median, done[i].ns[0],
+               done[i].ns[runs - 1]);
     }
     printf("\n%-28s %6s %8s %14s %8s %8s\n", "what", "bytes", "packets", "median ns each", "min",
            "max");
     for (size_t i = 0; i < count; i++) {
         printf("%-28s %6zu %8zu %14.1f %8.1f %8.1f\n", done[i].name, done[i].size, done[i].count,
-               sorted[i][runs / 2], sorted[i][0], sorted[i][runs - 1]);
+               done[i].median, done[i].ns[0], done[i].ns[runs - 1]);
     }
-}
-
-static double now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }

@@ -7,15 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "crypto/crypto.h"
 #include "wg/wg.h"
+#include "figures.h"
 
 enum {
-    RUNS_MAX = 101,
     PEERS_MAX = 1 << 18,
     PREFIXES_A_PEER = 10,
     BATCH = WRN_WG_BATCH_MAX,
@@ -43,9 +42,10 @@ struct bench {
 };
 
 struct work {
-    size_t size;                              /* bytes of the inner packet; 0: handshakes */
-    size_t batch;                             /* packets a call */
-    double first[RUNS_MAX], second[RUNS_MAX]; /* ns: seal and open; initiator and responder */
+    size_t size;                     /* bytes of the inner packet; 0: handshakes */
+    size_t batch;                    /* packets a call */
+    double first[FIGURES_RUNS_MAX];  /* ns: seal, or initiator */
+    double second[FIGURES_RUNS_MAX]; /* open, or responder */
     double first_median, second_median;
 };
 
@@ -54,7 +54,6 @@ struct memory_result {
     double bytes_peer, configure_s, find_ns;
 };
 
-static int parse_options(int argc, char **argv, uint32_t ret_values[3]);
 static void create_side(struct bench *bench, struct side *side,
                         const struct wrn_wg_options *options);
 static void destroy_side(struct side *side);
@@ -67,10 +66,8 @@ static void measure_memory(struct bench *bench, uint32_t peers, struct memory_re
 static void configure_peers(struct bench *bench, struct wrn_wg *wg, uint32_t peers);
 static void print_json(const struct memory_result *memory, size_t runs);
 static void print_table(const struct memory_result *memory);
-static double median(double *values, size_t count);
 static void need(bool good, const char *what);
 static double resident_bytes(void);
-static double cpu_ns(void);
 
 static struct work works[] = {
     {.size = 64, .batch = 1},       {.size = 64, .batch = BATCH}, {.size = 1420, .batch = 1},
@@ -80,11 +77,12 @@ static struct work works[] = {
 int main(int argc, char **argv) {
     static struct bench bench;
     struct memory_result memory;
-    uint32_t values[3] = {9, 20, 100000};
-    if (parse_options(argc, argv, values) != 0) {
+    static const uint64_t limits[] = {FIGURES_RUNS_MAX, 10000, PEERS_MAX};
+    uint64_t values[] = {9, 20, 100000};
+    if (figures_read(argc, argv, limits, values, WRN_COUNT(values)) != 0) {
         fprintf(stderr,
                 "usage: micro_wg [RUNS 1..%d [MILLISECONDS_A_RUN 1..10000 [PEERS 1..%d]]]\n",
-                RUNS_MAX, PEERS_MAX);
+                FIGURES_RUNS_MAX, PEERS_MAX);
         return 2;
     }
     int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &bench.crypto);
@@ -94,38 +92,22 @@ int main(int argc, char **argv) {
     }
     wrn_prng_init(&bench.prng, 1, 0);
     bench.now = (struct wrn_now){.mono = {WRN_S(1000)}, .wall = {1700000000, 0}};
-    measure_memory(&bench, values[2], &memory);
+    measure_memory(&bench, (uint32_t)values[2], &memory);
     introduce(&bench);
     for (size_t run = 0; run < values[0]; run++) {
         for (size_t i = 0; i < WRN_COUNT(works); i++) {
-            measure(&bench, &works[i], run, values[1] * 1e6);
+            measure(&bench, &works[i], run, (double)values[1] * 1e6);
         }
     }
     for (size_t i = 0; i < WRN_COUNT(works); i++) {
-        works[i].first_median = median(works[i].first, values[0]);
-        works[i].second_median = median(works[i].second, values[0]);
+        works[i].first_median = figures_median(works[i].first, values[0]);
+        works[i].second_median = figures_median(works[i].second, values[0]);
     }
     print_json(&memory, values[0]);
     print_table(&memory);
     destroy_side(&bench.side[0]);
     destroy_side(&bench.side[1]);
     wrn_crypto_destroy(bench.crypto);
-    return 0;
-}
-
-static int parse_options(int argc, char **argv, uint32_t ret_values[3]) {
-    static const uint32_t limits[3] = {RUNS_MAX, 10000, PEERS_MAX};
-    for (int i = 1; i < argc; i++) {
-        char *end;
-        if (i > 3) {
-            return -EINVAL;
-        }
-        unsigned long value = strtoul(argv[i], &end, 10);
-        if (*argv[i] == 0 || *end != 0 || value < 1 || value > limits[i - 1]) {
-            return -EINVAL;
-        }
-        ret_values[i - 1] = (uint32_t)value;
-    }
     return 0;
 }
 
@@ -207,28 +189,28 @@ static void seal_and_open(struct bench *bench, const struct work *work, double *
         bench->packets[i] = (struct wrn_wg_packet){.bytes = packet, .size = work->size};
     }
     bench->now.mono.ns += 100000;
-    double start = cpu_ns();
+    double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (size_t i = 0; i < BATCH; i += work->batch) {
         bench->out.message_count = 0;
         bench->out.event_count = 0;
         wrn_wg_on_packets(bench->side[0].wg, bench->now, &bench->packets[i], work->batch,
                           &bench->out);
     }
-    *seal_ns += cpu_ns() - start;
+    *seal_ns += figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     for (size_t i = 0; i < BATCH; i++) {
         need(bench->packets[i].datagram_size > 0, "seal a packet");
         bench->datagrams[i] = (struct wrn_wg_datagram){.bytes = bench->packets[i].datagram,
                                                        .size = bench->packets[i].datagram_size,
                                                        .path = from_first};
     }
-    start = cpu_ns();
+    start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (size_t i = 0; i < BATCH; i += work->batch) {
         bench->out.message_count = 0;
         bench->out.event_count = 0;
         wrn_wg_on_datagrams(bench->side[1].wg, bench->now, &bench->datagrams[i], work->batch,
                             &bench->out);
     }
-    *open_ns += cpu_ns() - start;
+    *open_ns += figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     for (size_t i = 0; i < BATCH; i++) {
         need(bench->datagrams[i].packet_size == work->size, "open a packet");
     }
@@ -244,9 +226,9 @@ static void carry_message(struct bench *bench, int to, double *ns) {
     datagram.path.remote.port = 51820;
     bench->out.message_count = 0;
     bench->out.event_count = 0;
-    double start = cpu_ns();
+    double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     wrn_wg_on_datagrams(bench->side[to].wg, bench->now, &datagram, 1, &bench->out);
-    *ns += cpu_ns() - start;
+    *ns += figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     need(datagram.drop == WRN_DROP_NONE, "have a handshake message accepted");
 }
 
@@ -267,16 +249,16 @@ static void shake_hands(struct bench *bench, double *initiator_ns, double *respo
     bench->out.message_count = 0;
     bench->out.event_count = 0;
 
-    double start = cpu_ns();
+    double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     wrn_wg_on_packets(initiator, bench->now, &packet, 1, &bench->out);
-    *initiator_ns += cpu_ns() - start;
+    *initiator_ns += figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     need(packet.datagram_size == 0, "keep a packet for the handshake");
     carry_message(bench, 1, responder_ns);
     carry_message(bench, 0, initiator_ns);
     packet = (struct wrn_wg_packet){.bytes = bytes, .size = BUFFER_SIZE - 64};
-    start = cpu_ns();
+    start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     size_t pulled = wrn_wg_pull_staged(initiator, bench->now, &packet, 1, &bench->out);
-    *initiator_ns += cpu_ns() - start;
+    *initiator_ns += figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     need(pulled == 1, "get the kept packet");
     struct wrn_wg_datagram datagram = {.bytes = packet.datagram, .size = packet.datagram_size};
     packet = (struct wrn_wg_packet){.bytes = bytes, .size = BUFFER_SIZE - 64};
@@ -284,9 +266,9 @@ static void shake_hands(struct bench *bench, double *initiator_ns, double *respo
     need(pulled == 0, "have kept one packet only");
     datagram.path.remote.ip = (struct wrn_ip){.bytes = {192, 0, 2, 1}, .family = WRN_FAMILY_IPV4};
     datagram.path.remote.port = 51820;
-    start = cpu_ns();
+    start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     wrn_wg_on_datagrams(bench->side[1].wg, bench->now, &datagram, 1, &bench->out);
-    *responder_ns += cpu_ns() - start;
+    *responder_ns += figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     need(datagram.packet_size == IPV4_HEADER_SIZE, "confirm the session");
 }
 
@@ -298,9 +280,9 @@ static void measure_memory(struct bench *bench, uint32_t peers, struct memory_re
     double resident = resident_bytes();
     struct side side;
     create_side(bench, &side, &options);
-    double start = cpu_ns();
+    double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     configure_peers(bench, side.wg, peers);
-    double configure_ns = cpu_ns() - start;
+    double configure_ns = figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
     *ret_result = (struct memory_result){.peers = wrn_wg_peer_count(side.wg),
                                          .prefixes = peers * PREFIXES_A_PEER,
                                          .bytes_peer = (resident_bytes() - resident) / peers,
@@ -309,13 +291,13 @@ static void measure_memory(struct bench *bench, uint32_t peers, struct memory_re
 
     uint32_t found = 0;
     wrn_prng_init(&bench->prng, 2, 0);
-    start = cpu_ns();
+    start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (uint32_t i = 0; i < peers; i++) {
         uint8_t key[WRN_KEY_SIZE];
         wrn_rand_fill(wrn_prng_rand(&bench->prng), key, sizeof key);
         found += !wrn_handle_equal(wrn_wg_peer_find(side.wg, key), WRN_HANDLE_NONE);
     }
-    ret_result->find_ns = (cpu_ns() - start) / peers;
+    ret_result->find_ns = (figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start) / peers;
     need(found == peers, "find all peers");
     destroy_side(&side);
 }
@@ -388,18 +370,6 @@ static void print_table(const struct memory_result *memory) {
            memory->find_ns);
 }
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorts 'values'. */
-static double median(double *values, size_t count) {
-    qsort(values, count, sizeof values[0], compare);
-    return values[count / 2];
-}
-
 static void need(bool good, const char *what) {
     if (!good) {
         fprintf(stderr, "micro_wg: could not %s\n", what);
@@ -415,10 +385,4 @@ static double resident_bytes(void) {
     fclose(file);
     (void)strtoull(line, &end, 10); /* the second number is the resident pages */
     return (double)strtoull(end, NULL, 10) * (double)sysconf(_SC_PAGESIZE);
-}
-
-static double cpu_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }

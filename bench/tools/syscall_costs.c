@@ -25,8 +25,9 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../figures.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20 /* newer than Debian 12's headers */
@@ -37,7 +38,7 @@
 #endif
 
 enum {
-    RUNS = 101,
+    RUNS = FIGURES_RUNS_MAX,
     CALLS = 32, /* a run; few enough for every queue */
     ROOM = 1 << 16,
     SEGMENTS = 44,
@@ -72,8 +73,6 @@ static void set_segment(int fd, size_t size);
 static void measure_wake(void);
 static void *answer(void *wake);
 static void report(struct result *result);
-static double cpu_ns(void);
-static int compare(const void *a, const void *b);
 static void need(int good, const char *what);
 
 static char table[8192];
@@ -155,16 +154,16 @@ static void measure_udp(int from, int to, size_t size, size_t segments) {
     struct result received = {"UDP receive", segments, size, {0}};
     set_segment(from, segments > 1 ? size : 0);
     for (size_t run = 0; run < RUNS; run++) {
-        double start = cpu_ns();
+        double start = figures_ns(CLOCK_THREAD_CPUTIME_ID);
         for (size_t i = 0; i < CALLS; i++) {
             need(send(from, bytes, size * segments, 0) > 0, "send");
         }
-        sent.ns[run] = (cpu_ns() - start) / CALLS;
-        start = cpu_ns();
+        sent.ns[run] = (figures_ns(CLOCK_THREAD_CPUTIME_ID) - start) / CALLS;
+        start = figures_ns(CLOCK_THREAD_CPUTIME_ID);
         for (size_t i = 0; i < CALLS; i++) {
             need(recv(to, bytes, ROOM, 0) == (ssize_t)(size * segments), "receive as one");
         }
-        received.ns[run] = (cpu_ns() - start) / CALLS;
+        received.ns[run] = (figures_ns(CLOCK_THREAD_CPUTIME_ID) - start) / CALLS;
     }
     set_segment(from, 0);
     report(&sent);
@@ -182,12 +181,12 @@ static void measure_udp_batch(int from, int to, size_t size) {
         messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
     }
     for (size_t run = 0; run < RUNS; run++) {
-        double start = cpu_ns();
+        double start = figures_ns(CLOCK_THREAD_CPUTIME_ID);
         need(sendmmsg(from, messages, BATCH, 0) == BATCH, "send a batch");
-        sent.ns[run] = cpu_ns() - start;
-        start = cpu_ns();
+        sent.ns[run] = figures_ns(CLOCK_THREAD_CPUTIME_ID) - start;
+        start = figures_ns(CLOCK_THREAD_CPUTIME_ID);
         need(recvmmsg(to, messages, BATCH, 0, NULL) == BATCH, "receive a batch");
-        received.ns[run] = cpu_ns() - start;
+        received.ns[run] = figures_ns(CLOCK_THREAD_CPUTIME_ID) - start;
     }
     report(&sent);
     report(&received);
@@ -209,16 +208,16 @@ static void measure_tun(int tun, int socket, size_t size, size_t segments) {
                         sizeof there) > 0,
                  "send into the TUN device");
         }
-        double start = cpu_ns();
+        double start = figures_ns(CLOCK_THREAD_CPUTIME_ID);
         for (size_t i = 0; i < CALLS; i++) {
             need(read(tun, bytes, sizeof bytes) == (ssize_t)whole, "read a whole packet");
         }
-        read_.ns[run] = (cpu_ns() - start) / CALLS;
-        start = cpu_ns();
+        read_.ns[run] = (figures_ns(CLOCK_THREAD_CPUTIME_ID) - start) / CALLS;
+        start = figures_ns(CLOCK_THREAD_CPUTIME_ID);
         for (size_t i = 0; i < CALLS; i++) {
             need(write(tun, packet, whole) == (ssize_t)whole, "write a packet");
         }
-        written.ns[run] = (cpu_ns() - start) / CALLS;
+        written.ns[run] = (figures_ns(CLOCK_THREAD_CPUTIME_ID) - start) / CALLS;
         for (size_t i = 0; i < CALLS; i++) {
             need(recv(socket, bytes, ROOM, 0) == (ssize_t)(size * segments), "get it as one");
         }
@@ -294,24 +293,19 @@ static void set_segment(int fd, size_t size) {
 static void measure_wake(void) {
     struct wake wake = {eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC)};
     struct result result = {"wake a sleeping thread", 1, 8, {0}};
-    struct timespec start;
-    struct timespec end;
     pthread_t thread;
     uint64_t one = 1;
     need(wake.there >= 0 && wake.back >= 0 && pthread_create(&thread, NULL, answer, &wake) == 0,
          "start a thread");
     for (size_t run = 0; run < RUNS; run++) {
-        clock_gettime(CLOCK_MONOTONIC, &start);
+        double start = figures_ns(CLOCK_MONOTONIC);
         for (size_t i = 0; i < WAKES; i++) {
             need(write(wake.there, &one, sizeof one) == sizeof one &&
                      read(wake.back, &one, sizeof one) == sizeof one,
                  "wake a thread");
             one = 1;
         }
-        clock_gettime(CLOCK_MONOTONIC, &end);
-        result.ns[run] =
-            ((double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec)) /
-            (2.0 * WAKES);
+        result.ns[run] = (figures_ns(CLOCK_MONOTONIC) - start) / (2.0 * WAKES);
     }
     report(&result);
 }
@@ -331,26 +325,12 @@ static void *answer(void *wake) {
 
 static void report(struct result *result) {
     size_t used = strlen(table);
-    qsort(result->ns, RUNS, sizeof result->ns[0], compare);
-    double ns = result->ns[RUNS / 2];
+    double ns = figures_median(result->ns, RUNS);
     printf(
         "{\"bench\":\"syscall_costs\",\"call\":\"%s\",\"packets\":%zu,\"size\":%zu,\"ns\":%.0f}\n",
         result->what, result->packets, result->size, ns);
     (void)snprintf(table + used, sizeof table - used, "%-34s %8zu %7zu %10.0f %10.1f\n",
                    result->what, result->packets, result->size, ns, ns / (double)result->packets);
-}
-
-/* Of this thread alone. */
-static double cpu_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static void need(int good, const char *what) {

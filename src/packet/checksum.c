@@ -34,7 +34,8 @@ static ALWAYS_INLINE uint64_t add_carry(uint64_t a, uint64_t b) {
 }
 
 /* Asks for memory that is used soon: packets follow one another, and the processor's guess ends
- * where one does. Measured: a fifth less for a large packet cut up. Past the end is no harm. */
+ * where one does. Measured: a tenth to a seventh less for a large packet cut up. Past the end is no
+ * harm. */
 static ALWAYS_INLINE void prefetch(uint8_t *to, const uint8_t *bytes) {
     enum { TO_AHEAD = 256, BYTES_AHEAD = 1024, FOR_WRITING = 1 };
     __builtin_prefetch((const void *)((uintptr_t)to + TO_AHEAD), FOR_WRITING);

@@ -94,8 +94,9 @@ def test_workers_that_are_not_needed_end(lab, tool):
     set_workers(left, 1)
     flows[0].goes_on()
     wait.until(lambda: held(left)[0] == threads, 5, "threads gone")
-    wait.until(lambda: left.process.resident_bytes() < memory + (peak - memory) / 4, 5,
-               "memory given back; %d bytes before, %d at most" % (memory, peak))
+    if not os.environ.get("WARREN_SANITIZE"):  # whose allocators keep what is freed
+        wait.until(lambda: left.process.resident_bytes() < memory + (peak - memory) / 4, 5,
+                   "memory given back; %d bytes before, %d at most" % (memory, peak))
     finish_whole(*flows)
 
 
