@@ -30,7 +30,7 @@ enum {
     /* Canonical bytes of one tag, and of what an intersection gives. */
     WRN_TAG_SIZE_MAX = 1 << 14,
     /* Pairs of elements that one operation looks at, long ones counted several times. */
-    WRN_TAG_STEPS_MAX = 1 << 20,
+    WRN_TAG_STEPS_MAX = 1 << 18,
 };
 
 enum wrn_tag_fault {

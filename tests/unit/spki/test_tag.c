@@ -649,14 +649,14 @@ static void large_sets(void **state) {
     (void)state;
     struct canonical words = {text_room(WRN_SEXP_SIZE_MAX), 0};
     struct canonical lists = {text_room(WRN_SEXP_SIZE_MAX), 0};
-    set_of_words(&words, 700, "");
+    set_of_words(&words, 350, "");
     set_of_words(&lists, 200, "(");
     struct wrn_sexp met = meet(checked(&words), checked(&words));
     assert_int_equal(met.bytes.size, words.size);
     assert_true(memcmp(met.bytes.data, "(1:*3:set4:00004:0001", 21) == 0);
     assert_int_equal(normal(checked(&lists)).bytes.size, lists.size);
     words.size = 0;
-    set_of_words(&words, 2000, "");
+    set_of_words(&words, 600, "");
     assert_int_equal(intersect(checked(&words), checked(&words)), -E2BIG);
     /* 200 lists of the first word and 200 of the second are 40,000 */
     struct canonical second = {text_room(WRN_SEXP_SIZE_MAX), 0};
