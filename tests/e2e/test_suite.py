@@ -13,57 +13,36 @@ import os
 import pytest
 
 from harness import capture, noise, topology, traffic, tunnel, wait
-from harness.hostile import Peer
 from harness.relay import Relay
+from harness.stage import Stage
 from harness.tunnel import Tunnel, WARREN, WIREGUARD_GO
 
 pytestmark = pytest.mark.warren_only
 
 AES, STOCK = noise.AES.cipher, noise.WIREGUARD.cipher
-TARGET = ("10.99.0.2", 51820)
 FIRST_HINT = "no answer to handshakes with aes-256-gcm"
 REFUSAL = "`cipher` is set to something else at the other end"
 
 
-class Stage:
-    """The tunnel end, set to AES-256-GCM for the peer made of Python, and a socket behind it."""
+class AesStage(Stage):
+    """The tunnel end is set to AES-256-GCM for the peer."""
 
     def __init__(self, lab, psk=None):
-        self.a, self.b = topology.two_hosts(lab)
-        self.end = Tunnel(lab, self.b, WARREN, topology.inner_addresses(1)).start().configure()
-        self.peer = Peer(self.a, self.end.public, TARGET, psk=psk, suite=noise.AES)
-        self.psk = psk
-        self.set_cipher(AES)
-        self.sink = self.b.udp("10.7.0.2", 4001)
+        super().__init__(lab, psk, noise.AES, cipher=AES)
 
     def set_cipher(self, cipher, **more):
-        self.end.add_peer(self.peer, allowed=topology.inner_hosts(0), psk=self.psk, cipher=cipher,
-                          **more)
-
-    def both_ways(self, size=20):
-        payload = os.urandom(size)
-        self.peer.send_packet(capture.ipv4_udp("10.7.0.1", "10.7.0.2", payload))
-        assert self.sink.recv(2000) == payload
-        self.sink.sendto(payload[::-1], ("10.7.0.1", 9))
-        assert self.peer.next_packet()[28:] == payload[::-1]
-
-    def refused(self, datagram, reason):
-        before = self.end.drops(reason)
-        self.peer.drain()
-        self.peer.send(datagram)
-        wait.until(lambda: self.end.drops(reason) == before + 1, 5, "counter drop_%s" % reason)
-        assert self.peer.receive_or_none(0.02) is None, "refused, yet answered"
+        self.know_peer(cipher=cipher, **more)
 
 
 @pytest.fixture
 def stage(lab):
-    return Stage(lab)
+    return AesStage(lab)
 
 
 @pytest.mark.parametrize("psk", [None, bytes(range(32))])
 def test_python_peer_initiates(lab, psk):
     """The end as responder, with and without preshared key, with packets of several sizes."""
-    stage = Stage(lab, psk)
+    stage = AesStage(lab, psk)
     stage.peer.connect()
     for size in (0, 1, 15, 16, 17, 500, 1300):
         stage.both_ways(size)
@@ -73,7 +52,7 @@ def test_python_peer_initiates(lab, psk):
 @pytest.mark.parametrize("psk", [None, bytes(range(32))])
 def test_python_peer_answers(lab, psk):
     """The end as initiator: its messages name the suite, its data messages do not."""
-    stage = Stage(lab, psk)
+    stage = AesStage(lab, psk)
     stage.set_cipher(AES, endpoint="10.99.0.1:%d" % stage.peer.port)
     stage.sink.sendto(b"hello", ("10.7.0.1", 9))
     initiation = stage.peer.receive(kind=noise.INITIATION)
