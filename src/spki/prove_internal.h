@@ -154,7 +154,9 @@ enum wrn_prove_vertex_kind {
 };
 
 struct wrn_prove_vertex {
-    uint64_t key; /* enum wrn_prove_vertex_kind in the highest two bits */
+    /* From the highest bit: 2 of enum wrn_prove_vertex_kind; 21 and 21 of the subject, 'key' and
+     * 'list'; 20 of how it may be passed on, or of the principal that it stands for. */
+    uint64_t key;
     uint64_t cost;
     uint32_t best;    /* the edge by which it was reached, or NONE */
     uint32_t uses;    /* the first link that waits for it */

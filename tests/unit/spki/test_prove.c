@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a request is granted exactly when a chain of certificates grants it, for as long as the best
+/* Goal: a request is granted exactly when a chain of certificates grants it, as long as the best
  * chain does, and else the first fault of the chain that comes furthest is named. Method: heaps
  * written by hand with real keys, one for each verdict, with culprit and sentence; the chains of
  * HIPerNet; RFC 2693, section 6.3. */
