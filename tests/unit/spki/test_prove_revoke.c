@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: what is revoked grants nothing from then on and for ever after, whatever is shown later, and
- * nobody but who may revoke can do it. Method: heaps written by hand with real signatures, after
- * RFC 2693, section 5.2. */
+/* Goal: what is revoked grants nothing from then on and for ever after, whatever is shown later,
+ * and nobody but who may revoke can do it. Method: heaps written by hand with real signatures,
+ * after RFC 2693, section 5.2. */
 #include <stdio.h>
 
 #include "unit/base/check.h"
@@ -124,7 +124,7 @@ static void another_chain_goes_on(void **state) {
     expect(WRN_SPKI_GRANTED);
 }
 
-/* (online crl P): without a list of P that is valid now it grants nothing, and no longer than it. */
+/* (online crl P): without a list of P that is valid now it grants nothing, nor longer than it. */
 static void demands_a_fresh_list(void **state) {
     (void)state;
     static const char demanding[] =
