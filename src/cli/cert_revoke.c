@@ -3,11 +3,12 @@
  * Forgets nothing that an older list has. */
 #include <jansson.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "cli/cert.h"
 #include "cli/describe.h"
 #include "cli/key_file.h"
-#include "cli/when.h"
+#include "io/clock.h"
 
 enum { DAYS_30_S = 30 * 86400, HEX_SIZE = 2 * WRN_SHA256_SIZE, LIST_ROOM = 1024 };
 
@@ -33,6 +34,7 @@ static int refuse_foreign(struct wrn_cli *cli, const char *path, const struct wr
 static bool may_revoke(const struct wrn_spki_cert *cert, const struct wrn_key_pair *pair);
 static int read_validity(struct wrn_cli *cli, const struct wrn_args *args, wrn_span after,
                          struct wrn_spki_validity *ret_validity);
+static void wait_until(struct wrn_cli *cli, int64_t s);
 static void add_hash(struct wrn_cli *cli, struct hashes *hashes,
                      const uint8_t hash[WRN_SHA256_SIZE]);
 static int compare_hashes(const void *a, const void *b);
@@ -256,12 +258,15 @@ static bool may_revoke(const struct wrn_spki_cert *cert, const struct wrn_key_pa
 static int read_validity(struct wrn_cli *cli, const struct wrn_args *args, wrn_span after,
                          struct wrn_spki_validity *ret_validity) {
     int64_t after_s = 0;
+    bool has_after = after.size > 0 && wrn_spki_date_read(after, &after_s);
+    if (has_after && after_s == cli->now_s && !wrn_args_has(args, "not-before")) {
+        wait_until(cli, after_s + 1);
+    }
     int64_t from_s = cli->now_s;
     int code = wrn_cert_read_validity(cli, args, DAYS_30_S, ret_validity);
     if (code != WRN_CLI_DONE) {
         return code;
     }
-    bool has_after = after.size > 0 && wrn_spki_date_read(after, &after_s);
     if (ret_validity->not_before.size > 0) {
         if (has_after && wrn_spki_date_compare(ret_validity->not_before, after) <= 0) {
             return wrn_cli_fail(cli, WRN_CLI_USAGE,
@@ -272,6 +277,8 @@ static int read_validity(struct wrn_cli *cli, const struct wrn_args *args, wrn_s
     }
     if (has_after && after_s >= from_s) {
         from_s = after_s + 1;
+        wrn_cli_warn(cli, "note: the last list begins in the future, so this one does too: %s",
+                     wrn_describe_date(cli, wrn_cert_date(cli, from_s)));
     }
     ret_validity->not_before = wrn_cert_date(cli, from_s);
     if (wrn_spki_date_compare(ret_validity->not_before, ret_validity->not_after) > 0) {
@@ -281,6 +288,15 @@ static int read_validity(struct wrn_cli *cli, const struct wrn_args *args, wrn_s
                             wrn_describe_date(cli, after));
     }
     return WRN_CLI_DONE;
+}
+
+/* Two lists within one second would make the second begin in the future, and for that moment
+ * nothing would be revoked where it has replaced the first: less than a second is waited for. */
+static void wait_until(struct wrn_cli *cli, int64_t s) {
+    struct timespec due = {.tv_sec = (time_t)s};
+    while (clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &due, NULL) == EINTR) {
+    }
+    cli->now_s = wrn_clock_read().wall.s;
 }
 
 static void add_hash(struct wrn_cli *cli, struct hashes *hashes,

@@ -104,7 +104,8 @@ def test_h9_byte_exact_in_every_form_and_one_bit_refused(lab):
     draw = random.Random(9)
     line = "cert verify --acl lab.acl --subject bob.pub --request '(lab (ssh web))' changed"
     assert lab.run(line.replace("changed", "bob.cert")).code == warren.DONE
-    for place in range(len(right)):
+    step = 8 if os.environ.get("WARREN_SANITIZE") else 1  # a process takes ten times as long there
+    for place in range(0, len(right), step):
         changed = bytearray(right)
         changed[place] ^= 1 << draw.randrange(8)
         lab.path("changed").write_bytes(bytes(changed))
@@ -350,8 +351,8 @@ def test_revocation_lists_grow_and_forget_nothing(lab):
     shown = lab.run("cert show alice.crl --json", wanted=0).json["objects"][0]
     assert shown["kind"] == "crl" and shown["signature"] == "good"
     assert len(shown["canceled"]) == 2 and digest in shown["canceled"]
-    at = "--at +2m"  # each list begins a second after the last one, if not later
-    assert [ask(lab, who + ".cert alice.crl", who, more=at)["verdict"]
+    # the second list counts at once, however soon after the first one it was made
+    assert [ask(lab, who + ".cert alice.crl", who)["verdict"]
             for who in ("bob", "carol", "eve")] == ["revoked", "revoked", "granted"]
     # bob cannot revoke what alice issued, nor extend alice's list; nor is any file a list
     assert "only its issuer" in lab.refused("cert revoke --key bob.id --cert eve.cert")
@@ -362,11 +363,11 @@ def test_revocation_lists_grow_and_forget_nothing(lab):
     # a list that bob signs over alice's certificate revokes nothing
     lab("cert revoke --key bob.id --cert %s --out bob.crl"
         % lab("cert show --hash eve.cert").strip())
-    assert ask(lab, "eve.cert bob.crl", "eve", more=at)["granted"]
+    assert ask(lab, "eve.cert bob.crl", "eve")["granted"]
     # nor does one of alice's whose signature was taken away
     crl = sexp.read(canonical_of(lab, "alice.crl"))
     lab.path("bare").write_bytes(sexp.canonical(crl[1]))
-    assert ask(lab, "bob.cert bare", "bob", more=at)["granted"]
+    assert ask(lab, "bob.cert bare", "bob")["granted"]
     assert "NOT SIGNED" in lab("cert show bare")
 
 
