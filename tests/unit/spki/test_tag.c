@@ -671,6 +671,34 @@ static void large_sets(void **state) {
     text_forget();
 }
 
+/* Twelve times twelve lists of two long words: larger than a tag may be, although all fits into the
+ * work. Ten times ten are a tag. */
+static void result_that_would_be_too_large(void **state) {
+    (void)state;
+    static const struct {
+        size_t count;
+        int result;
+    } cases[] = {
+        {12, -E2BIG},
+        {10, 1},
+    };
+    for (size_t i = 0; i < WRN_COUNT(cases); i++) {
+        struct canonical text[2];
+        for (size_t side = 0; side < 2; side++) {
+            text[side] = (struct canonical){text_room(WRN_SEXP_SIZE_MAX), 0};
+            append(&text[side], "(1:*3:set", 1);
+            for (size_t n = 0; n < cases[i].count; n++) {
+                char list[128];
+                snprintf(list, sizeof list, side == 0 ? "(62:%062zu)" : "((1:*)62:%062zu)", n);
+                append(&text[side], list, 1);
+            }
+            append(&text[side], ")", 1);
+        }
+        assert_int_equal(intersect(checked(&text[0]), checked(&text[1])), cases[i].result);
+        text_forget();
+    }
+}
+
 static void small_room(void **state) {
     (void)state;
     uint8_t room[16];
@@ -729,6 +757,7 @@ int main(void) {
         cmocka_unit_test(deep_sets_of_sets),
         cmocka_unit_test(result_that_would_be_too_deep),
         cmocka_unit_test(large_sets),
+        cmocka_unit_test(result_that_would_be_too_large),
         cmocka_unit_test(small_room),
         cmocka_unit_test(writes_into_an_object),
     };
