@@ -135,8 +135,8 @@ WRN_NODISCARD int wrn_spki_reduce(struct wrn_spki *spki, const struct wrn_sexp *
 /* Reduces a chain in the order that the prover gave (RFC 2693, section 6.3.4): entry, then
  * certificates of this heap, each against what the ones before gave; 'count' up to
  * WRN_SPKI_CHAIN_MAX. A threshold does not reduce so. Writes the entry that follows; returns 1, 0
- * if nothing does and why (NO_ROOT: the certificate does not continue what was before), or an error
- * as above. */
+ * if nothing does and why (NO_ROOT: the culprit does not continue what comes before it, or, without
+ * a culprit, a name is left that nothing resolves), or an error as above. */
 WRN_NODISCARD int wrn_spki_reduce_chain(struct wrn_spki *spki,
                                         const struct wrn_spki_cert *const *chain, size_t count,
                                         wrn_spki_date now, struct wrn_sexp_writer *out,

@@ -48,11 +48,11 @@ int wrn_spki_reduce_chain(struct wrn_spki *spki, const struct wrn_spki_cert *con
             blame(spki, ret_answer, verdict, item);
         }
     }
-    if (ret_answer->verdict == WRN_SPKI_GRANTED && state.subject.list != WRN_PROVE_NIL) {
-        bool is_threshold = state.subject.list == WRN_PROVE_THRESHOLD;
-        blame(spki, ret_answer, is_threshold ? WRN_SPKI_TOO_FEW : WRN_SPKI_NO_ROOT,
-              index_of(spki, chain[count - 1]));
-        ret_answer->need = is_threshold ? spki->thresholds[state.subject.key].k : 0;
+    if (ret_answer->verdict == WRN_SPKI_GRANTED && state.subject.list == WRN_PROVE_THRESHOLD) {
+        blame(spki, ret_answer, WRN_SPKI_TOO_FEW, index_of(spki, chain[count - 1]));
+        ret_answer->need = spki->thresholds[state.subject.key].k;
+    } else if (ret_answer->verdict == WRN_SPKI_GRANTED && state.subject.list != WRN_PROVE_NIL) {
+        ret_answer->verdict = WRN_SPKI_NO_ROOT; /* a name that nothing resolves */
     }
     if (ret_answer->verdict != WRN_SPKI_GRANTED) {
         return 0;

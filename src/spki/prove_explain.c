@@ -216,9 +216,17 @@ static void put_reason(struct text *text, const struct wrn_spki_answer *answer) 
     case WRN_SPKI_TOO_FEW:
         put(text, "needs ");
         put_number(text, answer->need);
-        put(text, " of the subjects that it names, and of those that ask only ");
-        put_number(text, answer->have);
-        put(text, answer->have == 1 ? " is there" : " are there");
+        put(text, " of the subjects that it names, and ");
+        if (answer->have == 0) {
+            put(text, "none of them is known to agree");
+        } else {
+            put(text, "only ");
+            put_number(text, answer->have);
+            put(text, answer->have == 1 ? " of them agrees" : " of them agree");
+        }
+        return;
+    case WRN_SPKI_NO_ROOT: /* only of a chain in a given order */
+        put(text, "does not continue what comes before it");
         return;
     default:
         put(text, "is ");

@@ -169,7 +169,7 @@ static void threshold(void **state) {
                    " (valid (not-after '2027-01-01_00:00:00')))");
     expect_sentence("A",
                     "refused: the ACL's entry for 2 of 3 subjects needs 2 of the subjects that "
-                    "it names, and of those that ask only 1 is there");
+                    "it names, and only 1 of them agrees");
     heap_sign('M', "(cert (issuer @M) (subject @A) (tag (ftp)))");
     const struct wrn_spki_answer *answer = heap_ask("A", "(ftp)", NOW);
     assert_int_equal(answer->verdict, WRN_SPKI_GRANTED);
