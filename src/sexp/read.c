@@ -30,6 +30,7 @@ static enum wrn_sexp_fault decode_escape(struct wrn_sexp_scan *scan, uint8_t *re
 static enum wrn_sexp_fault decode_digits(struct wrn_sexp_scan *scan, size_t start, size_t count,
                                          uint32_t base, uint8_t *ret_byte);
 static uint32_t hex_value(uint8_t c);
+static bool is_number_led(wrn_span text, size_t at);
 static size_t token_size(wrn_span text, size_t at);
 static void emit(struct reader *reader, const void *bytes, size_t size);
 static void emit_length(struct reader *reader, size_t length);
@@ -213,8 +214,8 @@ static enum wrn_sexp_fault read_string(struct reader *reader, size_t *ret_size) 
     const uint8_t *text = scan->text.data;
     size_t start = scan->at;
     size_t length = 0;
-    bool has_length = wrn_sexp_is_digit(text[start]);
-    if (wrn_sexp_is_token_start(text[start])) {
+    bool has_length = wrn_sexp_is_digit(text[start]) && !is_number_led(scan->text, start);
+    if (wrn_sexp_is_token_part(text[start]) && !has_length) {
         *ret_size = token_size(scan->text, start);
         scan->at += *ret_size;
         emit_length(reader, *ret_size);
@@ -400,6 +401,17 @@ static uint32_t hex_value(uint8_t c) {
         return (uint32_t)(c - 'a' + 10);
     }
     return c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10) : UINT32_MAX;
+}
+
+/* Digits that are no length, since no string follows them: a number, or a date. RFC 9804 would have
+ * them in quotes; people write (ge 22), and there is only one way to read it. */
+static bool is_number_led(wrn_span text, size_t at) {
+    while (at < text.size && wrn_sexp_is_digit(text.data[at])) {
+        at++;
+    }
+    return at == text.size || wrn_sexp_is_white(text.data[at]) ||
+           wrn_sexp_is_bracket(text.data[at]) ||
+           (wrn_sexp_is_token_part(text.data[at]) && text.data[at] != ':');
 }
 
 static size_t token_size(wrn_span text, size_t at) {

@@ -27,7 +27,7 @@ enum wrn_sexp_fault {
     WRN_SEXP_STRAY_CLOSE,     /* ')' without '(' */
     WRN_SEXP_BAD_CHARACTER,   /* begins no expression */
     WRN_SEXP_BAD_QUOTED,      /* a byte in quotes that is not printable ASCII */
-    WRN_SEXP_LENGTH_ALONE,    /* digits without a string, as in (version 5): what follows them */
+    WRN_SEXP_LENGTH_ALONE,    /* digits that begin no string: what follows them */
     WRN_SEXP_LENGTH_ZERO_LED, /* 03:abc: its first digit */
     WRN_SEXP_LENGTH_TOO_BIG,  /* greater than WRN_SEXP_SIZE_MAX: its first digit */
     WRN_SEXP_LENGTH_WRONG,    /* 4"abc", 4#616263#, 4|YWJj|: its first digit */

@@ -114,9 +114,14 @@ static size_t simple_string(struct model *model, size_t at, size_t *ret_size) {
     size_t digits = 0;
     while (at + digits < text.size && is_one_of(text.data[at + digits], DIGITS)) {
         decimal = decimal * 10 + (size_t)(text.data[at + digits] - '0');
-        if (++digits > 7 || decimal > WRN_SEXP_SIZE_MAX) {
-            return NOWHERE;
-        }
+        decimal = decimal > WRN_SEXP_SIZE_MAX ? WRN_SEXP_SIZE_MAX + 1 : decimal;
+        digits++;
+    }
+    if (model->has_all && digits > 0 &&
+        (at + digits == text.size || !is_one_of(text.data[at + digits], ":\"#|"))) {
+        digits = 0; /* not RFC 9804's: a token that begins with a digit */
+    } else if (digits > 7 || decimal > WRN_SEXP_SIZE_MAX) {
+        return NOWHERE;
     }
     if ((digits > 1 && text.data[at] == '0') || at + digits >= text.size) {
         return NOWHERE;
@@ -171,7 +176,7 @@ static size_t token(const struct model *model, size_t at, uint8_t *bytes, size_t
         bytes[size++] = model->text.data[at++];
     }
     *ret_size = size;
-    return size > 0 ? at : NOWHERE; /* it does not begin with a digit: that would be a length */
+    return size > 0 ? at : NOWHERE;
 }
 
 static size_t quoted(const struct model *model, size_t at, uint8_t *bytes, size_t *ret_size) {
