@@ -109,7 +109,8 @@ static int read_files(struct wrn_cli *cli, const struct wrn_args *args,
         if (code != WRN_CLI_DONE) {
             return code;
         }
-        names = wrn_cli_text(cli, "%s%s%s", names, i == 0 ? "" : ", ", args->operands[i]);
+        names = wrn_cli_text(cli, "%s%s%s", names, i == 0 ? "" : ", ",
+                             wrn_files_name(cli, args->operands[i]));
     }
     if (wrn_heap_count(&parts->trusted, "acl") == 0) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,

@@ -30,7 +30,7 @@ static int add_old(struct wrn_cli *cli, const char *path, const struct wrn_key_p
                    struct hashes *hashes, wrn_span *ret_after);
 static bool is_signed(const struct wrn_objects *objects, struct wrn_sexp object,
                       const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE]);
-static int refuse_foreign(struct wrn_cli *cli, const char *path, const struct wrn_spki_cert *cert);
+static int refuse_foreign(struct wrn_cli *cli, const char *where, const struct wrn_spki_cert *cert);
 static bool may_revoke(const struct wrn_spki_cert *cert, const struct wrn_key_pair *pair);
 static int read_validity(struct wrn_cli *cli, const struct wrn_args *args, wrn_span after,
                          struct wrn_spki_validity *ret_validity);
@@ -174,16 +174,17 @@ static int add_certs(struct wrn_cli *cli, const char *path, const struct wrn_key
         }
         if (wrn_spki_read_cert(flat.list[i].sexp, WRN_SPKI_STRICT, &cert, &why) != 0) {
             return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s: %s; revoke it by its hash if you must",
-                                path, wrn_spki_fault_text(why.fault));
+                                flat.list[i].where, wrn_spki_fault_text(why.fault));
         }
         if (!may_revoke(&cert, pair)) {
-            return refuse_foreign(cli, path, &cert);
+            return refuse_foreign(cli, flat.list[i].where, &cert);
         }
         wrn_spki_hash(cert.sexp, hash);
         add_hash(cli, hashes, hash);
     }
     if (hashes->count == before) {
-        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "there is no certificate in %s", path);
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "there is no certificate in %s",
+                            wrn_files_name(cli, path));
     }
     return WRN_CLI_DONE;
 }
@@ -211,7 +212,7 @@ static int add_old(struct wrn_cli *cli, const char *path, const struct wrn_key_p
             return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                                 "the list in %s is not one that this key signed; each key has a "
                                 "list of its own",
-                                path);
+                                wrn_files_name(cli, path));
         }
         found++;
         while (wrn_spki_next_canceled(&crl, &hash)) {
@@ -222,9 +223,9 @@ static int add_old(struct wrn_cli *cli, const char *path, const struct wrn_key_p
             *ret_after = crl.validity.not_before;
         }
     }
-    return found > 0
-               ? WRN_CLI_DONE
-               : wrn_cli_fail(cli, WRN_CLI_REFUSED, "there is no list, (crl ...), in %s", path);
+    return found > 0 ? WRN_CLI_DONE
+                     : wrn_cli_fail(cli, WRN_CLI_REFUSED, "there is no list, (crl ...), in %s",
+                                    wrn_files_name(cli, path));
 }
 
 static bool is_signed(const struct wrn_objects *objects, struct wrn_sexp object,
@@ -239,11 +240,12 @@ static bool is_signed(const struct wrn_objects *objects, struct wrn_sexp object,
     return false;
 }
 
-static int refuse_foreign(struct wrn_cli *cli, const char *path, const struct wrn_spki_cert *cert) {
+static int refuse_foreign(struct wrn_cli *cli, const char *where,
+                          const struct wrn_spki_cert *cert) {
     return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                         "%s: only its issuer, %s, can revoke this certificate; revoke one of yours "
                         "that stands before it",
-                        path, wrn_describe_principal(cli, &cert->issuer));
+                        where, wrn_describe_principal(cli, &cert->issuer));
 }
 
 static bool may_revoke(const struct wrn_spki_cert *cert, const struct wrn_key_pair *pair) {

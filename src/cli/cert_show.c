@@ -129,9 +129,9 @@ static bool read_cert(struct wrn_cli *cli, const struct wrn_object *object,
         error = is_entry ? wrn_spki_read_entry(object->sexp, mode, &cert, &why)
                          : wrn_spki_read_cert(object->sexp, mode, &cert, &why);
         if (error == 0 && mode == WRN_SPKI_STUDY) {
-            wrn_cli_warn(
-                cli, "%s, line %zu: %s is of a kind that only cert reduce --assume-signed takes",
-                object->file, object->line, ret_shown->kind);
+            wrn_cli_warn(cli,
+                         "%s: this %s is of a kind that only cert reduce --assume-signed takes",
+                         object->where, ret_shown->kind);
         }
         if (error == 0) {
             break;
@@ -232,8 +232,8 @@ static void print(struct wrn_cli *cli, const struct wrn_object *object, const st
         return;
     }
     json_t *hash = json_object_get(shown->json, "hash");
-    (void)fprintf(cli->out, "%s%s%s (%s, line %zu)\n", shown->kind, hash != NULL ? " " : "",
-                  hash != NULL ? json_string_value(hash) : "", object->file, object->line);
+    (void)fprintf(cli->out, "%s%s%s (%s)\n", shown->kind, hash != NULL ? " " : "",
+                  hash != NULL ? json_string_value(hash) : "", object->where);
     if (!is_secret) {
         wrn_span text = wrn_files_print(cli, WRN_SEXP_ADVANCED, shown->sexp);
         (void)fwrite(text.data, 1, text.size, cli->out);

@@ -25,7 +25,6 @@ static int write_temporary(const char *name, wrn_span bytes, unsigned mode);
 static int put_in_place(const char *temporary, const char *path, enum wrn_files_replace replace);
 static void flush_folder(struct wrn_cli *cli, const char *path);
 static int refuse_write(struct wrn_cli *cli, const char *path, int error);
-static const char *shown(struct wrn_cli *cli, const char *path);
 
 int wrn_files_read(struct wrn_cli *cli, const char *path, struct wrn_objects *objects) {
     WRN_CLEANUP(wrn_close_fd) int fd = -1;
@@ -101,6 +100,19 @@ int wrn_files_read_argument(struct wrn_cli *cli, const char *what, const char *t
     }
     *ret_sexp = sexp;
     return WRN_CLI_DONE;
+}
+
+const char *wrn_files_name(struct wrn_cli *cli, const char *path) {
+    if (strcmp(path, "-") == 0) {
+        return "standard input";
+    }
+    for (const char *c = path; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x21 || *c == 0x7f ||
+            strchr("\"'\\$`&|;<>()*?[]{}!#", *c) != NULL) {
+            return wrn_cli_quote(cli, path);
+        }
+    }
+    return path;
 }
 
 wrn_span wrn_files_print(struct wrn_cli *cli, enum wrn_sexp_form form, struct wrn_sexp sexp) {
@@ -187,7 +199,7 @@ static int open_input(struct wrn_cli *cli, const char *path, int *ret_fd) {
     cli->has_input = cli->has_input || is_input;
     *ret_fd = is_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : open(path, O_RDONLY | O_CLOEXEC);
     if (*ret_fd < 0) {
-        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot read %s: %s", shown(cli, path),
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot read %s: %s", wrn_files_name(cli, path),
                             strerror(errno));
     }
     return WRN_CLI_DONE;
@@ -203,8 +215,8 @@ static int read_all(struct wrn_cli *cli, const char *path, int fd, wrn_span *ret
             continue;
         }
         if (got < 0) {
-            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot read %s: %s", shown(cli, path),
-                                strerror(errno));
+            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot read %s: %s",
+                                wrn_files_name(cli, path), strerror(errno));
         }
         size += (size_t)got;
         if (got == 0) {
@@ -214,7 +226,7 @@ static int read_all(struct wrn_cli *cli, const char *path, int fd, wrn_span *ret
         if (size > WRN_FILES_SIZE_MAX) {
             return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                                 "%s is larger than %d MiB: this is no file of certificates",
-                                shown(cli, path), WRN_FILES_SIZE_MAX >> 20);
+                                wrn_files_name(cli, path), WRN_FILES_SIZE_MAX >> 20);
         }
         if (size == capacity) {
             uint8_t *more = wrn_cli_take(cli, capacity * 2, 1);
@@ -252,13 +264,13 @@ static int read_objects(struct wrn_cli *cli, const char *path, wrn_span text,
         object.sexp.bytes = (wrn_span){kept, sexp.bytes.size};
         line += line_of((wrn_span){text.data + counted, next - counted}, next - counted) - 1;
         counted = next;
-        object.line = line;
+        object.where = wrn_cli_text(cli, "%s, line %zu", wrn_files_name(cli, path), line);
         wrn_objects_add(cli, objects, object);
         next += used;
     }
     if (objects->count == before) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s is empty: a key or certificate was expected",
-                            shown(cli, path));
+                            wrn_files_name(cli, path));
     }
     return WRN_CLI_DONE;
 }
@@ -269,7 +281,7 @@ static int refuse_text(struct wrn_cli *cli, const char *path, wrn_span text, siz
     return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                         "%s, line %zu (byte %zu): %s; keys and certificates are S-expressions in "
                         "advanced, transport or canonical form",
-                        shown(cli, path), line_of(text, offset), offset,
+                        wrn_files_name(cli, path), line_of(text, offset), offset,
                         wrn_sexp_fault_text(why.fault));
 }
 
@@ -277,20 +289,22 @@ static int refuse_text(struct wrn_cli *cli, const char *path, wrn_span text, siz
 static int check_guarded(struct wrn_cli *cli, const char *path, int fd) {
     struct stat info;
     if (fstat(fd, &info) != 0) {
-        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot look at %s: %s", shown(cli, path),
-                            strerror(errno));
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot look at %s: %s",
+                            wrn_files_name(cli, path), strerror(errno));
     }
     if ((info.st_mode & 077) != 0) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                             "the private key in %s is open to others (mode %04o); if nobody has "
                             "read it: chmod 600 %s",
-                            shown(cli, path), (unsigned)info.st_mode & 07777, shown(cli, path));
+                            wrn_files_name(cli, path), (unsigned)info.st_mode & 07777,
+                            wrn_files_name(cli, path));
     }
     if (info.st_uid != geteuid() && info.st_uid != 0 && geteuid() != 0) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                             "the private key in %s belongs to another user (%lu); copy it: install "
                             "-m 600 %s NEW",
-                            shown(cli, path), (unsigned long)info.st_uid, shown(cli, path));
+                            wrn_files_name(cli, path), (unsigned long)info.st_uid,
+                            wrn_files_name(cli, path));
     }
     return WRN_CLI_DONE;
 }
@@ -370,22 +384,8 @@ static int refuse_write(struct wrn_cli *cli, const char *path, int error) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                             "%s is there already and is left as it is; choose another name, or "
                             "--force to replace it",
-                            shown(cli, path));
+                            wrn_files_name(cli, path));
     }
-    return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot write %s: %s", shown(cli, path),
+    return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot write %s: %s", wrn_files_name(cli, path),
                         strerror(-error));
-}
-
-/* A file's name in a message: as it is if that is harmless, so that it can be copied. */
-static const char *shown(struct wrn_cli *cli, const char *path) {
-    if (strcmp(path, "-") == 0) {
-        return "standard input";
-    }
-    for (const char *c = path; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x21 || *c == 0x7f ||
-            strchr("\"'\\$`&|;<>()*?[]{}!#", *c) != NULL) {
-            return wrn_cli_quote(cli, path);
-        }
-    }
-    return path;
 }

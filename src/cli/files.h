@@ -10,8 +10,8 @@ enum { WRN_FILES_SIZE_MAX = 64 << 20 }; /* bytes of one file that is read */
 /* An expression and where it stood. */
 struct wrn_object {
     struct wrn_sexp sexp;
-    const char *file; /* as it was named */
-    size_t line;      /* from 1, where it begins */
+    const char *file;  /* as it was named */
+    const char *where; /* for messages: "FILE, line N" */
 };
 
 struct wrn_objects {
@@ -38,6 +38,10 @@ void wrn_objects_flatten(struct wrn_cli *cli, const struct wrn_objects *objects,
  * above. */
 WRN_NODISCARD int wrn_files_read_argument(struct wrn_cli *cli, const char *what, const char *text,
                                           struct wrn_sexp *ret_sexp);
+
+/* The name of a file for a message: as it is if it can be copied from there, else quoted. In memory
+ * of the run, or 'path' itself. */
+const char *wrn_files_name(struct wrn_cli *cli, const char *path);
 
 /* Prints an expression in a form and a final newline where the form is text; canonical form, which
  * is bytes, has none. In memory of the run. */

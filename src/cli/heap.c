@@ -102,10 +102,8 @@ static int add(struct wrn_cli *cli, struct wrn_spki *heap, const struct wrn_obje
             is_trusted ? wrn_spki_add(heap, sexp, &why) : wrn_spki_add_foreign(heap, sexp, &why);
         if (error != 0 && !is_trusted && wrn_sexp_is_named(sexp, "acl")) {
             return wrn_cli_fail(cli, WRN_CLI_REFUSED,
-                                "%s, line %zu: an ACL counts only where the verifier names it: "
-                                "--acl %s",
-                                objects->list[i].file, objects->list[i].line,
-                                objects->list[i].file);
+                                "%s: an ACL counts only where the verifier names it: --acl %s",
+                                objects->list[i].where, wrn_files_name(cli, objects->list[i].file));
         }
         if (error != 0) {
             return refuse(cli, &objects->list[i], error, &why);
@@ -118,18 +116,18 @@ static int refuse(struct wrn_cli *cli, const struct wrn_object *object, int erro
                   const struct wrn_spki_error *why) {
     enum { SHOWN = 120 };
     if (error == WRN_ERR_FULL) {
-        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s, line %zu: these are too many certificates",
-                            object->file, object->line);
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s: these are too many certificates",
+                            object->where);
     }
     if (why->fault == WRN_SPKI_NOT_THIS_OBJECT) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,
-                            "%s, line %zu: this is no ACL, certificate, signature, public key, "
+                            "%s: this is no ACL, certificate, signature, public key, "
                             "revocation list or sequence of these",
-                            object->file, object->line);
+                            object->where);
     }
     const char *at = why->at.bytes.size == 0 ? "" : wrn_files_line(cli, WRN_SEXP_ADVANCED, why->at);
-    return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s, line %zu: %s, at %.*s%s", object->file,
-                        object->line, wrn_spki_fault_text(why->fault), SHOWN, at,
+    return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s: %s, at %.*s%s", object->where,
+                        wrn_spki_fault_text(why->fault), SHOWN, at,
                         strlen(at) > SHOWN ? "..." : "");
 }
 

@@ -119,7 +119,7 @@ static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
         principal.ed25519 == NULL) {
         return wrn_cli_fail(
             cli, WRN_CLI_REFUSED, "what %s is about is no key but %s: only a key has a HIT",
-            wrn_cli_quote(cli, path), wrn_files_line(cli, WRN_SEXP_ADVANCED, subject));
+            wrn_files_name(cli, path), wrn_files_line(cli, WRN_SEXP_ADVANCED, subject));
     }
     if (picture != NULL && *picture != '\0') {
         code = show_qr(cli, picture, principal.ed25519,
@@ -184,7 +184,7 @@ static void show(struct wrn_cli *cli, const uint8_t public_key[WRN_SIGN_PUBLIC_S
                   "fingerprint  %s\n"
                   "public key   %s\n"
                   "file         %s\n",
-                  hit_text, fingerprint, key, path);
+                  hit_text, fingerprint, key, wrn_files_name(cli, path));
 }
 
 static int show_qr(struct wrn_cli *cli, const char *path,
@@ -193,7 +193,7 @@ static int show_qr(struct wrn_cli *cli, const char *path,
     size_t length = strlen(path);
     if (length < 5 || strcmp(path + length - 4, ".svg") != 0) {
         return wrn_cli_fail(cli, WRN_CLI_USAGE, "--qr: the picture is an SVG: name it %s.svg",
-                            path);
+                            wrn_files_name(cli, path));
     }
     wrn_identity_uri_print(public_key, text);
     return wrn_files_put(cli, path, wrn_qr_svg(cli, text), replace);

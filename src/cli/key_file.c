@@ -50,9 +50,8 @@ int wrn_key_file_read(struct wrn_cli *cli, const char *path, const struct wrn_ke
     }
     if (access(path, F_OK) != 0 && errno == ENOENT) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,
-                            "there is no file %s; make a key: warren id new "
-                            "--file %s",
-                            path, path);
+                            "there is no file %s; make a key: warren id new --file %s",
+                            wrn_files_name(cli, path), wrn_files_name(cli, path));
     }
     int code = wrn_files_read(cli, path, &objects);
     if (code != WRN_CLI_DONE) {
@@ -65,8 +64,8 @@ int wrn_key_file_read(struct wrn_cli *cli, const char *path, const struct wrn_ke
         }
         const char *why = wrn_key_file_parse(objects.list[i].sexp, pair);
         if (why != NULL) {
-            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "the identity in %s cannot be used: %s", path,
-                                why);
+            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "the identity in %s cannot be used: %s",
+                                wrn_files_name(cli, path), why);
         }
         found++;
     }
@@ -76,7 +75,7 @@ int wrn_key_file_read(struct wrn_cli *cli, const char *path, const struct wrn_ke
                                          "does"
                                        : "%s holds more than one private key: put them into files "
                                          "of their own",
-                            path);
+                            wrn_files_name(cli, path));
     }
     *ret_pair = pair;
     return WRN_CLI_DONE;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/tutorial-certificates.md, docs/warren.1 and the help texts of `warren` tell a reader to
-type is typed here, and answers as they say: letter by letter but for keys, hashes and dates."""
+"""What README.md, docs/tutorial-certificates.md, docs/warren.1 and the help texts of `warren` tell a
+reader to type is typed here, and answers as they say: letter by letter but for keys, hashes and
+dates."""
 
 import os
 import re
@@ -68,6 +69,17 @@ def test_tour_of_certificates(desk):
             spoken = FINGERPRINT.search(desk("id show --file bob.id"))[0]
             command, count = FINGERPRINT.subn(spoken, command)
             assert count == 1
+        said = shell(desk, command).stdout.rstrip("\n")
+        assert without_what_differs(said) == without_what_differs("\n".join(answer)), command
+
+
+def test_minute_of_the_readme(desk):
+    """The same for what README.md shows of certificates."""
+    section = read("../README.md").split("## One minute with certificates\n")[1].split("\n## ")[0]
+    found = sessions(section)
+    assert len(found) == 5
+    desk.people("bob")
+    for command, answer in found:
         said = shell(desk, command).stdout.rstrip("\n")
         assert without_what_differs(said) == without_what_differs("\n".join(answer)), command
 
