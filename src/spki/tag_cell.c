@@ -17,7 +17,7 @@ static enum wrn_tag_fault read_star(struct wrn_sexp tag, struct wrn_sexp_cursor 
 static bool read_prefix(struct wrn_sexp_cursor rest, struct wrn_tag_cell *cell);
 static enum wrn_tag_fault read_range(struct wrn_sexp_cursor rest, struct wrn_tag_cell *cell,
                                      struct wrn_sexp *ret_at);
-static bool read_limit(struct wrn_sexp_cursor limit, struct wrn_tag_cell *cell);
+static bool read_limit(struct wrn_sexp_cursor *limit, struct wrn_tag_cell *cell);
 static bool read_value(enum wrn_tag_ordering ordering, wrn_span bytes, struct wrn_tag_limit *limit);
 static void make_atom(struct wrn_tag_cell *cell, wrn_span bytes);
 static void make_prefix(struct wrn_tag_cell *cell, wrn_span bytes);
@@ -179,11 +179,12 @@ static enum wrn_tag_fault read_range(struct wrn_sexp_cursor rest, struct wrn_tag
         return WRN_TAG_BAD_ORDERING;
     }
     cell->ordering = (enum wrn_tag_ordering)ordering;
-    struct wrn_sexp part;
-    while (wrn_sexp_take_any(&rest, &part)) {
-        struct wrn_sexp_cursor limit;
-        if (!wrn_sexp_enter(part, &limit) || !read_limit(limit, cell)) {
-            *ret_at = part;
+    while (!wrn_sexp_at_end(&rest)) {
+        struct wrn_sexp_cursor nested, before = rest;
+        bool is_nested = wrn_sexp_take_list(&rest, &nested);
+        if (!read_limit(is_nested ? &nested : &rest, cell) ||
+            (is_nested && !wrn_sexp_at_end(&nested))) {
+            (void)wrn_sexp_take_any(&before, ret_at);
             return WRN_TAG_BAD_LIMIT;
         }
     }
@@ -199,8 +200,8 @@ static enum wrn_tag_fault read_range(struct wrn_sexp_cursor rest, struct wrn_tag
     return WRN_TAG_OK;
 }
 
-/* Reads what is in (g|ge|l|le VALUE). */
-static bool read_limit(struct wrn_sexp_cursor limit, struct wrn_tag_cell *cell) {
+/* Reads g|ge|l|le and VALUE, which stand in a list of their own or, as in RFC 2693, do not. */
+static bool read_limit(struct wrn_sexp_cursor *limit, struct wrn_tag_cell *cell) {
     static const struct {
         const char *word;
         bool is_low, is_strict;
@@ -211,11 +212,11 @@ static bool read_limit(struct wrn_sexp_cursor limit, struct wrn_tag_cell *cell) 
         {"le", false, false},
     };
     for (size_t i = 0; i < WRN_COUNT(kinds); i++) {
-        if (wrn_sexp_take_word(&limit, kinds[i].word)) {
+        if (wrn_sexp_take_word(limit, kinds[i].word)) {
             struct wrn_tag_limit *target = kinds[i].is_low ? &cell->low : &cell->high;
             wrn_span bytes;
-            if (target->is_there || !wrn_sexp_take_atom(&limit, &bytes) ||
-                !wrn_sexp_at_end(&limit) || !read_value(cell->ordering, bytes, target)) {
+            if (target->is_there || !wrn_sexp_take_atom(limit, &bytes) ||
+                !read_value(cell->ordering, bytes, target)) {
                 return false;
             }
             target->is_strict = kinds[i].is_strict;

@@ -279,6 +279,15 @@ static void time_ranges(void **state) {
                  {"(* range time (g '08'))", "(* range time (le '08:00:00'))", NULL});
 }
 
+static void limits_in_lists_or_not(void **state) {
+    (void)state;
+    ASSERT_PAIRS(
+        {"(* range numeric ge 5 l 9)", "'7'", "'7'"}, {"(* range numeric ge 5 l 9)", "'9'", NULL},
+        {"(* range numeric l 9 ge 5)", "'4'", NULL}, {"(* range alpha g a (le c))", "b", "b"},
+        {"(* range numeric ge 5)", "(* range numeric (l '9'))",
+         "(* range numeric (ge '5') (l '9'))"});
+}
+
 static void date_ranges(void **state) {
     (void)state;
     ASSERT_PAIRS({"(* range date (g '1600'))", "'2000-02-29_11:12:00'", "'2000-02-29_11:12:00'"},
@@ -462,7 +471,11 @@ static void check_names_the_fault(void **state) {
         {"(* prefix [t]a)", WRN_TAG_BAD_PREFIX, "(* prefix [t]a)"},
         {"(* range)", WRN_TAG_BAD_ORDERING, "(* range)"},
         {"(* range decimal)", WRN_TAG_BAD_ORDERING, "(* range decimal)"},
-        {"(* range alpha g a)", WRN_TAG_BAD_LIMIT, "g"},
+        {"(* range alpha g)", WRN_TAG_BAD_LIMIT, "g"},
+        {"(* range alpha a)", WRN_TAG_BAD_LIMIT, "a"},
+        {"(* range alpha g a ge b)", WRN_TAG_BAD_LIMIT, "ge"},
+        {"(* range numeric ge -1.3)", WRN_TAG_BAD_LIMIT, "ge"},
+        {"(* range alpha g (a))", WRN_TAG_BAD_LIMIT, "g"},
         {"(* range alpha (gt a))", WRN_TAG_BAD_LIMIT, "(gt a)"},
         {"(* range alpha (g))", WRN_TAG_BAD_LIMIT, "(g)"},
         {"(* range alpha (g a b))", WRN_TAG_BAD_LIMIT, "(g a b)"},
@@ -746,6 +759,7 @@ int main(void) {
         cmocka_unit_test(numeric_ranges),
         cmocka_unit_test(binary_ranges),
         cmocka_unit_test(time_ranges),
+        cmocka_unit_test(limits_in_lists_or_not),
         cmocka_unit_test(date_ranges),
         cmocka_unit_test(no_list_comes_to_begin_with_a_star),
         cmocka_unit_test(cases_of_cdsa),
