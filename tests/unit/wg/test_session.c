@@ -17,7 +17,7 @@
 #include "base/bytes.h"
 #include "crypto/crypto.h"
 
-enum { CAPACITY = 4096, SESSIONS = 4000, LANES = 2, LOOKS = 2048 };
+enum { CAPACITY = 4096, SESSIONS = 4000, LANES = 2, LOOKS = 512 };
 
 struct place {
     struct wrn_session_table table;
