@@ -522,7 +522,7 @@ static size_t hear(struct side *side, uint16_t port, uint32_t *ret_index) {
         const struct wrn_wg_datagram *datagram = &batch[asks.items[i].index];
         struct asked asked = {.ask = asks.items[i], .path = datagram->path};
         if (asked.ask.kind != WRN_WG_ASK_DATAGRAM) {
-            ask(worker, &asked.ask, NULL, 0, &asked.path);
+            ask(worker, &asked.ask, datagram->bytes, 0, &asked.path);
             continue;
         }
         asked.item.size = datagram->size;
