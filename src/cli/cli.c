@@ -24,7 +24,8 @@ struct wrn_cli_mapping {
     size_t size;
 };
 
-static const char *make_text(struct wrn_cli *cli, const char *format, va_list arguments);
+static const char *make_text(struct wrn_cli *cli, const char *format, va_list arguments)
+    WRN_PRINTF(2, 0);
 static void without_memory(struct wrn_cli *cli) __attribute__((noreturn));
 
 void wrn_cli_init(struct wrn_cli *cli, FILE *out, FILE *err, int64_t now_s) {

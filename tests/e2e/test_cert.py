@@ -381,6 +381,43 @@ def test_certificate_that_needs_a_fresh_list(lab):
     assert ask(lab, "bob.cert alice.crl", more="--at 2d")["verdict"] == "no_fresh_crl"
 
 
+TAGS = ["(lab)", "(lab (ssh))", "(lab (ssh web))", "(lab (ssh (* set web mail)))", "(*)",
+        "(lab (* set (ssh mail) (disk)))", "(lab (ssh (* prefix w)))", "(other)"]
+REQUESTS = ["(lab (ssh web))", "(lab (ssh mail))", "(lab (disk))", "(lab)",
+            "(lab (ssh (* prefix we)))"]
+WHO = ["alice", "bob", "carol", "eve"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_sentence_json_and_reduction_agree(lab, seed):
+    """On random heaps of certificates: the sentence and the JSON of cert verify say the same (see
+    'ask'), and a request is granted just if cert reduce has an entry for all of it."""
+    draw = random.Random(seed)
+    verdicts = set()
+    files = []
+    for number in range(7):
+        line = "cert issue --key %s.id --to %s.pub --tag '%s' --out c%d" % (
+            "alice" if number < 3 else draw.choice(WHO), draw.choice(WHO), draw.choice(TAGS),
+            number)
+        line += draw.choice(["", " --propagate", " --propagate --for 9d", " --for 1d",
+                             " --not-before 2d", " --propagate-to %s.pub" % draw.choice(WHO)])
+        lab(line)
+        files.append("c%d" % number)
+    lab("cert revoke --key alice.id --cert %s --out crl" % lab("cert show --hash c0").strip())
+    files = " ".join(files + draw.choice([[], ["crl"]]))
+    for _ in range(12):
+        who, request, at = draw.choice(WHO), draw.choice(REQUESTS), draw.choice(["5m", "3d", "10d"])
+        said = ask(lab, files, who, request, more="--at " + at)
+        reduced = sexp.read(lab(
+            "cert reduce --at %s --subject %s.pub --request '%s' lab.acl %s" % (
+                at, who, request, files)))
+        whole = [entry for entry in reduced[1:]
+                 if sexp.part(entry, "tag")[0] == sexp.read(request)]
+        assert said["granted"] == bool(whole), (files, who, request, at)
+        verdicts.add(said["verdict"])
+    assert len(verdicts) >= 2, "the draws show something"
+
+
 def test_acl_counts_from_the_verifier_only(lab):
     """Eve shows an ACL of her own among her certificates: it is refused, and by name."""
     lab("cert issue --acl --to eve.pub --tag '(*)' --propagate --out eve.acl")

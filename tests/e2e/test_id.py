@@ -86,7 +86,7 @@ def test_loose_permissions_are_refused(desk, mode):
     desk("id show --file alice.id")
 
 
-def test_private_key_never_leaves_its_file(desk):
+def test_h8_private_key_never_leaves_its_file(desk):
     """H8: every resource makes its own key pair; in whatever is printed or written afterwards there
     is nothing of the private half. A private key on a command line is refused, unrepeated."""
     desk.people("vm", "bob")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What README.md, docs/tutorial-certificates.md, docs/warren.1 and the help texts of `warren` tell a
-reader to type is typed here, and answers as they say: letter by letter but for keys, hashes and
+"""What README.md, docs/tutorial-certificates.md, docs/warren.1 and the help tell a reader to type
+about `warren` is typed here, and answers as they say: letter by letter but for keys, hashes and
 dates."""
 
 import os
