@@ -76,6 +76,12 @@ void wrn_kdf(struct wrn_crypto *crypto, const uint8_t chaining_key[WRN_HASH_SIZE
     }
     wrn_wipe(secret, sizeof(secret));
     wrn_wipe(block, sizeof(block));
+    wrn_crypto_wipe_stack();
+}
+
+void wrn_crypto_wipe_stack(void) {
+    uint8_t below[4096];
+    wrn_wipe(below, sizeof(below));
 }
 
 static void update(EVP_MD_CTX *ctx, wrn_span bytes) {

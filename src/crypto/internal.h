@@ -74,6 +74,10 @@ void wrn_ipsec_mb_seal_jobs(struct wrn_ipsec_mb *mb, struct wrn_aead_job *jobs,
 void wrn_ipsec_mb_open_jobs(struct wrn_ipsec_mb *mb, struct wrn_aead_job *jobs,
                             const uint8_t (*nonces)[WRN_NONCE_STRIDE], size_t count);
 
+/* Wipes the stack below the caller: libcrypto's BLAKE2s leaves its result there (OpenSSL 3.0), and
+ * what is derived by it are keys. */
+__attribute__((noinline)) void wrn_crypto_wipe_stack(void);
+
 /* HChaCha20: a subkey from a key and the first 16 bytes of a long nonce.
  * Source: draft-irtf-cfrg-xchacha-03, section 2.2. */
 void wrn_crypto_hchacha20(struct wrn_crypto *crypto, const uint8_t key[WRN_KEY_SIZE],

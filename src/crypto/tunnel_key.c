@@ -3,8 +3,6 @@
 #include "crypto/identity.h"
 #include "crypto/internal.h"
 
-__attribute__((noinline)) static void wipe_stack(void);
-
 /* The first block of HKDF-Expand: HMAC(seed, info || 1). The seed is uniform, so that there is
  * nothing to extract. */
 void wrn_tunnel_key(struct wrn_crypto *crypto, const uint8_t seed[WRN_SEED_SIZE],
@@ -13,13 +11,6 @@ void wrn_tunnel_key(struct wrn_crypto *crypto, const uint8_t seed[WRN_SEED_SIZE]
     static const uint8_t block_number = 1;
     wrn_crypto_hmac(crypto, seed, (wrn_span){(const uint8_t *)info, sizeof(info) - 1},
                     (wrn_span){&block_number, 1}, ret_private);
-    wipe_stack();
+    wrn_crypto_wipe_stack();
     wrn_x25519_clamp(ret_private);
-}
-
-/* libcrypto's BLAKE2s leaves its result on the stack below (OpenSSL 3.0), and this key is good for
- * as long as the host has its identity. */
-static void wipe_stack(void) {
-    uint8_t below[4096];
-    wrn_wipe(below, sizeof(below));
 }

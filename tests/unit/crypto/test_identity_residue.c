@@ -98,6 +98,15 @@ static void deriving_leaves_nothing(void **state) {
         memset(test.tunnel_key, 0, sizeof(test.tunnel_key));
         wrn_tunnel_key(crypto, test.seed, test.tunnel_key);
         check_no_residue("tunnel key, itself");
+        uint8_t keys[3][WRN_KEY_SIZE];
+        wrn_kdf(crypto, test.seed, (wrn_span){NULL, 0}, keys[0], keys[1], keys[2]);
+        for (size_t i = 0; i < WRN_COUNT(keys); i++) {
+            add_secret(&secrets, keys[i], sizeof(keys[i]));
+        }
+        memset(keys, 0, sizeof(keys));
+        wrn_kdf(crypto, test.seed, (wrn_span){NULL, 0}, keys[0], keys[1], keys[2]);
+        memset(keys, 0, sizeof(keys));
+        check_no_residue("keys of a handshake");
         residue_watched = NULL;
     }
     wrn_crypto_destroy(crypto);
