@@ -5,6 +5,8 @@
 #include "cli/files.h"
 #include "cli/whom.h"
 
+struct wrn_key_pair;
+
 extern const struct wrn_command wrn_cert_issue;
 extern const struct wrn_command wrn_cert_show;
 extern const struct wrn_command wrn_cert_verify;
@@ -36,7 +38,6 @@ WRN_NODISCARD int wrn_cert_sign(struct wrn_cli *cli, struct wrn_sexp object, con
                                 struct wrn_sexp *ret_sequence);
 
 /* Reads the key of the option --key, or the default identity. Returns as above. */
-struct wrn_key_pair;
 WRN_NODISCARD int wrn_cert_read_key(struct wrn_cli *cli, const struct wrn_args *args,
                                     const struct wrn_key_pair **ret_pair);
 
