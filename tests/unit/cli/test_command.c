@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Command lines against a table of commands: what is read, what is refused, what is suggested. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
-
 #include "cli/command.h"
+#include "unit/base/check.h"
 
 enum { ARGUMENTS_MAX = 12, CODE = 7 };
 
@@ -139,7 +134,6 @@ static void check_case(size_t index) {
     struct wrn_cli cli;
     for (size_t i = 0; i < ARGUMENTS_MAX && cases[index].argv[i] != NULL; i++) {
         argv[argc++] = (char *)(uintptr_t)cases[index].argv[i];
-        print_message("# %s\n", cases[index].argv[i]);
     }
     FILE *out = open_memstream(&text, &size);
     wrn_cli_init(&cli, out, out, 0);
@@ -147,9 +141,8 @@ static void check_case(size_t index) {
     int code = wrn_command_main(&cli, &table, argc, argv);
     wrn_cli_finish(&cli);
     assert_int_equal(fclose(out), 0);
-    print_message("# prints: %s\n", text);
-    assert_int_equal(code, cases[index].code);
-    assert_true((ran == NULL) == (cases[index].ran == NULL));
+    CHECK(code == cases[index].code, "case %zu: %d, %s: ", index, code, text);
+    CHECK((ran == NULL) == (cases[index].ran == NULL), "case %zu: %s: ", index, text);
     if (ran != NULL) {
         assert_string_equal(ran, cases[index].ran);
     }
@@ -165,7 +158,6 @@ static void check_case(size_t index) {
 static void lines_are_read_or_refused(void **state) {
     (void)state;
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
-        print_message("# case %zu\n", i);
         check_case(i);
     }
 }
