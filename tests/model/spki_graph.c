@@ -154,9 +154,10 @@ static struct tree *draw_tag(struct wrn_prng *prng) {
 void graph_draw(struct wrn_prng *prng, struct graph *graph, bool is_study, size_t certs) {
     memset(graph, 0, sizeof *graph);
     graph->is_study = is_study;
+    graph->mood = (enum graph_mood)tree_draw(prng, 5);
     graph->cert_count = 1 + tree_draw(prng, (uint32_t)certs);
     /* Few keys to few certificates, so that they meet. */
-    size_t keys = 2 + graph->cert_count / 2;
+    size_t keys = 2 + graph->cert_count / (tree_draw(prng, 3) ? 2 : 5);
     graph->key_count = keys < GRAPH_KEYS_MAX ? keys : GRAPH_KEYS_MAX;
     for (size_t i = 0; i < graph->cert_count; i++) {
         draw_cert(prng, graph, &graph->certs[i]);
@@ -176,7 +177,8 @@ void graph_draw(struct wrn_prng *prng, struct graph *graph, bool is_study, size_
             cert->only = 0;
         }
     }
-    for (unsigned i = tree_draw(prng, 2 * GRAPH_CRLS_MAX); i > GRAPH_CRLS_MAX; i--) {
+    size_t spared = graph->mood == GRAPH_OF_ONLINE ? 0 : GRAPH_CRLS_MAX;
+    for (size_t i = tree_draw(prng, (uint32_t)(GRAPH_CRLS_MAX + spared)) + 1; i > spared; i--) {
         draw_crl(prng, graph, &graph->crls[graph->crl_count++]);
     }
     graph->is_opaque = is_study && graph->crl_count == 0;
@@ -187,9 +189,11 @@ static void draw_cert(struct wrn_prng *prng, const struct graph *graph, struct g
     cert->is_entry = tree_draw(prng, 6) == 0;
     cert->issuer = tree_draw(prng, keys);
     cert->is_issuer_by_hash = tree_draw(prng, 6) == 0;
-    cert->name = tree_draw(prng, 4) == 0 ? (int)tree_draw(prng, 2) : -1;
+    unsigned nameless = graph->mood == GRAPH_OF_NAMES ? 2 : 4;
+    cert->name = tree_draw(prng, nameless) == 0 ? (int)tree_draw(prng, 2) : -1;
     cert->subject = draw_subject(prng, graph, 2);
     unsigned dice = tree_draw(prng, 10);
+    dice = graph->mood == GRAPH_OF_ONLY && tree_draw(prng, 2) ? 9 : dice;
     cert->pass = dice < 6 ? GRAPH_PASS_ANY : dice < 8 ? GRAPH_PASS_NONE : GRAPH_PASS_ONLY;
     while (cert->pass == GRAPH_PASS_ONLY && (cert->only == 0 || tree_draw(prng, 2))) {
         cert->only |= UINT32_C(1) << tree_draw(prng, keys);
@@ -204,7 +208,7 @@ static void draw_cert(struct wrn_prng *prng, const struct graph *graph, struct g
     if (graph->is_study) {
         cert->sign = GRAPH_SIGNED;
     }
-    dice = tree_draw(prng, 60);
+    dice = tree_draw(prng, graph->mood == GRAPH_OF_ONLINE ? 12 : 60);
     cert->online = dice < 4    ? GRAPH_CRL
                    : dice < 6  ? GRAPH_REVAL
                    : dice == 6 ? GRAPH_ONE_TIME
@@ -216,6 +220,10 @@ static struct graph_subject draw_subject(struct wrn_prng *prng, const struct gra
                                          unsigned depth) {
     struct graph_subject subject = {.key = tree_draw(prng, (uint32_t)graph->key_count)};
     unsigned dice = tree_draw(prng, 20);
+    bool is_moody = tree_draw(prng, 3) == 0;
+    dice = is_moody && graph->mood == GRAPH_OF_NAMES        ? 14
+           : is_moody && graph->mood == GRAPH_OF_THRESHOLDS ? 17
+                                                            : dice;
     subject.is_by_hash = tree_draw(prng, 6) == 0;
     if (dice < 14 || (depth == 0 && dice >= 17)) {
         return subject;
@@ -255,9 +263,14 @@ static struct graph_span draw_span(struct wrn_prng *prng) {
 
 /* A CRL of one of the issuers, later than his others, which mostly names what they name. */
 static void draw_crl(struct wrn_prng *prng, struct graph *graph, struct graph_crl *crl) {
-    const struct graph_cert *cert = &graph->certs[tree_draw(prng, (uint32_t)graph->cert_count)];
-    crl->issuer = tree_draw(prng, 3) ? cert->issuer : cert->online_by;
-    crl->is_reval = tree_draw(prng, 3) == 0;
+    const struct graph_cert *cert;
+    unsigned tries = 0;
+    do { /* rather for a certificate that demands one */
+        cert = &graph->certs[tree_draw(prng, (uint32_t)graph->cert_count)];
+    } while (cert->online == GRAPH_OFFLINE && ++tries < 10);
+    bool is_wanted = cert->online != GRAPH_OFFLINE && tree_draw(prng, 6);
+    crl->issuer = is_wanted ? cert->online_by : cert->issuer;
+    crl->is_reval = is_wanted ? cert->online == GRAPH_REVAL : tree_draw(prng, 4) == 0;
     crl->span.from = 2 + 2 * (int)tree_draw(prng, 6);
     for (const struct graph_crl *other = graph->crls; other < crl; other++) {
         if (other->issuer == crl->issuer && !other->is_reval && !crl->is_reval) {
@@ -272,6 +285,9 @@ static void draw_crl(struct wrn_prng *prng, struct graph *graph, struct graph_cr
     }
     bool is_lasting = !crl->is_reval && tree_draw(prng, 3) > 0;
     crl->span.until = is_lasting ? GRAPH_FOREVER : crl->span.from + (int)tree_draw(prng, 9);
+    if (crl->is_reval && is_wanted) {
+        crl->canceled[crl->count++] = (size_t)(cert - graph->certs);
+    }
     for (unsigned i = tree_draw(prng, 3) + crl->is_reval; i > 0; i--) {
         if (crl->count < GRAPH_CANCELED_MAX) {
             crl->canceled[crl->count++] = tree_draw(prng, (uint32_t)graph->cert_count);
@@ -315,12 +331,12 @@ static void draw_chain(struct wrn_prng *prng, struct graph *graph) {
             cert->subject = (struct graph_subject){.key = key, .is_by_hash = is_by_hash};
         }
         if (tree_draw(prng, 8)) {
-            cert->pass = GRAPH_PASS_ANY;
-            cert->only = 0;
+            cert->pass = graph->mood == GRAPH_OF_ONLY ? cert->pass : GRAPH_PASS_ANY;
+            cert->only = graph->mood == GRAPH_OF_ONLY ? cert->only : 0;
             cert->span.from = cert->span.from > 12 ? 12 : cert->span.from;
             cert->span.until = cert->span.until < 10 ? 10 : cert->span.until;
             cert->tag = family_tag(tree_draw(prng, 2));
-            cert->online = GRAPH_OFFLINE;
+            cert->online = graph->mood == GRAPH_OF_ONLINE ? cert->online : GRAPH_OFFLINE;
         }
         if (cert->span.from > cert->span.until) {
             cert->span.from = 0;

@@ -63,7 +63,17 @@ struct graph_crl {
     struct tree *object;
 };
 
+/* What a graph has much of. */
+enum graph_mood {
+    GRAPH_OF_ALL,
+    GRAPH_OF_ONLINE,
+    GRAPH_OF_ONLY,
+    GRAPH_OF_NAMES,
+    GRAPH_OF_THRESHOLDS
+};
+
 struct graph {
+    enum graph_mood mood;
     bool is_study;  /* nothing is signed, and need not be */
     bool is_opaque; /* keys are just words; no CRL has such */
     size_t key_count, cert_count, crl_count;

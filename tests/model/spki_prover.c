@@ -393,7 +393,7 @@ struct reducing {
     bool is_cut, is_changed;
 };
 
-enum { NOWHERE = GRAPH_TUPLES_MAX, WORK_MAX = 2000000 };
+enum { NOWHERE = GRAPH_TUPLES_MAX, WORK_MAX = 300000 };
 
 /* The start for a right, or NOWHERE if nothing is left of it. */
 static size_t find_start(struct reducing *reducing, const struct holder *holder, struct tree *tag,
@@ -462,8 +462,8 @@ static void choose(struct reducing *reducing, struct start *start, const size_t 
         add_results_of(reducing, start, so_far);
         return;
     }
-    if (threshold->part_count - part < left || reducing->work++ > WORK_MAX) {
-        reducing->is_cut = reducing->is_cut || reducing->work > WORK_MAX;
+    reducing->is_cut = reducing->is_cut || reducing->work++ > WORK_MAX || !tree_has_room();
+    if (threshold->part_count - part < left || reducing->is_cut) {
         return;
     }
     choose(reducing, start, parts, part + 1, left, so_far); /* without this part */

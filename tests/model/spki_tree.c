@@ -24,6 +24,18 @@ void tree_reset(void) {
     arena_used = 0;
 }
 
+size_t tree_mark(void) {
+    return arena_used;
+}
+
+void tree_forget(size_t mark) {
+    arena_used = mark;
+}
+
+bool tree_has_room(void) {
+    return arena_used < ARENA_SIZE / 2;
+}
+
 void *tree_alloc(size_t size) {
     size = (size + 15) & ~(size_t)15;
     if (size > ARENA_SIZE - arena_used) {

@@ -16,6 +16,13 @@ struct tree {
 /* Forgets every tree. */
 void tree_reset(void);
 
+/* Forgets the trees that were made since 'mark', which tree_mark returned then. */
+size_t tree_mark(void);
+void tree_forget(size_t mark);
+
+/* Tells whether there is much room left. */
+bool tree_has_room(void);
+
 /* Zeroed memory until the next reset. Aborts when the test's arena is full. */
 void *tree_alloc(size_t size);
 

@@ -454,8 +454,10 @@ static const char *find_fault_of_chain(struct wrn_spki *spki, const struct graph
 static const char *find_fault(const struct trial *trial, size_t *ret_job) {
     struct wrn_spki *spki = load(trial);
     const char *why = NULL;
+    size_t mark = tree_mark();
     for (size_t i = 0; i < trial->job_count && !why; i++) {
         const struct job *job = &trial->jobs[i];
+        tree_forget(mark);
         *ret_job = i;
         why = job->kind == ASK      ? find_fault_of_ask(spki, &trial->graph, job)
               : job->kind == REDUCE ? find_fault_of_reduce(spki, &trial->graph, job)
@@ -507,7 +509,7 @@ static void draw_trial(struct trial *trial, uint64_t seed, uint64_t index, bool 
     graph_write(&trial->graph);
     trial->job_count = jobs;
     for (size_t i = 0; i < jobs; i++) {
-        bool is_small = certs <= 10 && i + 2 >= jobs;
+        bool is_small = certs <= 14 && i + 2 >= jobs;
         draw_job(&prng, &trial->graph,
                  !is_small       ? ASK
                  : i + 1 == jobs ? REDUCE
@@ -545,12 +547,14 @@ static void shrink(struct trial *trial) {
                 graph_drop_crl(&smaller.graph, i - trial->graph.cert_count);
                 memcpy(smaller.jobs, trial->jobs, sizeof smaller.jobs);
             }
+            size_t mark = tree_mark();
             graph_write(&smaller.graph);
             if (smaller.graph.cert_count > 0 && find_fault(&smaller, &job)) {
                 *trial = smaller;
                 is_smaller = true;
                 break;
             }
+            tree_forget(mark);
         }
     }
 }
@@ -638,6 +642,12 @@ static void small_graphs(void **state) {
     run(true, 6000, 8, 6);
 }
 
+/* Larger ones are mostly reduced. */
+static void middling_graphs(void **state) {
+    (void)state;
+    run(true, 1500, 14, 3);
+}
+
 static void large_graphs(void **state) {
     (void)state;
     run(true, 1000, GRAPH_CERTS_MAX, 5);
@@ -715,12 +725,35 @@ static void threshold_that_leads_to_itself(void **state) {
     assert_int_equal(counts.entries, 2);
 }
 
+/* Two ways of one part count once: what both have in common is no entry of its own. */
+static void part_that_leads_twice(void **state) {
+    (void)state;
+    tree_reset();
+    const struct graph_subject parts[] = {{.key = 0}, {.key = 1}};
+    struct tree *bar = tree_add(tree_named("foo"), tree_word("bar"));
+    struct tree *other = tree_add(tree_add(tree_named("*"), tree_word("set")), bar);
+    const struct graph_cert certs[] = {
+        {.is_entry = true,
+         .name = -1,
+         .subject = {.kind = GRAPH_THRESHOLD, .k = 2, .part_count = 2, .parts = parts},
+         .pass = GRAPH_PASS_ANY,
+         .tag = tree_named("*")},
+        {.name = -1, .subject = {.key = 2}, .tag = tree_named("foo")},
+        {.name = -1, .subject = {.key = 2}, .tag = tree_add(other, tree_word("quux"))},
+        {.name = -1, .issuer = 1, .subject = {.key = 2}, .tag = tree_named("*")}};
+    const struct job job = {.kind = REDUCE};
+    check_by_hand(certs, WRN_COUNT(certs), &job, WRN_SPKI_GRANTED);
+    assert_int_equal(counts.entries, 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unfulfilled_threshold_in_another),
         cmocka_unit_test(compound_name_is_no_threshold),
         cmocka_unit_test(threshold_that_leads_to_itself),
+        cmocka_unit_test(part_that_leads_twice),
         cmocka_unit_test(small_graphs),
+        cmocka_unit_test(middling_graphs),
         cmocka_unit_test(large_graphs),
         cmocka_unit_test(signed_graphs),
     };

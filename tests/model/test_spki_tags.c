@@ -208,11 +208,15 @@ static struct triple shrink(const struct algebra *on, struct triple t) {
             size_t nodes = tree_nodes(old);
             for (size_t i = 0; i < nodes * 12 && !is_smaller && tries < SHRINKS; i++, tries++) {
                 struct triple smaller = t;
+                size_t mark = tree_mark();
                 struct tree *tag = tree_shrink(old, i / 12, i % 12);
                 if (tag && is_tag(tag)) {
                     *(which == 0 ? &smaller.a : which == 1 ? &smaller.b : &smaller.c) = tag;
                     is_smaller = find_fault(on, &smaller, &x) != NULL;
                     t = is_smaller ? smaller : t;
+                }
+                if (!is_smaller) {
+                    tree_forget(mark);
                 }
             }
         }
