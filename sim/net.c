@@ -298,8 +298,9 @@ static struct wrn_ip new_address(struct sim_net *net, sim_segment segment, enum 
     unsigned bits_max = is_ipv4 ? HOSTS4_MAX_BITS : HOSTS6_MAX_BITS;
     uint64_t last = ((uint64_t)1 << (bits < bits_max ? bits : bits_max)) - 2; /* then broadcast */
     uint64_t *next = is_ipv4 ? &state->next4 : &state->next6;
-    for (uint64_t tries = 0; tries < last; tries++) {
+    for (uint64_t tries = 0;; tries++) {
         uint32_t owner;
+        WRN_ASSERT(tries < last); /* the segment is full */
         struct wrn_ip ip = numbered(prefix, *next);
         struct sim_key key = sim_key_of_ip(segment, &ip);
         *next = *next == last ? FIRST_NUMBER : *next + 1;
@@ -307,8 +308,6 @@ static struct wrn_ip new_address(struct sim_net *net, sim_segment segment, enum 
             return ip;
         }
     }
-    WRN_ASSERT(!"the segment has a free address");
-    return (struct wrn_ip){0};
 }
 
 static struct wrn_ip numbered(const struct wrn_prefix *prefix, uint64_t number) {

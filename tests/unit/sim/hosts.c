@@ -41,13 +41,12 @@ struct wrn_endpoint hosts_at(const struct hosts *hosts, sim_host host, enum wrn_
                              uint16_t port) {
     struct wrn_ip ips[2];
     size_t count = sim_host_addresses(hosts->net, host, ips);
-    for (size_t i = 0; i < count; i++) {
-        if (ips[i].family == family) {
-            return (struct wrn_endpoint){.ip = ips[i], .port = port};
-        }
+    size_t i = 0;
+    while (i < count && ips[i].family != family) {
+        i++;
     }
-    WRN_ASSERT(!"the host has an address of this family");
-    return (struct wrn_endpoint){0};
+    WRN_ASSERT(i < count);
+    return (struct wrn_endpoint){.ip = ips[i], .port = port};
 }
 
 void hosts_send(struct hosts *hosts, sim_host host, uint16_t port, const struct wrn_endpoint *to,

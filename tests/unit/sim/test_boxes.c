@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: boxes in the network: two homes reach each other through them as RFC 4787 lets expect,
- * carrier boxes in front of home boxes, hairpins, IPv6 through firewalls, boxes that forget, get
- * other addresses, have slow or lossy uplinks. Method: small networks, each datagram looked after. */
+ * carrier boxes in front of home boxes, hairpins, IPv6 through firewalls, boxes that forget or get
+ * other addresses. Method: small networks, each datagram looked after. */
 #include "sim/net.h"
 #include "unit/base/check.h"
 #include "unit/sim/hosts.h"
