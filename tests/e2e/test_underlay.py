@@ -308,6 +308,7 @@ def test_congestion_marks_on_the_way_out(lab, family):
             outer = wait.until(lambda: [p for p in tap.select(dport=port, message=4)
                                         if len(p.payload) > 32], 5, "packet with a mark")
             assert outer[0].ds == mark, "inner mark %d, outer DS field %#x" % (mark, outer[0].ds)
+    wait.steady(lambda: True, 0.03, "no faster than an end accepts initiations")
     door.peer.start_handshake()
     assert {p.ds for p in tap.expect(dport=port, message=2)} == {0x88}
 
