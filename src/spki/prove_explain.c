@@ -19,6 +19,7 @@ static void put_date(struct text *text, wrn_spki_date date);
 static void put_principal(struct text *text, const struct wrn_spki_principal *principal);
 static void put_by_hash(const struct wrn_spki_principal *principal, char *out, size_t capacity);
 static void put_subject(struct text *text, const struct wrn_spki_subject *subject);
+static void put_word(struct text *text, wrn_span name);
 static void put_sexp(struct text *text, struct wrn_sexp sexp);
 static void put_grant(struct text *text, const struct wrn_spki_answer *answer);
 static void put_culprit(struct text *text, const struct wrn_spki_answer *answer);
@@ -102,13 +103,8 @@ static void put_subject(struct text *text, const struct wrn_spki_subject *subjec
     case WRN_SPKI_SUBJECT_NAME:
         put(text, "the name");
         for (size_t i = 0; i < subject->name_count; i++) {
-            char word[64] = {0};
-            wrn_span name = subject->names[i];
-            for (size_t j = 0; j < name.size && j < sizeof(word) - 1; j++) {
-                word[j] = name.data[j] > ' ' && name.data[j] < 0x7f ? (char)name.data[j] : '?';
-            }
             put(text, i == 0 ? " \"" : " ");
-            put(text, word);
+            put_word(text, subject->names[i]);
         }
         put(text, "\" of ");
         put_principal(text, &subject->principal);
@@ -123,6 +119,15 @@ static void put_subject(struct text *text, const struct wrn_spki_subject *subjec
         put(text, "an object");
         return;
     }
+}
+
+/* Nothing that a terminal would obey. */
+static void put_word(struct text *text, wrn_span name) {
+    char word[64] = {0};
+    for (size_t i = 0; i < name.size && i < sizeof(word) - 1; i++) {
+        word[i] = name.data[i] >= ' ' && name.data[i] < 0x7f ? (char)name.data[i] : '?';
+    }
+    put(text, word);
 }
 
 static void put_sexp(struct text *text, struct wrn_sexp sexp) {
@@ -154,7 +159,8 @@ static void put_grant(struct text *text, const struct wrn_spki_answer *answer) {
     }
 }
 
-/* "certificate 2 of 3 (by key 12345678 for key 9abcdef0) " */
+/* "certificate 2 of 3 (by key 12345678 for key 9abcdef0) ", "... (by key 12345678, whose name
+ * "joe" is key 9abcdef0) " */
 static void put_culprit(struct text *text, const struct wrn_spki_answer *answer) {
     const struct wrn_spki_cert *cert = answer->culprit;
     if (cert->is_acl_entry) {
@@ -170,7 +176,13 @@ static void put_culprit(struct text *text, const struct wrn_spki_answer *answer)
     put_number(text, answer->chain_count - (has_entry ? 1 : 0));
     put(text, " (by ");
     put_principal(text, &cert->issuer);
-    put(text, " for ");
+    if (cert->issuer_name.data) {
+        put(text, ", whose name \"");
+        put_word(text, cert->issuer_name);
+        put(text, "\" is ");
+    } else {
+        put(text, " for ");
+    }
     put_subject(text, &cert->subject);
     put(text, ") ");
 }

@@ -9,7 +9,6 @@ static void attach_signatures(struct wrn_spki *spki);
 static void list_certs(struct wrn_spki *spki);
 static void list_notices(struct wrn_spki *spki);
 static void sort_notices(struct wrn_spki *spki);
-static void forget_proof(struct wrn_prove_signed *object);
 static void settle_key(struct wrn_spki *spki, uint32_t key);
 static void apply(struct wrn_spki *spki, uint32_t notice);
 static bool covers_list(const struct wrn_prove_notice *later,
@@ -59,14 +58,20 @@ enum wrn_prove_proof wrn_prove_proof_so_far(struct wrn_spki *spki,
         return object->proof;
     }
     const uint8_t *key = spki->keys[object->issuer].as.ed25519;
-    bool is_signed = false;
+    bool is_signed = false, is_open = false, is_good = false;
     for (uint32_t i = object->signatures; i != WRN_PROVE_NONE; i = spki->signatures[i].next) {
-        is_signed = is_signed || spki->signatures[i].signer == object->issuer;
+        const struct wrn_prove_signature *signature = &spki->signatures[i];
+        if (signature->signer == object->issuer) {
+            is_signed = true;
+            is_open = is_open || signature->proof == WRN_PROVE_UNPROVED;
+            is_good = is_good || signature->proof == WRN_PROVE_GOOD;
+        }
     }
-    if (is_signed && key) {
+    if (is_good) {
+        object->proof = WRN_PROVE_GOOD;
+    } else if (is_open && key) {
         return WRN_PROVE_UNPROVED;
-    }
-    if (object->mismatch == object->issuer) {
+    } else if ((is_signed && key) || object->mismatch == object->issuer) {
         object->proof = WRN_PROVE_BAD;
     } else {
         object->proof =
@@ -222,7 +227,7 @@ static void list_certs(struct wrn_spki *spki) {
     spki->entries = WRN_PROVE_NONE;
     for (uint32_t i = spki->cert_count; i-- > 0;) {
         struct wrn_prove_item *item = &spki->items[i];
-        forget_proof(&item->object);
+        item->object.proof = WRN_PROVE_UNPROVED; /* what was added may prove more */
         item->query = 0;
         item->revoked = WRN_PROVE_NONE;
         item->revalidated = WRN_PROVE_NONE;
@@ -246,7 +251,7 @@ static void list_notices(struct wrn_spki *spki) {
     for (uint32_t i = spki->notice_count; i-- > 0;) {
         struct wrn_prove_notice *notice = &spki->notices[spki->notice_order[i]];
         uint32_t index;
-        forget_proof(&notice->object);
+        notice->object.proof = WRN_PROVE_UNPROVED;
         notice->is_rollback = false;
         uint32_t *first = &spki->keys[notice->object.issuer].notices;
         if (notice->cert_hash) {
@@ -280,13 +285,6 @@ static void sort_notices(struct wrn_spki *spki) {
             }
         }
         memcpy(from, to, count * sizeof(*from));
-    }
-}
-
-/* What was added since may be the signature or the key that was missing. */
-static void forget_proof(struct wrn_prove_signed *object) {
-    if (object->proof != WRN_PROVE_GOOD) {
-        object->proof = WRN_PROVE_UNPROVED;
     }
 }
 

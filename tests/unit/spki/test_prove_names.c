@@ -132,8 +132,9 @@ static void faults_of_name_certificates(void **state) {
     heap_sign('K', "(cert (issuer (name @K carl)) (subject @A)"
                    " (valid (not-after '2020-01-01_00:00:00')))");
     heap_sign('A', "(cert (issuer (name @A joe)) (subject @B))");
-    expect_sentence("B", "refused: certificate 1 of 2 (by @K for @A) expired on "
-                         "2020-01-01 00:00:00 UTC");
+    expect_sentence("B",
+                    "refused: certificate 1 of 2 (by @K, whose name \"carl\" is @A) expired on "
+                    "2020-01-01 00:00:00 UTC");
     heap_sign('K', "(cert (issuer (name @K carl)) (subject @C))");
     heap_add("(cert (issuer (name @C joe)) (subject @D))");
     expect("D", WRN_SPKI_NOT_SIGNED, 3);

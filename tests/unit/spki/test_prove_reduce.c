@@ -248,7 +248,8 @@ static void chains(void **state) {
                  "(entry (subject @D) (tag (foo a))"
                  " (valid (not-after '2027-01-01_00:00:00')))");
     expect_chain("012345", "2027-01-01_00:00:01",
-                 "refused: certificate 3 of 5 (by @A for @B) expired on 2027-01-01 00:00:00 UTC");
+                 "refused: certificate 3 of 5 (by @A, whose name \"joe\" is @B) expired on "
+                 "2027-01-01 00:00:00 UTC");
     expect_chain("012346", "",
                  "refused: certificate 4 of 5 (by @B for @C) may be passed on to @D "
                  "alone, but @C passed it on to @E");
@@ -264,11 +265,13 @@ static void chains(void **state) {
     /* Another order, or a part of it, is no chain. */
     expect_chain("012", "", "refused: no chain of certificates leads from the ACL to the subject");
     expect_chain("1", "",
-                 "refused: certificate 1 of 1 (by @K for the name \"me\" of @A) does not "
+                 "refused: certificate 1 of 1 (by @K, whose name \"carl\" is the name \"me\" of "
+                 "@A) does not "
                  "continue what comes before it");
-    expect_chain("0213", "",
-                 "refused: certificate 1 of 3 (by @A for @A) does not continue what "
-                 "comes before it");
+    expect_chain(
+        "0213", "",
+        "refused: certificate 1 of 3 (by @A, whose name \"me\" is @A) does not continue what "
+        "comes before it");
 }
 
 /* A chain is one line; that several agree is a matter for the search. */
