@@ -109,6 +109,30 @@ static void thresholds(void **state) {
     expect("", "", "",
            "(acl (entry (subject @A) (tag (foo a))) (entry (subject @A) (tag (foo c)))"
            " (entry (subject @A) (propagate) (tag (foo b))) (entry (subject @B) (tag (foo b))))");
+    /* Two certificates of one part are not two parts. */
+    heap_begin(true);
+    heap_add("(acl (entry (subject (k-of-n '2' '2' @K @L)) (propagate) (tag (foo))))");
+    heap_add("(cert (issuer @K) (subject @A) (tag (foo a)))");
+    heap_add("(cert (issuer @K) (subject @A) (propagate) (tag (foo)))");
+    expect("", "", "", "(acl)");
+    /* Whichever of the two permits less, in rights, passing on or time. */
+    heap_add("(cert (issuer @L) (subject @A) (tag (foo))"
+             " (valid (not-before '2000-01-01_00:00:00') (not-after '2001-01-01_00:00:00')))");
+    expect("", "", "",
+           "(acl (entry (subject @A) (tag (foo)) (valid (not-before '2000-01-01_00:00:00')"
+           " (not-after '2001-01-01_00:00:00')))"
+           " (entry (subject @A) (tag (foo a)) (valid (not-before '2000-01-01_00:00:00')"
+           " (not-after '2001-01-01_00:00:00'))))");
+    heap_begin(true);
+    heap_add("(acl (entry (subject (k-of-n '2' '2' @K @L)) (propagate) (tag (foo))))");
+    heap_add(
+        "(cert (issuer @K) (subject @A) (tag (foo)) (valid (not-after '2000-01-01_00:00:00')))");
+    heap_add("(cert (issuer @L) (subject @A) (propagate) (tag (foo))"
+             " (valid (not-before '2000-01-01_00:00:01')))");
+    expect("", "", "", "(acl)");
+    heap_add("(cert (issuer @L) (subject @A) (propagate) (tag (foo)))");
+    expect("", "", "",
+           "(acl (entry (subject @A) (tag (foo)) (valid (not-after '2000-01-01_00:00:00'))))");
     /* One that leads to the same through different parts of its own. */
     heap_begin(true);
     heap_add("(acl (entry (subject (k-of-n '1' '2' @K @L)) (propagate) (tag (foo))))");
@@ -256,6 +280,9 @@ static void chains(void **state) {
     expect_chain("0123457", "",
                  "refused: certificate 4 of 6 (by @B for @C) may be passed on to @D "
                  "alone, but @D passed it on to @E");
+    expect_chain(
+        "01235", "",
+        "refused: certificate 4 of 4 (by @C for @D) does not continue what comes before it");
     expect_chain("01238", "",
                  "refused: certificate 4 of 4 (by @B for @C) permits bar where foo is "
                  "asked for");

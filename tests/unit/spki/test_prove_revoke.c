@@ -148,10 +148,16 @@ static void demands_a_fresh_list(void **state) {
     assert_memory_equal(answer->validity.not_before.data, "2026-11-20_00:00:00", 19);
     assert_memory_equal(answer->validity.not_after.data, "2026-11-22_00:00:00", 19);
     expect_at("2026-11-22_00:00:01", WRN_SPKI_NO_FRESH_CRL);
-    /* P may revoke it too. */
+    /* P may revoke it too, and the earlier of the two counts. */
+    cancel('A', "(valid (not-before '2026-11-21_06:00:00'))", demanding);
+    answer = heap_ask("B", "x", NOW);
+    assert_memory_equal(answer->since.data, "2026-11-21_06:00:00", 19);
     cancel('P', "(valid (not-before '2026-11-21_00:00:00') (not-after '2026-11-22_00:00:00'))",
            demanding);
-    expect(WRN_SPKI_REVOKED);
+    answer = heap_ask("B", "x", NOW);
+    assert_int_equal(answer->verdict, WRN_SPKI_REVOKED);
+    assert_memory_equal(answer->since.data, "2026-11-21_00:00:00", 19);
+    assert_string_equal(heap_letters(text_of(answer->by.sexp)), "@P");
 }
 
 /* A list that names less than one before it is not the state of today. */
