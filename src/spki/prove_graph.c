@@ -264,7 +264,7 @@ static void expand_threshold(struct builder *b, uint32_t vertex, uint32_t index,
         .target = vertex, .item = WRN_PROVE_NONE, .need = (uint16_t)threshold->k};
     for (uint32_t i = 0; i < threshold->n; i++) {
         struct wrn_prove_node part = b->spki->parts[threshold->parts + i];
-        if (is_dead(b, part, pass)) {
+        if (is_dead(b, part, pass) || wrn_prove_is_repeated(b->spki, threshold, i)) {
             continue;
         }
         tails[edge.count] = find_vertex(b, pack(WRN_PROVE_MAY, part.key, part.list, pass));

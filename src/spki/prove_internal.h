@@ -440,6 +440,11 @@ WRN_NODISCARD bool wrn_prove_add_name(struct wrn_spki *spki, wrn_span bytes, uin
 WRN_NODISCARD bool wrn_prove_add_cell(struct wrn_spki *spki, uint32_t name, uint32_t rest,
                                       uint32_t *ret_list);
 
+/* Tells whether a part of a threshold is the same as one before it, under whatever hash: it counts
+ * once, for nobody stands together with himself. */
+bool wrn_prove_is_repeated(const struct wrn_spki *spki, const struct wrn_prove_threshold *threshold,
+                           uint32_t part);
+
 /* Makes the lists of who issued what, and forgets what they made known. Before each query. */
 void wrn_prove_prepare(struct wrn_spki *spki);
 

@@ -225,7 +225,9 @@ static void split(struct wrn_spki *spki, uint32_t index) {
     const struct wrn_prove_tuple *tuple = &spki->tuples.all[index];
     const struct wrn_prove_threshold *threshold = &spki->thresholds[tuple->subject.key];
     for (uint32_t i = 0; i < threshold->n; i++) {
-        add_tuple(spki, index, i, spki->parts[threshold->parts + i], &tuple->right);
+        if (!wrn_prove_is_repeated(spki, threshold, i)) {
+            add_tuple(spki, index, i, spki->parts[threshold->parts + i], &tuple->right);
+        }
     }
 }
 

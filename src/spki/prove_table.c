@@ -185,6 +185,17 @@ bool wrn_prove_add_subject(struct wrn_spki *spki, const struct wrn_spki_subject 
     return true;
 }
 
+bool wrn_prove_is_repeated(const struct wrn_spki *spki, const struct wrn_prove_threshold *threshold,
+                           uint32_t part) {
+    const struct wrn_prove_node *parts = spki->parts + threshold->parts;
+    for (uint32_t i = 0; i < part; i++) {
+        if (parts[i].key == parts[part].key && parts[i].list == parts[part].list) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint64_t mix(uint64_t v) {
     v = (v ^ (v >> 30)) * 0xbf58476d1ce4e5b9u;
     v = (v ^ (v >> 27)) * 0x94d049bb133111ebu;

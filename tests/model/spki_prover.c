@@ -287,6 +287,20 @@ static void add_spans(struct asking *asking, size_t to, const struct graph_spans
     }
 }
 
+/* The same subject twice counts once. Thresholds within thresholds are never the same. */
+static bool is_repeated(const struct graph_subject *threshold, size_t part) {
+    const struct graph_subject *it = &threshold->parts[part];
+    for (size_t i = 0; i < part; i++) {
+        const struct graph_subject *other = &threshold->parts[i];
+        if (it->kind != GRAPH_THRESHOLD && other->kind == it->kind && other->key == it->key &&
+            other->name_count == it->name_count &&
+            memcmp(other->names, it->names, it->name_count) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* All that some k of the parts bring together, for every choice of k. */
 static void add_thresholds(struct asking *asking, size_t to) {
     const struct holder holder = asking->holders[to];
@@ -299,7 +313,11 @@ static void add_thresholds(struct asking *asking, size_t to) {
     }
     for (unsigned chosen = 0; chosen < 1u << threshold->part_count; chosen++) {
         struct graph_spans together = {.at = {{0, GRAPH_FOREVER}}, .count = 1};
-        if ((unsigned)__builtin_popcount(chosen) != k) {
+        bool is_choice = (unsigned)__builtin_popcount(chosen) == k;
+        for (size_t i = 0; i < threshold->part_count; i++) {
+            is_choice = is_choice && !((chosen >> i & 1) && is_repeated(threshold, i));
+        }
+        if (!is_choice) {
             continue;
         }
         for (size_t i = 0; i < threshold->part_count; i++) {
@@ -494,7 +512,9 @@ static void add_all_results(struct reducing *reducing, size_t at) {
         size_t parts[8];
         for (size_t i = 0; i < threshold->part_count; i++) {
             next = holder_of(&threshold->parts[i], start->holder.may, start->holder.who);
-            parts[i] = find_start(reducing, &next, start->tag, start->span);
+            parts[i] = is_repeated(threshold, i)
+                           ? NOWHERE
+                           : find_start(reducing, &next, start->tag, start->span);
         }
         choose(reducing, start, parts, 0, threshold->k, NOWHERE);
         return;

@@ -180,15 +180,15 @@ static void complete_graph(void **state) {
     assert_int_equal(strcmp(heap_reduce("", "", ""), "full") != 0, 1);
 }
 
-/* Thresholds in thresholds whose parts are all the same: what they share counts once. */
+/* Thresholds in thresholds whose parts all rest on the same: what they share costs once. */
 static void nested_thresholds(void **state) {
     (void)state;
     static char inner[1 << 14], outer[1 << 14];
     begin(64, 64);
     (void)snprintf(inner, sizeof(inner), "@A");
     for (size_t i = 0; i < 7; i++) {
-        size_t used =
-            (size_t)snprintf(outer, sizeof(outer), "(k-of-n '2' '2' %s %s)", inner, inner);
+        size_t used = (size_t)snprintf(outer, sizeof(outer),
+                                       "(k-of-n '2' '2' %s (k-of-n '1' '1' %s))", inner, inner);
         assert_true(used < sizeof(outer));
         memcpy(inner, outer, used + 1);
     }

@@ -2,6 +2,8 @@
 /* Goal: names lead to what their certificates say, thresholds need k of their parts. Method: heaps
  * written by hand, after RFC 2693, sections 6.3.3 (thresholds), 6.4 (names, also compound ones and
  * groups) and 6.5 (what certificates of other kinds become). */
+#include <stdio.h>
+
 #include "unit/base/check.h"
 #include "unit/spki/heap.h"
 
@@ -188,6 +190,36 @@ static void threshold(void **state) {
     expect("KZ", WRN_SPKI_TOO_FEW, 1);
 }
 
+/* A key that is named twice, or by its hash too, does not stand together with itself; nor does one
+ * that becomes known last. */
+static void one_key_twice_is_not_two(void **state) {
+    static const char *const subjects[] = {
+        "(k-of-n '2' '2' @K @K)",
+        "(k-of-n '2' '2' @K #K)",
+        "(k-of-n '2' '3' #K @L @K)",
+        "(k-of-n '2' '2' #K #K)",
+        "(k-of-n '2' '2' (name @P a) (name #P a))",
+    };
+    (void)state;
+    for (size_t i = 0; i < WRN_COUNT(subjects); i++) {
+        char acl[200];
+        heap_begin(false);
+        (void)snprintf(acl, sizeof acl, "(acl (entry (subject %s) (propagate) (tag (ftp))))",
+                       subjects[i]);
+        heap_add(acl);
+        heap_add("@K");
+        heap_sign('P', "(cert (issuer (name @P a)) (subject @K))");
+        heap_sign('K', "(cert (issuer @K) (subject @A) (tag (ftp)))");
+        CHECK(heap_ask("K", "(ftp)", NOW)->verdict == WRN_SPKI_TOO_FEW, "%s, K: ", subjects[i]);
+        CHECK(heap_ask("A", "(ftp)", NOW)->verdict == WRN_SPKI_TOO_FEW, "%s, A: ", subjects[i]);
+        CHECK(strcmp(heap_reduce("", "", ""), "(acl)") == 0, "%s: %s: ", subjects[i],
+              heap_reduce("", "", ""));
+    }
+    heap_begin(false);
+    heap_add("(acl (entry (subject (k-of-n '2' '3' @K #K @L)) (tag (ftp))))");
+    expect("KL", WRN_SPKI_GRANTED, 1);
+}
+
 /* What is missing for k is named, if all parts that are needed have certificates. */
 static void fault_within_a_threshold(void **state) {
     (void)state;
@@ -258,6 +290,7 @@ int main(void) {
         cmocka_unit_test(faults_of_name_certificates),
         cmocka_unit_test(certificates_of_other_kinds),
         cmocka_unit_test(threshold),
+        cmocka_unit_test(one_key_twice_is_not_two),
         cmocka_unit_test(fault_within_a_threshold),
         cmocka_unit_test(threshold_that_may_not_be_passed_on),
         cmocka_unit_test(nested_thresholds),
