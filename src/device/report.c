@@ -11,6 +11,8 @@ enum { MESSAGES_SIZE = 256 << 10, PACKETS_SIZE = 512 << 10 };
 static_assert(PACKETS_SIZE / 4 >= WRN_WG_PACKET_MAX + (int)sizeof(struct wrn_report),
               "the largest packet fits");
 
+static void state_once(struct wrn_reports *reports, uint32_t facts);
+
 int wrn_reports_init(struct wrn_reports *reports, int event_fd) {
     *reports = (struct wrn_reports){.event_fd = event_fd};
     int error = wrn_ring_create(MESSAGES_SIZE, &reports->messages);
@@ -33,8 +35,7 @@ bool wrn_reports_put(struct wrn_reports *reports, const struct wrn_report *repor
     struct wrn_report *record = wrn_ring_reserve(ring, sizeof *record + bytes.size);
     if (record == NULL) {
         if (report->kind == WRN_REPORT_ASK) {
-            /* nobody needs to be woken: the ring is full of what he is to read */
-            atomic_fetch_or_explicit(&reports->facts, WRN_FACT_ASKS_LOST, memory_order_relaxed);
+            state_once(reports, WRN_FACT_ASKS_LOST);
         }
         return false;
     }
@@ -78,4 +79,13 @@ struct wrn_report *wrn_report_first(struct wrn_ring *ring, size_t *ret_size) {
         *ret_size = size - sizeof *report;
     }
     return report;
+}
+
+/* Wakes whoever takes facts, if he has not been woken for these yet. Though the ring was full, he
+ * may have read all of it, and looked at the facts, before they were stated. */
+static void state_once(struct wrn_reports *reports, uint32_t facts) {
+    uint32_t before = atomic_fetch_or_explicit(&reports->facts, facts, memory_order_relaxed);
+    if ((before & facts) != facts) {
+        (void)eventfd_write(reports->event_fd, 1); /* full: it is awake anyway */
+    }
 }
