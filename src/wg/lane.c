@@ -47,8 +47,8 @@ static void wait_a_moment(void);
 static void after_receiving(wrn_mono now, const struct tally *tally,
                             const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
                             struct wrn_session *session, struct wrn_wg_asks *asks);
-static void follow(struct wrn_wg_peer *peer, const struct wrn_path *path, uint32_t index,
-                   struct wrn_wg_asks *asks);
+static void follow(wrn_mono now, struct wrn_wg_peer *peer, struct wrn_session *session,
+                   const struct wrn_path *path, uint32_t index, struct wrn_wg_asks *asks);
 static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const uint8_t *packet,
                                  size_t size, size_t *ret_size);
 static struct wrn_wg_limits limits_of(const struct wrn_wg *wg, const struct wrn_session *session);
@@ -341,16 +341,14 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
     struct wrn_session *session = lane->job_sessions[begin];
     struct wrn_wg_peer *peer = wrn_pool_slot(&lane->wg->peers, session->peer.index);
     struct tally tally = {0};
-    bool told_keepalive = false;
     pass_window(lane, batch, begin, end, &tally);
     for (uint32_t j = begin; j < end; j++) {
         const struct wrn_aead_job *job = &lane->jobs[j];
         struct wrn_wg_datagram *datagram = &batch[lane->job_packets[j]];
         size_t size;
         if (datagram->drop == WRN_DROP_NONE && job->size == 0) {
-            if (!told_keepalive) { /* once: nothing but a line in the log depends on it */
+            if (may_ask(session, WRN_SESSION_ASK_KEEPALIVE, now)) { /* for a line in the log */
                 push(asks, WRN_WG_ASK_KEEPALIVE, lane->job_packets[j], session->peer);
-                told_keepalive = true;
             }
             continue;
         }
@@ -408,7 +406,7 @@ static void after_receiving(wrn_mono now, const struct tally *tally,
                             const struct wrn_wg_datagram *last, struct wrn_wg_peer *peer,
                             struct wrn_session *session, struct wrn_wg_asks *asks) {
     atomic_fetch_add_explicit(&peer->rx_bytes, tally->bytes, memory_order_relaxed);
-    follow(peer, &last->path, tally->last_index, asks);
+    follow(now, peer, session, &last->path, tally->last_index, asks);
     if (atomic_load_explicit(&session->confirmation, memory_order_relaxed) != WRN_SESSION_SETTLED &&
         wrn_session_confirm(session) && may_ask(session, WRN_SESSION_ASK_CONFIRM, now)) {
         push(asks, WRN_WG_ASK_CONFIRMED, tally->last_index, session->peer);
@@ -424,12 +422,13 @@ static void after_receiving(wrn_mono now, const struct tally *tally,
 }
 
 /* Takes the place that an authentic datagram came from as the peer's (roaming). */
-static void follow(struct wrn_wg_peer *peer, const struct wrn_path *path, uint32_t index,
-                   struct wrn_wg_asks *asks) {
+static void follow(wrn_mono now, struct wrn_wg_peer *peer, struct wrn_session *session,
+                   const struct wrn_path *path, uint32_t index, struct wrn_wg_asks *asks) {
     struct wrn_path before;
     wrn_path_cell_read(&peer->path, &before);
     if (!wrn_path_equal(&before, path) && wrn_path_cell_write(&peer->path, WRN_PATH_OTHERS, path) &&
-        !wrn_endpoint_equal(&before.remote, &path->remote)) {
+        !wrn_endpoint_equal(&before.remote, &path->remote) &&
+        may_ask(session, WRN_SESSION_ASK_ROAMED, now)) {
         push(asks, WRN_WG_ASK_ROAMED, index, peer->self);
     }
 }

@@ -74,9 +74,10 @@ void wrn_wg_take_ask(struct wrn_wg *wg, struct wrn_now now, const struct wrn_wg_
                      struct wrn_wg_out *out);
 
 /* An ASK_PACKET of 'peer' could not be handed over (ring full); counts WRN_DROP_QUEUE_FULL. Lane's
- * thread, before its next call. */
+ * thread, before its next call, and before 'quiesce' may take the call that asked for ended: the
+ * peer's slot must not be another's by then. */
 void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle peer);
 
-/* Asks of the other kinds could not be handed over. Those that are not asked again by later packets
- * are made up for: all deadlines are looked at. Control thread. */
+/* Asks of the other kinds could not be handed over. Those that may not come again are made up for:
+ * all deadlines are looked at, and peers with a session just confirmed are due. Control thread. */
 void wrn_wg_asks_lost(struct wrn_wg *wg);

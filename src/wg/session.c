@@ -145,6 +145,12 @@ bool wrn_session_confirm(struct wrn_session *session) {
            found == WRN_SESSION_CONFIRMED;
 }
 
+bool wrn_session_set_is_confirmed(const struct wrn_session_set *set) {
+    const struct wrn_session *next = atomic_load_explicit(&set->next, memory_order_acquire);
+    return next != NULL &&
+           atomic_load_explicit(&next->confirmation, memory_order_acquire) == WRN_SESSION_CONFIRMED;
+}
+
 bool wrn_session_set_settle(struct wrn_session_table *table, struct wrn_session_set *set,
                             wrn_mono now) {
     struct wrn_session *next = wrn_session_get(table, set->at[WRN_SESSION_NEXT]);

@@ -17,6 +17,8 @@ enum wrn_session_ask {
     WRN_SESSION_ASK_CONFIRM,
     WRN_SESSION_ASK_RENEW,
     WRN_SESSION_ASK_RENEW_RECEIVING,
+    WRN_SESSION_ASK_ROAMED,
+    WRN_SESSION_ASK_KEEPALIVE,
     WRN_SESSION_ASKS
 };
 
@@ -146,6 +148,9 @@ bool wrn_session_set_add(struct wrn_session_table *table, struct wrn_session_set
 /* Notes that an authentic packet came in on a session: all threads send on it from now, if it is
  * NEXT. Returns whether the control thread has still to learn of it. Any thread. */
 bool wrn_session_confirm(struct wrn_session *session);
+
+/* Tells whether NEXT was confirmed, so that wrn_session_set_settle has something to do. */
+bool wrn_session_set_is_confirmed(const struct wrn_session_set *set);
 
 /* Makes NEXT CURRENT if it was confirmed; returns whether. */
 bool wrn_session_set_settle(struct wrn_session_table *table, struct wrn_session_set *set,

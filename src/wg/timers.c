@@ -101,6 +101,11 @@ void wrn_wg_plan(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
     }
 }
 
+void wrn_wg_wake(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
+    atomic_store(&peer->wake_ns, 0); /* what lanes set from here on is seen when it is replanned */
+    wrn_heap_set(&wg->timers, &peer->timer, (wrn_mono){0});
+}
+
 void wrn_wg_timers_any_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer) {
     if (wrn_wg_note_sent(peer, now.mono, 0)) {
         replan(wg, peer);

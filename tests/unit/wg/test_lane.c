@@ -594,6 +594,80 @@ static void answers_do_not_wait_for_the_control_thread(void **state) {
     destroy(b);
 }
 
+/* A lane confirms a session by its first packet, the ask of that finds no room, and the peer says
+ * no more: a packet that waits here for that session leaves all the same, as soon as the control
+ * thread learns that something was lost. */
+static void a_lost_confirmation_is_made_up_for(void **state) {
+    (void)state;
+    struct side *a = calloc(1, sizeof *a);
+    struct side *b = calloc(1, sizeof *b);
+    struct item lost[BATCH];
+    uint32_t index;
+    assert_true(a != NULL && b != NULL);
+    atomic_store(&clock_ns, WRN_S(1000));
+    create(a, 1, b);
+    create(b, 2, a);
+    introduce(a);
+    introduce(b);
+    send_some(&b->worker[0]);
+    perform_asks(b);
+    assert_int_equal(collect(a, lost), 1); /* the initiation, on its way */
+    send_some(&a->worker[0]);
+    perform_asks(a);
+    (void)hear(b, b->other->endpoint.port, &index);
+    (void)hear(a, a->other->endpoint.port, &index);
+    assert_true(hear(b, b->other->endpoint.port, &index) > 0);
+    assert_int_equal(b->asks[0].ask.kind, WRN_WG_ASK_CONFIRMED);
+    b->asks_count = 0;
+    atomic_store(&b->asks_lost, true);
+    perform_asks(b);
+    assert_true(wrn_mono_reached(now().mono, wrn_wg_due(b->wg)));
+    wrn_wg_on_time(b->wg, now(), &b->out);
+    settle(b);
+    assert_int_equal(atomic_load(&b->renewals), 1);
+    assert_true(hear(a, a->other->endpoint.port, &index) > 0);
+    assert_false(wrn_mono_reached(now().mono, wrn_wg_due(b->wg)));
+    destroy(a);
+    destroy(b);
+}
+
+/* A peer that comes from another place with each packet, and one that sends nothing but empty ones,
+ * must not fill the ring that handshakes of others go through. */
+static void a_peer_does_not_make_lanes_ask_all_the_time(void **state) {
+    (void)state;
+    enum { PACKETS = 200, FIRST_PORT = 5000 };
+    struct side *a = calloc(1, sizeof *a);
+    struct side *b = calloc(1, sizeof *b);
+    uint32_t index;
+    assert_true(a != NULL && b != NULL);
+    atomic_store(&clock_ns, WRN_S(1000));
+    create(a, 1, b);
+    create(b, 2, a);
+    introduce(a);
+    introduce(b);
+    send_some(&a->worker[0]);
+    perform_asks(a);
+    (void)hear(b, FIRST_PORT, &index);
+    (void)hear(a, a->other->endpoint.port, &index);
+    (void)hear(b, FIRST_PORT, &index);
+    perform_asks(b);
+    for (uint16_t i = 1; i <= PACKETS; i++) {
+        if (i % 2 == 0) {
+            send_some(&a->worker[0]);
+        } else {
+            wrn_wg_peer_set_keepalive(a->wg, now(), a->peer, 0);
+            wrn_wg_peer_set_keepalive(a->wg, now(), a->peer, 9); /* says something at once */
+            wrn_wg_on_time(a->wg, now(), &a->out);
+            settle(a);
+        }
+        (void)hear(b, (uint16_t)(FIRST_PORT + i), &index);
+        expect_answer(b, index, (uint16_t)(FIRST_PORT + i)); /* followed all the same */
+    }
+    assert_in_range(b->asks_count, 1, 4); /* no time has passed */
+    destroy(a);
+    destroy(b);
+}
+
 /* Makes a message with the mac1 that 'side' wants. */
 static void write_message(struct side *side, uint32_t type, size_t size, uint8_t *message) {
     struct wrn_cookie_jar jar = {0};
@@ -743,6 +817,8 @@ static void a_changed_key_counts_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_do_not_wait_for_the_control_thread),
+        cmocka_unit_test(a_lost_confirmation_is_made_up_for),
+        cmocka_unit_test(a_peer_does_not_make_lanes_ask_all_the_time),
         cmocka_unit_test(only_handshakes_are_asked_about),
         cmocka_unit_test(only_cookies_for_our_sessions_are_asked_about),
         cmocka_unit_test(a_changed_key_counts_at_once),
