@@ -146,7 +146,7 @@ static void make_chain(struct bench *bench) {
         bench->certs[i] = issue(i, i + 1, i < CHAIN - 1, text);
         bench->chain[i] = sequence_of(i, bench->certs[i]);
         struct wrn_sexp_cursor cursor;
-        struct wrn_sexp cert, signature;
+        struct wrn_sexp cert, signature = {{NULL, 0}};
         need(wrn_sexp_enter_named(bench->chain[i], "sequence", &cursor) &&
                  wrn_sexp_take_any(&cursor, &cert) && wrn_sexp_take_any(&cursor, &signature) &&
                  wrn_spki_read_signature(signature, &bench->signatures[i], NULL) == 0,
