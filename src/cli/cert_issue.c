@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `warren cert issue`: one certificate, or an ACL's entry. Signs what it was told, no more. */
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "cli/cert.h"
 #include "cli/describe.h"
@@ -19,6 +20,8 @@ static int read_delegation(struct wrn_cli *cli, const struct wrn_args *args,
                            const struct wrn_keyring *ring, struct wrn_spki_issue *issue);
 static struct wrn_sexp make_name(struct wrn_cli *cli, struct wrn_sexp of, const char *const *names,
                                  size_t count);
+static int check_threshold(struct wrn_cli *cli, const char *k, const struct wrn_sexp *parts,
+                           size_t count);
 static struct wrn_sexp make_threshold(struct wrn_cli *cli, const char *k,
                                       const struct wrn_sexp *parts, size_t count);
 static struct wrn_sexp make_online(struct wrn_cli *cli, struct wrn_sexp principal);
@@ -107,6 +110,7 @@ static int run(struct wrn_cli *cli, const struct wrn_args *args) {
 static int check_together(struct wrn_cli *cli, const struct wrn_args *args) {
     const char *const *whoms = NULL;
     size_t count = wrn_args_values(args, "to", &whoms);
+    const char *define = wrn_args_value(args, "define");
     const char *why = NULL;
     if (wrn_args_has(args, "acl") && wrn_args_has(args, "key")) {
         why = "nobody signs an ACL: --acl goes without --key";
@@ -119,6 +123,8 @@ static int check_together(struct wrn_cli *cli, const struct wrn_args *args) {
     } else if (wrn_args_has(args, "define") &&
                (wrn_args_has(args, "propagate") || wrn_args_has(args, "propagate-to"))) {
         why = "--define grants no right that could be passed on";
+    } else if (define != NULL && *define == '\0') {
+        why = "--define: the name is empty";
     } else if (wrn_args_has(args, "propagate") && wrn_args_has(args, "propagate-to")) {
         why = "--propagate lets pass it on to all, --propagate-to to some: choose";
     } else if (count > 1 && !wrn_args_has(args, "threshold")) {
@@ -180,6 +186,10 @@ static int read_subject(struct wrn_cli *cli, const struct wrn_args *args,
     }
     struct wrn_sexp made = whoms[0];
     if (k != NULL) {
+        code = check_threshold(cli, k, whoms, count);
+        if (code != WRN_CLI_DONE) {
+            return code;
+        }
         made = make_threshold(cli, k, whoms, count);
     } else if (name_count > 0) {
         made = make_name(cli, whoms[0], names, name_count);
@@ -238,6 +248,33 @@ static struct wrn_sexp make_name(struct wrn_cli *cli, struct wrn_sexp of, const 
     int error = wrn_sexp_finish(&w, &sexp);
     WRN_ASSERT(error == 0);
     return sexp;
+}
+
+static int check_threshold(struct wrn_cli *cli, const char *k, const struct wrn_sexp *parts,
+                           size_t count) {
+    size_t number = 0;
+    if (strlen(k) <= 2 && strspn(k, "0123456789") == strlen(k) && *k != '0') {
+        number = strtoul(k, NULL, 10);
+    }
+    if (count > WRN_SPKI_THRESHOLD_MAX) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE, "--to: at most %d can stand together",
+                            WRN_SPKI_THRESHOLD_MAX);
+    }
+    if (number < 1 || number > count) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE,
+                            "--threshold: it is a number from 1 to %zu, for so many --to are there",
+                            count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (wrn_sexp_equal(parts[i], parts[j])) {
+                return wrn_cli_fail(cli, WRN_CLI_USAGE,
+                                    "--to: the same one is there twice, and counts once: %s",
+                                    wrn_files_line(cli, WRN_SEXP_ADVANCED, parts[i]));
+            }
+        }
+    }
+    return WRN_CLI_DONE;
 }
 
 static struct wrn_sexp make_threshold(struct wrn_cli *cli, const char *k,

@@ -20,6 +20,7 @@ struct hashes {
 };
 
 static int run(struct wrn_cli *cli, const struct wrn_args *args);
+static int check_together(struct wrn_cli *cli, const struct wrn_args *args);
 static int read_all(struct wrn_cli *cli, const struct wrn_args *args,
                     const struct wrn_key_pair *pair, struct hashes *hashes, wrn_span *ret_after);
 static int add_what(struct wrn_cli *cli, const char *what, const struct wrn_key_pair *pair,
@@ -42,10 +43,13 @@ static int compare_hashes(const void *a, const void *b);
 static const struct wrn_option options[] = {
     {"key", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "FILE",
      "the identity that issued them (without it: that of warren id show)"},
-    {"cert", WRN_OPTION_VALUE, WRN_OPTION_NEEDED_REPEATS, "FILE|HASH",
+    {"cert", WRN_OPTION_VALUE, WRN_OPTION_REPEATS, "FILE|HASH",
      "what to revoke: the certificates in a file, or one by the hash that cert show prints"},
     {"crl", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "OLD",
-     "the last list of this key; the new one holds all that it holds"},
+     "the last list of this key; the new one holds all that it holds (without --cert it is "
+     "renewed)"},
+    {"empty", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "revoke nothing: a first list, for certificates that need one (cert issue --needs-crl)"},
     {"until", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "TIME", "how long the list counts as fresh"},
     {"for", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "30d", "the same as a duration (30d)"},
     {"not-before", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "TIME", "when it begins to count (now)"},
@@ -79,7 +83,10 @@ static int run(struct wrn_cli *cli, const struct wrn_args *args) {
     struct wrn_spki_crl crl;
     struct wrn_sexp object;
     wrn_span after = {0};
-    int code = wrn_cert_read_key(cli, args, &pair);
+    int code = check_together(cli, args);
+    if (code == WRN_CLI_DONE) {
+        code = wrn_cert_read_key(cli, args, &pair);
+    }
     if (code == WRN_CLI_DONE) {
         code = read_all(cli, args, pair, &hashes, &after);
     }
@@ -111,6 +118,22 @@ static int run(struct wrn_cli *cli, const struct wrn_args *args) {
                         replaces ? WRN_FILES_REPLACE : WRN_FILES_KEEP);
 }
 
+/* Who forgets to say what to revoke must hear of it: an empty list looks like one that helps. */
+static int check_together(struct wrn_cli *cli, const struct wrn_args *args) {
+    bool has_some = wrn_args_has(args, "cert") || wrn_args_has(args, "crl");
+    if (has_some && wrn_args_has(args, "empty")) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE,
+                            "cert revoke: --empty goes without --cert and --crl");
+    }
+    if (!has_some && !wrn_args_has(args, "empty")) {
+        return wrn_cli_fail(
+            cli, WRN_CLI_USAGE,
+            "cert revoke: what is to be revoked? --cert FILE|HASH; or renew a list: "
+            "--crl OLD; or begin with a list of nothing: --empty");
+    }
+    return WRN_CLI_DONE;
+}
+
 /* Collects what is to be revoked and what is already, sorted, each once. */
 static int read_all(struct wrn_cli *cli, const struct wrn_args *args,
                     const struct wrn_key_pair *pair, struct hashes *hashes, wrn_span *ret_after) {
@@ -129,7 +152,9 @@ static int read_all(struct wrn_cli *cli, const struct wrn_args *args,
             return code;
         }
     }
-    WRN_ASSERT(hashes->count > 0); /* each --cert gives one, or an error */
+    if (hashes->count == 0) {
+        return WRN_CLI_DONE;
+    }
     qsort(hashes->bytes, hashes->count, WRN_SHA256_SIZE, compare_hashes);
     size_t kept = 0;
     for (size_t i = 0; i < hashes->count; i++) {
@@ -164,10 +189,12 @@ static int add_certs(struct wrn_cli *cli, const char *path, const struct wrn_key
     uint8_t hash[WRN_SHA256_SIZE];
     size_t before = hashes->count;
     int code = wrn_files_read(cli, path, &objects);
+    if (code == WRN_CLI_DONE) {
+        code = wrn_objects_flatten(cli, &objects, &flat);
+    }
     if (code != WRN_CLI_DONE) {
         return code;
     }
-    wrn_objects_flatten(cli, &objects, &flat);
     for (size_t i = 0; i < flat.count; i++) {
         if (!wrn_sexp_is_named(flat.list[i].sexp, "cert")) {
             continue;
@@ -198,10 +225,12 @@ static int add_old(struct wrn_cli *cli, const char *path, const struct wrn_key_p
     const uint8_t *hash = NULL;
     size_t found = 0;
     int code = wrn_files_read(cli, path, &objects);
+    if (code == WRN_CLI_DONE) {
+        code = wrn_objects_flatten(cli, &objects, &flat);
+    }
     if (code != WRN_CLI_DONE) {
         return code;
     }
-    wrn_objects_flatten(cli, &objects, &flat);
     for (size_t i = 0; i < flat.count; i++) {
         if (!wrn_sexp_is_named(flat.list[i].sexp, "crl")) {
             continue;

@@ -68,13 +68,17 @@ static int run(struct wrn_cli *cli, const struct wrn_args *args) {
     struct wrn_objects objects = {0};
     struct wrn_objects flat = {0};
     bool is_fine = true;
+    int code = WRN_CLI_DONE;
     for (size_t i = 0; i < args->operand_count; i++) {
-        int code = wrn_files_read(cli, args->operands[i], &objects);
+        code = wrn_files_read(cli, args->operands[i], &objects);
         if (code != WRN_CLI_DONE) {
             return code;
         }
     }
-    wrn_objects_flatten(cli, &objects, &flat);
+    code = wrn_objects_flatten(cli, &objects, &flat);
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
     if (wrn_args_has(args, "hash") && !cli->json) {
         for (size_t i = 0; i < flat.count; i++) {
             uint8_t hash[WRN_SHA256_SIZE];

@@ -33,7 +33,7 @@ static int check(const struct reading *r);
 static void collect(const struct reading *r, struct wrn_args *ret_args);
 static int unknown_command(struct wrn_cli *cli, const struct wrn_command_table *table,
                            const char *group, const char *word);
-static int unknown_option(struct reading *r, const char *name, size_t length);
+static int unknown_option(struct reading *r, const char *argument, const char *name, size_t length);
 static const struct wrn_command *find_command(const struct wrn_command_table *table,
                                               const char *first, const char *second);
 static const struct wrn_command_group *find_group(const struct wrn_command_table *table,
@@ -57,6 +57,9 @@ int wrn_command_main(struct wrn_cli *cli, const struct wrn_command_table *table,
     bool is_help = first != NULL && asks_for_help(first);
     if (is_help) { /* "warren help cert issue" too */
         first = ++next < argc ? argv[next] : NULL;
+    }
+    if (first == NULL && !is_help && cli->json) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE, "a command is missing; see: warren --help");
     }
     if (first == NULL) {
         wrn_help_program(is_help ? cli->out : cli->err, table);
@@ -133,6 +136,10 @@ static int show_group(struct wrn_cli *cli, const struct wrn_command_table *table
         return unknown_command(cli, table, name, word);
     }
     is_help = is_help || (word != NULL && asks_for_help(word));
+    if (!is_help && cli->json) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE, "%s: a command is missing; see: warren %s --help",
+                            name, name);
+    }
     wrn_help_group(is_help ? cli->out : cli->err, table, group);
     return is_help ? WRN_CLI_DONE : WRN_CLI_USAGE;
 }
@@ -202,7 +209,7 @@ static int take_option(struct reading *r, const char *argument) {
             return take_value(r, i, argument);
         }
     }
-    return unknown_option(r, name, length);
+    return unknown_option(r, argument, name, length);
 }
 
 /* Takes the value of the option 'index', which stands behind '=' or is the next argument. */
@@ -309,7 +316,9 @@ static int unknown_command(struct wrn_cli *cli, const struct wrn_command_table *
                         wrn_cli_quote(cli, word), about);
 }
 
-static int unknown_option(struct reading *r, const char *name, size_t length) {
+/* 'name' stands in 'argument', behind the hyphens that were typed. */
+static int unknown_option(struct reading *r, const char *argument, const char *name,
+                          size_t length) {
     const char *word = wrn_cli_text(r->cli, "%.*s", (int)length, name);
     const char *best = NULL;
     uint32_t least = UINT32_MAX;
@@ -320,7 +329,8 @@ static int unknown_option(struct reading *r, const char *name, size_t length) {
             best = r->command->options[i].name;
         }
     }
-    const char *shown = wrn_cli_quote(r->cli, wrn_cli_text(r->cli, "--%s", word));
+    const char *shown = wrn_cli_quote(
+        r->cli, wrn_cli_text(r->cli, "%.*s%s", (int)(name - argument), argument, word));
     if (best != NULL && least <= 1 + length / 3) {
         return wrn_cli_fail(r->cli, WRN_CLI_USAGE, "%s: there is no option %s; did you mean: --%s",
                             r->command->name, shown, best);

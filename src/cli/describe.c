@@ -10,6 +10,7 @@
 enum { HASH_SHOWN = 8 /* bytes of a hash in a sentence */ };
 
 static const char *describe_delegation(struct wrn_cli *cli, const struct wrn_spki_cert *cert);
+static const char *describe_online(struct wrn_cli *cli, struct wrn_sexp sexp);
 static const char *describe_part(struct wrn_cli *cli, struct wrn_sexp part);
 static const char *join(struct wrn_cli *cli, const char *list, size_t index, size_t count,
                         const char *item);
@@ -94,10 +95,7 @@ const char *wrn_describe_validity(struct wrn_cli *cli, const struct wrn_spki_val
 const char *wrn_describe_cert(struct wrn_cli *cli, const struct wrn_spki_cert *cert) {
     const char *who = wrn_describe_subject(cli, &cert->subject);
     const char *when = wrn_describe_validity(cli, &cert->validity);
-    const char *online = cert->online.bytes.size == 0
-                             ? ""
-                             : wrn_cli_text(cli, ", if %s confirms it",
-                                            wrn_files_line(cli, WRN_SEXP_ADVANCED, cert->online));
+    const char *online = describe_online(cli, cert->online);
     const char *issuer =
         cert->is_acl_entry ? "This ACL" : wrn_describe_principal(cli, &cert->issuer);
     if (cert->issuer_name.data != NULL) {
@@ -206,6 +204,22 @@ static const char *describe_delegation(struct wrn_cli *cli, const struct wrn_spk
         list = join(cli, list, i, cert->only_count, wrn_describe_principal(cli, &cert->only[i]));
     }
     return wrn_cli_text(cli, " and may pass it on to nobody but %s, who may not pass it on", list);
+}
+
+/* What a certificate demands besides, as the end of its sentence. */
+static const char *describe_online(struct wrn_cli *cli, struct wrn_sexp sexp) {
+    struct wrn_spki_online online;
+    if (sexp.bytes.size == 0) {
+        return "";
+    }
+    if (wrn_spki_read_online(sexp, WRN_SPKI_STUDY, &online, NULL) != 0 ||
+        online.kind == WRN_SPKI_ONLINE_ONE_TIME) {
+        return wrn_cli_text(cli, ", if %s confirms it",
+                            wrn_files_line(cli, WRN_SEXP_ADVANCED, sexp));
+    }
+    return wrn_cli_text(cli, ", together with a %s of %s that is in force",
+                        online.kind == WRN_SPKI_ONLINE_CRL ? "revocation list" : "revalidation",
+                        wrn_describe_principal(cli, &online.principal));
 }
 
 /* One part of a threshold. A threshold within one is shown as it is written. */

@@ -9,12 +9,14 @@
 #include "crypto/crypto.h"
 #include "io/cleanup.h"
 
+enum { OBJECTS_MAX = 1 << 18 /* that are read; a heap has room for fewer certificates */ };
 enum { FIRST_READ = 4096, TEMPORARY_TRIES = 100, LINE_COLUMNS = 79 };
 
 static int open_input(struct wrn_cli *cli, const char *path, int *ret_fd);
 static int read_all(struct wrn_cli *cli, const char *path, int fd, wrn_span *ret_bytes);
 static int read_objects(struct wrn_cli *cli, const char *path, wrn_span text,
                         struct wrn_objects *objects);
+static int refuse_many(struct wrn_cli *cli, const char *path);
 static int refuse_text(struct wrn_cli *cli, const char *path, wrn_span text, size_t start,
                        struct wrn_sexp_error why);
 static int check_guarded(struct wrn_cli *cli, const char *path, int fd);
@@ -57,8 +59,8 @@ void wrn_objects_add(struct wrn_cli *cli, struct wrn_objects *objects, struct wr
     objects->list[objects->count++] = object;
 }
 
-void wrn_objects_flatten(struct wrn_cli *cli, const struct wrn_objects *objects,
-                         struct wrn_objects *ret_flat) {
+int wrn_objects_flatten(struct wrn_cli *cli, const struct wrn_objects *objects,
+                        struct wrn_objects *ret_flat) {
     for (size_t i = 0; i < objects->count; i++) {
         struct wrn_object object = objects->list[i];
         struct wrn_sexp_cursor cursor;
@@ -68,9 +70,13 @@ void wrn_objects_flatten(struct wrn_cli *cli, const struct wrn_objects *objects,
             continue;
         }
         while (wrn_sexp_take_any(&cursor, &object.sexp)) {
+            if (ret_flat->count >= OBJECTS_MAX) {
+                return refuse_many(cli, object.file);
+            }
             wrn_objects_add(cli, ret_flat, object);
         }
     }
+    return WRN_CLI_DONE;
 }
 
 int wrn_files_read_argument(struct wrn_cli *cli, const char *what, const char *text,
@@ -105,6 +111,9 @@ int wrn_files_read_argument(struct wrn_cli *cli, const char *what, const char *t
 const char *wrn_files_name(struct wrn_cli *cli, const char *path) {
     if (strcmp(path, "-") == 0) {
         return "standard input";
+    }
+    if (*path == '\0') {
+        return "\"\"";
     }
     for (const char *c = path; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x21 || *c == 0x7f ||
@@ -255,6 +264,9 @@ static int read_objects(struct wrn_cli *cli, const char *path, wrn_span text,
         struct wrn_object object = {.file = path};
         struct wrn_sexp sexp;
         size_t used = 0;
+        if (objects->count == OBJECTS_MAX) {
+            return refuse_many(cli, path);
+        }
         int error = wrn_sexp_read(WRN_SEXP_ANY, rest, scratch, room, &sexp, &used, &why);
         if (error != 0) {
             return refuse_text(cli, path, text, next, why);
@@ -273,6 +285,13 @@ static int read_objects(struct wrn_cli *cli, const char *path, wrn_span text,
                             wrn_files_name(cli, path));
     }
     return WRN_CLI_DONE;
+}
+
+static int refuse_many(struct wrn_cli *cli, const char *path) {
+    return wrn_cli_fail(cli, WRN_CLI_REFUSED,
+                        "%s: these are more than %d expressions, more than anybody needs; leave "
+                        "out what does not matter",
+                        wrn_files_name(cli, path), OBJECTS_MAX);
 }
 
 static int refuse_text(struct wrn_cli *cli, const char *path, wrn_span text, size_t start,
@@ -385,6 +404,13 @@ static int refuse_write(struct wrn_cli *cli, const char *path, int error) {
                             "%s is there already and is left as it is; choose another name, or "
                             "--force to replace it",
                             wrn_files_name(cli, path));
+    }
+    const char *slash = strrchr(path, '/');
+    if (error == -ENOENT && slash != NULL && slash != path) {
+        const char *folder = wrn_cli_text(cli, "%.*s", (int)(slash - path), path);
+        return wrn_cli_fail(
+            cli, WRN_CLI_REFUSED, "cannot write %s: there is no folder %s; make it: mkdir -p %s",
+            wrn_files_name(cli, path), wrn_files_name(cli, folder), wrn_files_name(cli, folder));
     }
     return wrn_cli_fail(cli, WRN_CLI_REFUSED, "cannot write %s: %s", wrn_files_name(cli, path),
                         strerror(-error));

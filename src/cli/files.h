@@ -29,9 +29,10 @@ WRN_NODISCARD int wrn_files_read(struct wrn_cli *cli, const char *path,
 /* Appends an object. */
 void wrn_objects_add(struct wrn_cli *cli, struct wrn_objects *objects, struct wrn_object object);
 
-/* Appends the elements of sequences and ACLs, and what stands alone, to 'ret_flat'. */
-void wrn_objects_flatten(struct wrn_cli *cli, const struct wrn_objects *objects,
-                         struct wrn_objects *ret_flat);
+/* Appends the elements of sequences and ACLs, and what stands alone, to 'ret_flat'. Returns
+ * WRN_CLI_DONE, or what wrn_cli_fail returned. */
+WRN_NODISCARD int wrn_objects_flatten(struct wrn_cli *cli, const struct wrn_objects *objects,
+                                      struct wrn_objects *ret_flat);
 
 /* Reads the one expression of a command line's argument. 'what' names the argument in messages,
  * such as "--tag". The text itself is not repeated there if it is a private key. Returns as

@@ -16,11 +16,13 @@ static int add(struct wrn_cli *cli, struct wrn_spki *heap, const struct wrn_obje
 static int refuse(struct wrn_cli *cli, const struct wrn_object *object, int error,
                   const struct wrn_spki_error *why);
 static size_t count_both(const struct wrn_heap_parts *parts, const char *name);
+static size_t room_for_parts(const struct wrn_heap_parts *parts);
 
 int wrn_heap_make(struct wrn_cli *cli, const struct wrn_heap_parts *parts,
                   struct wrn_spki **ret_heap) {
     struct wrn_random random = {0};
     size_t certs = 1 + count_both(parts, "cert") + count_both(parts, "entry");
+    size_t room = certs + room_for_parts(parts);
     size_t keys = 64 + count_both(parts, "public-key") + count_both(parts, "hash");
     size_t lists = count_both(parts, "crl") + count_both(parts, "reval");
     if (certs > CERTS_MAX || keys > KEYS_MAX || lists > CERTS_MAX) {
@@ -30,7 +32,7 @@ int wrn_heap_make(struct wrn_cli *cli, const struct wrn_heap_parts *parts,
                             certs - 1, keys - 64, lists, CERTS_MAX, KEYS_MAX, CERTS_MAX);
     }
     struct wrn_spki_limits limits = {
-        .certs_max = (uint32_t)certs,
+        .certs_max = (uint32_t)(room < CERTS_MAX ? room : CERTS_MAX),
         .keys_max = (uint32_t)keys,
         .crls_max = (uint32_t)lists,
         .bytes_max = MADE_BYTES,
@@ -133,4 +135,12 @@ static int refuse(struct wrn_cli *cli, const struct wrn_object *object, int erro
 
 static size_t count_both(const struct wrn_heap_parts *parts, const char *name) {
     return wrn_heap_count(&parts->trusted, name) + wrn_heap_count(&parts->foreign, name);
+}
+
+/* A heap has room for the names, thresholds and signatures that certificates have as a rule. Few
+ * certificates may have more of them: names of WRN_SPKI_NAME_PARTS_MAX words, for one. */
+static size_t room_for_parts(const struct wrn_heap_parts *parts) {
+    enum { CERTS_A_NAME = 6 };
+    return CERTS_A_NAME * count_both(parts, "name") + count_both(parts, "k-of-n") +
+           count_both(parts, "signature");
 }

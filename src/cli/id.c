@@ -72,6 +72,11 @@ static int run_new(struct wrn_cli *cli, const struct wrn_args *args) {
     enum wrn_files_replace replace =
         wrn_args_has(args, "force") ? WRN_FILES_REPLACE : WRN_FILES_KEEP;
     int code = find_file(cli, args, &path);
+    if (code == WRN_CLI_DONE && (strcmp(path, "-") == 0 || *path == '\0')) {
+        code = wrn_cli_fail(cli, WRN_CLI_USAGE,
+                            "id new: a private key is written to a file and nowhere else; name "
+                            "one: --file NAME.id");
+    }
     if (code == WRN_CLI_DONE && !wrn_args_has(args, "file")) {
         code = wrn_key_file_prepare(cli, path);
     }

@@ -48,6 +48,9 @@ int wrn_key_file_read(struct wrn_cli *cli, const char *path, const struct wrn_ke
                             "a private key is given by the name of its file, for everybody on this "
                             "machine can read command lines");
     }
+    if (*path == '\0') {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE, "the name of the file with the key is empty");
+    }
     if (access(path, F_OK) != 0 && errno == ENOENT) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,
                             "there is no file %s; make a key: warren id new --file %s",

@@ -92,7 +92,7 @@ static int read_date_time(const char *text, int64_t *ret_s, const char **why) {
     memcpy(date, text, 10);
     if (length > 10) {
         if (length < WRN_SPKI_DATE_SIZE || strchr("Tt _", text[10]) == NULL) {
-            return refuse(why, "behind the day an hour is missing; write 2026-12-24T18:00:00Z");
+            return refuse(why, "behind the day hh:mm:ss is missing; write 2026-12-24T18:00:00Z");
         }
         memcpy(date + 11, text + 11, 8);
         const char *rest = text + WRN_SPKI_DATE_SIZE;

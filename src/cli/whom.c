@@ -8,6 +8,14 @@
 
 enum { HEX_SIZE = 64, BASE64_SIZE = 44 };
 
+/* On the way through an expression, from key to key. */
+struct key_walk {
+    struct wrn_sexp_cursor open[WRN_SEXP_DEPTH_MAX + 1];
+    size_t depth;
+    struct wrn_sexp next;
+    bool has_next;
+};
+
 static int read_expression(struct wrn_cli *cli, const char *what, const char *text,
                            enum wrn_spki_mode mode, struct wrn_sexp *ret_subject);
 static int find_hit(struct wrn_cli *cli, const char *what, const char *text,
@@ -16,8 +24,10 @@ static int find_hit(struct wrn_cli *cli, const char *what, const char *text,
 static bool read_raw_key(struct wrn_cli *cli, const char *text,
                          uint8_t ret_key[WRN_SIGN_PUBLIC_SIZE]);
 static struct wrn_sexp key_sexp(struct wrn_cli *cli, const uint8_t key[WRN_SIGN_PUBLIC_SIZE]);
-static void add_once(struct wrn_cli *cli, struct wrn_objects *keys, struct wrn_sexp key);
-static void add_keys_of(struct wrn_cli *cli, struct wrn_objects *keys, struct wrn_sexp sexp);
+static void add_once(struct wrn_cli *cli, struct wrn_objects *found, struct wrn_sexp subject);
+static void begin_walk(struct key_walk *walk, struct wrn_sexp sexp);
+static bool next_key(struct key_walk *walk, struct wrn_sexp *ret_key,
+                     const uint8_t **ret_public_key);
 static void add_candidates(struct wrn_cli *cli, struct wrn_sexp object, struct wrn_objects *keys,
                            struct wrn_objects *subjects);
 static bool is_fingerprint_text(const char *text);
@@ -25,7 +35,7 @@ static bool is_fingerprint_text(const char *text);
 void wrn_keyring_add(struct wrn_cli *cli, struct wrn_keyring *ring,
                      const struct wrn_objects *objects) {
     for (size_t i = 0; i < objects->count; i++) {
-        add_keys_of(cli, &ring->keys, objects->list[i].sexp);
+        wrn_objects_add(cli, &ring->objects, objects->list[i]);
     }
 }
 
@@ -160,24 +170,29 @@ static int read_expression(struct wrn_cli *cli, const char *what, const char *te
 static int find_hit(struct wrn_cli *cli, const char *what, const char *text,
                     const uint8_t hit[WRN_HIT_SIZE], const struct wrn_keyring *ring,
                     struct wrn_sexp *ret_subject) {
-    for (size_t i = 0; i < ring->keys.count; i++) {
-        struct wrn_spki_principal principal;
-        uint8_t its[WRN_HIT_SIZE];
-        if (wrn_spki_read_principal(ring->keys.list[i].sexp, WRN_SPKI_STRICT, &principal, NULL) !=
-                0 ||
-            principal.ed25519 == NULL) {
-            continue;
-        }
-        wrn_hit(principal.ed25519, its);
-        if (memcmp(its, hit, sizeof its) == 0) {
-            *ret_subject = principal.sexp;
-            return WRN_CLI_DONE;
+    struct key_walk walk;
+    struct wrn_sexp key;
+    struct wrn_spki_principal principal;
+    const uint8_t *public_key = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < ring->objects.count; i++) {
+        begin_walk(&walk, ring->objects.list[i].sexp);
+        while (next_key(&walk, &key, &public_key)) {
+            uint8_t its[WRN_HIT_SIZE];
+            wrn_hit(public_key, its);
+            if (memcmp(its, hit, sizeof its) == 0 &&
+                wrn_spki_read_principal(key, WRN_SPKI_STRICT, &principal, NULL) == 0) {
+                *ret_subject = key;
+                return WRN_CLI_DONE;
+            }
+            count++;
         }
     }
     return wrn_cli_fail(cli, WRN_CLI_REFUSED,
-                        "%s: none of the %zu known keys has %s; a HIT or fingerprint only finds a "
-                        "key: name a file that has it with --known FILE",
-                        what, ring->keys.count, wrn_cli_quote(cli, text));
+                        "%s: %s has %s; a HIT or fingerprint only finds a key: name a file that "
+                        "has it with --known FILE",
+                        what, count == 0 ? "no key is known, so none" : "none of the known keys",
+                        wrn_cli_quote(cli, text));
 }
 
 /* 32 bytes as 64 hex digits, or as base64 with or without its padding. */
@@ -206,34 +221,49 @@ static struct wrn_sexp key_sexp(struct wrn_cli *cli, const uint8_t key[WRN_SIGN_
     return wrn_spki_key_sexp(key, wrn_cli_take(cli, 1, WRN_SPKI_KEY_SEXP_SIZE));
 }
 
-static void add_once(struct wrn_cli *cli, struct wrn_objects *keys, struct wrn_sexp key) {
-    for (size_t i = 0; i < keys->count; i++) {
-        if (wrn_sexp_equal(keys->list[i].sexp, key)) {
-            return;
-        }
+/* More than two different ones are not told apart: two are too many. */
+static void add_once(struct wrn_cli *cli, struct wrn_objects *found, struct wrn_sexp subject) {
+    bool is_new = found->count < 2;
+    for (size_t i = 0; is_new && i < found->count; i++) {
+        is_new = !wrn_sexp_equal(found->list[i].sexp, subject);
     }
-    wrn_objects_add(cli, keys, (struct wrn_object){.sexp = key});
+    if (is_new) {
+        wrn_objects_add(cli, found, (struct wrn_object){.sexp = subject});
+    }
 }
 
-/* Adds every (public-key (ed25519 …)) at any depth: keys of issuers and signers are known too. */
-static void add_keys_of(struct wrn_cli *cli, struct wrn_objects *keys, struct wrn_sexp sexp) {
-    struct wrn_sexp_cursor open[WRN_SEXP_DEPTH_MAX + 1];
-    size_t depth = 0;
-    struct wrn_spki_principal principal;
-    for (bool more = true; more;) {
-        if (wrn_sexp_is_named(sexp, "public-key") &&
-            wrn_spki_read_principal(sexp, WRN_SPKI_STRICT, &principal, NULL) == 0 &&
-            principal.ed25519 != NULL) {
-            add_once(cli, keys, sexp);
-        } else if (wrn_sexp_is_list(sexp) && depth < WRN_COUNT(open)) {
-            (void)wrn_sexp_enter(sexp, &open[depth++]);
+static void begin_walk(struct key_walk *walk, struct wrn_sexp sexp) {
+    walk->depth = 0;
+    walk->next = sexp;
+    walk->has_next = true;
+}
+
+/* Takes the next (public-key (ed25519 …)) at any depth: those of issuers and signers too. Whether
+ * it is a sound one is not looked at. */
+static bool next_key(struct key_walk *walk, struct wrn_sexp *ret_key,
+                     const uint8_t **ret_public_key) {
+    struct wrn_sexp_cursor key;
+    struct wrn_sexp_cursor inner;
+    wrn_span bytes;
+    while (walk->has_next) {
+        struct wrn_sexp sexp = walk->next;
+        if (wrn_sexp_is_list(sexp) && walk->depth < WRN_COUNT(walk->open)) {
+            (void)wrn_sexp_enter(sexp, &walk->open[walk->depth++]);
         }
-        more = false;
-        while (depth > 0 && !more) {
-            more = wrn_sexp_take_any(&open[depth - 1], &sexp);
-            depth -= more ? 0 : 1;
+        walk->has_next = false;
+        while (walk->depth > 0 && !walk->has_next) {
+            walk->has_next = wrn_sexp_take_any(&walk->open[walk->depth - 1], &walk->next);
+            walk->depth -= walk->has_next ? 0 : 1;
+        }
+        if (wrn_sexp_enter_named(sexp, "public-key", &key) &&
+            wrn_sexp_take_named(&key, "ed25519", &inner) && wrn_sexp_take_atom(&inner, &bytes) &&
+            bytes.size == WRN_SIGN_PUBLIC_SIZE) {
+            *ret_key = sexp;
+            *ret_public_key = bytes.data;
+            return true;
         }
     }
+    return false;
 }
 
 /* Adds the keys that stand for themselves in a file, and the subjects of its certificates. */
@@ -242,6 +272,7 @@ static void add_candidates(struct wrn_cli *cli, struct wrn_sexp object, struct w
     struct wrn_sexp_cursor sequence;
     struct wrn_sexp element = object;
     struct wrn_spki_cert cert;
+    struct wrn_spki_principal principal;
     struct wrn_key_pair pair;
     bool is_sequence = wrn_sexp_enter_named(object, "sequence", &sequence);
     if (wrn_sexp_is_named(object, "warren-identity")) {
@@ -253,7 +284,9 @@ static void add_candidates(struct wrn_cli *cli, struct wrn_sexp object, struct w
     }
     do {
         if (wrn_sexp_is_named(element, "public-key")) {
-            add_keys_of(cli, keys, element);
+            if (wrn_spki_read_principal(element, WRN_SPKI_STRICT, &principal, NULL) == 0) {
+                add_once(cli, keys, element);
+            }
         } else if (wrn_spki_read_cert(element, WRN_SPKI_STRICT, &cert, NULL) == 0) {
             add_once(cli, subjects, cert.subject.sexp);
         }

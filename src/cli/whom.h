@@ -5,12 +5,13 @@
 #include "cli/files.h"
 #include "spki/cert.h"
 
-/* Public keys that may be named by HIT or fingerprint. */
+/* Where keys stand that may be named by HIT or fingerprint. */
 struct wrn_keyring {
-    struct wrn_objects keys; /* (public-key (ed25519 …)), each once */
+    struct wrn_objects objects;
 };
 
-/* Adds every Ed25519 key that stands anywhere in the objects. */
+/* Adds every Ed25519 key that stands anywhere in the objects. They are looked at when one is
+ * searched: others choose how many there are. */
 void wrn_keyring_add(struct wrn_cli *cli, struct wrn_keyring *ring,
                      const struct wrn_objects *objects);
 

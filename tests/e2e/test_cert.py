@@ -4,6 +4,7 @@ namespaces."""
 
 import base64
 import datetime
+import hashlib
 import json
 import os
 import random
@@ -510,3 +511,68 @@ def test_new_files_are_whole_or_not_there(lab):
     assert "cannot write" in lab.refused(
         "cert issue --key alice.id --to bob.pub --tag '(x)' --out home --force")
     assert sorted(os.listdir(lab.folder)) == before
+
+
+def test_first_and_renewed_list_of_nothing(lab):
+    """--needs-crl is of use before anything is revoked, and when a list runs out."""
+    lab("cert issue --key alice.id --to bob.pub --tag '(lab)' --needs-crl --out bob.cert")
+    assert "--empty" in lab.usage("cert revoke --key alice.id --out alice.crl")
+    lab.usage("cert revoke --key alice.id --cert bob.cert --empty --out alice.crl")
+    lab("cert revoke --key alice.id --empty --for 1h --out alice.crl")
+    assert ask(lab, "bob.cert alice.crl")["granted"]
+    assert ask(lab, "bob.cert alice.crl", more="--at 2h")["verdict"] == "no_fresh_crl"
+    lab("cert revoke --key alice.id --crl alice.crl --for 3h --out alice.crl")
+    assert ask(lab, "bob.cert alice.crl", more="--at 2h")["granted"]
+
+
+def test_one_key_twice_is_not_two(lab):
+    start = "cert issue --acl --tag '(lab)' --threshold 2 --out two.acl "
+    assert "twice" in lab.usage(start + "--to bob.pub --to bob.pub")
+    said = lab.run("id show --json --file bob.pub", wanted=warren.DONE).json
+    key = bytes.fromhex(said["public_key_hex"])
+    digest = hashlib.sha256(b"(10:public-key(7:ed2551932:" + key + b"))").hexdigest()
+    lab(start + "--to bob.pub --to '(hash sha256 #%s#)'" % digest)
+    assert ask(lab, "bob.pub", acl="two.acl", request="(lab)")["verdict"] == "too_few"
+
+
+@pytest.mark.parametrize("entries", [
+    ["(k-of-n \"1\" \"16\" %s)" % " ".join(
+        "(name K a%d b%d c%d)" % (i, i, i) for i in range(16))],
+    ["(name K %s)" % " ".join("w%dx%d" % (j, i) for i in range(16)) for j in range(4)],
+    ["(k-of-n \"1\" \"16\" %s)" % " ".join(
+        "(k-of-n \"1\" \"16\" %s)" % " ".join(["K"] * 16) for i in range(16))] * 2,
+])
+def test_long_names_and_wide_thresholds_have_room(lab, entries):
+    """Few certificates may be as large as the grammar lets them."""
+    key = lab.run("id show --file bob.pub --public --format advanced", wanted=0).text
+    text = "(acl %s)" % " ".join("(entry (subject %s) (tag (lab)))" % e for e in entries)
+    lab.path("wide.acl").write_text(re.sub(r"\bK\b", lambda _: key, text))
+    assert ask(lab, "bob.pub", acl="wide.acl", request="(lab)")["verdict"] in ("no_root", "granted")
+
+
+def test_hostile_piles_cost_no_more_than_their_size(lab):
+    """Keys by the hundred thousand, millions of tiny expressions: answered, or refused early."""
+    some = random.Random(1)
+    lab.path("keys").write_bytes(b"".join(
+        b"(10:public-key(7:ed2551932:%s))" % some.randbytes(31).ljust(32, b"\1")
+        for _ in range(100000)))
+    assert ask(lab, "keys")["verdict"] == "no_root"
+    lab.path("tiny").write_bytes(b"()" * 1000000)
+    assert "expressions" in lab.refused(
+        "cert verify --acl lab.acl --subject bob.pub --request '(lab)' tiny")
+    lab.path("lists").write_bytes((b"(8:sequence" + b"()" * 65000 + b")") * 5)
+    assert "expressions" in lab.refused("cert show lists")
+
+
+def test_slips_are_named_as_they_were_typed(lab):
+    start = "cert issue --to bob.pub --tag '(x)' "
+    assert '"-key"; did you mean: --key' in lab.usage(start + "-key alice.id")
+    assert "is empty" in lab.usage(start + "--key ''")
+    assert "mkdir -p no/where" in lab.refused(start + "--key alice.id --out no/where/file")
+    assert "hh:mm:ss" in lab.usage(start + "--key alice.id --until 2026-12-24T18:00")
+    assert "from 1 to 1" in lab.usage(start + "--key alice.id --threshold two")
+    assert "empty" in lab.usage("cert issue --key alice.id --to bob.pub --define ''")
+    for line in ("--json", "id --json", "cert --json"):
+        assert "missing" in lab.run(line, wanted=warren.USAGE).json["error"]
+    lab.usage("id new --file -")
+    assert not lab.path("-").exists()
