@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two machines, each with a control thread and two lanes, that talk through queues in memory while
- * sessions are renewed, peers come and go and prefixes move. Goal: no counter is used twice, no
- * packet arrives twice, none is lost without being counted, and (with a thread sanitizer) nothing
- * is read while it is written. */
+ * sessions are renewed, peers come and go and prefixes move, and strangers repeat and change what
+ * they have seen. Goal: no counter is used twice, no packet arrives twice, none is lost without
+ * being counted, no stranger becomes the peer, and (with a thread sanitizer) nothing is read while
+ * it is written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +31,8 @@ enum {
     INBOX = 4096,
     ITEM_SIZE = 256,
     ASKS = 2048,
-    STEP_MS = 500, /* virtual time between two turns of a control thread */
+    STEP_MS = 500,        /* virtual time between two turns of a control thread */
+    STRANGER_PORT = 9999, /* whence what was seen comes again, or changed */
 };
 
 struct item {
@@ -85,6 +87,7 @@ struct side {
     struct worker worker[LANES];
     _Atomic uint8_t *seen; /* of the other side's lanes: one byte a sequence number */
     _Atomic uint64_t delivered;
+    _Atomic uint64_t refused[WRN_DROP_COUNT]; /* of what strangers sent here */
     struct wrn_wg_out out;
     pthread_t control;
 };
@@ -189,6 +192,7 @@ static void send_some(struct worker *worker) {
     atomic_fetch_add(&worker->calls, 1);
     for (size_t i = 0; i < count; i++) {
         if (batch[i].datagram_size > 0) {
+            WRN_ASSERT(batch[i].path.remote.port != STRANGER_PORT);
             post(worker->side->other, batch[i].datagram, batch[i].datagram_size);
         }
     }
@@ -210,11 +214,32 @@ static void take_in(struct worker *worker, const struct wrn_wg_datagram *datagra
     atomic_fetch_add(&side->delivered, 1);
 }
 
+/* Somebody without keys sends what he has seen once more, or changed, from another place: all of it
+ * is refused, and none of it moves the peer there. */
+static void hear_a_stranger(struct worker *worker, struct item *item) {
+    struct side *side = worker->side;
+    struct wrn_wg_datagram datagram = {.bytes = item->bytes, .size = item->size};
+    struct wrn_wg_asks asks;
+    uint32_t dice = wrn_rand_below(wrn_prng_rand(&worker->prng), 2 * (uint32_t)item->size);
+    if (dice < item->size && dice >= WRN_WG_DATA_HEADER_SIZE) {
+        item->bytes[dice] ^= (uint8_t)(1 + dice % 255);
+    }
+    datagram.path.remote = side->other->endpoint;
+    datagram.path.remote.port = STRANGER_PORT;
+    atomic_fetch_add(&worker->calls, 1);
+    wrn_wg_lane_datagrams(worker->lane, now().mono, &datagram, 1, &asks);
+    atomic_fetch_add(&worker->calls, 1);
+    WRN_ASSERT(datagram.drop != WRN_DROP_NONE && datagram.packet_size == 0 && asks.count == 0);
+    atomic_fetch_add(&side->refused[datagram.drop], 1);
+}
+
 static size_t receive_some(struct worker *worker) {
     struct item items[BATCH];
+    struct item seen[BATCH];
     struct wrn_wg_datagram batch[BATCH];
     struct wrn_wg_asks asks;
     size_t count = collect(worker->side, items);
+    memcpy(seen, items, count * sizeof *seen);
     for (size_t i = 0; i < count; i++) {
         batch[i] = (struct wrn_wg_datagram){.bytes = items[i].bytes, .size = items[i].size};
         batch[i].path.remote = worker->side->other->endpoint;
@@ -230,6 +255,9 @@ static size_t receive_some(struct worker *worker) {
     for (size_t i = 0; i < count; i++) {
         if (batch[i].packet_size > 0) {
             take_in(worker, &batch[i]);
+        }
+        if (seen[i].bytes[0] == WRN_WG_TYPE_DATA && i % 4 == worker->number) {
+            hear_a_stranger(worker, &seen[i]);
         }
     }
     for (uint32_t i = 0; i < asks.count; i++) {
@@ -439,8 +467,12 @@ static void check_account(struct side *from) {
         sent += from->worker[i].next_sequence;
     }
     for (size_t i = 0; i < WRN_DROP_COUNT; i++) {
+        mine[i] -= atomic_load(&from->refused[i]);
+        theirs[i] -= atomic_load(&from->other->refused[i]);
         dropped += mine[i] + theirs[i];
     }
+    assert_true(atomic_load(&from->other->refused[WRN_DROP_REPLAY]) > 0);
+    assert_true(atomic_load(&from->other->refused[WRN_DROP_BAD_TAG]) > 0);
     uint64_t delivered = atomic_load(&from->other->delivered);
     print_message("# sent %llu, delivered %llu, drops counted %llu, sessions %u\n",
                   (unsigned long long)sent, (unsigned long long)delivered,
