@@ -61,7 +61,7 @@ static int create_crew(struct wrn_device *device, struct wrn_tun *tun,
 static int open_watches(struct wrn_device *device);
 static void on_reports(void *ctx, int fd, int events);
 static bool read_reports(struct wrn_device *device, struct wrn_now now, struct wrn_ring *ring);
-static void obey_facts(struct wrn_device *device, uint32_t facts);
+static void obey_facts(struct wrn_device *device, struct wrn_now now, uint32_t facts);
 static void on_link(void *ctx, int fd, int events);
 static void on_route(void *ctx, int fd, int events);
 static void on_timer(void *ctx, int fd, int events);
@@ -289,7 +289,7 @@ static void on_reports(void *ctx, int fd, int events) {
     (void)events;
     (void)eventfd_read(fd, &count);
     for (uint32_t i = 0; (reports = wrn_crew_reports(device->crew, i)) != NULL; i++) {
-        obey_facts(device, wrn_reports_take_facts(reports));
+        obey_facts(device, now, wrn_reports_take_facts(reports));
         more |= read_reports(device, now, reports->messages);
     }
     for (uint32_t i = 0; (reports = wrn_crew_reports(device->crew, i)) != NULL; i++) {
@@ -320,10 +320,10 @@ static bool read_reports(struct wrn_device *device, struct wrn_now now, struct w
     return true;
 }
 
-static void obey_facts(struct wrn_device *device, uint32_t facts) {
+static void obey_facts(struct wrn_device *device, struct wrn_now now, uint32_t facts) {
     char names[WRN_UAPI_OFFLOADS_SIZE];
     if ((facts & WRN_FACT_ASKS_LOST) != 0) {
-        wrn_wg_asks_lost(device->wg);
+        wrn_wg_asks_lost(device->wg, now);
     }
     if ((facts & WRN_FACT_DELETED) != 0) {
         end(device, "the interface was deleted");

@@ -79,5 +79,7 @@ void wrn_wg_take_ask(struct wrn_wg *wg, struct wrn_now now, const struct wrn_wg_
 void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle peer);
 
 /* Asks of the other kinds could not be handed over. Those that may not come again are made up for:
- * all deadlines are looked at, and peers with a session just confirmed are due. Control thread. */
-void wrn_wg_asks_lost(struct wrn_wg *wg);
+ * wrn_wg_on_time, which is due by that, looks for deadlines that it has not heard of and at peers
+ * with a session just confirmed. Twice a second at most: a flood must not make it look at a hundred
+ * thousand peers (10 ms) again and again. Control thread. */
+void wrn_wg_asks_lost(struct wrn_wg *wg, struct wrn_now now);

@@ -111,6 +111,8 @@ struct wrn_wg {
     struct wrn_allowed_ips allowed;
     struct wrn_staged_pool staged;
     struct wrn_heap timers;
+    wrn_mono look_at;        /* at all peers, because lanes could not ask; NEVER: no need */
+    wrn_mono may_look_again; /* not before */
     struct wrn_wg_peer *ready_head;
     struct wrn_wg_peer *ready_tail;
 
@@ -254,9 +256,6 @@ WRN_NODISCARD bool wrn_wg_note_received(struct wrn_wg_peer *peer, wrn_mono now, 
 
 /* Plans the peer's next wake-up after its earliest deadline. */
 void wrn_wg_plan(struct wrn_wg *wg, struct wrn_wg_peer *peer);
-
-/* Makes the next wrn_wg_on_time look at the peer, whatever its deadlines are. */
-void wrn_wg_wake(struct wrn_wg *wg, struct wrn_wg_peer *peer);
 
 /* The control thread sent or received something that was no data. */
 void wrn_wg_timers_any_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer);

@@ -64,20 +64,6 @@ void wrn_wg_take_ask(struct wrn_wg *wg, struct wrn_now now, const struct wrn_wg_
     }
 }
 
-void wrn_wg_asks_lost(struct wrn_wg *wg) {
-    for (uint32_t i = 0; i < wg->peers.touched; i++) {
-        struct wrn_wg_peer *peer = wrn_pool_at(&wg->peers, i, NULL);
-        if (peer == NULL) {
-            continue;
-        }
-        if (wrn_session_set_is_confirmed(&peer->sessions)) {
-            wrn_wg_wake(wg, peer); /* not done here: there may be more peers than room for it */
-        } else {
-            wrn_wg_plan(wg, peer);
-        }
-    }
-}
-
 void wrn_wg_take_confirmed(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                            struct wrn_wg_out *out) {
     if (wrn_session_set_settle(&wg->sessions, &peer->sessions, now.mono)) {

@@ -10,6 +10,7 @@
  * The order of both is total (sequentially consistent), so one of the two sees the other. */
 #include "wg/machine.h"
 
+static void look_at_all(struct wrn_wg *wg, wrn_mono now);
 static uint64_t jitter(struct wrn_wg *wg);
 static void on_peer_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                          struct wrn_wg_out *out);
@@ -28,14 +29,21 @@ static bool put_off_persistent(struct wrn_wg_peer *peer, wrn_mono now);
 static void replan(struct wrn_wg *wg, struct wrn_wg_peer *peer);
 static wrn_mono earliest(const struct wrn_wg_peer *peer);
 
+#define LOOK_AGAIN_NS WRN_MS(500)
+
 enum { MESSAGES_PER_PEER = WRN_WG_TIMERS, EVENTS_PER_PEER = 2 * WRN_WG_TIMERS };
 
 wrn_mono wrn_wg_due(const struct wrn_wg *wg) {
     const struct wrn_heap_node *first = wrn_heap_first(&wg->timers);
-    return first == NULL ? WRN_MONO_NEVER : first->due;
+    return first == NULL ? wg->look_at : wrn_mono_min(first->due, wg->look_at);
 }
 
 void wrn_wg_on_time(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_out *out) {
+    if (wrn_mono_reached(now.mono, wg->look_at)) {
+        wg->look_at = WRN_MONO_NEVER;
+        wg->may_look_again = wrn_mono_add(now.mono, LOOK_AGAIN_NS);
+        look_at_all(wg, now.mono);
+    }
     for (;;) {
         struct wrn_heap_node *first = wrn_heap_first(&wg->timers);
         if (first == NULL || !wrn_mono_reached(now.mono, first->due)) {
@@ -101,9 +109,11 @@ void wrn_wg_plan(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
     }
 }
 
-void wrn_wg_wake(struct wrn_wg *wg, struct wrn_wg_peer *peer) {
-    atomic_store(&peer->wake_ns, 0); /* what lanes set from here on is seen when it is replanned */
-    wrn_heap_set(&wg->timers, &peer->timer, (wrn_mono){0});
+void wrn_wg_asks_lost(struct wrn_wg *wg, struct wrn_now now) {
+    if (wg->look_at.ns == WRN_MONO_NEVER.ns) {
+        wg->look_at =
+            wrn_mono_reached(now.mono, wg->may_look_again) ? now.mono : wg->may_look_again;
+    }
 }
 
 void wrn_wg_timers_any_sent(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer) {
@@ -138,6 +148,20 @@ wrn_mono wrn_wg_timer(const struct wrn_wg_peer *peer, enum wrn_wg_timer timer) {
 
 void wrn_wg_timer_clear(struct wrn_wg_peer *peer, enum wrn_wg_timer timer) {
     atomic_store_explicit(&peer->deadline_ns[timer], WRN_MONO_NEVER.ns, memory_order_relaxed);
+}
+
+/* Finds what lanes would have asked for. There may be more peers than room for what follows, so
+ * those that have to be seen to become due. */
+static void look_at_all(struct wrn_wg *wg, wrn_mono now) {
+    for (uint32_t i = 0; i < wg->peers.touched; i++) {
+        struct wrn_wg_peer *peer = wrn_pool_at(&wg->peers, i, NULL);
+        if (peer != NULL && wrn_session_set_is_confirmed(&peer->sessions)) {
+            atomic_store(&peer->wake_ns, now.ns);
+            wrn_heap_set(&wg->timers, &peer->timer, now);
+        } else if (peer != NULL) {
+            wrn_wg_plan(wg, peer);
+        }
+    }
 }
 
 /* Sets a deadline. Returns whether nobody would wake up for it. */

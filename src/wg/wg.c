@@ -38,6 +38,7 @@ struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
     wg->crypto = crypto;
     wg->rand = rand;
     wg->mtu_bytes = DEFAULT_MTU_BYTES;
+    wg->look_at = WRN_MONO_NEVER;
     wg->quiesce = options->quiesce;
     wg->quiesce_ctx = options->quiesce_ctx;
     (void)wrn_wg_lane_init(&wg->own_lane, wg, crypto);

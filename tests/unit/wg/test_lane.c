@@ -332,7 +332,7 @@ static void perform_asks(struct side *side) {
         perform(side, &taken[i]);
     }
     if (atomic_exchange(&side->asks_lost, false)) {
-        wrn_wg_asks_lost(side->wg);
+        wrn_wg_asks_lost(side->wg, now());
     }
 }
 
@@ -663,7 +663,30 @@ static void a_lost_confirmation_is_made_up_for(void **state) {
     destroy(b);
 }
 
-/* A peer that comes from another place with each packet, and one that sends nothing but empty ones,
+/* A flood that keeps asks out has all peers looked at, which takes long, twice a second and no more;
+ * the last loss of a flood is looked after, too. */
+static void lost_asks_are_looked_after_twice_a_second(void **state) {
+    (void)state;
+    struct side *side = calloc(1, sizeof *side);
+    assert_non_null(side);
+    atomic_store(&clock_ns, WRN_S(1000));
+    create(side, 1, side);
+    wrn_wg_set_up(side->wg, now(), true, &side->out);
+    for (int turn = 0; turn < 3; turn++) {
+        assert_int_equal(wrn_wg_due(side->wg).ns, WRN_MONO_NEVER.ns);
+        wrn_wg_asks_lost(side->wg, now());
+        uint64_t wait = turn == 0 ? 0 : WRN_MS(490);
+        assert_int_equal(wrn_wg_due(side->wg).ns, now().mono.ns + wait);
+        wrn_wg_asks_lost(side->wg, now());
+        assert_int_equal(wrn_wg_due(side->wg).ns, now().mono.ns + wait);
+        atomic_fetch_add(&clock_ns, wait);
+        wrn_wg_on_time(side->wg, now(), &side->out);
+        atomic_fetch_add(&clock_ns, WRN_MS(10));
+    }
+    destroy(side);
+}
+
+/* A peer that comes from another place with each packet, or that sends nothing but empty ones,
  * must not fill the ring that handshakes of others go through. */
 static void a_peer_does_not_make_lanes_ask_all_the_time(void **state) {
     (void)state;
@@ -850,6 +873,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_do_not_wait_for_the_control_thread),
         cmocka_unit_test(a_lost_confirmation_is_made_up_for),
+        cmocka_unit_test(lost_asks_are_looked_after_twice_a_second),
         cmocka_unit_test(a_peer_does_not_make_lanes_ask_all_the_time),
         cmocka_unit_test(only_handshakes_are_asked_about),
         cmocka_unit_test(only_cookies_for_our_sessions_are_asked_about),
