@@ -663,7 +663,7 @@ static void a_lost_confirmation_is_made_up_for(void **state) {
     destroy(b);
 }
 
-/* A flood that keeps asks out has all peers looked at, which takes long, twice a second and no more;
+/* A flood that keeps asks out has all peers looked at, which takes long, twice a second at most;
  * the last loss of a flood is looked after, too. */
 static void lost_asks_are_looked_after_twice_a_second(void **state) {
     (void)state;
