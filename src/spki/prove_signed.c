@@ -331,17 +331,19 @@ static void apply(struct wrn_spki *spki, uint32_t index) {
 }
 
 /* Tells whether a CRL names all that an earlier one names. Lists that keep their order are compared
- * in one pass; the rest is bounded, and what is not known by then counts as a rollback. */
+ * in one pass, whatever came in between; of others STEPS_MORE are tried, enough for 256 entries in
+ * any order, and what is not known by then counts as a rollback. So lists cost what they weigh. */
 static bool covers_list(const struct wrn_prove_notice *later,
                         const struct wrn_prove_notice *earlier) {
-    enum { STEPS_MAX = 1 << 22 };
+    enum { STEPS_MORE = 1 << 16 };
     struct wrn_spki_crl wanted = earlier->crl, offered = later->crl;
     const uint8_t *want, *offer;
+    size_t steps_max = STEPS_MORE + earlier->crl.count + later->crl.count;
     size_t steps = 0;
     while (wrn_spki_next_canceled(&wanted, &want)) {
         size_t tried = 0;
         for (;; tried++, steps++) {
-            if (tried > later->crl.count || steps > STEPS_MAX) {
+            if (tried > later->crl.count || steps > steps_max) {
                 return false;
             }
             if (!wrn_spki_next_canceled(&offered, &offer)) {

@@ -181,6 +181,46 @@ static void rollback_is_not_fresh(void **state) {
     expect(WRN_SPKI_GRANTED);
 }
 
+/* Adds a CRL by P with 'count' hashes, every 'step'-th of a long row, from its end if 'is_back'. */
+static void cancel_row(size_t day, size_t count, size_t step, bool is_back) {
+    static char text[1 << 17];
+    size_t used = (size_t)snprintf(text, sizeof(text), "(crl (issuer @P) (canceled");
+    for (size_t i = 0; i < count; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, " (hash sha256 #%064zx#)",
+                                 (is_back ? count - 1 - i : i) * step);
+    }
+    (void)snprintf(text + used, sizeof(text) - used,
+                   ") (valid (not-before '2026-11-%02zu_00:00:00') (not-after "
+                   "'2026-11-%02zu_23:00:00')))",
+                   day, day);
+    heap_sign('P', text);
+}
+
+/* Long lists that keep their order are compared in one pass; for others there are only so many
+ * looks as 256 entries need, or somebody's lists could keep a verifier busy. */
+static void long_lists(void **state) {
+    static const struct {
+        size_t before, step, count;
+        bool is_back;
+        enum wrn_spki_verdict verdict;
+    } cases[] = {
+        {600, 2, 1200, false, WRN_SPKI_GRANTED},
+        {600, 2, 1198, false, WRN_SPKI_NO_FRESH_CRL}, /* the last is left out */
+        {250, 1, 250, true, WRN_SPKI_GRANTED},
+        {1200, 1, 1200, true, WRN_SPKI_NO_FRESH_CRL},
+    };
+    (void)state;
+    for (size_t i = 0; i < WRN_COUNT(cases); i++) {
+        heap_begin(false);
+        heap_add("(acl (entry (subject @A) (propagate) (tag (*))))");
+        heap_sign('A', "(cert (issuer @A) (subject @B) (tag (*)) (valid (online crl @P)))");
+        cancel_row(1, cases[i].before, cases[i].step, false);
+        cancel_row(21, cases[i].count, 1, cases[i].is_back);
+        const struct wrn_spki_answer *answer = heap_ask("B", "x", NOW);
+        CHECK(answer->verdict == cases[i].verdict, "case %zu: %s: ", i, heap_explain(answer));
+    }
+}
+
 /* (online reval P): the same with a statement for this certificate alone. */
 static void demands_a_revalidation(void **state) {
     (void)state;
@@ -243,7 +283,7 @@ int main(void) {
         cmocka_unit_test(since_the_first_list),   cmocka_unit_test(another_chain_goes_on),
         cmocka_unit_test(demands_a_fresh_list),   cmocka_unit_test(rollback_is_not_fresh),
         cmocka_unit_test(demands_a_revalidation), cmocka_unit_test(one_time_is_refused),
-        cmocka_unit_test(revoked_name),
+        cmocka_unit_test(revoked_name),           cmocka_unit_test(long_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
