@@ -26,6 +26,7 @@ static void find_reason(struct wrn_spki *spki, struct walk *walk);
 static bool forgive(struct wrn_spki *spki, bool is_eager);
 static bool prove_chain(struct wrn_spki *spki, const struct walk *walk);
 static void follow_back(struct wrn_spki *spki, struct walk *walk);
+static bool is_listed(const struct wrn_spki *spki, uint32_t item, uint32_t key);
 static void look_at(struct wrn_spki *spki, struct walk *walk, const struct wrn_prove_visit *visit);
 static void push_tails(struct wrn_prove_graph *graph, const struct wrn_prove_visit *visit,
                        const struct wrn_prove_edge *edge, uint32_t *depth);
@@ -256,13 +257,25 @@ static void push_tails(struct wrn_prove_graph *graph, const struct wrn_prove_vis
     }
 }
 
+/* Tells whether a certificate may be passed on to a principal by name. */
+static bool is_listed(const struct wrn_spki *spki, uint32_t item, uint32_t key) {
+    for (size_t i = 0; i < spki->certs[item].only_count; i++) {
+        if (spki->only[spki->items[item].only + i] == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Notes the first fault: of the way in which a certificate is used, then its own. */
 static void look_at(struct wrn_spki *spki, struct walk *walk, const struct wrn_prove_visit *visit) {
     const struct wrn_prove_graph *graph = &spki->graph;
     const struct wrn_prove_edge *edge = &graph->edges[graph->vertices[visit->vertex].best];
     if (edge->faults && visit->limiter != WRN_PROVE_NONE) {
-        note(walk, WRN_SPKI_WRONG_DELEGATE, visit->limiter,
-             edge->item != WRN_PROVE_NONE ? edge->item : visit->giver);
+        /* Who is on the list may not pass it on; who is not should not have got it. */
+        uint32_t key = (uint32_t)(graph->vertices[visit->vertex].key >> 41) & WRN_PROVE_THRESHOLD;
+        bool goes_on = edge->item != WRN_PROVE_NONE && is_listed(spki, visit->limiter, key);
+        note(walk, WRN_SPKI_WRONG_DELEGATE, visit->limiter, goes_on ? edge->item : visit->giver);
     } else if (edge->faults) {
         bool is_list = spki->certs[visit->giver].delegation == WRN_SPKI_DELEGABLE_TO;
         note(walk, is_list ? WRN_SPKI_WRONG_DELEGATE : WRN_SPKI_NO_DELEGATION, visit->giver,

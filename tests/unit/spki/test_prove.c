@@ -456,6 +456,18 @@ static void second_user_may_not_delegate(void **state) {
     expect_until("W", "(resource r1 run)", "");
 }
 
+/* The detour over one who is not on the list is the fault, though it ends with one who is. */
+static void second_user_by_a_stranger(void **state) {
+    (void)state;
+    begin_hipernet();
+    heap_sign('H', "(cert (issuer @H) (subject @U) (propagate (only @V)) (tag (resource r1)))");
+    heap_sign('U', "(cert (issuer @U) (subject @X) (propagate) (tag (resource r1)))");
+    heap_sign('X', "(cert (issuer @X) (subject @V) (tag (resource r1)))");
+    expect(heap_ask("V", "(resource r1 run)", NOW), WRN_SPKI_WRONG_DELEGATE,
+           "refused: certificate 1 of 3 (by @H for @U) may be passed on to @V alone, but @U passed "
+           "it on to @X");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chain_grants_until_its_first_end),
@@ -481,6 +493,7 @@ int main(void) {
         cmocka_unit_test(second_registrar),
         cmocka_unit_test(second_user),
         cmocka_unit_test(second_user_may_not_delegate),
+        cmocka_unit_test(second_user_by_a_stranger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
