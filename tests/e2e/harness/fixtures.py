@@ -37,7 +37,7 @@ def pytest_configure(config):
     _run["private"] = net.make_run_private()
     net.adopt_orphans()
     _run["root"] = tempfile.mkdtemp(prefix="warren-e2e-")
-    os.makedirs("/run/netns", exist_ok=True)
+    net.share_netns_names()
     signal.signal(signal.SIGALRM, _bark)
     signal.signal(signal.SIGTERM, _terminated)
 

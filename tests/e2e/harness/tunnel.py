@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tunnel end: a WireGuard program, its interface and its keys. The program is a parameter."""
 
+import ipaddress
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ REPO = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "..")
 WARREN_WG = os.environ.get("WARREN_WG", os.path.join(REPO, "build", "warren-wg"))
 if "/" in WARREN_WG:
     WARREN_WG = os.path.abspath(WARREN_WG)
+
+RTF_LOCAL = 1 << 31  # of <linux/ipv6_route.h>
 
 WARREN, WIREGUARD_GO = "warren", "wireguard-go"
 
@@ -63,9 +66,13 @@ class Tunnel:
     def _has_local_routes(self):
         """Whether the kernel answers for all addresses: for IPv6 it makes the route in a work
         queue, some time after the link came up."""
-        routes = self.ns.run(["ip", "-6", "route", "show", "table", "local"]).stdout
-        return all("local %s dev %s " % (a.split("/")[0], self.name) in routes
-                   for a in self.addresses if ":" in a)
+        wanted = {ipaddress.ip_interface(a).ip.packed.hex() for a in self.addresses if ":" in a}
+        if wanted:
+            with self.ns.entered(), open("/proc/thread-self/net/ipv6_route") as f:
+                for fields in map(str.split, f):
+                    if int(fields[8], 16) & RTF_LOCAL and fields[9] == self.name:
+                        wanted.discard(fields[0])
+        return not wanted
 
     def _is_up(self):
         if not self.process.running():

@@ -8,6 +8,7 @@ import time
 # times as long. It changes no expectation.
 SLOW = max(1.0, float(os.environ.get("WARREN_TEST_SLOW", "1")))
 STEP_S = 0.015
+FIRST_STEP_S = 0.002
 
 
 def deadline(seconds):
@@ -21,9 +22,11 @@ def left(end):
 
 def until(condition, seconds, what, step_s=STEP_S):
     """Polls until 'condition()' is true and returns its value; fails after 'seconds' naming
-    'what'."""
+    'what'. Without a step of one's own the first looks follow one another faster: most conditions
+    hold at once or soon."""
     end = deadline(seconds)
     latest = end + 2 * seconds * SLOW
+    pause_s = FIRST_STEP_S if step_s == STEP_S else step_s
     while True:
         value = condition()
         if value:
@@ -32,7 +35,8 @@ def until(condition, seconds, what, step_s=STEP_S):
         if before >= min(end, latest):
             raise AssertionError("not within %g s: %s (last value: %r)"
                                  % (seconds * SLOW, what, value))
-        time.sleep(step_s)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, step_s)
         # while we did not run, the program may not have run either: that time does not count
         end += max(0.0, time.monotonic() - before - 2 * step_s)
 
