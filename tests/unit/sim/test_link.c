@@ -4,6 +4,7 @@
 #include "sim/link.h"
 
 #include "base/clock.h"
+#include "sim/share.h"
 #include "unit/base/check.h"
 
 enum { MANY = 100000 };
@@ -48,12 +49,8 @@ static struct tally pass_many(const struct sim_link *link, uint32_t ip_bytes, ui
     return tally;
 }
 
-/* |count - expected| <= 5 sigma, squared so that no root is needed. */
 static void assert_share(uint64_t count, uint64_t of, uint32_t share_ppm) {
-    int64_t difference = (int64_t)(count * 1000000) - (int64_t)(of * share_ppm);
-    uint64_t off = (uint64_t)(difference < 0 ? -difference : difference) / 1000000;
-    uint64_t variance = of * share_ppm / 1000000 * (1000000 - share_ppm) / 1000000;
-    CHECK(off * off <= 25 * variance + 1, "%llu of %llu: ", (unsigned long long)count,
+    CHECK(sim_is_share(count, of, share_ppm), "%llu of %llu: ", (unsigned long long)count,
           (unsigned long long)of);
 }
 

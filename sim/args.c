@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of warren-sim: strict numbers, long names only. */
+#include "sim/args.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MINUTES_MAX = 60 * 24 * 366 };
+
+WRN_PRINTF(2, 3)
+static int refuse(char *reterr_why, const char *format, ...);
+static int read_option(int option, struct sim_args *args, char *reterr_why);
+static int read_number(const char *name, uint64_t least, uint64_t most, uint64_t *ret_number,
+                       char *reterr_why);
+
+int sim_args_parse(int argc, char *const *argv, struct sim_args *ret_args,
+                   char reterr_why[SIM_ARGS_WHY_SIZE]) {
+    static const struct option options[] = {
+        {"nodes", required_argument, NULL, 'n'},    {"seed", required_argument, NULL, 's'},
+        {"scenario", required_argument, NULL, 'c'}, {"minutes", required_argument, NULL, 'm'},
+        {"json", no_argument, NULL, 'j'},           {"trace", no_argument, NULL, 't'},
+        {"list", no_argument, NULL, 'l'},           {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
+    };
+    struct sim_args args = {.options.seed = 1};
+    int option;
+    optind = 0; /* from the beginning, each time */
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (option == '?' || option == ':') {
+            return refuse(reterr_why, "%s %s; see --help", argv[optind - 1],
+                          option == ':' ? "needs a value" : "is no option");
+        }
+        if (read_option(option, &args, reterr_why) != 0) {
+            return -EINVAL;
+        }
+    }
+    if (optind < argc) {
+        return refuse(reterr_why, "\"%s\" is more than was asked for; see --help", argv[optind]);
+    }
+    if (args.action == SIM_ACTION_PLAY && args.scenario == NULL) {
+        return refuse(reterr_why, "which scenario? Name it with --scenario; --list shows them");
+    }
+    if (args.scenario != NULL && args.options.nodes > args.scenario->nodes_max) {
+        return refuse(reterr_why, "--nodes %u: %s takes at most %u", args.options.nodes,
+                      args.scenario->name, args.scenario->nodes_max);
+    }
+    *ret_args = args;
+    return 0;
+}
+
+static int refuse(char *reterr_why, const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    (void)vsnprintf(reterr_why, SIM_ARGS_WHY_SIZE, format, values);
+    va_end(values);
+    return -EINVAL;
+}
+
+static int read_option(int option, struct sim_args *args, char *reterr_why) {
+    uint64_t number = 0;
+    int error = 0;
+    switch (option) {
+    case 'n':
+        error = read_number("--nodes", 1, UINT32_MAX, &number, reterr_why);
+        args->options.nodes = (uint32_t)number;
+        break;
+    case 'm':
+        error = read_number("--minutes", 1, MINUTES_MAX, &number, reterr_why);
+        args->options.minutes = (uint32_t)number;
+        break;
+    case 's':
+        error = read_number("--seed", 0, UINT64_MAX, &args->options.seed, reterr_why);
+        break;
+    case 'c':
+        args->scenario = sim_scenario_find(optarg);
+        if (args->scenario == NULL) {
+            error = refuse(reterr_why, "there is no scenario \"%s\"; --list shows them", optarg);
+        }
+        break;
+    case 'j':
+        args->is_json = true;
+        break;
+    case 't':
+        args->shows_trace = true;
+        break;
+    default:
+        args->action = option == 'l'   ? SIM_ACTION_LIST
+                       : option == 'h' ? SIM_ACTION_HELP
+                                       : SIM_ACTION_VERSION;
+        break;
+    }
+    return error;
+}
+
+/* Decimal digits only, without sign or space. */
+static int read_number(const char *name, uint64_t least, uint64_t most, uint64_t *ret_number,
+                       char *reterr_why) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long long number = strtoull(optarg, &end, 10);
+    if (optarg[0] < '0' || optarg[0] > '9' || *end != '\0' || errno != 0 || number < least ||
+        number > most) {
+        return refuse(reterr_why, "%s takes a number from %llu to %llu, not \"%s\"", name,
+                      (unsigned long long)least, (unsigned long long)most, optarg);
+    }
+    *ret_number = number;
+    return 0;
+}

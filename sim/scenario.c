@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of scenarios, and what surrounds each of them. A new one is declared and listed here. */
+#include "sim/scenario.h"
+
+#include "sim/scenarios/scenarios.h"
+
+const struct sim_scenario *const sim_scenarios[] = {
+    &sim_links, &sim_nat_zoo_probe, &sim_sleepers, &sim_chatter, &sim_split, NULL,
+};
+
+const struct sim_scenario *sim_scenario_find(const char *name) {
+    const struct sim_scenario *const *scenario = sim_scenarios;
+    while (*scenario != NULL && strcmp((*scenario)->name, name) != 0) {
+        scenario++;
+    }
+    return *scenario;
+}
+
+void sim_play(const struct sim_scenario *scenario, struct sim_options options,
+              sim_watch_trace *watch, void *ctx, struct sim_outcome *ret_outcome) {
+    struct sim_run run = {.options = options};
+    if (run.options.nodes == 0) {
+        run.options.nodes = scenario->nodes;
+    }
+    if (run.options.minutes == 0) {
+        run.options.minutes = scenario->minutes;
+    }
+    WRN_ASSERT(run.options.nodes <= scenario->nodes_max);
+    run.world = sim_world_create(options.seed);
+    sim_world_watch(run.world, watch, ctx);
+    uint64_t began_ns = sim_now(run.world).mono.ns;
+    sim_trace(run.world, scenario->name, options.seed, run.options.nodes, run.options.minutes);
+    scenario->play(&run);
+    *ret_outcome = (struct sim_outcome){
+        .options = run.options,
+        .report = run.report,
+        .hash = sim_trace_hash(run.world),
+        .events = sim_event_count(run.world),
+        .passed_ns = sim_now(run.world).mono.ns - began_ns,
+    };
+    sim_world_destroy(run.world);
+}
