@@ -2,6 +2,7 @@
 /* `warren cert show`: what is in files, in the advanced form and in words. Grants nothing: only a
  * verifier's ACL can make a certificate count. */
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "cli/cert.h"
 #include "cli/describe.h"
@@ -21,16 +22,22 @@ struct shown {
 
 static int run(struct wrn_cli *cli, const struct wrn_args *args);
 static bool show(struct wrn_cli *cli, const struct wrn_object *object,
-                 const struct wrn_objects *all, json_t *list);
+                 const struct wrn_objects *signatures, json_t *list);
 static bool read_cert(struct wrn_cli *cli, const struct wrn_object *object,
-                      const struct wrn_objects *all, struct shown *ret_shown);
+                      const struct wrn_objects *signatures, struct shown *ret_shown);
 static bool read_crl(struct wrn_cli *cli, const struct wrn_object *object,
-                     const struct wrn_objects *all, struct shown *ret_shown);
+                     const struct wrn_objects *signatures, struct shown *ret_shown);
 static bool read_other(struct wrn_cli *cli, const struct wrn_object *object,
                        struct shown *ret_shown);
 static void print(struct wrn_cli *cli, const struct wrn_object *object, const struct shown *shown,
                   json_t *list);
-static enum signature_state find_signature(const struct wrn_objects *all, struct wrn_sexp object,
+static void list_signatures(struct wrn_cli *cli, const struct wrn_objects *objects,
+                            struct wrn_objects *ret_signatures);
+static int compare_signatures(const void *a, const void *b);
+static struct wrn_spki_signature read_signature(const struct wrn_object *object);
+static size_t find_first(const struct wrn_objects *signatures, const uint8_t hash[WRN_SHA256_SIZE]);
+static enum signature_state find_signature(const struct wrn_objects *signatures,
+                                           struct wrn_sexp object,
                                            const struct wrn_spki_principal *issuer);
 static const char *describe_time(struct wrn_cli *cli, const struct wrn_spki_validity *validity);
 
@@ -67,6 +74,7 @@ static const char *const signature_texts[] = {
 static int run(struct wrn_cli *cli, const struct wrn_args *args) {
     struct wrn_objects objects = {0};
     struct wrn_objects flat = {0};
+    struct wrn_objects signatures = {0};
     bool is_fine = true;
     int code = WRN_CLI_DONE;
     for (size_t i = 0; i < args->operand_count; i++) {
@@ -90,8 +98,9 @@ static int run(struct wrn_cli *cli, const struct wrn_args *args) {
         return WRN_CLI_DONE;
     }
     json_t *list = wrn_cli_json_list(cli);
+    list_signatures(cli, &flat, &signatures);
     for (size_t i = 0; i < flat.count; i++) {
-        is_fine = show(cli, &flat.list[i], &flat, list) && is_fine;
+        is_fine = show(cli, &flat.list[i], &signatures, list) && is_fine;
     }
     if (cli->json) {
         json_t *json = wrn_cli_json_object(cli);
@@ -104,13 +113,13 @@ static int run(struct wrn_cli *cli, const struct wrn_args *args) {
 
 /* Shows one object; returns whether it is one that we understand. */
 static bool show(struct wrn_cli *cli, const struct wrn_object *object,
-                 const struct wrn_objects *all, json_t *list) {
+                 const struct wrn_objects *signatures, json_t *list) {
     struct shown shown = {.sexp = object->sexp};
     bool is_fine = true;
     if (wrn_sexp_is_named(object->sexp, "cert") || wrn_sexp_is_named(object->sexp, "entry")) {
-        is_fine = read_cert(cli, object, all, &shown);
+        is_fine = read_cert(cli, object, signatures, &shown);
     } else if (wrn_sexp_is_named(object->sexp, "crl") || wrn_sexp_is_named(object->sexp, "reval")) {
-        is_fine = read_crl(cli, object, all, &shown);
+        is_fine = read_crl(cli, object, signatures, &shown);
     } else if (!wrn_sexp_is_named(object->sexp,
                                   "signature")) { /* those are said with what they sign */
         is_fine = read_other(cli, object, &shown);
@@ -122,7 +131,7 @@ static bool show(struct wrn_cli *cli, const struct wrn_object *object,
 }
 
 static bool read_cert(struct wrn_cli *cli, const struct wrn_object *object,
-                      const struct wrn_objects *all, struct shown *ret_shown) {
+                      const struct wrn_objects *signatures, struct shown *ret_shown) {
     bool is_entry = wrn_sexp_is_named(object->sexp, "entry");
     struct wrn_spki_cert cert;
     struct wrn_spki_error why = {0};
@@ -153,7 +162,7 @@ static bool read_cert(struct wrn_cli *cli, const struct wrn_object *object,
     ret_shown->sentence = wrn_describe_cert(cli, &cert);
     ret_shown->time = describe_time(cli, &cert.validity);
     if (!is_entry) {
-        enum signature_state state = find_signature(all, cert.sexp, &cert.issuer);
+        enum signature_state state = find_signature(signatures, cert.sexp, &cert.issuer);
         ret_shown->signature = signature_texts[state];
         wrn_cli_json_set(cli, ret_shown->json, "signature",
                          wrn_cli_json_text(cli, signature_names[state]));
@@ -162,7 +171,7 @@ static bool read_cert(struct wrn_cli *cli, const struct wrn_object *object,
 }
 
 static bool read_crl(struct wrn_cli *cli, const struct wrn_object *object,
-                     const struct wrn_objects *all, struct shown *ret_shown) {
+                     const struct wrn_objects *signatures, struct shown *ret_shown) {
     struct wrn_spki_crl crl = {0};
     struct wrn_spki_reval reval = {0};
     struct wrn_spki_error why = {0};
@@ -191,7 +200,7 @@ static bool read_crl(struct wrn_cli *cli, const struct wrn_object *object,
         ret_shown->time = describe_time(cli, &reval.validity);
     }
     enum signature_state state =
-        find_signature(all, object->sexp, is_crl ? &crl.issuer : &reval.issuer);
+        find_signature(signatures, object->sexp, is_crl ? &crl.issuer : &reval.issuer);
     ret_shown->signature = signature_texts[state];
     wrn_cli_json_set(cli, ret_shown->json, "signature",
                      wrn_cli_json_text(cli, signature_names[state]));
@@ -248,18 +257,64 @@ static void print(struct wrn_cli *cli, const struct wrn_object *object, const st
     json_decref(shown->json);
 }
 
+/* Puts the signatures into the order of what they sign: they are searched for each object. */
+static void list_signatures(struct wrn_cli *cli, const struct wrn_objects *objects,
+                            struct wrn_objects *ret_signatures) {
+    struct wrn_spki_signature signature;
+    for (size_t i = 0; i < objects->count; i++) {
+        if (wrn_spki_read_signature(objects->list[i].sexp, &signature, NULL) == 0) {
+            wrn_objects_add(cli, ret_signatures, objects->list[i]);
+        }
+    }
+    if (ret_signatures->count > 0) {
+        qsort(ret_signatures->list, ret_signatures->count, sizeof *ret_signatures->list,
+              compare_signatures);
+    }
+}
+
+static int compare_signatures(const void *a, const void *b) {
+    struct wrn_spki_signature left = read_signature(a);
+    struct wrn_spki_signature right = read_signature(b);
+    return memcmp(left.object_hash, right.object_hash, WRN_SHA256_SIZE);
+}
+
+/* Reads one of the list, which are all good. */
+static struct wrn_spki_signature read_signature(const struct wrn_object *object) {
+    struct wrn_spki_signature signature;
+    int error = wrn_spki_read_signature(object->sexp, &signature, NULL);
+    WRN_ASSERT(error == 0);
+    return signature;
+}
+
+/* The place of the first signature of an object with this hash. */
+static size_t find_first(const struct wrn_objects *signatures,
+                         const uint8_t hash[WRN_SHA256_SIZE]) {
+    size_t low = 0;
+    size_t high = signatures->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct wrn_spki_signature signature = read_signature(&signatures->list[middle]);
+        if (memcmp(signature.object_hash, hash, WRN_SHA256_SIZE) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 /* Looks for a signature of the issuer anywhere in the files. */
-static enum signature_state find_signature(const struct wrn_objects *all, struct wrn_sexp object,
+static enum signature_state find_signature(const struct wrn_objects *signatures,
+                                           struct wrn_sexp object,
                                            const struct wrn_spki_principal *issuer) {
     enum signature_state state = UNSIGNED;
     uint8_t hash[WRN_SHA256_SIZE];
     wrn_spki_hash(object, hash);
-    for (size_t i = 0; i < all->count; i++) {
-        struct wrn_spki_signature signature;
+    for (size_t i = find_first(signatures, hash); i < signatures->count; i++) {
+        struct wrn_spki_signature signature = read_signature(&signatures->list[i]);
         const uint8_t *key = issuer->ed25519;
-        if (wrn_spki_read_signature(all->list[i].sexp, &signature, NULL) != 0 ||
-            memcmp(signature.object_hash, hash, sizeof hash) != 0) {
-            continue;
+        if (memcmp(signature.object_hash, hash, sizeof hash) != 0) {
+            break;
         }
         if (signature.signer.ed25519 != NULL &&
             wrn_whom_is_key(issuer, signature.signer.ed25519)) { /* the issuer may be a hash */

@@ -576,3 +576,19 @@ def test_slips_are_named_as_they_were_typed(lab):
         assert "missing" in lab.run(line, wanted=warren.USAGE).json["error"]
     lab.usage("id new --file -")
     assert not lab.path("-").exists()
+
+
+def test_show_finds_signatures_in_a_long_file(lab):
+    """Each is looked for by what it signs, not by looking at all of them."""
+    lab("cert issue --key alice.id --to bob.pub --tag '(lab)' --format canonical --out one.cert")
+    one = lab.path("one.cert").read_bytes()
+    signature = one[one.index(b"(9:signature"):-1]
+    where = signature.index(b"6:sha256") + len(b"6:sha25632:")
+    some = random.Random(1)
+    lab.path("pile").write_bytes(b"".join(
+        signature[:where] + some.randbytes(32) + signature[where + 32:] for _ in range(120000)))
+    certs = b"".join(
+        one.replace(b"3:lab", b"3:%03d" % i) for i in range(250)) + one
+    lab.path("certs").write_bytes(certs)
+    said = lab.run("cert show --json certs pile", wanted=warren.DONE).json["objects"]
+    assert [each["signature"] for each in said] == ["none"] * 250 + ["good"]
