@@ -104,8 +104,10 @@ const char *wrn_describe_cert(struct wrn_cli *cli, const struct wrn_spki_cert *c
     }
     const char *tag =
         cert->tag.bytes.size == 0 ? "(*)" : wrn_files_line(cli, WRN_SEXP_ADVANCED, cert->tag);
-    return wrn_cli_text(cli, "%s says that %s may %s%s%s, %s%s.", issuer, who,
-                        strcmp(tag, "(*)") == 0 ? "do everything: " : "", tag,
+    const char *everything = strcmp(tag, "(*)") == 0  ? "do everything: "
+                             : strcmp(tag, "()") == 0 ? "do everything that is a list: "
+                                                      : "";
+    return wrn_cli_text(cli, "%s says that %s may %s%s%s, %s%s.", issuer, who, everything, tag,
                         describe_delegation(cli, cert), when, online);
 }
 

@@ -592,3 +592,10 @@ def test_show_finds_signatures_in_a_long_file(lab):
     lab.path("certs").write_bytes(certs)
     said = lab.run("cert show --json certs pile", wanted=warren.DONE).json["objects"]
     assert [each["signature"] for each in said] == ["none"] * 250 + ["good"]
+
+
+def test_tag_of_nothing_is_no_small_right(lab):
+    """The empty list leaves everything open behind it; who means nothing must see that."""
+    said = lab("cert issue --key alice.id --to bob.pub --tag '()' --out bob.cert")
+    assert " may do everything that is a list: () " in said
+    assert ask(lab, "bob.cert", request="(lab (ssh web))")["granted"]
