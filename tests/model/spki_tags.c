@@ -541,6 +541,10 @@ static bool has(const struct tree *tag, const char *ordering) {
     return false;
 }
 
+bool tags_have_strings(const struct tree *tag) {
+    return has(tag, NULL);
+}
+
 bool tags_may_lose(const struct tree *a, const struct tree *b) {
     /* The first stands for prefixes and alpha ranges together. */
     static const char *const orderings[] = {NULL, "numeric", "time", "binary", "date"};

@@ -25,6 +25,10 @@ bool tags_cover(const struct tree *tag, const struct tree *request);
  * prefixes count as alpha. */
 bool tags_may_lose(const struct tree *a, const struct tree *b);
 
+/* Tells whether a tag has a prefix or an alpha range. Strings are dense but for "a" and "a\0",
+ * between which there is none; the model knows that (l "a\0") is (le "a"), src/spki need not. */
+bool tags_have_strings(const struct tree *tag);
+
 /* ---- Random ones */
 
 enum { TAGS_THEMES = 6 };
