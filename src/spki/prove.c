@@ -317,6 +317,10 @@ static int add_notice(struct wrn_spki *spki, struct wrn_prove_notice *notice,
     notice->start = wrn_prove_date(notice->validity.not_before);
     notice->end = notice->validity.not_after.size > 0 ? wrn_prove_date(notice->validity.not_after)
                                                       : UINT64_MAX;
+    int64_t begins_s;
+    notice->has_eve = notice->validity.not_before.size > 0 &&
+                      wrn_spki_date_read(notice->validity.not_before, &begins_s) &&
+                      wrn_spki_date_write(begins_s - 1, notice->eve);
     if (spki->notice_count == spki->limits.crls_max ||
         !wrn_prove_add_key(spki, issuer, &object->issuer) ||
         !wrn_keymap_add(&spki->objects, object->hash,

@@ -318,14 +318,19 @@ static void fill_granted(struct wrn_spki *spki, const struct walk *walk,
                          struct wrn_spki_answer *answer) {
     bool is_ever = true;
     for (size_t i = 0; i < walk->count; i++) {
-        uint32_t fresh = spki->items[walk->items[i]].fresh;
+        const struct wrn_prove_item *item = &spki->items[walk->items[i]];
         is_ever = is_ever && wrn_spki_validity_intersect(&answer->validity,
                                                          &spki->certs[walk->items[i]].validity,
                                                          &answer->validity);
-        if (fresh != WRN_PROVE_NONE) {
-            is_ever = is_ever &&
-                      wrn_spki_validity_intersect(&answer->validity, &spki->notices[fresh].validity,
-                                                  &answer->validity);
+        if (item->fresh != WRN_PROVE_NONE) {
+            is_ever = is_ever && wrn_spki_validity_intersect(&answer->validity,
+                                                             &spki->notices[item->fresh].validity,
+                                                             &answer->validity);
+        }
+        if (item->is_announced) {
+            struct wrn_spki_validity eve = wrn_prove_eve(&spki->notices[item->revoked]);
+            is_ever =
+                is_ever && wrn_spki_validity_intersect(&answer->validity, &eve, &answer->validity);
         }
     }
     WRN_ASSERT(is_ever); /* all of them hold now */

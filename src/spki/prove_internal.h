@@ -120,7 +120,8 @@ struct wrn_prove_item {
     uint32_t faults;      /* bits of enum wrn_spki_verdict */
     bool is_complete;     /* all faults were looked for */
     uint32_t fresh;       /* the notice that it demands, or NONE */
-    uint64_t from, until; /* with that of the notice */
+    uint64_t from, until; /* with that of the notice, and before it will be revoked */
+    bool is_announced;    /* that it will be revoked, after this query's 'now' */
 };
 
 /* A CRL or a revalidation. */
@@ -132,6 +133,8 @@ struct wrn_prove_notice {
     const uint8_t *cert_hash; /* revalidation: of what; else NULL */
     uint32_t next;            /* of its issuer, or of the same certificate */
     bool is_rollback;         /* names less than an earlier one */
+    bool has_eve;             /* there is a second before it counts: this one */
+    char eve[WRN_SPKI_DATE_SIZE];
 };
 
 /* ---- The graph of what follows from what, of one query (prove_graph.c) */
@@ -470,6 +473,9 @@ void wrn_prove_fill_culprit(const struct wrn_spki *spki, uint32_t item,
 /* Sets 'fresh', 'from', 'until' of a certificate, with what it demands (online ...); false if
  * that is missing. 'now' 0: at any time. */
 bool wrn_prove_refresh(struct wrn_spki *spki, uint32_t item, uint64_t now);
+
+/* The time before a CRL counts, of one that has an eve. */
+struct wrn_spki_validity wrn_prove_eve(const struct wrn_prove_notice *notice);
 
 /* Verifies and applies the CRLs of those who may revoke a certificate, once. */
 void wrn_prove_settle(struct wrn_spki *spki, uint32_t item);

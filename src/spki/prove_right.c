@@ -278,10 +278,16 @@ static bool set_pass(struct wrn_spki *spki, uint32_t item, struct wrn_prove_righ
 }
 
 static bool set_validity(struct wrn_spki *spki, uint32_t item, struct wrn_prove_right *right) {
-    uint32_t fresh = spki->items[item].fresh;
+    const struct wrn_prove_item *as = &spki->items[item];
+    if (as->is_announced) {
+        struct wrn_spki_validity eve = wrn_prove_eve(&spki->notices[as->revoked]);
+        if (!intersect(&spki->tuples, &eve, right)) {
+            return false;
+        }
+    }
     return intersect(&spki->tuples, &spki->certs[item].validity, right) &&
-           (fresh == WRN_PROVE_NONE ||
-            intersect(&spki->tuples, &spki->notices[fresh].validity, right));
+           (as->fresh == WRN_PROVE_NONE ||
+            intersect(&spki->tuples, &spki->notices[as->fresh].validity, right));
 }
 
 /* What holds at no time, or not now, is nothing. */

@@ -4,6 +4,7 @@
 #include "spki/prove_internal.h"
 
 static void join_keys(struct wrn_spki *spki);
+static void note_announced(const struct wrn_spki *spki, struct wrn_prove_item *item, uint64_t now);
 static uint32_t root_of(const struct wrn_spki *spki, uint32_t key);
 static void attach_signatures(struct wrn_spki *spki);
 static void list_certs(struct wrn_spki *spki);
@@ -114,6 +115,7 @@ uint32_t wrn_prove_faults(struct wrn_spki *spki, uint32_t index, bool is_complet
     item->from = item->start;
     item->until = item->end;
     item->fresh = WRN_PROVE_NONE;
+    item->is_announced = false;
     item->faults = time_faults(spki, item);
     for (size_t i = 0; i < 2; i++) {
         if (item->faults && !is_complete) {
@@ -140,6 +142,7 @@ bool wrn_prove_refresh(struct wrn_spki *spki, uint32_t index, uint64_t now) {
     item->from = item->start;
     item->until = item->end;
     item->fresh = WRN_PROVE_NONE;
+    note_announced(spki, item, now);
     if (item->online == WRN_PROVE_NONE) {
         return true;
     }
@@ -163,6 +166,22 @@ bool wrn_prove_refresh(struct wrn_spki *spki, uint32_t index, uint64_t now) {
     item->from = fresh->start > item->from ? fresh->start : item->from;
     item->until = fresh->end < item->until ? fresh->end : item->until;
     return true;
+}
+
+struct wrn_spki_validity wrn_prove_eve(const struct wrn_prove_notice *notice) {
+    return (struct wrn_spki_validity){
+        .not_after = {(const uint8_t *)notice->eve, sizeof notice->eve}};
+}
+
+/* A CRL may say today what it revokes tomorrow: until then the right holds, and no longer. */
+static void note_announced(const struct wrn_spki *spki, struct wrn_prove_item *item, uint64_t now) {
+    const struct wrn_prove_notice *notice =
+        item->revoked == WRN_PROVE_NONE ? NULL : &spki->notices[item->revoked];
+    item->is_announced = notice && notice->start > now && notice->has_eve;
+    if (item->is_announced) {
+        uint64_t eve = wrn_prove_date(wrn_prove_eve(notice).not_after);
+        item->until = eve < item->until ? eve : item->until;
+    }
 }
 
 /* Writes one number for each principal everywhere, also where it was known by several. */

@@ -96,6 +96,16 @@ bool graph_is_revoked(const struct graph *graph, const struct graph_cert *cert, 
     return false;
 }
 
+/* The end of the time before the first CRL that will cancel it, and that is not yet in force. */
+static int announced_end(const struct graph *graph, const struct graph_cert *cert, int now) {
+    for (int at = now + 1; now > 0 && at < GRAPH_FOREVER; at++) {
+        if (graph_is_revoked(graph, cert, at)) {
+            return at - 1;
+        }
+    }
+    return GRAPH_FOREVER;
+}
+
 /* The span of the answer that a certificate demands: the one that lasts longest of those that hold
  * at 'now'. False: none does. */
 static bool find_answer(const struct graph *graph, const struct graph_cert *cert, int now,
@@ -136,6 +146,8 @@ bool graph_is_usable(const struct graph *graph, const struct graph_cert *cert, i
         if (cert->online != GRAPH_OFFLINE && !find_answer(graph, cert, now, &answer)) {
             return false;
         }
+        int end = announced_end(graph, cert, now);
+        answer.until = answer.until < end ? answer.until : end;
         *ret_span = both_spans(*ret_span, answer);
     }
     return !is_empty(*ret_span) && holds(*ret_span, now);

@@ -68,6 +68,23 @@ static void revoked_by_its_issuer(void **state) {
     expect_at("2030-01-01_00:00:00", WRN_SPKI_REVOKED);
 }
 
+/* A list that begins tomorrow ends what is granted today. */
+static void announced_revocation_ends_the_grant(void **state) {
+    (void)state;
+    begin();
+    cancel('A', "(valid (not-before '2027-03-01_00:00:00'))", passed);
+    cancel('A', "(valid (not-before '2027-01-01_00:00:00'))", passed);
+    const struct wrn_spki_answer *answer = heap_ask("B", "x", NOW);
+    assert_int_equal(answer->verdict, WRN_SPKI_GRANTED);
+    assert_int_equal(answer->validity.not_after.size, WRN_SPKI_DATE_SIZE);
+    assert_memory_equal(answer->validity.not_after.data, "2026-12-31_23:59:59", WRN_SPKI_DATE_SIZE);
+    assert_string_equal(heap_reduce("B", "x", NOW),
+                        "(acl (entry (subject @B) (tag x) (valid (not-after "
+                        "'2026-12-31_23:59:59'))))");
+    expect_at("2026-12-31_23:59:59", WRN_SPKI_GRANTED);
+    expect_at("2027-01-01_00:00:00", WRN_SPKI_REVOKED);
+}
+
 /* Any certificate of the chain counts. */
 static void revoked_above(void **state) {
     (void)state;
@@ -278,12 +295,19 @@ static void revoked_name(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(revoked_by_its_issuer),  cmocka_unit_test(revoked_above),
-        cmocka_unit_test(others_may_not_revoke),  cmocka_unit_test(revocation_is_never_taken_back),
-        cmocka_unit_test(since_the_first_list),   cmocka_unit_test(another_chain_goes_on),
-        cmocka_unit_test(demands_a_fresh_list),   cmocka_unit_test(rollback_is_not_fresh),
-        cmocka_unit_test(demands_a_revalidation), cmocka_unit_test(one_time_is_refused),
-        cmocka_unit_test(revoked_name),           cmocka_unit_test(long_lists),
+        cmocka_unit_test(announced_revocation_ends_the_grant),
+        cmocka_unit_test(revoked_by_its_issuer),
+        cmocka_unit_test(revoked_above),
+        cmocka_unit_test(others_may_not_revoke),
+        cmocka_unit_test(revocation_is_never_taken_back),
+        cmocka_unit_test(since_the_first_list),
+        cmocka_unit_test(another_chain_goes_on),
+        cmocka_unit_test(demands_a_fresh_list),
+        cmocka_unit_test(rollback_is_not_fresh),
+        cmocka_unit_test(demands_a_revalidation),
+        cmocka_unit_test(one_time_is_refused),
+        cmocka_unit_test(revoked_name),
+        cmocka_unit_test(long_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
