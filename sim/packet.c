@@ -2,6 +2,18 @@
 /* Pools of packets: one for each size class, cut from blocks that are freed at the end. */
 #include "sim/packet.h"
 
+/* With AddressSanitizer a receiver that reads behind its datagram is caught, pools or not. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#endif
+#ifdef HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "base/bytes.h"
 #include "sim/memory.h"
 
@@ -11,6 +23,7 @@ static const struct {
 } pools[SIM_PACKET_POOLS] = {{256, 256}, {1536, 64}, {UINT16_MAX, 1}};
 
 static void add_block(struct sim_packets *packets, uint8_t pool);
+static void forbid(struct sim_packet *packet, size_t readable);
 
 struct sim_packet *sim_packet_take(struct sim_packets *packets, size_t size) {
     uint8_t pool = 0;
@@ -26,11 +39,13 @@ struct sim_packet *sim_packet_take(struct sim_packets *packets, size_t size) {
     packets->live++;
     memset(&packet->event, 0, sizeof packet->event);
     packet->size = (uint16_t)size;
+    forbid(packet, size);
     return packet;
 }
 
 void sim_packet_give(struct sim_packets *packets, struct sim_packet *packet) {
     WRN_ASSERT(!sim_is_set(&packet->event));
+    forbid(packet, 0);
     packet->next_free = packets->free[packet->pool];
     packets->free[packet->pool] = packet;
     packets->live--;
@@ -57,4 +72,15 @@ static void add_block(struct sim_packets *packets, uint8_t pool) {
         packet->next_free = packets->free[pool];
         packets->free[pool] = packet;
     }
+}
+
+/* Lets the first bytes be read and written, and no others of the packet's room. */
+static void forbid(struct sim_packet *packet, size_t readable) {
+#ifdef HAS_ASAN
+    ASAN_UNPOISON_MEMORY_REGION(packet->bytes, readable);
+    ASAN_POISON_MEMORY_REGION(packet->bytes + readable, pools[packet->pool].room - readable);
+#else
+    (void)packet;
+    (void)readable;
+#endif
 }

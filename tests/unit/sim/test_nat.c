@@ -357,6 +357,18 @@ static void a_full_table_refuses_new_flows_and_keeps_the_old(void **state) {
     assert_int_equal(sim_nat_box_count(box, now), 1);
 }
 
+static void a_full_table_has_room_in_the_moment_that_one_dies(void **state) {
+    (void)state;
+    struct sim_nat_options options = sim_nat_cone(SIM_ADDRESS_AND_PORT);
+    options.mappings_max = 1;
+    start(options);
+    (void)out(a5, "1.1.1.1:1");
+    pass(WRN_S(120) - 1);
+    assert_int_equal(try_out(b5, "1.1.1.1:1"), SIM_NAT_FULL);
+    pass(1);
+    (void)out(b5, "1.1.1.1:1");
+}
+
 static void blocks_udp_both_ways(void **state) {
     (void)state;
     struct sim_nat_options options = sim_nat_cone(SIM_INDEPENDENT);
@@ -375,6 +387,12 @@ static void forgets_all_mappings(void **state) {
     assert_int_equal(sim_nat_box_count(box, now), 0);
     assert_int_equal(in("1.1.1.1:1", outer), SIM_NAT_NO_MAPPING);
     assert_true(out_port(a5, "1.1.1.1:1") != outer.port);
+    /* With the mappings go the ways back through them: the next one is another's. */
+    start(sim_nat_cone(SIM_ADDRESS_AND_PORT));
+    outer = out(a5, "1.1.1.1:1");
+    sim_nat_box_forget(box);
+    assert_int_equal(out_port(a5, "2.2.2.2:2"), outer.port);
+    assert_int_equal(in("1.1.1.1:1", outer), SIM_NAT_FILTERED);
 }
 
 static const char six[] = "[2001:db8:1::2]:5000";
@@ -440,6 +458,7 @@ int main(void) {
         cmocka_unit_test(linux_without_a_drop_rule_remembers_strays),
         cmocka_unit_test(pools_of_addresses_are_paired_or_not),
         cmocka_unit_test(a_full_table_refuses_new_flows_and_keeps_the_old),
+        cmocka_unit_test(a_full_table_has_room_in_the_moment_that_one_dies),
         cmocka_unit_test(blocks_udp_both_ways),
         cmocka_unit_test(forgets_all_mappings),
         cmocka_unit_test(ipv6_passes_a_stateful_firewall),

@@ -137,7 +137,7 @@ static void unknown_addresses_have_no_route(void **state) {
     sim_segment lan = hosts_segment(h, "192.168.1.0/24", "2001:db8:1::/64");
     sim_segment island = hosts_segment(h, "10.0.0.0/8", NULL);
     struct sim_nat_options options = sim_nat_linux();
-    sim_net_add_nat(h->net, lan, SIM_SEGMENT_INTERNET, &options, NULL, NULL);
+    sim_nat nat = sim_net_add_nat(h->net, lan, SIM_SEGMENT_INTERNET, &options, NULL, NULL);
     sim_host inside = hosts_add(h, lan, NULL, NULL);
     sim_host lost = hosts_add(h, island, NULL, NULL);
     sim_host outside = hosts_add(h, SIM_SEGMENT_INTERNET, NULL, NULL);
@@ -154,6 +154,8 @@ static void unknown_addresses_have_no_route(void **state) {
     hosts_send(h, outside, 5, &to, 0);
     hosts_pass(h, 1);
     assert_int_equal(counted(SIM_COUNT_NO_ROUTE), 5);
+    assert_int_equal(sim_nat_mappings(h->net, nat),
+                     1); /* what was for the own segment stayed there */
 }
 
 static void multicast_reaches_the_others_on_the_segment(void **state) {
