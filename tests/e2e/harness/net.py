@@ -188,8 +188,8 @@ class Namespace:
         return s
 
     def ip(self, *lines):
-        """Runs `ip` commands, one a string. Entering here is much quicker than `ip -n`, which mounts
-        a /sys of its own, and so is a start without code of ours in the child."""
+        """Runs `ip` commands, one a string. Entering here is much quicker than `ip -n`, which
+        mounts a /sys of its own, and so is a start without code of ours in the child."""
         with self.entered():
             return command(["ip", "-batch", "-"], stdin="\n".join(lines) + "\n", is_brief=True)
 
