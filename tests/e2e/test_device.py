@@ -204,6 +204,7 @@ def test_moved_to_another_namespace(lab):
     c.ip(*["addr add %s dev %s%s" % (a, left.name, " nodad" if ":" in a else "")
            for a in left.addresses], "link set %s up" % left.name)
     traffic.reachable(c, "10.7.0.2")
+    traffic.reachable(right.ns, "fd07::1")  # whose local route comes some time after the address
     assert traffic.ping(right.ns, "fd07::1", count=3) == 3
     traffic.tcp_transfer(lab, c, right.ns, "10.7.0.2")
     assert left.process.running() and left.set("listen_port=51999") == 0
