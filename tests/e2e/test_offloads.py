@@ -159,11 +159,11 @@ def test_gro_goes_off_again_and_again_in_a_flood(lab, tool):
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_changes_in_a_flood(lab, tool, workers):
-    """Floods from both sides, which no worker keeps up with, do not hold up a change of whatever
-    they pass through, nor the end of the program."""
+    """Floods from both sides, which a crowded machine does not keep up with, do not hold up a
+    change of whatever they pass through, nor the end of the program."""
     left, right = pair(lab, env={"WARREN_WG_WORKERS": str(workers), "WARREN_WG_OFFLOADS": "all"})
     floods = [Flows(lab, tool("flows"), source.ns, target.ns, address, flows=128,
-                    pace_per_s=2000000, sizes=(size, size), train=train)
+                    pace_per_s=150000, sizes=(size, size), train=train)
               for source, target, address, size, train in (
                   (left, right, "10.7.0.2", 16, 64), (right, left, "10.7.0.1", 1300, 45))]
     for flow in floods:
