@@ -27,6 +27,7 @@ static int add_what(struct wrn_cli *cli, const char *what, const struct wrn_key_
                     struct hashes *hashes);
 static int add_certs(struct wrn_cli *cli, const char *path, const struct wrn_key_pair *pair,
                      struct hashes *hashes);
+static int read_flat(struct wrn_cli *cli, const char *path, struct wrn_objects *ret_flat);
 static int add_old(struct wrn_cli *cli, const char *path, const struct wrn_key_pair *pair,
                    struct hashes *hashes, wrn_span *ret_after);
 static bool is_signed(const struct wrn_objects *objects, struct wrn_sexp object,
@@ -182,16 +183,12 @@ static int add_what(struct wrn_cli *cli, const char *what, const struct wrn_key_
 
 static int add_certs(struct wrn_cli *cli, const char *path, const struct wrn_key_pair *pair,
                      struct hashes *hashes) {
-    struct wrn_objects objects = {0};
     struct wrn_objects flat = {0};
     struct wrn_spki_cert cert;
     struct wrn_spki_error why = {0};
     uint8_t hash[WRN_SHA256_SIZE];
     size_t before = hashes->count;
-    int code = wrn_files_read(cli, path, &objects);
-    if (code == WRN_CLI_DONE) {
-        code = wrn_objects_flatten(cli, &objects, &flat);
-    }
+    int code = read_flat(cli, path, &flat);
     if (code != WRN_CLI_DONE) {
         return code;
     }
@@ -216,18 +213,21 @@ static int add_certs(struct wrn_cli *cli, const char *path, const struct wrn_key
     return WRN_CLI_DONE;
 }
 
+/* Reads a file's objects, those in sequences too. */
+static int read_flat(struct wrn_cli *cli, const char *path, struct wrn_objects *ret_flat) {
+    struct wrn_objects objects = {0};
+    int code = wrn_files_read(cli, path, &objects);
+    return code == WRN_CLI_DONE ? wrn_objects_flatten(cli, &objects, ret_flat) : code;
+}
+
 /* Adds what the last list has. It must be one of this key: else a slip would lose all of it. */
 static int add_old(struct wrn_cli *cli, const char *path, const struct wrn_key_pair *pair,
                    struct hashes *hashes, wrn_span *ret_after) {
-    struct wrn_objects objects = {0};
     struct wrn_objects flat = {0};
     struct wrn_spki_crl crl;
     const uint8_t *hash = NULL;
     size_t found = 0;
-    int code = wrn_files_read(cli, path, &objects);
-    if (code == WRN_CLI_DONE) {
-        code = wrn_objects_flatten(cli, &objects, &flat);
-    }
+    int code = read_flat(cli, path, &flat);
     if (code != WRN_CLI_DONE) {
         return code;
     }
