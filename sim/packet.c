@@ -2,19 +2,8 @@
 /* Pools of packets: one for each size class, cut from blocks that are freed at the end. */
 #include "sim/packet.h"
 
-/* With AddressSanitizer a receiver that reads behind its datagram is caught, pools or not. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#endif
-#ifdef HAS_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
-
 #include "base/bytes.h"
+#include "sim/asan.h" /* with it who reads behind a datagram is caught, pools or not */
 #include "sim/memory.h"
 
 static const struct {

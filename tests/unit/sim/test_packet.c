@@ -3,17 +3,7 @@
  * AddressSanitizer what lies behind a datagram cannot be read. Method: fill and compare. */
 #include "sim/packet.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define HAS_ASAN 1
-#endif
-#ifdef HAS_ASAN
-#include <sanitizer/asan_interface.h>
-#endif
-
+#include "sim/asan.h"
 #include "unit/base/check.h"
 
 static const size_t sizes[] = {0, 1, 7, 8, 9, 255, 256, 257, 1536, 1537, 65507, 65535};
