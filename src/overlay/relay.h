@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Relays: forwards sealed frames between two peers that cannot reach one another, and finds nodes
+ * that do so for us. What is forwarded is sealed end to end; a relay reads nothing. */
+#pragma once
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/pool.h"
+#include "base/rand.h"
+#include "overlay/links.h"
+#include "overlay/paths.h"
+#include "overlay/reason.h"
+
+/* What the machine calls; none may call back into it. */
+struct wrn_relay_port {
+    void *ctx;
+    /* Sends a message of kind RELAY to a peer with a link. */
+    void (*send)(void *ctx, wrn_handle peer, wrn_span message);
+    /* Sends a frame (RELAYED header and what it carries) as it is on the peer's direct way. */
+    void (*forward)(void *ctx, wrn_handle peer, wrn_span header, wrn_span inside);
+    /* Asks for an overlap link to a node that may relay; answered by wrn_relay_on_want_done. */
+    void (*want)(void *ctx, uint32_t tag, wrn_id relay);
+    /* A link is needed as a relay, or not any more. */
+    void (*keep)(void *ctx, wrn_handle peer, bool is_needed);
+    /* A relay to 'peer' is ready, is lost, or none was found (way NONE and the reason). */
+    void (*ready)(void *ctx, wrn_handle peer, const struct wrn_way *way);
+    void (*lost)(void *ctx, wrn_handle peer, const struct wrn_way *way);
+    void (*none)(void *ctx, wrn_handle peer, enum wrn_reason reason);
+    /* Returns the peer with this place, NONE if there is none; whether it has a direct way. */
+    wrn_handle (*find)(void *ctx, wrn_id id, bool *ret_is_direct);
+};
+
+struct wrn_relay_options {
+    bool relays;           /* forward for others */
+    uint32_t forwards_max; /* pairs that we forward between */
+    uint32_t uses_max;     /* peers that we reach by relays */
+    uint32_t bytes_per_s;  /* of one pair; 0: no limit */
+};
+
+/* X(NAME, name) */
+#define WRN_RELAY_COUNT_LIST(X)                                                                    \
+    X(FORWARDED, forwarded)                                                                        \
+    X(FORWARDED_BYTES, forwarded_bytes)                                                            \
+    X(UNKNOWN_SLOT, unknown_slot)                                                                  \
+    X(WRONG_PEER, wrong_peer) /* a slot that is not the sender's */                                \
+    X(RATE, rate)                                                                                  \
+    X(REFUSED, refused) /* asked to relay, and did not */
+
+enum wrn_relay_count {
+#define X(upper, lower) WRN_RELAY_COUNT_##upper,
+    WRN_RELAY_COUNT_LIST(X)
+#undef X
+        WRN_RELAY_COUNTS
+};
+
+struct wrn_relay;
+
+/* Builds the machine; NULL while the arena measures. */
+struct wrn_relay *wrn_relay_init(struct wrn_arena *arena, const struct wrn_relay_options *options,
+                                 struct wrn_links *links, struct wrn_relay_port port,
+                                 struct wrn_rand rand);
+
+/* Looks for a relay to 'peer', which has the place 'id' and named these relays in its locator
+ * (copied): a common one first, best latency first, else an overlap link to one of the peer's.
+ * Asking again while it looks, or has one, is fine. */
+void wrn_relay_search(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, wrn_id id,
+                      const wrn_id *their_relays, size_t count);
+
+/* The peer is reached directly, or is gone: let go of its relays. */
+void wrn_relay_forget(struct wrn_relay *relay, wrn_mono now, wrn_handle peer);
+
+/* The answer to port.want. */
+void wrn_relay_on_want_done(struct wrn_relay *relay, wrn_mono now, uint32_t tag, wrn_handle peer,
+                            enum wrn_reason reason);
+
+/* A message of kind RELAY from a peer with a link. */
+void wrn_relay_on_message(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, wrn_span message);
+
+/* A frame RELAYED that came from where 'from' is reached directly (NONE: from an unknown address,
+ * dropped and counted). If it is for us, returns the peer whose it is and what is inside, and sets
+ * the way that it came by; else forwards it or drops it and returns WRN_HANDLE_NONE. */
+wrn_handle wrn_relay_on_frame(struct wrn_relay *relay, wrn_mono now, wrn_handle from,
+                              wrn_span frame, wrn_span *ret_inside, struct wrn_way *ret_way);
+
+/* Peer gone, or its way is not direct any more: what went through it is lost. */
+void wrn_relay_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle peer);
+
+/* Writes the places of direct links to nodes that relay, best latency first, for our locator. */
+size_t wrn_relay_list(const struct wrn_relay *relay, wrn_id *ret_ids, size_t capacity);
+
+/* The peer's locator says whether it relays. */
+void wrn_relay_set_willing(struct wrn_relay *relay, wrn_handle peer, bool is_willing);
+
+/* Time. */
+void wrn_relay_on_time(struct wrn_relay *relay, wrn_mono now);
+wrn_mono wrn_relay_due(const struct wrn_relay *relay);
+
+/* Returns a counter. */
+uint64_t wrn_relay_count(const struct wrn_relay *relay, enum wrn_relay_count count);
