@@ -2,6 +2,7 @@
 /* Scenarios: functions with a name that make a world, let time pass in it and say what they found.
  * A run depends on its options alone. */
 #pragma once
+#include "sim/plot.h"
 #include "sim/report.h"
 #include "sim/world.h"
 
@@ -9,6 +10,7 @@ struct sim_options {
     uint64_t seed;
     uint32_t nodes;   /* 0: the scenario's own number; what they are is the scenario's matter */
     uint32_t minutes; /* of virtual time, 0: the scenario's own */
+    struct sim_plot *plot; /* filled by scenarios that draw, NULL: no picture is wanted */
 };
 
 /* One run, while a scenario plays. */
@@ -25,6 +27,7 @@ struct sim_scenario {
     uint32_t nodes;        /* defaults and limits */
     uint32_t nodes_max;
     uint32_t minutes;
+    bool draws; /* fills options.plot, if there is one, at the moment worth seeing */
     void (*play)(struct sim_run *run); /* frees what it made but the run */
 };
 
