@@ -31,6 +31,8 @@ enum wrn_endpoint_kind {
     WRN_ENDPOINT_MAPPED,    /* by PCP, NAT-PMP or UPnP */
 };
 
+enum { WRN_LOCATOR_STEP_MAX = 65535 };
+
 struct wrn_locator_endpoint {
     struct wrn_endpoint at;
     uint8_t kind; /* enum wrn_endpoint_kind */
@@ -41,11 +43,12 @@ struct wrn_locator {
     uint8_t tunnel_key[WRN_KEY_SIZE];         /* X25519 */
     wrn_id id;                                /* of the HIT of public_key */
     uint64_t sequence;  /* greater ones are newer: milliseconds of the wall clock, and one more
-                            * than the last in any case */
+                         * than the last in any case */
     uint8_t nat_class;  /* enum wrn_nat_class */
     bool relays;        /* willing to forward for others */
-    int32_t port_step;  /* PORT_PREDICTABLE: from one new mapping to the next, else 0 */
-    uint16_t port_last; /* ... the outer port that was seen last */
+    int32_t port_step;  /* PORT_PREDICTABLE: from one new mapping to the next, at most
+                         * WRN_LOCATOR_STEP_MAX either way; else 0 */
+    uint16_t port_last; /* ... the outer port that was seen last, 0: not known; else 0 */
     uint8_t endpoint_count;
     uint8_t relay_count;
     struct wrn_locator_endpoint endpoints[WRN_ENDPOINTS_MAX]; /* best first */
@@ -57,12 +60,15 @@ struct wrn_locator {
 const char *wrn_nat_class_text(enum wrn_nat_class nat_class);
 
 /* Writes and signs a locator with the identity's seed; 'id' and 'public_key' are filled in from it.
- * Returns its size, at most WRN_LOCATOR_MAX; 0 if it does not fit 'capacity'. */
+ * Endpoints that reading would leave out are not written, scopes neither, nor the ports of a class
+ * that has none. Returns its size, at most WRN_LOCATOR_MAX, which is enough for any; 0 if it does
+ * not fit 'capacity', or for want of memory in signing. docs/protocol.md has the grammar. */
 size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitives *primitives,
                          const uint8_t seed[WRN_SEED_SIZE], uint8_t *out, size_t capacity);
 
 /* Reads a locator and checks its signature. Returns NONE, MALFORMED, BAD_SIGNATURE or TOO_LARGE;
- * 'ret_locator' is written in any case. Endpoints that cannot be anybody's (port 0, multicast,
- * unspecified, loopback) are left out. */
+ * 'ret_locator' is zeroed unless it is NONE. Endpoints that cannot be anybody's (port 0, multicast
+ * and broadcast, unspecified, loopback, IPv4 in IPv6 form) are left out. O(bytes), and one
+ * verification if the form is right. */
 enum wrn_reason wrn_locator_read(wrn_span bytes, const struct wrn_primitives *primitives,
                                  struct wrn_locator *ret_locator);

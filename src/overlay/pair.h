@@ -110,8 +110,8 @@ size_t wrn_who_reply_write(uint64_t nonce, const uint8_t cookie[WRN_COOKIE_SIZE]
 enum wrn_reason wrn_who_reply_read(wrn_span frame, uint64_t *ret_nonce,
                                    uint8_t ret_cookie[WRN_COOKIE_SIZE], wrn_span *ret_locator);
 
-/* Seals a message (1..WRN_STRANGER_MESSAGE_MAX bytes, elsewhere than 'out') to somebody who does not
- * know our receiver number yet. Needs no their_receiver. Returns the frame's size. */
+/* Seals a message (1..WRN_STRANGER_MESSAGE_MAX bytes, elsewhere than 'out') to somebody who does
+ * not know our receiver number yet. Needs no their_receiver. Returns the frame's size. */
 size_t wrn_stranger_seal(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                          const uint8_t our_public[WRN_KEY_SIZE],
                          const uint8_t cookie[WRN_COOKIE_SIZE], wrn_span message, uint8_t *out);
@@ -129,8 +129,8 @@ enum wrn_reason wrn_stranger_open(struct wrn_pair *pair, const struct wrn_primit
                                   uint64_t *ret_incarnation);
 
 /* Writes and reads what is said on the LAN, WRN_ANNOUNCE_SIZE bytes: the hash of the ring, the
- * sender's place, and its port, not 0 (its address is the datagram's). A hint, not signed: who hears
- * it asks WHO. NONE, WRONG_VERSION, MALFORMED. */
+ * sender's place, and its port, not 0 (its address is the datagram's). A hint, not signed: who
+ * hears it asks WHO. NONE, WRONG_VERSION, MALFORMED. */
 size_t wrn_announce_write(const uint8_t ring[8], wrn_id id, uint16_t port, uint8_t *out);
 enum wrn_reason wrn_announce_read(wrn_span frame, uint8_t ret_ring[8], wrn_id *ret_id,
                                   uint16_t *ret_port);
