@@ -17,7 +17,7 @@ struct wrn_link {
     uint8_t mine;        /* enum wrn_link_kind bits: what we want the link for */
     uint8_t theirs;      /* ... what they want it for */
     bool is_relayed;
-    bool is_suspect;    /* did not acknowledge lately: not the first choice */
+    bool is_suspect;    /* did not acknowledge lately: not the first choice; see route.h */
     uint8_t view_left;  /* places below: near ones counter-clockwise of the peer, nearest first */
     uint8_t view_right; /* ... and clockwise */
     wrn_id left[WRN_NEAR_PER_SIDE];
@@ -31,6 +31,13 @@ struct wrn_links {
     uint32_t count;
     uint32_t capacity;
 };
+
+/* Tells whether the link is part of the ring. One that is only a LEAF is not: one of its ends may
+ * not have joined yet, so nothing but what is for that end goes by it. (A link without any kind
+ * counts: its kinds are not known yet.) */
+static inline bool wrn_link_is_of_ring(const struct wrn_link *link) {
+    return (link->mine | link->theirs) != WRN_LINK_LEAF;
+}
 
 /* Takes room for 'capacity' links from 'arena'. */
 void wrn_links_init(struct wrn_links *links, struct wrn_arena *arena, wrn_id self,
@@ -52,10 +59,11 @@ struct wrn_link *wrn_links_at(const struct wrn_links *links, wrn_id id);
 struct wrn_link *wrn_links_right(const struct wrn_links *links, uint32_t n);
 struct wrn_link *wrn_links_left(const struct wrn_links *links, uint32_t n);
 
-/* Tells whether we are nearer to 'target' than every link (or as near as wrn_id_is_nearer breaks
- * ties). 'except' is not counted, WRN_HANDLE_NONE: nobody. */
+/* Tells whether we are nearer to 'target' than every link of the ring (or as near as
+ * wrn_id_is_nearer breaks ties). 'except' is not counted, WRN_HANDLE_NONE: nobody. */
 bool wrn_links_is_nearest(const struct wrn_links *links, wrn_id target, wrn_handle except);
 
-/* Returns how many of the links, us among them, are nearer to 'target' than 'id': 0 means that we
- * know of nobody nearer. For holders of keys: id is one of the k nearest that we know iff < k. */
+/* Returns how many of the links of the ring, us among them, are nearer to 'target' than 'id': 0
+ * means that we know of nobody nearer. For holders of keys: id is one of the k nearest that we know
+ * iff < k. */
 uint32_t wrn_links_rank(const struct wrn_links *links, wrn_id target, wrn_id id);

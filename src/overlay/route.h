@@ -18,10 +18,12 @@ enum wrn_route_mode {
 
 struct wrn_route_header {
     wrn_id source; /* who began it: a claim, for those who cannot check it */
-    wrn_id via;    /* a node with a link to the source, if the ring does not lead there yet */
-    wrn_id target;
+    wrn_id via;    /* a node with a link to the source, if the ring does not lead there yet; with
+                    * 'to_via' one with a link to the target */
+    wrn_id target; /* LEFT and RIGHT do not look at it */
     enum wrn_route_mode mode;
     bool has_via;
+    bool to_via;       /* EXACT, has_via: goes to via first, which has a link to the target */
     bool not_source;   /* NEAREST: also when the source itself is nearest, somebody else */
     bool wants_trace;  /* undeliverable: tell the source (by an error that is routed back) */
     uint8_t steps;     /* LEFT and RIGHT: how many are left */
@@ -36,11 +38,13 @@ struct wrn_route_header {
     X(DELIVERED, delivered)                                                                        \
     X(RETRIED, retried)     /* not acknowledged in time, sent again */                             \
     X(REROUTED, rerouted)   /* ... by another link */                                              \
-    X(DUPLICATE, duplicate) /* came a second time from the same link */                            \
+    X(DUPLICATE, duplicate) /* came a second time */                                               \
     X(LOST, lost)           /* acknowledged by nobody */                                           \
     X(HOP_LIMIT, hop_limit)                                                                        \
     X(NOBODY, nobody)       /* EXACT, and nobody is there */                                       \
     X(UNWATCHED, unwatched) /* no room to keep it until it is acknowledged: sent once */           \
+    X(SUM_FULL, sum_full)   /* no room to wait for the branches of a sum: answered for itself */   \
+    X(STRANGER, stranger)   /* from a peer without a link */                                       \
     X(MALFORMED, malformed)
 
 enum wrn_route_count {
@@ -96,6 +100,10 @@ enum wrn_reason wrn_route_send(struct wrn_route *route, wrn_mono now,
                                const struct wrn_route_header *header, wrn_handle first,
                                wrn_span payload);
 
+/* Returns the header of an answer to a message that was delivered with 'header': EXACT, to its
+ * source, by the source's via if it has one. */
+struct wrn_route_header wrn_route_reply(const struct wrn_route_header *header);
+
 /* Sends to all nodes, once to each if the ring is consistent, not to this one. Same errors. */
 enum wrn_reason wrn_route_broadcast(struct wrn_route *route, wrn_mono now, wrn_span payload);
 
@@ -106,6 +114,10 @@ enum wrn_reason wrn_route_sum(struct wrn_route *route, wrn_mono now, uint32_t ta
 
 /* Takes a message of kind ROUTED, HOP_ACK, BROADCAST or SUM that 'peer', who has a link, sent. */
 void wrn_route_on_message(struct wrn_route *route, wrn_mono now, wrn_handle peer, wrn_span message);
+
+/* Something else came from the peer (a pong): it is not suspect any more. The machine itself sets
+ * 'is_suspect', and clears it at an acknowledgement and at any message given to on_message. */
+void wrn_route_on_heard(struct wrn_route *route, wrn_handle peer);
 
 /* The link to 'peer' is gone: what waits for it takes another one. Call it after the table has lost
  * the link. */
