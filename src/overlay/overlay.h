@@ -18,7 +18,8 @@
 
 struct wrn_overlay;
 
-/* Decides whether a node may be on this ring by what it shows. Returns NONE and until when (a wall
+/* Decides whether a node may be on this ring by what it shows (nothing, if only the key is in
+ * question). Returns NONE and until when (a wall
  * time; it is asked again before that), or NOT_ADMITTED, EXPIRED, EXCLUDED. A function of its
  * arguments and of what the ring's owner published; must not call back. */
 typedef enum wrn_reason wrn_overlay_admit(void *ctx, wrn_wall now,
@@ -57,7 +58,8 @@ enum wrn_overlay_action_kind {
     WRN_OVERLAY_STATE,     /* the ring's state: 'number' is enum wrn_ring_state */
     WRN_OVERLAY_PEER_UP,   /* a peer was admitted and has a path */
     WRN_OVERLAY_PEER_WAY,  /* its path changed: wrn_overlay_peer_info */
-    WRN_OVERLAY_PEER_DOWN, /* it is gone, 'reason' says why; the handle is dead */
+    WRN_OVERLAY_PEER_DOWN, /* it is gone, 'reason' says why; the handle is dead, but after RESTARTED,
+                            * when PEER_UP or PEER_DOWN follows for the same handle */
     WRN_OVERLAY_CONNECT_FAILED, /* a wrn_overlay_connect gave up: 'id', 'reason' */
     WRN_OVERLAY_ANSWER,         /* of the DHT: 'answer'; its record is in 'bytes' */
     WRN_OVERLAY_RECORD_LOST,    /* a kept record lost its key: 'bytes' */
@@ -85,9 +87,30 @@ struct wrn_overlay_action {
 
 enum { WRN_OVERLAY_ACTIONS_MAX = 1024, WRN_OVERLAY_BYTES_MAX = 512 * 1024 };
 
+/* What one part of the overlay wants of another, until the input that led to it is over. */
+struct wrn_overlay_work {
+    uint8_t kind; /* the overlay's own */
+    uint8_t reason;
+    bool flag;
+    wrn_handle peer;
+    uint32_t number;
+    uint32_t tag;
+    wrn_id id;
+    struct wrn_way way;
+    struct wrn_want want;
+    struct wrn_route_header header;
+    wrn_span bytes;
+};
+
+enum { WRN_OVERLAY_WORK_MAX = 512 };
+
 /* What an input led to. The caller empties it (wrn_overlay_out_reset) and performs the actions in
- * order. Shared by as many nodes as one thread drives. What does not fit is dropped and counted. */
+ * order. Shared by as many nodes as one thread drives. What does not fit is dropped and counted.
+ * 'work' is the overlay's alone, and empty between inputs. */
 struct wrn_overlay_out {
+    uint32_t work_first;
+    uint32_t work_count;
+    struct wrn_overlay_work work[WRN_OVERLAY_WORK_MAX];
     uint32_t count;
     uint32_t used; /* bytes */
     uint64_t lost; /* actions that found no room, since the beginning */
@@ -95,7 +118,7 @@ struct wrn_overlay_out {
     uint8_t bytes[WRN_OVERLAY_BYTES_MAX];
 };
 
-/* Empties it. */
+/* Empties it; memory for it starts zeroed. */
 void wrn_overlay_out_reset(struct wrn_overlay_out *out);
 
 /* ---- life ---- */
@@ -148,7 +171,9 @@ void wrn_overlay_set_local(struct wrn_overlay *overlay, struct wrn_now now,
 /* Sets our credential anew (renewed). */
 void wrn_overlay_set_credential(struct wrn_overlay *overlay, wrn_span credential);
 
-/* Cuts every peer that 'admit' does not admit any more (the rules changed). */
+/* Cuts every peer that 'admit' does not admit any more (the rules changed). It is called without a
+ * credential first: EXCLUDED cuts the peer at once. All others are asked to show theirs again, and
+ * are cut if it is not admitted any more, or not shown within 10 s. */
 void wrn_overlay_admit_again(struct wrn_overlay *overlay, struct wrn_now now,
                              struct wrn_overlay_out *out);
 

@@ -26,6 +26,10 @@ static bool open_sealed(void *ctx, const uint8_t *key, const uint8_t *nonce, wrn
     return wrn_xaead_open(ctx, key, nonce, aad, in, size, out);
 }
 
+static void tunnel_key(void *ctx, const uint8_t *seed, uint8_t *ret_private) {
+    wrn_tunnel_key(ctx, seed, ret_private);
+}
+
 static bool sign_public(void *ctx, const uint8_t *seed, uint8_t *ret_public) {
     (void)ctx;
     return wrn_sign_public(seed, ret_public);
@@ -64,6 +68,7 @@ struct wrn_primitives wrn_primitives(struct wrn_crypto *crypto) {
         .derive = derive,
         .seal = seal,
         .open = open_sealed,
+        .tunnel_key = tunnel_key,
         .sign_public = sign_public,
         .sign = sign,
         .verify = verify,
