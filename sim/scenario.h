@@ -10,6 +10,7 @@ struct sim_options {
     uint64_t seed;
     uint32_t nodes;   /* 0: the scenario's own number; what they are is the scenario's matter */
     uint32_t minutes; /* of virtual time, 0: the scenario's own */
+    bool is_cheap;    /* sim/cheap.h in place of cryptography */
     struct sim_plot *plot; /* filled by scenarios that draw, NULL: no picture is wanted */
 };
 

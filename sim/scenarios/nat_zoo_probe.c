@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/bytes.h"
+#include "sim/home.h"
 #include "sim/memory.h"
-#include "sim/net.h"
 #include "sim/scenarios/scenarios.h"
 
 enum { PORT = 5, SERVER_PORT = 9, PROBES = 10, PROBE_GAP_MS = 500, MESSAGE_SIZE = 27 };
@@ -14,23 +14,9 @@ enum { PORT = 5, SERVER_PORT = 9, PROBES = 10, PROBE_GAP_MS = 500, MESSAGE_SIZE 
 /* What datagrams say in their first byte. */
 enum { HELLO = 1, SEEN, PEER, PROBE, PROBE_ANSWER };
 
-/* Before a box of the class itself stands none, or that of a carrier. */
-enum carrier { CARRIER_NONE, CARRIER_CONE, CARRIER_RANDOM };
-
-struct class {
-    const char *sign; /* two letters */
-    const char *name;
-    struct sim_nat_options (*options)(void); /* NULL: a public address */
-    enum carrier carrier;
-    bool is_steady; /* the endpoint that the third host sees is the one that others see */
-    enum sim_dependence filtering;
-    bool is_race; /* depends on whose probe comes first: nothing is expected */
-    bool is_blocked;
-};
-
 struct end {
     struct pair *pair;
-    const struct class *class;
+    const struct sim_home_class *class;
     sim_host host;
     struct wrn_endpoint peer; /* as the server told */
     struct sim_alarm alarm;
@@ -49,26 +35,16 @@ struct zoo {
     struct sim_net *net;
     struct pair *pairs;
     uint32_t pair_count;
-    sim_segment carrier_segments[3];
     sim_host server;
     struct wrn_endpoint at_server;
     uint64_t probes;
 };
 
-static struct sim_nat_options full_cone(void);
-static struct sim_nat_options restricted_cone(void);
-static struct sim_nat_options port_restricted_cone(void);
-static struct sim_nat_options linux_with_strays(void);
-static struct sim_nat_options by_address(void);
-static struct sim_nat_options symmetric_steps(void);
-static struct sim_nat_options symmetric_random(void);
-static struct sim_nat_options symmetric_open(void);
-static struct sim_nat_options blocked(void);
-
 static void play(struct sim_run *run);
-static void add_pair(struct zoo *zoo, const struct class *a, const struct class *b);
-static void add_end(struct zoo *zoo, struct pair *pair, size_t which, const struct class *class);
-static sim_segment outside(struct zoo *zoo, enum carrier carrier);
+static void add_pair(struct zoo *zoo, const struct sim_home_class *a,
+                     const struct sim_home_class *b);
+static void add_end(struct zoo *zoo, struct pair *pair, size_t which,
+                    const struct sim_home_class *class);
 static void on_alarm(struct sim_alarm *alarm);
 static void at_server(void *owner, struct wrn_endpoint from, struct wrn_endpoint to, wrn_span bytes,
                       bool was_multicast);
@@ -78,8 +54,10 @@ static void say(struct zoo *zoo, sim_host host, const struct wrn_endpoint *to, u
                 const struct end *about, const struct wrn_endpoint *endpoint);
 static struct wrn_endpoint endpoint_in(wrn_span bytes);
 static bool is_direct(const struct pair *pair);
-static bool gets_through(const struct class *from, const struct class *to);
-static bool is_expected(const struct class *a, const struct class *b);
+static bool is_steady(const struct sim_home_class *class);
+static bool is_blocked(const struct sim_home_class *class);
+static bool gets_through(const struct sim_home_class *from, const struct sim_home_class *to);
+static bool is_expected(const struct sim_home_class *a, const struct sim_home_class *b);
 static void judge(struct zoo *zoo);
 static char judge_pair(struct zoo *zoo, uint32_t number, size_t a, size_t b);
 
@@ -94,77 +72,7 @@ const struct sim_scenario sim_nat_zoo_probe = {
     .play = play,
 };
 
-static const struct class classes[] = {
-    {"pu", "public address", NULL, CARRIER_NONE, true, SIM_INDEPENDENT, false, false},
-    {"fc", "full cone", full_cone, CARRIER_NONE, true, SIM_INDEPENDENT, false, false},
-    {"rc", "restricted cone", restricted_cone, CARRIER_NONE, true, SIM_ADDRESS, false, false},
-    {"pr", "port-restricted cone", port_restricted_cone, CARRIER_NONE, true, SIM_ADDRESS_AND_PORT,
-     false, false},
-    {"lx", "Linux masquerade", sim_nat_linux, CARRIER_NONE, true, SIM_ADDRESS_AND_PORT, false,
-     false},
-    {"ls", "Linux masquerade without a rule against strays", linux_with_strays, CARRIER_NONE, true,
-     SIM_ADDRESS_AND_PORT, true, false},
-    {"am", "mapping and filtering by address", by_address, CARRIER_NONE, false, SIM_ADDRESS, false,
-     false},
-    {"sn", "symmetric, next port", symmetric_steps, CARRIER_NONE, false, SIM_ADDRESS_AND_PORT,
-     false, false},
-    {"sr", "symmetric, random port", symmetric_random, CARRIER_NONE, false, SIM_ADDRESS_AND_PORT,
-     false, false},
-    {"so", "symmetric, random port, no filter", symmetric_open, CARRIER_NONE, false,
-     SIM_INDEPENDENT, false, false},
-    {"cc", "Linux masquerade behind a carrier's cone", sim_nat_linux, CARRIER_CONE, true,
-     SIM_ADDRESS_AND_PORT, false, false},
-    {"cr", "full cone behind a carrier's symmetric box", full_cone, CARRIER_RANDOM, false,
-     SIM_ADDRESS_AND_PORT, false, false},
-    {"bl", "UDP blocked", blocked, CARRIER_NONE, true, SIM_ADDRESS_AND_PORT, false, true},
-};
-
-enum { CLASSES = sizeof classes / sizeof classes[0], PAIRS = CLASSES * (CLASSES + 1) / 2 };
-
-static struct sim_nat_options full_cone(void) {
-    return sim_nat_cone(SIM_INDEPENDENT);
-}
-
-static struct sim_nat_options restricted_cone(void) {
-    return sim_nat_cone(SIM_ADDRESS);
-}
-
-static struct sim_nat_options port_restricted_cone(void) {
-    return sim_nat_cone(SIM_ADDRESS_AND_PORT);
-}
-
-static struct sim_nat_options linux_with_strays(void) {
-    struct sim_nat_options options = sim_nat_linux();
-    options.remembers_strays = true;
-    return options;
-}
-
-static struct sim_nat_options by_address(void) {
-    struct sim_nat_options options = sim_nat_cone(SIM_ADDRESS);
-    options.mapping = SIM_ADDRESS;
-    options.ports = SIM_PORTS_RANDOM;
-    return options;
-}
-
-static struct sim_nat_options symmetric_steps(void) {
-    return sim_nat_symmetric(SIM_PORTS_NEXT, 1);
-}
-
-static struct sim_nat_options symmetric_random(void) {
-    return sim_nat_symmetric(SIM_PORTS_RANDOM, 0);
-}
-
-static struct sim_nat_options symmetric_open(void) {
-    struct sim_nat_options options = symmetric_random();
-    options.filtering = SIM_INDEPENDENT;
-    return options;
-}
-
-static struct sim_nat_options blocked(void) {
-    struct sim_nat_options options = sim_nat_linux();
-    options.blocks_udp = true;
-    return options;
-}
+enum { CLASSES = SIM_HOME_CLASSES, PAIRS = CLASSES * (CLASSES + 1) / 2 };
 
 static void play(struct sim_run *run) {
     struct zoo zoo = {.run = run, .net = sim_net_create(run->world)};
@@ -178,7 +86,7 @@ static void play(struct sim_run *run) {
     for (uint32_t round = 0; round < rounds; round++) {
         for (size_t a = 0; a < CLASSES; a++) {
             for (size_t b = a; b < CLASSES; b++) {
-                add_pair(&zoo, &classes[a], &classes[b]);
+                add_pair(&zoo, &sim_home_classes[a], &sim_home_classes[b]);
             }
         }
     }
@@ -188,7 +96,8 @@ static void play(struct sim_run *run) {
     sim_net_destroy(zoo.net);
 }
 
-static void add_pair(struct zoo *zoo, const struct class *a, const struct class *b) {
+static void add_pair(struct zoo *zoo, const struct sim_home_class *a,
+                     const struct sim_home_class *b) {
     struct pair *pair = &zoo->pairs[zoo->pair_count++];
     pair->zoo = zoo;
     add_end(zoo, pair, 0, a);
@@ -196,37 +105,16 @@ static void add_pair(struct zoo *zoo, const struct class *a, const struct class 
 }
 
 /* A home with its box, if the class has one, and a host in it that says hello to the server. */
-static void add_end(struct zoo *zoo, struct pair *pair, size_t which, const struct class *class) {
-    static const struct wrn_prefix home4 = {{{192, 168, 1}, WRN_FAMILY_IPV4}, 24};
-    static const struct wrn_prefix none;
+static void add_end(struct zoo *zoo, struct pair *pair, size_t which,
+                    const struct sim_home_class *class) {
     static const struct sim_link line = {.delay_ns = WRN_MS(5), .jitter_ns = WRN_MS(20)};
     struct end *end = &pair->ends[which];
-    sim_segment segment = outside(zoo, class->carrier);
-    if (class->options != NULL) {
-        struct sim_nat_options options = class->options();
-        sim_segment home = sim_net_add_segment(zoo->net, &home4, &none);
-        (void)sim_net_add_nat(zoo->net, home, segment, &options, NULL, NULL);
-        segment = home;
-    }
+    sim_segment segment = sim_home_add(zoo->net, class, 0, NULL, NULL).segment;
     end->pair = pair;
     end->class = class;
     end->alarm.ring = on_alarm;
     end->host = sim_net_add_host(zoo->net, segment, &line, &line, at_end, end);
     say(zoo, end->host, &zoo->at_server, HELLO, end, NULL);
-}
-
-/* The internet, or behind a box of a new carrier: no two ends share one. */
-static sim_segment outside(struct zoo *zoo, enum carrier carrier) {
-    static const struct wrn_prefix shared4 = {{{100, 64}, WRN_FAMILY_IPV4}, 10};
-    static const struct wrn_prefix none;
-    if (carrier == CARRIER_NONE) {
-        return SIM_SEGMENT_INTERNET;
-    }
-    struct sim_nat_options options =
-        carrier == CARRIER_CONE ? sim_nat_carrier() : symmetric_random();
-    sim_segment segment = sim_net_add_segment(zoo->net, &shared4, &none);
-    (void)sim_net_add_nat(zoo->net, segment, SIM_SEGMENT_INTERNET, &options, NULL, NULL);
-    return segment;
 }
 
 static void on_alarm(struct sim_alarm *alarm) {
@@ -306,21 +194,29 @@ static bool is_direct(const struct pair *pair) {
     return pair->ends[0].is_answered || pair->ends[1].is_answered;
 }
 
+static bool is_steady(const struct sim_home_class *class) {
+    return class->outside == SIM_OUTSIDE_STEADY;
+}
+
+static bool is_blocked(const struct sim_home_class *class) {
+    return class->outside == SIM_OUTSIDE_BLOCKED;
+}
+
 /* A probe from one to where the server saw the other comes in, and its answer comes back.
  *
  * In: the mapping that the server saw lets it in if it lets in everybody; else only if the other's
  * own probes went through that same mapping, and then by address, or by port if the probe comes
  * from the port that they went to. Back: from the mapping that the probe was sent to, which is
  * always let in, or from another one at the same address. */
-static bool gets_through(const struct class *from, const struct class *to) {
+static bool gets_through(const struct sim_home_class *from, const struct sim_home_class *to) {
     bool comes_in = to->filtering == SIM_INDEPENDENT ||
-                    (to->is_steady && (to->filtering == SIM_ADDRESS || from->is_steady));
-    bool comes_back = to->is_steady || from->filtering != SIM_ADDRESS_AND_PORT;
+                    (is_steady(to) && (to->filtering == SIM_ADDRESS || is_steady(from)));
+    bool comes_back = is_steady(to) || from->filtering != SIM_ADDRESS_AND_PORT;
     return comes_in && comes_back;
 }
 
-static bool is_expected(const struct class *a, const struct class *b) {
-    return !a->is_blocked && !b->is_blocked && (gets_through(a, b) || gets_through(b, a));
+static bool is_expected(const struct sim_home_class *a, const struct sim_home_class *b) {
+    return !is_blocked(a) && !is_blocked(b) && (gets_through(a, b) || gets_through(b, a));
 }
 
 static void judge(struct zoo *zoo) {
@@ -329,17 +225,18 @@ static void judge(struct zoo *zoo) {
     char line[SIM_REPORT_LINE_SIZE];
     size_t length = (size_t)snprintf(line, sizeof line, "%2s", "");
     for (size_t b = 0; b < CLASSES; b++) {
-        length += (size_t)snprintf(line + length, sizeof line - length, " %s", classes[b].sign);
+        length +=
+            (size_t)snprintf(line + length, sizeof line - length, " %s", sim_home_classes[b].sign);
     }
     sim_report_line(report, "%s", line);
     for (size_t a = 0; a < CLASSES; a++) {
-        length = (size_t)snprintf(line, sizeof line, "%s", classes[a].sign);
+        length = (size_t)snprintf(line, sizeof line, "%s", sim_home_classes[a].sign);
         uint32_t first = (uint32_t)(a * CLASSES - a * (a - 1) / 2); /* pairs before this row */
         for (size_t b = 0; b < CLASSES; b++) {
             char sign = b < a ? ' ' : judge_pair(zoo, first + (uint32_t)(b - a), a, b);
             length += (size_t)snprintf(line + length, sizeof line - length, "  %c", sign);
         }
-        sim_report_line(report, "%s  %s", line, classes[a].name);
+        sim_report_line(report, "%s  %s", line, sim_home_classes[a].name);
     }
     sim_report_line(report, "+ direct, - not, as expected; ~ some of them: a race; ! unexpected");
     for (uint32_t i = 0; i < zoo->pair_count; i++) {
@@ -357,8 +254,9 @@ static char judge_pair(struct zoo *zoo, uint32_t number, size_t a, size_t b) {
     for (uint32_t round = 0; round < rounds; round++) {
         direct += is_direct(&zoo->pairs[round * PAIRS + number]);
     }
-    bool is_race = (classes[a].is_race || classes[b].is_race) && !classes[a].is_blocked &&
-                   !classes[b].is_blocked;
+    const struct sim_home_class *classes = sim_home_classes;
+    bool is_race = (classes[a].is_race || classes[b].is_race) && !is_blocked(&classes[a]) &&
+                   !is_blocked(&classes[b]);
     if (is_race) {
         return direct == rounds ? '+' : direct == 0 ? '-' : '~';
     }

@@ -8,3 +8,4 @@ extern const struct sim_scenario sim_nat_zoo_probe;
 extern const struct sim_scenario sim_sleepers;
 extern const struct sim_scenario sim_chatter;
 extern const struct sim_scenario sim_split;
+extern const struct sim_scenario sim_join;
