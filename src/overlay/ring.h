@@ -20,7 +20,8 @@ struct wrn_want {
     wrn_handle first; /* the link that the request must begin with; NONE: any */
 };
 
-/* X(NAME, "text") */
+/* X(NAME, "text"). ALONE has no deadline: whoever owns the ring looks for a first link. JOINING looks
+ * again every 20 s at the latest; CONNECTED every 5 minutes. */
 #define WRN_RING_STATE_LIST(X)                                                                     \
     X(ALONE, "no link")                                                                            \
     X(JOINING, "looking for its neighbours")                                                       \
@@ -30,6 +31,26 @@ enum wrn_ring_state {
 #define X(name, text) WRN_RING_STATE_##name,
     WRN_RING_STATE_LIST(X)
 #undef X
+};
+
+/* X(NAME, name): what the ring did and met. */
+#define WRN_RING_COUNT_LIST(X)                                                                     \
+    X(WANTS, wants)         /* links that were asked for */                                        \
+    X(WANTS_FAILED, failed) /* ... and not had */                                                  \
+    X(STATUS_SENT, status_sent)                                                                    \
+    X(ASKS_SENT, asks_sent)                                                                        \
+    X(AUDITS, audits)         /* looks whether somebody nearer is about */                         \
+    X(SPLITS, splits)         /* met a member of another ring between settled neighbours */        \
+    X(ABSENT, absent)         /* places that were told of, where nobody answers */                 \
+    X(DISTRUSTED, distrusted) /* peers that told of too many of those */                           \
+    X(MALFORMED, malformed)   /* messages that do not follow their format */                       \
+    X(UNASKED, unasked)       /* answers to nothing that was asked, or too late */
+
+enum wrn_ring_count {
+#define X(upper, lower) WRN_RING_COUNT_##upper,
+    WRN_RING_COUNT_LIST(X)
+#undef X
+        WRN_RING_COUNTS
 };
 
 /* What the machine calls; none may call back into it, but 'found', which comes last. */
@@ -48,8 +69,8 @@ struct wrn_ring_port {
     void (*state)(void *ctx, enum wrn_ring_state state);
     /* A near neighbour came or went: who holds what may have changed. */
     void (*neighbours)(void *ctx);
-    /* One more node of a crawl, in the order of the ring; is_last: the circle is closed, or reason
-     * says why the crawl ended. */
+    /* One more node of a crawl, in the order of the ring, ourselves first; is_last: the crawl ended
+     * with it. Reason NONE: the circle is closed; FULL: 'limit' nodes; else what stopped it. */
     void (*found)(void *ctx, uint32_t tag, wrn_id id, bool is_last, enum wrn_reason reason);
 };
 
@@ -67,8 +88,10 @@ struct wrn_ring *wrn_ring_init(struct wrn_arena *arena, const struct wrn_ring_op
                                struct wrn_links *links, struct wrn_ring_port port,
                                struct wrn_rand rand, wrn_mono now);
 
-/* A link came up and is in the table ('theirs', 'rtt_us', 'is_relayed' are set); went, and is not
- * in the table any more; or its rtt, is_relayed or theirs changed. */
+/* A link came up and is in the table ('theirs', 'rtt_us', 'is_relayed' are set, 'since' by now);
+ * went, and is not in the table any more; or its rtt, is_relayed or theirs changed. One that we made
+ * without the ring's asking (to a bootstrap node) has LEAF in 'mine', or nothing in both; it tells
+ * the peer at once how our neighbourhood looks. */
 void wrn_ring_on_link_up(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);
 void wrn_ring_on_link_down(struct wrn_ring *ring, wrn_mono now, wrn_handle peer, wrn_id id);
 void wrn_ring_on_link_change(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);
@@ -88,6 +111,10 @@ void wrn_ring_on_message(struct wrn_ring *ring, wrn_mono now, wrn_handle peer, w
 void wrn_ring_on_payload(struct wrn_ring *ring, wrn_mono now, const struct wrn_route_header *header,
                          wrn_handle from, wrn_span payload);
 
+/* A FIND payload that began here did not reach its target. */
+void wrn_ring_on_undelivered(struct wrn_ring *ring, wrn_mono now, enum wrn_reason reason,
+                             wrn_span payload);
+
 /* A node that may belong to another part of the ring was met again by this link: look whether it
  * knows better neighbours. (On LEAF links the ring does so by itself.) */
 void wrn_ring_look_through(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);
@@ -95,8 +122,9 @@ void wrn_ring_look_through(struct wrn_ring *ring, wrn_mono now, wrn_handle peer)
 /* User traffic flowed to or from the peer: keeps, or makes, it an on-demand link. */
 void wrn_ring_on_traffic(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);
 
-/* Walks the ring in the order of ids, from this node on, at most 'limit' nodes, a few at a time.
- * Ends with port.found(is_last). Returns NONE, FULL, or NOT_CONNECTED. */
+/* Walks the ring in the order of ids, from this node on, at most 'limit' nodes (>= 1): each third
+ * one is asked for its neighbours and thereby proven, those between are its word. One question is
+ * under way at a time. Ends with port.found(is_last). Returns NONE, FULL, or NOT_CONNECTED. */
 enum wrn_reason wrn_ring_crawl(struct wrn_ring *ring, wrn_mono now, uint32_t tag, uint32_t limit);
 
 /* Time. */
@@ -106,3 +134,10 @@ wrn_mono wrn_ring_due(const struct wrn_ring *ring);
 /* Questions. */
 enum wrn_ring_state wrn_ring_state(const struct wrn_ring *ring);
 uint64_t wrn_ring_size(const struct wrn_ring *ring); /* estimate of the nodes, itself included */
+
+/* Tells whether a link that a node with place 'id' wants for 'kind' may be made: near ones as long
+ * as there is any room, the others leave some for these; shortcuts to us have a bound. */
+bool wrn_ring_accepts(const struct wrn_ring *ring, enum wrn_link_kind kind, wrn_id id);
+
+/* Returns a counter. */
+uint64_t wrn_ring_count(const struct wrn_ring *ring, enum wrn_ring_count count);
