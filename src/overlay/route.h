@@ -44,6 +44,7 @@ struct wrn_route_header {
     X(NOBODY, nobody)       /* EXACT, and nobody is there */                                       \
     X(UNWATCHED, unwatched) /* no room to keep it until it is acknowledged: sent once */           \
     X(SUM_FULL, sum_full)   /* no room to wait for the branches of a sum: answered for itself */   \
+    X(LATE, late)           /* the answer of a branch that nobody waits for (any more) */          \
     X(STRANGER, stranger)   /* from a peer without a link */                                       \
     X(MALFORMED, malformed)
 
