@@ -223,4 +223,5 @@ def main():
     make_aeads()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -530,4 +530,5 @@ def main():
     make_names()
 
 
-main()
+if __name__ == "__main__":
+    main()
