@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: a locator is read as it was written, in one encoding, from who signed it; anything else is
+ * refused. Method: vectors of a second implementation, random locators, every truncation and
+ * flipped bit, and tables of locators that are well signed and wrong. */
+#include "overlay/locator.h"
+
+#include <stdio.h>
+
+#include "unit/base/check.h"
+#include "unit/overlay/sign.h"
+#include "vectors/ring.h"
+
+static struct wrn_crypto *crypto;
+static struct wrn_primitives primitives;
+static uint8_t seed[WRN_SEED_SIZE];
+static const char label[] = "warren locator 1";
+
+static int set_up(void **state) {
+    (void)state;
+    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
+    if (error == 0) {
+        primitives = wrn_primitives(crypto);
+        check_pattern(seed, sizeof(seed), 34);
+    }
+    return error;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    wrn_crypto_destroy(crypto);
+    return 0;
+}
+
+/* Reads from memory of its own size; a locator that is refused is zeroed. */
+static enum wrn_reason read_bytes(const uint8_t *bytes, size_t size, struct wrn_locator *locator) {
+    uint8_t *copy = malloc(size > 0 ? size : 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, size);
+    memset(locator, 0x55, sizeof(*locator));
+    enum wrn_reason reason = wrn_locator_read((wrn_span){copy, size}, &primitives, locator);
+    free(copy);
+    if (reason != WRN_REASON_NONE) {
+        assert_true(check_filled(locator, sizeof(*locator), 0));
+    }
+    return reason;
+}
+
+static void check_same(const struct wrn_locator *a, const struct wrn_locator *b) {
+    assert_memory_equal(a->public_key, b->public_key, sizeof(a->public_key));
+    assert_memory_equal(a->tunnel_key, b->tunnel_key, sizeof(a->tunnel_key));
+    assert_true(wrn_id_equal(a->id, b->id) && a->sequence == b->sequence);
+    assert_true(a->nat_class == b->nat_class && a->relays == b->relays);
+    assert_true(a->port_step == b->port_step && a->port_last == b->port_last);
+    assert_int_equal(a->endpoint_count, b->endpoint_count);
+    assert_int_equal(a->relay_count, b->relay_count);
+    for (size_t i = 0; i < a->endpoint_count; i++) {
+        assert_true(wrn_endpoint_equal(&a->endpoints[i].at, &b->endpoints[i].at));
+        assert_int_equal(a->endpoints[i].kind, b->endpoints[i].kind);
+    }
+    for (size_t i = 0; i < a->relay_count; i++) {
+        assert_true(wrn_id_equal(a->relay_ids[i], b->relay_ids[i]));
+    }
+}
+
+static struct wrn_locator_endpoint endpoint(const char *text, enum wrn_endpoint_kind kind) {
+    struct wrn_locator_endpoint entry = {.kind = (uint8_t)kind};
+    wrn_span span = {(const uint8_t *)text, strlen(text)};
+    CHECK(wrn_endpoint_parse(span, &entry.at) == 0, "%s: ", text);
+    return entry;
+}
+
+/* That of the first vector. */
+static struct wrn_locator full_locator(void) {
+    struct wrn_locator locator = {
+        .sequence = 1795000000123,
+        .nat_class = WRN_NAT_CLASS_PORT_PREDICTABLE,
+        .relays = true,
+        .port_step = -7,
+        .port_last = 40000,
+        .endpoint_count = 3,
+        .relay_count = 2,
+        .endpoints = {endpoint("10.0.0.7:51820", WRN_ENDPOINT_LOCAL),
+                      endpoint("[2001:db8::9]:65535", WRN_ENDPOINT_REFLECTED),
+                      endpoint("192.0.2.9:1", WRN_ENDPOINT_MAPPED)},
+    };
+    uint8_t id[WRN_ID_SIZE];
+    check_pattern(locator.tunnel_key, sizeof(locator.tunnel_key), 35);
+    check_pattern(id, sizeof(id), 36);
+    locator.relay_ids[0] = wrn_id_load(id);
+    check_pattern(id, sizeof(id), 37);
+    locator.relay_ids[1] = wrn_id_load(id);
+    return locator;
+}
+
+static void writes_and_reads_the_vectors(void **state) {
+    (void)state;
+    struct wrn_locator expected[2] = {0};
+    expected[0] = full_locator();
+    memcpy(expected[1].tunnel_key, expected[0].tunnel_key, WRN_KEY_SIZE);
+    assert_int_equal(WRN_COUNT(expected), WRN_COUNT(vector_locator));
+    for (size_t i = 0; i < WRN_COUNT(expected); i++) {
+        uint8_t bytes[WRN_LOCATOR_MAX];
+        uint8_t written[WRN_LOCATOR_MAX];
+        uint8_t id[WRN_ID_SIZE];
+        struct wrn_locator locator;
+        size_t size = check_hex(vector_locator[i].bytes, bytes, sizeof(bytes));
+        assert_int_equal(
+            wrn_locator_write(&expected[i], &primitives, seed, written, sizeof(written)), size);
+        assert_memory_equal(written, bytes, size);
+        assert_int_equal(read_bytes(bytes, size, &locator), WRN_REASON_NONE);
+        check_same(&locator, &expected[i]);
+        check_hex(vector_locator_id, id, sizeof(id));
+        assert_true(wrn_id_equal(locator.id, wrn_id_load(id)));
+    }
+}
+
+static struct wrn_locator draw(struct wrn_rand rand) {
+    struct wrn_locator locator = {
+        .nat_class = (uint8_t)wrn_rand_below(rand, WRN_NAT_CLASSES),
+        .relays = wrn_rand_below(rand, 2) == 1,
+        .endpoint_count = (uint8_t)wrn_rand_below(rand, WRN_ENDPOINTS_MAX + 1),
+        .relay_count = (uint8_t)wrn_rand_below(rand, WRN_LOCATOR_RELAYS_MAX + 1),
+    };
+    wrn_rand_fill(rand, locator.tunnel_key, sizeof(locator.tunnel_key));
+    wrn_rand_fill(rand, &locator.sequence, sizeof(locator.sequence));
+    locator.sequence >>= wrn_rand_below(rand, 64);
+    if (locator.nat_class == WRN_NAT_CLASS_PORT_PREDICTABLE) {
+        locator.port_step =
+            (int32_t)wrn_rand_below(rand, 2 * WRN_LOCATOR_STEP_MAX + 1) - WRN_LOCATOR_STEP_MAX;
+        locator.port_last = (uint16_t)wrn_rand_below(rand, 65536);
+    }
+    for (size_t i = 0; i < locator.endpoint_count; i++) {
+        struct wrn_locator_endpoint *entry = &locator.endpoints[i];
+        bool is_ipv4 = wrn_rand_below(rand, 2) == 0;
+        wrn_rand_fill(rand, entry->at.ip.bytes, is_ipv4 ? 4 : 16);
+        entry->at.ip.bytes[0] = (uint8_t)(0x20 + wrn_rand_below(rand, 0x50));
+        entry->at.ip.family = is_ipv4 ? WRN_FAMILY_IPV4 : WRN_FAMILY_IPV6;
+        entry->at.port = (uint16_t)(1 + wrn_rand_below(rand, 65535));
+        entry->kind = (uint8_t)wrn_rand_below(rand, WRN_ENDPOINT_MAPPED + 1);
+    }
+    for (size_t i = 0; i < locator.relay_count; i++) {
+        wrn_rand_fill(rand, &locator.relay_ids[i].high, sizeof(locator.relay_ids[i].high));
+        wrn_rand_fill(rand, &locator.relay_ids[i].low, sizeof(locator.relay_ids[i].low));
+    }
+    return locator;
+}
+
+static void reads_what_was_written(void **state) {
+    (void)state;
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, check_seed(), 0);
+    for (size_t i = 0; i < 300; i++) {
+        uint8_t bytes[WRN_LOCATOR_MAX];
+        struct wrn_locator locator = draw(wrn_prng_rand(&prng));
+        struct wrn_locator again;
+        size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, sizeof(bytes));
+        assert_true(size > 0);
+        assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
+        check_same(&locator, &again);
+    }
+}
+
+static void the_largest_fits(void **state) {
+    (void)state;
+    uint8_t bytes[WRN_LOCATOR_MAX];
+    struct wrn_locator again;
+    struct wrn_locator locator = full_locator();
+    locator.sequence = UINT64_MAX;
+    locator.port_step = -WRN_LOCATOR_STEP_MAX;
+    locator.port_last = 65535;
+    locator.endpoint_count = WRN_ENDPOINTS_MAX;
+    locator.relay_count = WRN_LOCATOR_RELAYS_MAX;
+    for (size_t i = 0; i < WRN_ENDPOINTS_MAX; i++) {
+        locator.endpoints[i] = endpoint("[2001:db8::9]:65535", WRN_ENDPOINT_MAPPED);
+    }
+    size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, sizeof(bytes));
+    print_message("# the largest locator has %zu bytes\n", size);
+    assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
+    check_same(&locator, &again);
+    for (size_t capacity = 0; capacity < size; capacity += 13) {
+        uint8_t small[WRN_LOCATOR_MAX];
+        memset(small, 0x77, sizeof(small));
+        assert_int_equal(wrn_locator_write(&locator, &primitives, seed, small, capacity), 0);
+        assert_true(check_filled(small + capacity, sizeof(small) - capacity, 0x77));
+    }
+}
+
+static void refuses_every_truncation_and_flipped_bit(void **state) {
+    (void)state;
+    uint8_t bytes[WRN_LOCATOR_MAX + 1] = {0};
+    struct wrn_locator locator = full_locator();
+    size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, sizeof(bytes));
+    for (size_t cut = 0; cut < size; cut++) {
+        assert_int_equal(read_bytes(bytes, cut, &locator), WRN_REASON_MALFORMED);
+    }
+    assert_int_equal(read_bytes(bytes, size + 1, &locator), WRN_REASON_MALFORMED);
+    assert_int_equal(read_bytes(bytes, sizeof(bytes), &locator), WRN_REASON_TOO_LARGE);
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        enum wrn_reason reason = read_bytes(bytes, size, &locator);
+        CHECK(reason == WRN_REASON_MALFORMED || reason == WRN_REASON_BAD_SIGNATURE,
+              "bit %zu: ", bit);
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    assert_int_equal(read_bytes(bytes, size, &locator), WRN_REASON_NONE);
+}
+
+#define BEGIN "(locator (version 1) (key @K) (tunnel @B) "
+#define LEAST BEGIN "(seq 7) (nat none) "
+
+static void reads_one_form_only(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        enum wrn_reason reason;
+    } cases[] = {
+        {LEAST ")", WRN_REASON_NONE},
+        {LEAST "(relays) (local #0a000001# 9) (via \"twelve bytes\"))", WRN_REASON_NONE},
+        {BEGIN "(seq 18446744073709551615) (nat blocked))", WRN_REASON_NONE},
+        {BEGIN "(seq 7) (nat port-predictable) (ports 0 0))", WRN_REASON_NONE},
+        {BEGIN "(seq 7) (nat port-predictable) (ports \"-65535\" 65535))", WRN_REASON_NONE},
+        /* the envelope */
+        {"(lokator (version 1) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"locator", WRN_REASON_MALFORMED},
+        {"()", WRN_REASON_MALFORMED},
+        {"(locator)", WRN_REASON_MALFORMED},
+        {"(locator (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"(locator (version 2) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"(locator (version 1 1) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"(locator (version) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        /* order, missing, doubled, unknown */
+        {"(locator (version 1) (tunnel @B) (key @K) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"(locator (version 1) (key @K) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7))", WRN_REASON_MALFORMED},
+        {BEGIN "(nat none) (seq 7))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {LEAST "(relays) (relays))", WRN_REASON_MALFORMED},
+        {LEAST "(later))", WRN_REASON_MALFORMED},
+        {LEAST "later)", WRN_REASON_MALFORMED},
+        {LEAST "())", WRN_REASON_MALFORMED},
+        {LEAST "(local #0a000001# 9) (relays))", WRN_REASON_MALFORMED},
+        {LEAST "(via \"twelve bytes\") (local #0a000001# 9))", WRN_REASON_MALFORMED},
+        {LEAST "(via \"twelve bytes\") (via \"twelve bytes\"))", WRN_REASON_MALFORMED},
+        /* sizes and hints */
+        {"(locator (version 1) (key #00#) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"(locator (version 1) (key @K) (tunnel #00#) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"(locator (version 1) (key [x]@K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        {"(locator (version 1) (key (@K)) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+        /* numbers */
+        {BEGIN "(seq \"07\") (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq \"\") (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq \"-1\") (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq \"+1\") (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq \"1 \") (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq \"1:\") (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq \"1/\") (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 18446744073709551616) (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 99999999999999999999) (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 100000000000000000000) (nat none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7 7) (nat none))", WRN_REASON_MALFORMED},
+        /* NAT and ports */
+        {BEGIN "(seq 7) (nat other))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat none none))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable))", WRN_REASON_MALFORMED},
+        {LEAST "(ports 1 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports 1 1 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports \"-0\" 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports \"-\" 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports \"--1\" 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports 65536 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports \"-65536\" 1))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports 1 65536))", WRN_REASON_MALFORMED},
+        {BEGIN "(seq 7) (nat port-predictable) (ports 1 \"-1\"))", WRN_REASON_MALFORMED},
+        {LEAST "(relays yes))", WRN_REASON_MALFORMED},
+        /* endpoints and relays */
+        {LEAST "(local #0a0000# 9))", WRN_REASON_MALFORMED},
+        {LEAST "(local #0a00000102# 9))", WRN_REASON_MALFORMED},
+        {LEAST "(local #0a000001#))", WRN_REASON_MALFORMED},
+        {LEAST "(local #0a000001# 65536))", WRN_REASON_MALFORMED},
+        {LEAST "(local #0a000001# 9 9))", WRN_REASON_MALFORMED},
+        {LEAST "(local #0a000001# (9)))", WRN_REASON_MALFORMED},
+        {LEAST "(remote #0a000001# 9))", WRN_REASON_MALFORMED},
+        {LEAST "(via))", WRN_REASON_MALFORMED},
+        {LEAST "(via \"eleven byte\"))", WRN_REASON_MALFORMED},
+        {LEAST "(via \"twelve bytes\" x))", WRN_REASON_MALFORMED},
+        {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))", WRN_REASON_NONE},
+        {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))",
+         WRN_REASON_MALFORMED},
+    };
+    for (size_t i = 0; i < WRN_COUNT(cases); i++) {
+        uint8_t bytes[SIGN_CAPACITY];
+        struct wrn_locator locator;
+        size_t size = sign_text(&primitives, seed, label, cases[i].text, bytes);
+        CHECK(read_bytes(bytes, size, &locator) == cases[i].reason, "%s: ", cases[i].text);
+        if (cases[i].reason == WRN_REASON_NONE) {
+            uint8_t again[WRN_LOCATOR_MAX];
+            assert_int_equal(wrn_locator_write(&locator, &primitives, seed, again, sizeof(again)),
+                             size);
+            assert_memory_equal(again, bytes, size);
+        }
+    }
+}
+
+static void counts_all_endpoints(void **state) {
+    (void)state;
+    char text[2048] = LEAST;
+    uint8_t bytes[SIGN_CAPACITY];
+    struct wrn_locator locator;
+    for (size_t i = 1; i <= WRN_ENDPOINTS_MAX + 1; i++) {
+        /* alternately a good one and one that is left out */
+        size_t size = strlen(text);
+        snprintf(text + size, sizeof(text) - size, "(seen #%s# 9)",
+                 i % 2 ? "0a000001" : "7f000001");
+        size_t whole = strlen(text);
+        snprintf(text + whole, sizeof(text) - whole, ")");
+        size_t signed_size = sign_text(&primitives, seed, label, text, bytes);
+        text[whole] = '\0';
+        enum wrn_reason reason = read_bytes(bytes, signed_size, &locator);
+        if (i <= WRN_ENDPOINTS_MAX) {
+            assert_int_equal(reason, WRN_REASON_NONE);
+            assert_int_equal(locator.endpoint_count, (i + 1) / 2);
+        } else {
+            assert_int_equal(reason, WRN_REASON_MALFORMED);
+        }
+    }
+}
+
+static void leaves_out_what_is_nobodys(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_usable;
+    } cases[] = {
+        {"10.0.0.1:9", true},         {"10.0.0.1:0", false},        {"0.0.0.0:9", false},
+        {"0.255.255.255:9", false},   {"1.0.0.0:9", true},          {"126.255.255.255:9", true},
+        {"127.0.0.1:9", false},       {"127.255.255.255:9", false}, {"128.0.0.1:9", true},
+        {"169.254.1.1:9", true},      {"223.255.255.255:9", true},  {"224.0.0.1:9", false},
+        {"239.255.255.255:9", false}, {"240.0.0.1:9", false},       {"255.255.255.255:9", false},
+        {"[2001:db8::1]:9", true},    {"[2001:db8::1]:0", false},   {"[::]:9", false},
+        {"[::1]:9", false},           {"[::102:304]:9", false},     {"[::1:102:304]:9", true},
+        {"[ff02::1]:9", false},       {"[ff0e::1]:9", false},       {"[fe80::1]:9", true},
+        {"[fd00::1]:9", true},        {"[64:ff9b::a00:1]:9", true},
+    };
+    for (size_t i = 0; i <= WRN_COUNT(cases); i++) {
+        bool is_mapped = i == WRN_COUNT(cases); /* which the text form cannot name */
+        struct wrn_locator locator = {.endpoint_count = 1};
+        struct wrn_locator again;
+        uint8_t bytes[SIGN_CAPACITY];
+        locator.endpoints[0] = endpoint(is_mapped ? "[::1]:9" : cases[i].text, WRN_ENDPOINT_LOCAL);
+        if (is_mapped) {
+            memcpy(locator.endpoints[0].at.ip.bytes + 10, "\xff\xff\x0a\0\0\1", 6);
+        }
+        bool is_usable = !is_mapped && cases[i].is_usable;
+        const char *name = is_mapped ? "mapped" : cases[i].text;
+        size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, WRN_LOCATOR_MAX);
+        assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
+        CHECK(again.endpoint_count == is_usable, "%s, written: ", name);
+
+        /* And when somebody else writes it. */
+        char text[256];
+        char hex[33];
+        size_t ip_size = locator.endpoints[0].at.ip.family == WRN_FAMILY_IPV4 ? 4 : 16;
+        for (size_t k = 0; k < ip_size; k++) {
+            snprintf(hex + 2 * k, 3, "%02x", locator.endpoints[0].at.ip.bytes[k]);
+        }
+        snprintf(text, sizeof(text), LEAST "(local #%s# %u))", hex, locator.endpoints[0].at.port);
+        size = sign_text(&primitives, seed, label, text, bytes);
+        assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
+        CHECK(again.endpoint_count == is_usable, "%s, read: ", name);
+    }
+}
+
+static void believes_the_key_that_signed(void **state) {
+    (void)state;
+    uint8_t bytes[SIGN_CAPACITY];
+    struct wrn_locator locator;
+    uint8_t other[WRN_SEED_SIZE] = {1};
+    char text[512];
+    char hex[65] = "";
+    uint8_t public_key[WRN_SIGN_PUBLIC_SIZE];
+    size_t size = sign_text(&primitives, seed, "warren record 1", LEAST ")", bytes);
+    assert_int_equal(read_bytes(bytes, size, &locator), WRN_REASON_BAD_SIGNATURE);
+
+    /* Somebody signs for another's key; then for keys of small order. */
+    assert_true(primitives.sign_public(primitives.ctx, seed, public_key));
+    for (size_t i = 0; i < sizeof(public_key); i++) {
+        snprintf(hex + 2 * i, 3, "%02x", public_key[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof(text),
+                 "(locator (version 1) (key #%s#) (tunnel @B) (seq 7) (nat none))", hex);
+        size = sign_text(&primitives, other, label, text, bytes);
+        assert_int_equal(read_bytes(bytes, size, &locator), WRN_REASON_BAD_SIGNATURE);
+        memset(hex, '0', 64);
+        hex[1] = (char)('0' + i);
+    }
+}
+
+static void every_class_has_a_sentence(void **state) {
+    (void)state;
+    assert_string_equal(wrn_nat_class_text(WRN_NAT_CLASS_NONE), "no NAT");
+    assert_string_equal(wrn_nat_class_text((enum wrn_nat_class)WRN_NAT_CLASSES),
+                        "an unknown class");
+    for (uint32_t i = 0; i < WRN_NAT_CLASSES; i++) {
+        assert_true(strlen(wrn_nat_class_text((enum wrn_nat_class)i)) > 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_and_reads_the_vectors),
+        cmocka_unit_test(reads_what_was_written),
+        cmocka_unit_test(the_largest_fits),
+        cmocka_unit_test(refuses_every_truncation_and_flipped_bit),
+        cmocka_unit_test(reads_one_form_only),
+        cmocka_unit_test(counts_all_endpoints),
+        cmocka_unit_test(leaves_out_what_is_nobodys),
+        cmocka_unit_test(believes_the_key_that_signed),
+        cmocka_unit_test(every_class_has_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
