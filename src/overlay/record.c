@@ -18,6 +18,35 @@ static bool read_fields(struct wrn_sexp_cursor *fields, struct wrn_record *recor
 static bool take_kind(struct wrn_sexp_cursor *fields, enum wrn_record_kind *ret_kind);
 static bool take_time(struct wrn_sexp_cursor *fields, const char *field, int64_t *ret_s);
 
+size_t wrn_record_write(struct wrn_record *record, const struct wrn_primitives *primitives,
+                        const uint8_t seed[WRN_SEED_SIZE], uint8_t *out, size_t capacity) {
+    struct wrn_sexp_writer writer =
+        wrn_sexp_writer(out, capacity < WRN_RECORD_MAX ? capacity : WRN_RECORD_MAX);
+    if (!is_sound(record) || !primitives->sign_public(primitives->ctx, seed, record->owner)) {
+        return 0;
+    }
+    hash_record(record, primitives);
+    wrn_signed_begin(&writer, name);
+    wrn_sexp_open(&writer, "kind");
+    wrn_sexp_put_word(&writer, kind_words[record->kind]);
+    wrn_sexp_close(&writer);
+    wrn_signed_put_bytes(&writer, "key", record->key);
+    wrn_signed_put_bytes(&writer, "owner", (wrn_span){record->owner, sizeof(record->owner)});
+    wrn_signed_put_number(&writer, "seq", record->sequence);
+    if (record->kind == WRN_RECORD_CREATE) {
+        wrn_signed_put_number(&writer, "claimed", (uint64_t)record->claimed_s);
+    }
+    wrn_signed_put_number(&writer, "made", (uint64_t)record->made_s);
+    wrn_signed_put_number(&writer, "ttl", record->ttl_s);
+    if (record->kind != WRN_RECORD_DELETE) {
+        wrn_signed_put_bytes(&writer, "value", record->value);
+    }
+    if (record->proof.size > 0) {
+        wrn_signed_put_bytes(&writer, "proof", record->proof);
+    }
+    return wrn_signed_end(&writer, primitives, seed, label);
+}
+
 enum wrn_reason wrn_record_read(wrn_span bytes, const struct wrn_primitives *primitives,
                                 struct wrn_record *ret_record) {
     struct wrn_signed object;
@@ -39,7 +68,7 @@ enum wrn_reason wrn_record_verify(wrn_span bytes, const struct wrn_primitives *p
     struct wrn_record record = {0};
     bool ok =
         bytes.size <= WRN_RECORD_MAX && wrn_signed_read(bytes, name, &object) &&
-        read_fields(&object.fields, &record) &&
+        read_fields(&object.fields, &record) && is_sound(&record) &&
         primitives->verify(primitives->ctx, record.owner, label, object.body, object.signature);
     return ok ? WRN_REASON_NONE : WRN_REASON_BAD_SIGNATURE;
 }

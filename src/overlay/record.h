@@ -32,22 +32,22 @@ struct wrn_record {
     wrn_span proof; /* chain or other bytes that the family's rule wants, may be empty */
     uint8_t owner[WRN_SIGN_PUBLIC_SIZE];
     uint64_t sequence; /* of this owner and key (and value, for PUT): greater is newer */
-    int64_t claimed_s; /* CREATE: since when the owner claims the key; the older claim wins. Renewed
-                        * records keep it. The rule may bind it to the proof's validity. At most
-                        * made_s; 0 for the other kinds */
+    int64_t claimed_s; /* CREATE: since when the owner claims the key, at most made_s; the older
+                        * claim wins. Renewed records keep it. The rule may bind it to the proof's
+                        * validity. 0 for the other kinds */
     int64_t made_s;    /* when this version was made: it lives until made_s + ttl_s */
     uint32_t ttl_s;    /* 1..WRN_RECORD_TTL_MAX_S */
     uint8_t hash[WRN_HASH_SIZE]; /* of owner and value: breaks ties, tells PUT values apart */
 };
 
-/* Writes and signs; 'owner' and 'hash' are filled in. Returns the size, at most WRN_RECORD_MAX; 0 if
- * it does not fit, a field is beyond its bounds, or for want of memory in signing. docs/protocol.md
- * has the grammar. */
+/* Writes and signs; 'owner' and 'hash' are filled in. Returns the size, at most WRN_RECORD_MAX; 0
+ * if it does not fit, a field is beyond its bounds, or for want of memory in signing. The grammar
+ * is in docs/protocol.md. */
 size_t wrn_record_write(struct wrn_record *record, const struct wrn_primitives *primitives,
                         const uint8_t seed[WRN_SEED_SIZE], uint8_t *out, size_t capacity);
 
-/* Reads; the spans borrow 'bytes'. Returns NONE, MALFORMED, TOO_LARGE; 'ret_record' is zeroed unless
- * it is NONE. Does not verify. What is read has one encoding only. O(bytes). */
+/* Reads; the spans borrow 'bytes'. Returns NONE, MALFORMED, TOO_LARGE; 'ret_record' is zeroed
+ * unless it is NONE. Does not verify. What is read has one encoding only. O(bytes). */
 enum wrn_reason wrn_record_read(wrn_span bytes, const struct wrn_primitives *primitives,
                                 struct wrn_record *ret_record);
 

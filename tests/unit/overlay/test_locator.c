@@ -208,94 +208,95 @@ static void refuses_every_truncation_and_flipped_bit(void **state) {
 #define BEGIN "(locator (version 1) (key @K) (tunnel @B) "
 #define LEAST BEGIN "(seq 7) (nat none) "
 
+static const struct {
+    const char *text;
+    enum wrn_reason reason;
+} forms[] = {
+    {LEAST ")", WRN_REASON_NONE},
+    {LEAST "(relays) (local #0a000001# 9) (via \"twelve bytes\"))", WRN_REASON_NONE},
+    {BEGIN "(seq 18446744073709551615) (nat blocked))", WRN_REASON_NONE},
+    {BEGIN "(seq 7) (nat port-predictable) (ports 0 0))", WRN_REASON_NONE},
+    {BEGIN "(seq 7) (nat port-predictable) (ports \"-65535\" 65535))", WRN_REASON_NONE},
+    /* the envelope */
+    {"(lokator (version 1) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"locator", WRN_REASON_MALFORMED},
+    {"()", WRN_REASON_MALFORMED},
+    {"(locator)", WRN_REASON_MALFORMED},
+    {"(locator (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"(locator (version 2) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"(locator (version 1 1) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"(locator (version) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    /* order, missing, doubled, unknown */
+    {"(locator (version 1) (tunnel @B) (key @K) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"(locator (version 1) (key @K) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7))", WRN_REASON_MALFORMED},
+    {BEGIN "(nat none) (seq 7))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {LEAST "(relays) (relays))", WRN_REASON_MALFORMED},
+    {LEAST "(later))", WRN_REASON_MALFORMED},
+    {LEAST "later)", WRN_REASON_MALFORMED},
+    {LEAST "())", WRN_REASON_MALFORMED},
+    {LEAST "(local #0a000001# 9) (relays))", WRN_REASON_MALFORMED},
+    {LEAST "(via \"twelve bytes\") (local #0a000001# 9))", WRN_REASON_MALFORMED},
+    {LEAST "(via \"twelve bytes\") (via \"twelve bytes\"))", WRN_REASON_MALFORMED},
+    /* sizes and hints */
+    {"(locator (version 1) (key #00#) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"(locator (version 1) (key @K) (tunnel #00#) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"(locator (version 1) (key [x]@K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    {"(locator (version 1) (key (@K)) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
+    /* numbers */
+    {BEGIN "(seq \"07\") (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq \"\") (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq \"-1\") (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq \"+1\") (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq \"1 \") (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq \"1:\") (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq \"1/\") (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 18446744073709551616) (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 99999999999999999999) (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 100000000000000000000) (nat none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7 7) (nat none))", WRN_REASON_MALFORMED},
+    /* NAT and ports */
+    {BEGIN "(seq 7) (nat other))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat none none))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable))", WRN_REASON_MALFORMED},
+    {LEAST "(ports 1 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports 1 1 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports \"-0\" 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports \"-\" 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports \"--1\" 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports 65536 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports \"-65536\" 1))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports 1 65536))", WRN_REASON_MALFORMED},
+    {BEGIN "(seq 7) (nat port-predictable) (ports 1 \"-1\"))", WRN_REASON_MALFORMED},
+    {LEAST "(relays yes))", WRN_REASON_MALFORMED},
+    /* endpoints and relays */
+    {LEAST "(local #0a0000# 9))", WRN_REASON_MALFORMED},
+    {LEAST "(local #0a00000102# 9))", WRN_REASON_MALFORMED},
+    {LEAST "(local #0a000001#))", WRN_REASON_MALFORMED},
+    {LEAST "(local #0a000001# 65536))", WRN_REASON_MALFORMED},
+    {LEAST "(local #0a000001# 9 9))", WRN_REASON_MALFORMED},
+    {LEAST "(local #0a000001# (9)))", WRN_REASON_MALFORMED},
+    {LEAST "(remote #0a000001# 9))", WRN_REASON_MALFORMED},
+    {LEAST "(via))", WRN_REASON_MALFORMED},
+    {LEAST "(via \"eleven byte\"))", WRN_REASON_MALFORMED},
+    {LEAST "(via \"twelve bytes\" x))", WRN_REASON_MALFORMED},
+    {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))", WRN_REASON_NONE},
+    {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))",
+     WRN_REASON_MALFORMED},
+};
+
 static void reads_one_form_only(void **state) {
     (void)state;
-    static const struct {
-        const char *text;
-        enum wrn_reason reason;
-    } cases[] = {
-        {LEAST ")", WRN_REASON_NONE},
-        {LEAST "(relays) (local #0a000001# 9) (via \"twelve bytes\"))", WRN_REASON_NONE},
-        {BEGIN "(seq 18446744073709551615) (nat blocked))", WRN_REASON_NONE},
-        {BEGIN "(seq 7) (nat port-predictable) (ports 0 0))", WRN_REASON_NONE},
-        {BEGIN "(seq 7) (nat port-predictable) (ports \"-65535\" 65535))", WRN_REASON_NONE},
-        /* the envelope */
-        {"(lokator (version 1) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"locator", WRN_REASON_MALFORMED},
-        {"()", WRN_REASON_MALFORMED},
-        {"(locator)", WRN_REASON_MALFORMED},
-        {"(locator (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"(locator (version 2) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"(locator (version 1 1) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"(locator (version) (key @K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        /* order, missing, doubled, unknown */
-        {"(locator (version 1) (tunnel @B) (key @K) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"(locator (version 1) (key @K) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7))", WRN_REASON_MALFORMED},
-        {BEGIN "(nat none) (seq 7))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {LEAST "(relays) (relays))", WRN_REASON_MALFORMED},
-        {LEAST "(later))", WRN_REASON_MALFORMED},
-        {LEAST "later)", WRN_REASON_MALFORMED},
-        {LEAST "())", WRN_REASON_MALFORMED},
-        {LEAST "(local #0a000001# 9) (relays))", WRN_REASON_MALFORMED},
-        {LEAST "(via \"twelve bytes\") (local #0a000001# 9))", WRN_REASON_MALFORMED},
-        {LEAST "(via \"twelve bytes\") (via \"twelve bytes\"))", WRN_REASON_MALFORMED},
-        /* sizes and hints */
-        {"(locator (version 1) (key #00#) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"(locator (version 1) (key @K) (tunnel #00#) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"(locator (version 1) (key [x]@K) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        {"(locator (version 1) (key (@K)) (tunnel @B) (seq 7) (nat none))", WRN_REASON_MALFORMED},
-        /* numbers */
-        {BEGIN "(seq \"07\") (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq \"\") (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq \"-1\") (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq \"+1\") (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq \"1 \") (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq \"1:\") (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq \"1/\") (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 18446744073709551616) (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 99999999999999999999) (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 100000000000000000000) (nat none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7 7) (nat none))", WRN_REASON_MALFORMED},
-        /* NAT and ports */
-        {BEGIN "(seq 7) (nat other))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat none none))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable))", WRN_REASON_MALFORMED},
-        {LEAST "(ports 1 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports 1 1 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports \"-0\" 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports \"-\" 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports \"--1\" 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports 65536 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports \"-65536\" 1))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports 1 65536))", WRN_REASON_MALFORMED},
-        {BEGIN "(seq 7) (nat port-predictable) (ports 1 \"-1\"))", WRN_REASON_MALFORMED},
-        {LEAST "(relays yes))", WRN_REASON_MALFORMED},
-        /* endpoints and relays */
-        {LEAST "(local #0a0000# 9))", WRN_REASON_MALFORMED},
-        {LEAST "(local #0a00000102# 9))", WRN_REASON_MALFORMED},
-        {LEAST "(local #0a000001#))", WRN_REASON_MALFORMED},
-        {LEAST "(local #0a000001# 65536))", WRN_REASON_MALFORMED},
-        {LEAST "(local #0a000001# 9 9))", WRN_REASON_MALFORMED},
-        {LEAST "(local #0a000001# (9)))", WRN_REASON_MALFORMED},
-        {LEAST "(remote #0a000001# 9))", WRN_REASON_MALFORMED},
-        {LEAST "(via))", WRN_REASON_MALFORMED},
-        {LEAST "(via \"eleven byte\"))", WRN_REASON_MALFORMED},
-        {LEAST "(via \"twelve bytes\" x))", WRN_REASON_MALFORMED},
-        {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))", WRN_REASON_NONE},
-        {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))",
-         WRN_REASON_MALFORMED},
-    };
-    for (size_t i = 0; i < WRN_COUNT(cases); i++) {
+    for (size_t i = 0; i < WRN_COUNT(forms); i++) {
         uint8_t bytes[SIGN_CAPACITY];
         struct wrn_locator locator;
-        size_t size = sign_text(&primitives, seed, label, cases[i].text, bytes);
-        CHECK(read_bytes(bytes, size, &locator) == cases[i].reason, "%s: ", cases[i].text);
-        if (cases[i].reason == WRN_REASON_NONE) {
+        size_t size = sign_text(&primitives, seed, label, forms[i].text, bytes);
+        CHECK(read_bytes(bytes, size, &locator) == forms[i].reason, "%s: ", forms[i].text);
+        if (forms[i].reason == WRN_REASON_NONE) {
             uint8_t again[WRN_LOCATOR_MAX];
             assert_int_equal(wrn_locator_write(&locator, &primitives, seed, again, sizeof(again)),
                              size);
