@@ -118,8 +118,8 @@ void wrn_paths_on_relay_lost(struct wrn_paths *paths, wrn_mono now, wrn_handle p
 void wrn_paths_on_message(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
                           const struct wrn_way *way, uint64_t incarnation, wrn_span message);
 
-/* Any other sealed frame of the proven incarnation came by this way, or something was sent: saves a
- * keepalive. */
+/* Any other sealed frame of the proven incarnation came by this way: saves a keepalive, and tells
+ * that the peer moved. Not for what was sent. */
 void wrn_paths_on_heard(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
                         const struct wrn_way *way);
 

@@ -48,7 +48,8 @@
     X(QUOTA, "the writer has used up what a writer may store")                                     \
     X(NOT_HOLDER, "other nodes are nearer to the key")                                             \
     X(NOT_FOUND, "there is no such record")                                                        \
-    X(NOT_CONNECTED, "this node is not part of the ring yet")
+    X(NOT_CONNECTED, "this node is not part of the ring yet")                                      \
+    X(RANDOM_AND_STEPS, "one NAT chooses random ports, the other a new one for each destination")
 
 enum wrn_reason {
 #define WRN_REASON_ENUM(name, text) WRN_REASON_##name,

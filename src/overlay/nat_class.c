@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Votes over what peers say of our outer endpoint, and the arithmetic of steps. No state. */
+#include "overlay/nat_class.h"
+
+/* A tally over sights. */
+struct vote {
+    size_t best;      /* index of a sight that says what most say */
+    size_t agreeing;  /* how many say it */
+    size_t addresses; /* ... at how many different addresses they are */
+};
+
+static bool is_usable(const struct wrn_nat_sight *sight);
+static struct vote vote(const struct wrn_nat_sight *sights, size_t count, const struct wrn_ip *ip);
+static size_t usable_count(const struct wrn_nat_sight *sights, size_t count,
+                           const struct wrn_ip *ip);
+static bool is_address_dependent(const struct wrn_nat_sight *sights, size_t count,
+                                 const struct wrn_ip *ip);
+static size_t passive_ports(const struct wrn_nat_sight *sights, size_t count,
+                            const struct wrn_ip *ip, uint16_t *ret_ports, size_t capacity);
+static int32_t step_of(const uint16_t *ports, size_t count);
+static uint32_t common_divisor(uint32_t a, uint32_t b);
+static bool is_local(const struct wrn_endpoint *endpoint, const struct wrn_locator_endpoint *locals,
+                     size_t count);
+
+struct wrn_nat_view wrn_nat_classify(const struct wrn_nat_sight *sights, size_t count,
+                                     const uint16_t *fresh, size_t fresh_count,
+                                     const struct wrn_locator_endpoint *locals,
+                                     size_t local_count) {
+    enum { PORTS_MAX = 8 };
+    struct wrn_nat_view view = {.nat_class = WRN_NAT_CLASS_UNKNOWN};
+    struct vote by_ip = vote(sights, count, NULL);
+    size_t all = usable_count(sights, count, NULL);
+    if (by_ip.agreeing == 0 || (all > 2 && by_ip.agreeing < 2)) {
+        return view;
+    }
+    const struct wrn_ip *ip = &sights[by_ip.best].outer.ip;
+    size_t of_ip = usable_count(sights, count, ip);
+    struct vote by_port = vote(sights, count, ip);
+    view.outer = sights[by_port.best].outer;
+    if (by_port.agreeing < 2) {
+        if (of_ip < WRN_NAT_SIGHTS_MIN_HARD) {
+            return view;
+        }
+    } else if (2 * by_port.agreeing >= of_ip && by_port.addresses >= 2) {
+        view.nat_class = is_local(&view.outer, locals, local_count)
+                             ? WRN_NAT_CLASS_NONE
+                             : WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
+        return view;
+    } else if (of_ip == by_port.agreeing) { /* all of them at one address: nothing can be told */
+        return view;
+    }
+    uint16_t ports[PORTS_MAX];
+    int32_t step;
+    if (fresh_count >= 3) {
+        step = step_of(fresh, fresh_count);
+        view.port_last = fresh[fresh_count - 1];
+    } else {
+        size_t port_count = passive_ports(sights, count, ip, ports, PORTS_MAX);
+        step = port_count >= WRN_NAT_SIGHTS_MIN_HARD ? step_of(ports, port_count) : 0;
+        view.port_last = ports[port_count - 1];
+    }
+    if (step != 0) {
+        view.nat_class = WRN_NAT_CLASS_PORT_PREDICTABLE;
+        view.port_step = step;
+        return view;
+    }
+    view.port_last = 0;
+    view.nat_class = is_address_dependent(sights, count, ip) ? WRN_NAT_CLASS_ADDRESS_DEPENDENT
+                                                             : WRN_NAT_CLASS_PORT_RANDOM;
+    return view;
+}
+
+uint16_t wrn_nat_port_after(uint16_t port, int32_t step, int32_t steps) {
+    int64_t place = (int64_t)port - WRN_NAT_PORT_FIRST + (int64_t)step * steps;
+    place %= WRN_NAT_PORTS;
+    if (place < 0) {
+        place += WRN_NAT_PORTS;
+    }
+    return (uint16_t)(WRN_NAT_PORT_FIRST + place);
+}
+
+int32_t wrn_nat_port_distance(uint16_t from, uint16_t to) {
+    int32_t way = ((int32_t)to - (int32_t)from) % WRN_NAT_PORTS;
+    if (way < 0) {
+        way += WRN_NAT_PORTS;
+    }
+    return way < WRN_NAT_PORTS / 2 ? way : way - WRN_NAT_PORTS;
+}
+
+static bool is_usable(const struct wrn_nat_sight *sight) {
+    return sight->outer.ip.family == WRN_FAMILY_IPV4 && sight->outer.port != 0;
+}
+
+/* Finds what most say: of the address, or if it is given, of the port there. Of equals the one that
+ * comes first wins. */
+static struct vote vote(const struct wrn_nat_sight *sights, size_t count, const struct wrn_ip *ip) {
+    struct vote best = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (!is_usable(&sights[i]) || (ip != NULL && !wrn_ip_equal(&sights[i].outer.ip, ip))) {
+            continue;
+        }
+        struct vote mine = {.best = i};
+        for (size_t j = 0; j < count; j++) {
+            if (!wrn_ip_equal(&sights[j].outer.ip, &sights[i].outer.ip) ||
+                (ip != NULL && sights[j].outer.port != sights[i].outer.port)) {
+                continue;
+            }
+            bool is_first = true;
+            for (size_t k = 0; k < j; k++) {
+                is_first =
+                    is_first && !(wrn_ip_equal(&sights[k].outer.ip, &sights[i].outer.ip) &&
+                                  (ip == NULL || sights[k].outer.port == sights[i].outer.port) &&
+                                  wrn_ip_equal(&sights[k].observer.ip, &sights[j].observer.ip));
+            }
+            mine.agreeing++;
+            mine.addresses += is_first;
+        }
+        if (mine.agreeing > best.agreeing) {
+            best = mine;
+        }
+    }
+    return best;
+}
+
+/* NULL: at any address. */
+static size_t usable_count(const struct wrn_nat_sight *sights, size_t count,
+                           const struct wrn_ip *ip) {
+    size_t usable = 0;
+    for (size_t i = 0; i < count; i++) {
+        usable += is_usable(&sights[i]) && (ip == NULL || wrn_ip_equal(&sights[i].outer.ip, ip));
+    }
+    return usable;
+}
+
+/* Tells whether two observers at one address, and all such, saw the same port. */
+static bool is_address_dependent(const struct wrn_nat_sight *sights, size_t count,
+                                 const struct wrn_ip *ip) {
+    bool is_seen = false;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = i + 1; j < count; j++) {
+            const struct wrn_nat_sight *a = &sights[i], *b = &sights[j];
+            if (is_usable(a) && is_usable(b) && wrn_ip_equal(&a->outer.ip, ip) &&
+                wrn_ip_equal(&b->outer.ip, ip) && wrn_ip_equal(&a->observer.ip, &b->observer.ip) &&
+                a->observer.port != b->observer.port) {
+                if (a->outer.port != b->outer.port) {
+                    return false;
+                }
+                is_seen = true;
+            }
+        }
+    }
+    return is_seen;
+}
+
+/* Writes the ports in the order in which the mappings were made; of many the last ones. Returns
+ * how many, at least one. */
+static size_t passive_ports(const struct wrn_nat_sight *sights, size_t count,
+                            const struct wrn_ip *ip, uint16_t *ret_ports, size_t capacity) {
+    uint32_t orders[8];
+    size_t ports = 0;
+    WRN_ASSERT(capacity <= WRN_COUNT(orders));
+    for (size_t i = 0; i < count; i++) {
+        if (!is_usable(&sights[i]) || !wrn_ip_equal(&sights[i].outer.ip, ip)) {
+            continue;
+        }
+        size_t place = ports;
+        while (place > 0 && orders[place - 1] > sights[i].order) {
+            place--;
+        }
+        if (ports == capacity) { /* the oldest makes room */
+            if (place == 0) {
+                continue;
+            }
+            place--;
+            memmove(orders, orders + 1, place * sizeof *orders);
+            memmove(ret_ports, ret_ports + 1, place * sizeof *ret_ports);
+        } else {
+            memmove(orders + place + 1, orders + place, (ports - place) * sizeof *orders);
+            memmove(ret_ports + place + 1, ret_ports + place, (ports - place) * sizeof *ret_ports);
+            ports++;
+        }
+        orders[place] = sights[i].order;
+        ret_ports[place] = sights[i].outer.port;
+    }
+    return ports;
+}
+
+/* Returns the step by which the ports grow, or fall, 0: none. Others make mappings meanwhile, so
+ * what lies between two ports is a few steps, all in one direction. */
+static int32_t step_of(const uint16_t *ports, size_t count) {
+    uint32_t step = 0;
+    bool is_rising = count > 1 && wrn_nat_port_distance(ports[0], ports[1]) > 0;
+    for (size_t i = 1; i < count; i++) {
+        int32_t way = wrn_nat_port_distance(ports[i - 1], ports[i]);
+        if (way == 0 || (way > 0) != is_rising) {
+            return 0;
+        }
+        step = common_divisor(step, (uint32_t)(way > 0 ? way : -way));
+    }
+    if (step > WRN_NAT_STEP_MAX) {
+        return 0;
+    }
+    for (size_t i = 1; i < count; i++) {
+        int32_t way = wrn_nat_port_distance(ports[i - 1], ports[i]);
+        if ((uint32_t)(way > 0 ? way : -way) > step * (1 + WRN_NAT_STRANGERS_MAX)) {
+            return 0;
+        }
+    }
+    return is_rising ? (int32_t)step : -(int32_t)step;
+}
+
+static uint32_t common_divisor(uint32_t a, uint32_t b) {
+    while (b != 0) {
+        uint32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static bool is_local(const struct wrn_endpoint *endpoint, const struct wrn_locator_endpoint *locals,
+                     size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (locals[i].kind == WRN_ENDPOINT_LOCAL && wrn_endpoint_equal(&locals[i].at, endpoint)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's inputs and its table of peers: which way to a peer is the best, and when it is
+ * looked at again. The other files keep ways alive, search for them, and class the NAT. */
+#include "overlay/paths.h"
+
+#include "overlay/paths_internal.h"
+
+enum {
+    PROBES_PER_S = 200,
+    KEEPALIVE_S = 60,
+    SEARCHES = 8,
+    SWITCH_PERCENT = 20,   /* a way of the same kind must be so much faster */
+    SWITCH_US = 5000,      /* ... and at least so much */
+    MOVED_S = 10,          /* pings say that we moved for so long */
+    FIRST_RELAY_MS = 300,  /* before a relay is asked for */
+    GONE_S = 20,           /* without any way */
+    TRAFFIC_SEARCH_S = 30, /* traffic asks for a search not oftener */
+    SETTLE_MS = 700,       /* a search looks for better ways for so long */
+};
+
+static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                   const struct wrn_way *way, uint32_t rtt_us);
+static void add(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, bool we_asked);
+static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                    const struct wrn_way *way, uint64_t incarnation, wrn_span message);
+static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                    const struct wrn_way *way, uint64_t incarnation, wrn_span message);
+static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                     const struct wrn_way *way);
+static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                          bool has_rtt, uint32_t rtt_us);
+static bool is_better(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
+                      const struct wrn_way *way, bool has_rtt, uint32_t rtt_us);
+static void keep_alt(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                     const struct wrn_way *way);
+static uint32_t smoothed(uint32_t old_us, uint32_t new_us);
+static void give_up(struct wrn_paths *paths, struct wrn_paths_peer *p);
+
+bool wrn_way_equal(const struct wrn_way *a, const struct wrn_way *b) {
+    if (a->kind != b->kind) {
+        return false;
+    }
+    switch (a->kind) {
+    case WRN_WAY_DIRECT:
+        return a->socket == b->socket && wrn_endpoint_equal(&a->remote, &b->remote);
+    case WRN_WAY_RELAY:
+        return a->slot == b->slot && wrn_handle_equal(a->relay, b->relay);
+    default:
+        return true;
+    }
+}
+
+struct wrn_paths *wrn_paths_init(struct wrn_arena *arena, const struct wrn_paths_options *options,
+                                 struct wrn_paths_port port, struct wrn_rand rand) {
+    uint32_t searches = options->searches_max == 0 ? SEARCHES : options->searches_max;
+    WRN_ASSERT(options->peers_max > 0 && searches < PATHS_NO_SEARCH);
+    struct wrn_paths *paths = wrn_arena_take(arena, 1, sizeof *paths);
+    struct wrn_heap heap = {0};
+    wrn_heap_init(&heap, arena, options->peers_max);
+    struct wrn_paths_peer *peers = wrn_arena_take(arena, options->peers_max, sizeof *peers);
+    struct wrn_paths_search *table = wrn_arena_take(arena, searches, sizeof *table);
+    if (paths == NULL) {
+        return NULL;
+    }
+    paths->options = *options;
+    paths->options.searches_max = searches;
+    if (paths->options.probes_per_s == 0) {
+        paths->options.probes_per_s = PROBES_PER_S;
+    }
+    if (paths->options.keepalive_max_s == 0) {
+        paths->options.keepalive_max_s = KEEPALIVE_S;
+    }
+    if (paths->options.keepalive_max_s > UINT8_MAX) {
+        paths->options.keepalive_max_s = UINT8_MAX;
+    }
+    paths->port = port;
+    paths->rand = rand;
+    wrn_rand_fill(rand, paths->secret, sizeof paths->secret);
+    paths->heap = heap;
+    paths->peers = peers;
+    paths->searches = table;
+    paths->wait_first = paths->wait_last = PATHS_NOBODY;
+    paths->period.peer = PATHS_NOBODY;
+    paths->period.due = WRN_MONO_NEVER;
+    return paths;
+}
+
+void wrn_paths_set_local(struct wrn_paths *paths, wrn_mono now,
+                         const struct wrn_locator_endpoint *endpoints, size_t count) {
+    struct wrn_locator_endpoint old[PATHS_LOCALS];
+    size_t old_count = paths->local_count;
+    memcpy(old, paths->locals, sizeof old);
+    paths->local_count = count < PATHS_LOCALS ? count : PATHS_LOCALS;
+    bool is_same = paths->local_count == old_count;
+    for (size_t i = 0; i < paths->local_count; i++) {
+        paths->locals[i] = endpoints[i];
+        is_same = is_same && wrn_endpoint_equal(&old[i].at, &endpoints[i].at) &&
+                  old[i].kind == endpoints[i].kind;
+    }
+    if (is_same) {
+        return;
+    }
+    bool is_first = old_count == 0;
+    paths->sight_count = 0;
+    paths->fresh_count = 0;
+    paths->tried_count = 0;
+    paths->probes = paths->answers = 0;
+    paths->view = (struct wrn_nat_view){0};
+    if (!is_first) {
+        paths->moved_until = wrn_mono_add(now, WRN_S(MOVED_S));
+    }
+    paths->port.locator(paths->port.ctx);
+    for (uint32_t i = 0; !is_first && i < paths->options.peers_max; i++) {
+        struct wrn_paths_peer *p = &paths->peers[i];
+        if (p->handle.generation == 0 || p->way.kind == WRN_WAY_NONE) {
+            continue;
+        }
+        if (p->way.kind == WRN_WAY_DIRECT) { /* a firewall on the other side knows us no more */
+            p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+        }
+        p->tries = 0;
+        p->ping_at = now;
+        p->retry_at = p->way.kind == WRN_WAY_RELAY ? now : p->retry_at;
+        wrn_paths_arm(paths, p);
+    }
+}
+
+void wrn_paths_describe(const struct wrn_paths *paths, struct wrn_locator *locator) {
+    locator->nat_class = (uint8_t)paths->view.nat_class;
+    locator->port_step = paths->view.port_step;
+    locator->port_last = paths->view.port_last;
+    locator->endpoint_count = (uint8_t)wrn_paths_endpoints(paths, locator->endpoints);
+}
+
+void wrn_paths_set_epoch(struct wrn_paths *paths, uint32_t epoch) {
+    paths->epoch = epoch;
+}
+
+enum wrn_reason wrn_paths_search(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                                 const struct wrn_locator *locator, bool we_asked) {
+    if (peer.index >= paths->options.peers_max) {
+        return WRN_REASON_FULL;
+    }
+    if (wrn_paths_peer_of(paths, peer) == NULL) {
+        add(paths, now, peer, we_asked);
+    }
+    struct wrn_paths_peer *p = &paths->peers[peer.index];
+    p->nat_class = locator->nat_class < WRN_NAT_CLASSES ? locator->nat_class : 0;
+    p->port_last = locator->port_last;
+    p->port_step =
+        (int16_t)(locator->port_step >= -WRN_NAT_STEP_MAX && locator->port_step <= WRN_NAT_STEP_MAX
+                      ? locator->port_step
+                      : 0);
+    size_t count = locator->endpoint_count;
+    wrn_paths_search_begin(paths, now, p, locator->endpoints,
+                           count < WRN_ENDPOINTS_MAX ? count : WRN_ENDPOINTS_MAX, 0);
+    wrn_paths_arm(paths, p);
+    return WRN_REASON_NONE;
+}
+
+void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                          const struct wrn_way *way) {
+    if (peer.index >= paths->options.peers_max) {
+        return;
+    }
+    if (wrn_paths_peer_of(paths, peer) == NULL) {
+        add(paths, now, peer, false);
+    }
+    struct wrn_paths_peer *p = &paths->peers[peer.index];
+    if (way->kind == WRN_WAY_DIRECT &&
+        (!wrn_paths_is_direct(p) || is_better(paths, p, way, false, 0))) {
+        become(paths, now, p, way, 0);
+        wrn_paths_new_round(p, now);
+        wrn_paths_send_ping(paths, now, p, way, 0, true);
+        p->ping_at = wrn_mono_add(now, WRN_S(1));
+        p->tries = 1;
+    }
+    wrn_paths_arm(paths, p);
+}
+
+void wrn_paths_forget(struct wrn_paths *paths, wrn_handle peer) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p != NULL) {
+        give_up(paths, p);
+    }
+}
+
+void wrn_paths_on_relay(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                        const struct wrn_way *way) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p == NULL || way->kind != WRN_WAY_RELAY) {
+        return;
+    }
+    struct wrn_way old = wrn_paths_relay_way(p);
+    if (wrn_way_equal(&old, way) && p->relay.generation != 0) {
+        return;
+    }
+    p->relay = way->relay;
+    p->slot = way->slot;
+    p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+    p->relay_tries = 0;
+    p->relay_at = now;
+    wrn_paths_relay_step(paths, now, p);
+    wrn_paths_arm(paths, p);
+}
+
+void wrn_paths_on_relay_lost(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                             const struct wrn_way *way) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p == NULL) {
+        return;
+    }
+    struct wrn_way old = wrn_paths_relay_way(p);
+    if (wrn_way_equal(&old, way)) {
+        p->relay = WRN_HANDLE_NONE;
+        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+        p->relay_at = WRN_MONO_NEVER;
+        p->relay_tries = 0;
+    }
+    if (wrn_way_equal(&p->way, way)) {
+        wrn_paths_lose(paths, now, p);
+    }
+    wrn_paths_arm(paths, p);
+}
+
+void wrn_paths_on_message(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                          const struct wrn_way *way, uint64_t incarnation, wrn_span message) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p == NULL || message.size == 0) {
+        return;
+    }
+    struct wrn_paths_call_body body;
+    switch (message.data[0]) {
+    case WRN_MESSAGE_PING:
+        on_ping(paths, now, p, way, incarnation, message);
+        break;
+    case WRN_MESSAGE_PONG:
+        on_pong(paths, now, p, way, incarnation, message);
+        break;
+    case WRN_MESSAGE_CALL:
+        if (wrn_paths_read_call(message, &body)) {
+            wrn_paths_on_call(paths, now, p, &body);
+        }
+        break;
+    default:
+        break;
+    }
+    if (wrn_paths_peer_of(paths, peer) != NULL) {
+        wrn_paths_arm(paths, p);
+    }
+}
+
+void wrn_paths_on_heard(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                        const struct wrn_way *way) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p == NULL) {
+        return;
+    }
+    if (wrn_way_equal(way, &p->way)) {
+        wrn_paths_period_heard(paths, now, p, false);
+        if ((p->flags & PEER_LOST) == 0) {
+            p->heard_at = now; /* the deadline follows when it comes: cheap for busy paths */
+            if (p->tries > 0) {
+                p->tries = 0;
+                wrn_paths_keep_alive(paths, now, p);
+                wrn_paths_arm(paths, p);
+            }
+        }
+        return;
+    }
+    note_way(paths, now, p, way);
+    wrn_paths_arm(paths, p);
+}
+
+void wrn_paths_check(struct wrn_paths *paths, wrn_mono now, wrn_handle peer) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p != NULL && p->tries == 0 && p->way.kind != WRN_WAY_NONE) {
+        p->tries = 1;
+        p->ping_at = now;
+        wrn_paths_ping_best(paths, now, p);
+        wrn_paths_arm(paths, p);
+    }
+}
+
+void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p == NULL || p->way.kind != WRN_WAY_RELAY || p->search != PATHS_NO_SEARCH) {
+        return;
+    }
+    wrn_mono at = wrn_mono_add(p->searched_at, WRN_S(TRAFFIC_SEARCH_S));
+    at = wrn_mono_before(at, now) ? now : at;
+    if (wrn_mono_before(at, p->retry_at)) {
+        p->retry_at = at;
+        wrn_paths_arm(paths, p);
+    }
+}
+
+void wrn_paths_on_time(struct wrn_paths *paths, wrn_mono now) {
+    wrn_paths_measure_on_time(paths, now);
+    wrn_paths_guess_on_time(paths, now);
+    wrn_paths_period_on_time(paths, now);
+    for (;;) {
+        struct wrn_heap_node *node = wrn_heap_first(&paths->heap);
+        if (node == NULL || !wrn_mono_reached(now, node->due)) {
+            return;
+        }
+        struct wrn_paths_peer *p = WRN_CONTAINER(node, struct wrn_paths_peer, node);
+        if (wrn_mono_reached(now, p->gone_at)) {
+            struct wrn_way none = {.kind = WRN_WAY_NONE};
+            enum wrn_reason reason =
+                (p->flags & PEER_WAS_UP) != 0 ? WRN_REASON_TIMEOUT : wrn_paths_why(paths, p, false);
+            wrn_handle handle = p->handle;
+            give_up(paths, p);
+            paths->port.way(paths->port.ctx, handle, &none, reason);
+            continue;
+        }
+        if (p->search != PATHS_NO_SEARCH &&
+            wrn_mono_reached(now, paths->searches[p->search].next)) {
+            wrn_paths_search_step(paths, now, p);
+        }
+        if (wrn_mono_reached(now, p->ping_at)) {
+            wrn_paths_ping_best(paths, now, p);
+        }
+        if (wrn_mono_reached(now, p->relay_at)) {
+            wrn_paths_relay_step(paths, now, p);
+        }
+        if (wrn_mono_reached(now, p->retry_at)) {
+            wrn_paths_retry(paths, now, p);
+        }
+        wrn_paths_arm(paths, p);
+    }
+}
+
+wrn_mono wrn_paths_due(const struct wrn_paths *paths) {
+    const struct wrn_heap_node *node = wrn_heap_first(&paths->heap);
+    wrn_mono due = node != NULL ? node->due : WRN_MONO_NEVER;
+    due = wrn_mono_min(due, paths->measure.is_active ? paths->measure.next : WRN_MONO_NEVER);
+    due = wrn_mono_min(due, paths->period.due);
+    return wrn_mono_min(due, wrn_paths_guess_due(paths));
+}
+
+const struct wrn_way *wrn_paths_way(const struct wrn_paths *paths, wrn_handle peer) {
+    static const struct wrn_way none = {.kind = WRN_WAY_NONE};
+    const struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    return p != NULL ? &p->way : &none;
+}
+
+enum wrn_path_state wrn_paths_state(const struct wrn_paths *paths, wrn_handle peer,
+                                    enum wrn_reason *ret_reason, uint32_t *ret_rtt_us) {
+    const struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    *ret_reason = WRN_REASON_NONE;
+    *ret_rtt_us = 0;
+    if (p == NULL) {
+        return WRN_PATH_STATE_LOST;
+    }
+    *ret_rtt_us = p->way.kind == WRN_WAY_RELAY ? p->relay_rtt_us : p->rtt_us;
+    if (p->way.kind == WRN_WAY_NONE) {
+        return WRN_PATH_STATE_SEARCHING;
+    }
+    if ((p->flags & PEER_LOST) != 0) {
+        *ret_reason = WRN_REASON_TIMEOUT;
+        return WRN_PATH_STATE_LOST;
+    }
+    if (p->way.kind == WRN_WAY_DIRECT) {
+        return WRN_PATH_STATE_DIRECT;
+    }
+    *ret_reason = (enum wrn_reason)p->reason;
+    return p->search != PATHS_NO_SEARCH || (p->flags & PEER_WAITS) != 0
+               ? WRN_PATH_STATE_RELAYED_SEARCHING
+               : WRN_PATH_STATE_RELAYED;
+}
+
+enum wrn_nat_class wrn_paths_nat_class(const struct wrn_paths *paths) {
+    return paths->view.nat_class;
+}
+
+uint64_t wrn_paths_probes_sent(const struct wrn_paths *paths, wrn_handle peer) {
+    const struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    return p != NULL ? p->probes : 0;
+}
+
+struct wrn_paths_peer *wrn_paths_peer_of(const struct wrn_paths *paths, wrn_handle peer) {
+    if (peer.generation == 0 || peer.index >= paths->options.peers_max) {
+        return NULL;
+    }
+    struct wrn_paths_peer *p = &paths->peers[peer.index];
+    return wrn_handle_equal(p->handle, peer) ? p : NULL;
+}
+
+void wrn_paths_arm(struct wrn_paths *paths, struct wrn_paths_peer *p) {
+    wrn_mono due =
+        wrn_mono_min(wrn_mono_min(p->ping_at, p->relay_at), wrn_mono_min(p->retry_at, p->gone_at));
+    if (p->search != PATHS_NO_SEARCH) {
+        due = wrn_mono_min(due, paths->searches[p->search].next);
+    }
+    if (p->node.place == 0 || p->node.due.ns != due.ns) {
+        wrn_heap_set(&paths->heap, &p->node, due);
+    }
+}
+
+void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                         const struct wrn_way *way, bool has_rtt, uint32_t rtt_us,
+                         const struct wrn_paths_ping *pong) {
+    bool is_best = wrn_way_equal(way, &p->way);
+    p->their_period = pong->period_s;
+    if (way->kind == WRN_WAY_RELAY) {
+        confirm_relay(paths, now, p, has_rtt, rtt_us);
+    } else if (!is_best &&
+               (is_better(paths, p, way, has_rtt, rtt_us) ||
+                (pong->flags & PATHS_FLAG_MOVED) != 0 || (p->flags & PEER_HAS_MOVED) != 0)) {
+        become(paths, now, p, way, rtt_us);
+    } else if (!is_best) {
+        keep_alt(paths, now, p, way);
+    }
+    if (!wrn_way_equal(way, &p->way)) {
+        if (!has_rtt && way->kind == WRN_WAY_DIRECT) { /* proven, but how fast? */
+            wrn_paths_new_round(p, now);
+            wrn_paths_send_ping(paths, now, p, way, 0, true);
+        }
+        return;
+    }
+    if (way->kind == WRN_WAY_DIRECT) {
+        p->flags &= (uint8_t)~PEER_HAS_MOVED;
+        p->rtt_us = has_rtt ? smoothed(is_best ? p->rtt_us : 0, rtt_us) : p->rtt_us;
+    }
+    p->flags &= (uint8_t)~PEER_LOST;
+    p->gone_at = WRN_MONO_NEVER;
+    p->tries = 0;
+    p->heard_at = now;
+    wrn_paths_period_heard(paths, now, p, false);
+    wrn_paths_keep_alive(paths, now, p);
+    if (!has_rtt) {
+        p->ping_at = now;
+    } else {
+        paths->port.heard(paths->port.ctx, p->handle,
+                          way->kind == WRN_WAY_RELAY ? p->relay_rtt_us : p->rtt_us, pong->epoch);
+    }
+}
+
+uint32_t wrn_paths_rank(const struct wrn_paths *paths, const struct wrn_way *way) {
+    (void)paths;
+    if (way->kind != WRN_WAY_DIRECT) {
+        return way->kind == WRN_WAY_RELAY ? 3 : 4;
+    }
+    return wrn_paths_is_private(&way->remote.ip) ? 0 : way->socket == 0 ? 1 : 2;
+}
+
+struct wrn_way wrn_paths_relay_way(const struct wrn_paths_peer *p) {
+    return (struct wrn_way){.kind = WRN_WAY_RELAY, .relay = p->relay, .slot = p->slot};
+}
+
+bool wrn_paths_is_direct(const struct wrn_paths_peer *p) {
+    return p->way.kind == WRN_WAY_DIRECT && (p->flags & PEER_LOST) == 0;
+}
+
+/* Makes 'way' the best one. */
+static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                   const struct wrn_way *way, uint32_t rtt_us) {
+    struct wrn_way old = p->way;
+    bool was_lost = (p->flags & PEER_LOST) != 0;
+    p->way = *way;
+    p->flags |= PEER_WAS_UP;
+    p->flags &= (uint8_t) ~(PEER_LOST | PEER_WANTS_ME | PEER_IS_SHORT);
+    p->tries = 0;
+    p->heard_at = now;
+    p->gone_at = WRN_MONO_NEVER;
+    if (way->kind == WRN_WAY_DIRECT) {
+        struct wrn_way alt = {WRN_WAY_DIRECT, p->alt_socket, p->alt, WRN_HANDLE_NONE, 0};
+        uint16_t alt_socket = p->alt_socket;
+        p->rtt_us = rtt_us;
+        p->reason = WRN_REASON_NONE;
+        p->retry_at = WRN_MONO_NEVER;
+        p->retries = 0;
+        if (old.kind == WRN_WAY_DIRECT && !was_lost) {
+            p->alt = old.remote;
+            p->alt_socket = old.socket;
+            p->alt_at_us = wrn_paths_us(now);
+        } else if (wrn_way_equal(&alt, way)) {
+            p->alt = (struct wrn_endpoint){0};
+            p->alt_socket = 0;
+        }
+        wrn_paths_socket_drop(paths, p, alt_socket);
+        if (p->search != PATHS_NO_SEARCH) { /* a little longer, for something better yet */
+            struct wrn_paths_search *search = &paths->searches[p->search];
+            search->ends = wrn_mono_min(search->ends, wrn_mono_add(now, WRN_MS(SETTLE_MS)));
+            search->next = wrn_mono_min(search->next, search->ends);
+        }
+        if (p->relay.generation == 0) {
+            p->relay_at = WRN_MONO_NEVER;
+        }
+    }
+    if (old.kind == WRN_WAY_DIRECT) {
+        wrn_paths_socket_drop(paths, p, old.socket);
+    }
+    wrn_paths_keep_alive(paths, now, p);
+    if (!wrn_way_equal(&old, way)) {
+        paths->port.way(paths->port.ctx, p->handle, &p->way, (enum wrn_reason)p->reason);
+    }
+}
+
+static void add(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, bool we_asked) {
+    struct wrn_paths_peer *p = &paths->peers[peer.index];
+    WRN_ASSERT(peer.generation != 0);
+    if (p->handle.generation != 0) {
+        give_up(paths, p);
+    }
+    *p = (struct wrn_paths_peer){
+        .handle = peer,
+        .search = PATHS_NO_SEARCH,
+        .next_wait = PATHS_NOBODY,
+        .flags = we_asked ? PEER_WE_ASKED : 0,
+        .ping_at = WRN_MONO_NEVER,
+        .retry_at = WRN_MONO_NEVER,
+        .relay_at = wrn_mono_add(now, WRN_MS(FIRST_RELAY_MS)),
+        .gone_at = wrn_mono_add(now, WRN_S(GONE_S)),
+    };
+}
+
+static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                    const struct wrn_way *way, uint64_t incarnation, wrn_span message) {
+    struct wrn_paths_ping ping;
+    if (!wrn_paths_read_ping(message, &ping)) {
+        return;
+    }
+    bool is_fresh = incarnation == p->incarnation;
+    bool is_best = wrn_way_equal(way, &p->way);
+    bool is_reflect = (ping.flags & PATHS_FLAG_REFLECT) != 0;
+    bool is_known = is_fresh && is_best && (p->flags & PEER_LOST) == 0;
+    struct wrn_way relay = wrn_paths_relay_way(p);
+    if (is_fresh && (p->flags & PEER_RELAY_PROVEN) != 0 && wrn_way_equal(way, &relay)) {
+        is_known = true;
+    }
+    wrn_paths_send_pong(paths, now, p, way, ping.question, !is_known && !is_reflect, message.size);
+    if (is_fresh && is_best) {
+        p->their_period = ping.period_s;
+        p->flags &= (uint8_t)~PEER_WANTS_ME;
+        p->flags |= (ping.flags & PATHS_FLAG_YOU_PING) != 0 ? PEER_WANTS_ME : 0;
+        wrn_paths_period_heard(paths, now, p, true);
+        if ((p->flags & PEER_LOST) == 0) {
+            p->heard_at = now;
+            p->tries = 0;
+            wrn_paths_keep_alive(paths, now, p);
+        }
+    } else if (is_fresh && (ping.flags & PATHS_FLAG_MOVED) != 0 && !is_reflect) {
+        p->flags |= PEER_HAS_MOVED;
+    }
+}
+
+static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                    const struct wrn_way *way, uint64_t incarnation, wrn_span message) {
+    struct wrn_paths_ping pong;
+    bool is_timed = false;
+    uint32_t rtt_us = 0;
+    if (!wrn_paths_read_pong(message, &pong)) {
+        return;
+    }
+    bool is_ours = wrn_paths_is_ours(paths, now, p, way, pong.answer, &is_timed, &rtt_us);
+    if (is_ours) {
+        paths->answers++;
+        if (incarnation != p->incarnation) {
+            p->incarnation = incarnation;
+            paths->port.proven(paths->port.ctx, p->handle, incarnation);
+        }
+        if (wrn_paths_measure_on_pong(paths, now, p, way, &pong)) {
+            return; /* from a socket that no peer shall use */
+        }
+        wrn_paths_on_answer(paths, now, p, way, is_timed, rtt_us, &pong);
+        if (way->kind == WRN_WAY_DIRECT && way->socket == 0) {
+            wrn_paths_see(paths, now, p, way, &pong.observed);
+        }
+    }
+    if ((pong.flags & PATHS_FLAG_QUESTION) != 0) {
+        wrn_paths_send_pong(paths, now, p, way, pong.question, !is_ours, message.size);
+    }
+}
+
+/* A fresh frame came by another way than the best one: perhaps the peer moved. */
+static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                     const struct wrn_way *way) {
+    enum { NOTE_MS = 500 };
+    uint32_t since_us = wrn_paths_us(now) - p->round_us[p->serial % PATHS_TIMED];
+    if (way->kind != WRN_WAY_DIRECT || since_us < NOTE_MS * 1000 || p->search != PATHS_NO_SEARCH ||
+        !wrn_paths_may_probe(paths, &way->remote)) {
+        return;
+    }
+    wrn_paths_new_round(p, now);
+    wrn_paths_send_ping(paths, now, p, way, 0, true);
+    if (wrn_paths_is_direct(p)) { /* and is it still where it was? */
+        wrn_paths_send_ping(paths, now, p, &p->way, 0, true);
+        p->tries = p->tries == 0 ? 1 : p->tries;
+        p->ping_at = wrn_mono_min(p->ping_at, wrn_mono_add(now, WRN_S(1)));
+    }
+}
+
+static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                          bool has_rtt, uint32_t rtt_us) {
+    struct wrn_way way = wrn_paths_relay_way(p);
+    bool was_proven = (p->flags & PEER_RELAY_PROVEN) != 0;
+    if (has_rtt) {
+        p->relay_rtt_us = smoothed(was_proven ? p->relay_rtt_us : 0, rtt_us);
+    }
+    p->flags |= PEER_RELAY_PROVEN;
+    p->relay_at = WRN_MONO_NEVER;
+    p->relay_tries = 0;
+    if (wrn_paths_is_direct(p) || wrn_way_equal(&p->way, &way)) {
+        return;
+    }
+    if (p->reason == WRN_REASON_NONE) {
+        p->reason = (uint8_t)wrn_paths_why(paths, p, false);
+    }
+    become(paths, now, p, &way, 0);
+    if (p->search == PATHS_NO_SEARCH && (p->flags & PEER_WAITS) == 0) {
+        p->retry_at = wrn_mono_min(p->retry_at, now);
+    }
+}
+
+/* Better by kind, or clearly faster. Without a time only the kind counts. */
+static bool is_better(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
+                      const struct wrn_way *way, bool has_rtt, uint32_t rtt_us) {
+    if (!wrn_paths_is_direct(p)) {
+        return true;
+    }
+    uint32_t mine = wrn_paths_rank(paths, way), best = wrn_paths_rank(paths, &p->way);
+    if (mine != best) {
+        return mine < best;
+    }
+    return has_rtt && p->rtt_us > 0 && rtt_us + SWITCH_US <= p->rtt_us &&
+           (uint64_t)rtt_us * 100 <= (uint64_t)p->rtt_us * (100 - SWITCH_PERCENT);
+}
+
+/* Another proven way: it takes over when the best one dies. */
+static void keep_alt(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                     const struct wrn_way *way) {
+    uint16_t socket = p->alt_socket;
+    p->alt = way->remote;
+    p->alt_socket = way->socket;
+    p->alt_at_us = wrn_paths_us(now);
+    wrn_paths_socket_drop(paths, p, socket);
+}
+
+static uint32_t smoothed(uint32_t old_us, uint32_t new_us) {
+    return old_us == 0 ? new_us : old_us - old_us / 8 + new_us / 8;
+}
+
+/* Forgets the peer, with all that it holds. */
+static void give_up(struct wrn_paths *paths, struct wrn_paths_peer *p) {
+    uint16_t socket = p->way.kind == WRN_WAY_DIRECT ? p->way.socket : 0;
+    uint16_t alt_socket = p->alt_socket;
+    wrn_mono now = p->searched_at; /* nothing that follows looks at the clock */
+    if (paths->guess.phase != PHASE_NONE && paths->guess.peer == p->handle.index) {
+        wrn_paths_guess_end(paths, now);
+    }
+    if (paths->period.peer == p->handle.index) {
+        paths->period.peer = PATHS_NOBODY;
+        paths->period.due = WRN_MONO_NEVER;
+    }
+    wrn_paths_leave_line(paths, p);
+    if (p->search != PATHS_NO_SEARCH) {
+        paths->searches[p->search].is_used = false;
+    }
+    wrn_paths_forget_sight(paths, p->handle.index);
+    p->way = (struct wrn_way){0};
+    p->alt_socket = 0;
+    wrn_paths_socket_drop(paths, p, socket);
+    wrn_paths_socket_drop(paths, p, alt_socket);
+    wrn_heap_remove(&paths->heap, &p->node);
+    *p = (struct wrn_paths_peer){.search = PATHS_NO_SEARCH, .next_wait = PATHS_NOBODY};
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeps ways alive with as few pings as the NATs allow, and notices when one is dead. */
+#include "overlay/paths_internal.h"
+
+enum {
+    TRIES = 4,            /* pings without an answer that make a way dead */
+    CALL_AFTER_TRIES = 2, /* ... and that make us call the peer */
+    GONE_S = 18,          /* a peer without a way is looked for so long */
+    ALT_S = 60,           /* how long another proven way is worth trying */
+    PERIOD_FIRST_S = 25,  /* behind a NAT of which nothing is known */
+    PERIOD_LEAST_S = 10,
+    GUARD_S = 3,    /* how much later than asked for a ping may come */
+    FAILED_S = 600, /* before a time that proved too long is tried again */
+    RELAY_SOON_MS = 300,
+};
+
+static uint32_t wish(const struct wrn_paths *paths);
+static uint32_t step_up(const struct wrn_paths *paths, uint32_t period_s);
+static uint32_t step_down(uint32_t period_s);
+static bool is_pinger(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
+static void begin_test(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
+static void end_test(struct wrn_paths *paths);
+
+void wrn_paths_keep_alive(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    uint32_t period_s = wish(paths);
+    bool is_test = paths->period.peer == p->handle.index;
+    if (p->their_period != 0 && p->their_period < period_s) {
+        period_s = p->their_period < PERIOD_LEAST_S ? PERIOD_LEAST_S : p->their_period;
+    }
+    if (p->their_period == 0 && period_s > PERIOD_FIRST_S) {
+        period_s = PERIOD_FIRST_S;
+    }
+    if (is_test) {
+        period_s = paths->period.test_s + GUARD_S;
+    }
+    uint64_t ns = WRN_S(period_s);
+    if (!is_test && !is_pinger(paths, p)) {
+        ns += ns / 2;
+    }
+    p->ping_at = wrn_mono_add(p->heard_at, ns);
+    if (wrn_mono_before(p->ping_at, now)) {
+        p->ping_at = now;
+    }
+}
+
+void wrn_paths_ping_best(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    enum { RETRY_MS = 1000 };
+    if (p->way.kind == WRN_WAY_NONE || (p->flags & PEER_LOST) != 0) {
+        p->ping_at = WRN_MONO_NEVER;
+        return;
+    }
+    if (p->tries == 0) { /* was it heard since the deadline was set? */
+        wrn_paths_keep_alive(paths, now, p);
+        if (!wrn_mono_reached(now, p->ping_at)) {
+            return;
+        }
+        if (!is_pinger(paths, p)) {
+            p->flags |= PEER_IS_SHORT;
+        }
+    }
+    if (p->tries >= TRIES) {
+        wrn_paths_lose(paths, now, p);
+        return;
+    }
+    uint32_t rtt_us = p->way.kind == WRN_WAY_RELAY ? p->relay_rtt_us : p->rtt_us;
+    uint64_t wait_ns = (uint64_t)rtt_us * 3000;
+    wrn_paths_new_round(p, now);
+    wrn_paths_send_ping(paths, now, p, &p->way, 0, true);
+    if (p->tries == CALL_AFTER_TRIES && p->way.kind == WRN_WAY_DIRECT) {
+        struct wrn_way alt = {WRN_WAY_DIRECT, p->alt_socket, p->alt, WRN_HANDLE_NONE, 0};
+        if (p->alt.ip.family != WRN_FAMILY_NONE) {
+            wrn_paths_send_ping(paths, now, p, &alt, 0, true);
+        }
+    }
+    p->tries++;
+    p->ping_at = wrn_mono_add(now, wait_ns > WRN_MS(RETRY_MS) ? wait_ns : WRN_MS(RETRY_MS));
+}
+
+void wrn_paths_lose(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    struct wrn_way relay = wrn_paths_relay_way(p);
+    bool was_relay = p->way.kind == WRN_WAY_RELAY;
+    if (was_relay && wrn_way_equal(&p->way, &relay)) {
+        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+        p->relay_tries = 0;
+    }
+    if (paths->period.peer == p->handle.index) {
+        end_test(paths);
+    }
+    p->flags |= PEER_LOST;
+    p->ping_at = WRN_MONO_NEVER;
+    p->gone_at = wrn_mono_add(now, WRN_S(GONE_S));
+    p->relay_at = wrn_mono_add(now, p->relay.generation != 0 ? 0 : WRN_MS(RELAY_SOON_MS));
+    wrn_paths_new_round(p, now);
+    struct wrn_locator_endpoint last[2] = {
+        {.at = p->way.remote, .kind = WRN_ENDPOINT_REFLECTED},
+        {.at = p->alt, .kind = WRN_ENDPOINT_REFLECTED},
+    };
+    bool has_alt =
+        p->alt.ip.family != WRN_FAMILY_NONE && wrn_paths_us(now) - p->alt_at_us < ALT_S * 1000000u;
+    if ((p->flags & PEER_RELAY_PROVEN) != 0) { /* its ping decides */
+        wrn_paths_send_ping(paths, now, p, &relay, 0, true);
+    }
+    wrn_paths_call_probe(paths, p, true);
+    wrn_paths_search_begin(paths, now, p, was_relay ? last + 1 : last,
+                           (size_t)(!was_relay) + (size_t)has_alt, 0);
+}
+
+uint8_t wrn_paths_period_told(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
+                              bool *ret_you_ping) {
+    bool is_test = paths->period.peer == p->handle.index;
+    *ret_you_ping = is_test;
+    return (uint8_t)(is_test ? paths->period.test_s : wish(paths));
+}
+
+void wrn_paths_period_heard(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                            bool is_ping) {
+    struct wrn_paths_period *period = &paths->period;
+    if (period->peer == p->handle.index) {
+        uint64_t silent_ns = wrn_mono_since(now, period->silent_since);
+        if (is_ping && silent_ns + WRN_S(1) >= WRN_S(period->test_s)) {
+            period->learned_s = period->test_s; /* it came in though nothing went out */
+            end_test(paths);
+        } else {
+            period->silent_since = now;
+            period->due = wrn_mono_add(now, WRN_S(period->test_s + GUARD_S));
+        }
+    } else if (period->peer == PATHS_NOBODY && !is_ping) {
+        begin_test(paths, now, p);
+    }
+    if ((p->flags & PEER_IS_SHORT) != 0) {
+        p->flags &= (uint8_t)~PEER_IS_SHORT;
+        if (!is_ping && wish(paths) < paths->options.keepalive_max_s) {
+            period->learned_s = (uint8_t)step_down(wish(paths));
+        }
+    }
+}
+
+void wrn_paths_period_on_time(struct wrn_paths *paths, wrn_mono now) {
+    struct wrn_paths_period *period = &paths->period;
+    if (!wrn_mono_reached(now, period->due)) {
+        return;
+    }
+    struct wrn_paths_peer *p = &paths->peers[period->peer];
+    period->failed_s = period->test_s;
+    period->failed_at = now;
+    end_test(paths);
+    p->ping_at = now;
+    wrn_paths_arm(paths, p);
+}
+
+/* How many seconds may pass between pings as far as our own NAT goes. */
+static uint32_t wish(const struct wrn_paths *paths) {
+    uint32_t max = paths->options.keepalive_max_s;
+    if (paths->view.nat_class == WRN_NAT_CLASS_NONE) {
+        return max;
+    }
+    uint32_t learned = paths->period.learned_s == 0 ? PERIOD_FIRST_S : paths->period.learned_s;
+    return learned < max ? learned : max;
+}
+
+static uint32_t step_up(const struct wrn_paths *paths, uint32_t period_s) {
+    uint32_t next = period_s + period_s / 2 + (period_s < 30 ? 3 : 0); /* 25, 40, 60, 90, ... */
+    return next < paths->options.keepalive_max_s ? next : paths->options.keepalive_max_s;
+}
+
+static uint32_t step_down(uint32_t period_s) {
+    uint32_t next = period_s * 2 / 3;
+    return next > PERIOD_LEAST_S ? next : PERIOD_LEAST_S;
+}
+
+/* One of the two does the pinging, as the other's pong tells both that the path lives. */
+static bool is_pinger(const struct wrn_paths *paths, const struct wrn_paths_peer *p) {
+    if (paths->period.peer == p->handle.index) {
+        return false;
+    }
+    return (p->flags & (PEER_WE_ASKED | PEER_WANTS_ME)) != 0;
+}
+
+/* The peer is asked to ping us after a longer silence: if that comes in, our mapping lived. Only
+ * with peers whose own NAT allows for it. */
+static void begin_test(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    uint32_t now_s = wish(paths), next_s = step_up(paths, now_s);
+    struct wrn_paths_period *period = &paths->period;
+    bool is_too_long = period->failed_s != 0 && next_s >= period->failed_s &&
+                       wrn_mono_since(now, period->failed_at) < WRN_S(FAILED_S);
+    if (next_s <= now_s || is_too_long || p->their_period < next_s ||
+        p->way.kind != WRN_WAY_DIRECT || p->way.socket != 0 || p->search != PATHS_NO_SEARCH ||
+        paths->view.nat_class == WRN_NAT_CLASS_UNKNOWN) {
+        return;
+    }
+    period->peer = p->handle.index;
+    period->test_s = (uint8_t)next_s;
+    period->silent_since = now;
+    period->due = wrn_mono_add(now, WRN_S(next_s + GUARD_S));
+    wrn_paths_new_round(p, now);
+    wrn_paths_send_ping(paths, now, p, &p->way, 0, true); /* it carries the wish */
+}
+
+static void end_test(struct wrn_paths *paths) {
+    paths->period.peer = PATHS_NOBODY;
+    paths->period.due = WRN_MONO_NEVER;
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ladder: which endpoints of a peer are probed when, when it is called, when a relay is asked
+ * for, when all is tried again. docs/protocol.md has it as a table. */
+#include "overlay/paths_internal.h"
+
+enum {
+    ROUNDS = 8,             /* probes to one endpoint in a search, at most */
+    ROUNDS_FAR_PRIVATE = 3, /* ... to a private address that hardly is one of our own LAN */
+    PLAIN_MS = 11000,       /* probing of endpoints alone is over */
+    GUESS_MS = 1800,        /* what is not direct by now takes guessing */
+    GUESS_AGAIN_MS = 500,   /* somebody else is being guessed at */
+    GUESS_RUNS = 2,
+    GONE_S = 20,        /* who was in the line gets the whole time */
+    RETRY_FIRST_S = 35, /* after the 30 s of a Linux router that holds strays */
+    RETRY_MAX_S = 600,
+    CALL_GAP_MS = 1000,   /* a call begins a new search not oftener */
+    CALL_GAP_VAIN_S = 20, /* ... after one that found nothing */
+    RELAY_TRIES = 4,
+    RELAY_TRY_MS = 500,
+    WANT_RELAY_MS = 2000,
+    WANT_RELAY_MAX_S = 60,
+};
+
+static const uint16_t round_ms[ROUNDS] = {0, 100, 300, 700, 1500, 3000, 5500, 9000};
+
+static void renew(struct wrn_paths *paths, struct wrn_paths_search *search,
+                  const struct wrn_locator_endpoint *endpoints, size_t count);
+static void start(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p, uint32_t index,
+                  uint64_t delay_ns);
+static uint32_t free_search(const struct wrn_paths *paths);
+static void join_line(struct wrn_paths *paths, struct wrn_paths_peer *p);
+static void serve_line(struct wrn_paths *paths, wrn_mono now);
+static bool probe_round(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                        struct wrn_paths_search *search);
+static void consider_guess(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                           struct wrn_paths_search *search);
+static uint64_t retry_ns(const struct wrn_paths_peer *p);
+static bool is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
+                    const struct wrn_endpoint *endpoint);
+static bool same_network(const struct wrn_ip *a, const struct wrn_ip *b);
+static bool is_random(uint8_t nat_class);
+
+void wrn_paths_search_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                            const struct wrn_locator_endpoint *endpoints, size_t count,
+                            uint64_t delay_ns) {
+    if (p->search == PATHS_NO_SEARCH) {
+        uint32_t index = free_search(paths);
+        if (index == PATHS_NO_SEARCH) {
+            join_line(paths, p);
+            return;
+        }
+        start(paths, now, p, index, delay_ns);
+    } else if (paths->searches[p->search].round > 2 &&
+               wrn_mono_since(now, p->searched_at) > WRN_MS(CALL_GAP_MS)) {
+        struct wrn_paths_search *search = &paths->searches[p->search];
+        uint8_t guess = search->guess;
+        uint8_t runs = search->guess_runs;
+        start(paths, now, p, p->search, delay_ns); /* from the first round on */
+        search->guess = guess;
+        search->guess_runs = runs;
+    }
+    renew(paths, &paths->searches[p->search], endpoints, count);
+}
+
+void wrn_paths_search_step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    struct wrn_paths_search *search = &paths->searches[p->search];
+    if (wrn_mono_reached(now, search->ends)) {
+        wrn_paths_search_end(paths, now, p);
+        return;
+    }
+    if (!wrn_paths_is_direct(p)) {
+        consider_guess(paths, now, p, search);
+    }
+    if (search->round < ROUNDS &&
+        wrn_mono_reached(now, wrn_mono_add(search->started, WRN_MS(round_ms[search->round])))) {
+        if (!probe_round(paths, now, p, search)) {
+            return;
+        }
+        search->round++;
+    }
+    search->next = search->ends;
+    if (search->round < ROUNDS) {
+        search->next = wrn_mono_min(search->next,
+                                    wrn_mono_add(search->started, WRN_MS(round_ms[search->round])));
+    }
+    if (search->guess == GUESS_NOT_YET && wrn_paths_guess_fits(paths, p)) {
+        wrn_mono at = wrn_mono_add(search->started, WRN_MS(GUESS_MS));
+        if (wrn_mono_reached(now, at)) {
+            at = wrn_mono_add(now, WRN_MS(GUESS_AGAIN_MS));
+        }
+        search->next = wrn_mono_min(search->next, at);
+    }
+}
+
+void wrn_paths_search_end(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    struct wrn_paths_search *search = &paths->searches[p->search];
+    bool guessed = search->guess_runs > 0;
+    if (paths->guess.phase != PHASE_NONE && paths->guess.peer == p->handle.index) {
+        wrn_paths_guess_end(paths, now);
+    }
+    search->is_used = false;
+    p->search = PATHS_NO_SEARCH;
+    if (wrn_paths_is_direct(p)) {
+        p->retries = 0;
+    } else {
+        p->reason = (uint8_t)wrn_paths_why(paths, p, guessed);
+        p->retry_at = wrn_mono_add(now, retry_ns(p));
+        p->retries = p->retries < UINT8_MAX ? p->retries + 1 : p->retries;
+    }
+    wrn_paths_judge(paths, now);
+    serve_line(paths, now);
+}
+
+void wrn_paths_leave_line(struct wrn_paths *paths, struct wrn_paths_peer *p) {
+    if ((p->flags & PEER_WAITS) == 0) {
+        return;
+    }
+    uint32_t *link = &paths->wait_first;
+    uint32_t previous = PATHS_NOBODY;
+    while (*link != p->handle.index) {
+        previous = *link;
+        link = &paths->peers[*link].next_wait;
+    }
+    *link = p->next_wait;
+    if (paths->wait_last == p->handle.index) {
+        paths->wait_last = previous;
+    }
+    p->next_wait = PATHS_NOBODY;
+    p->flags &= (uint8_t)~PEER_WAITS;
+}
+
+void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                       const struct wrn_paths_call_body *body) {
+    p->nat_class = body->nat_class;
+    p->port_step = body->port_step;
+    if (body->what != PATHS_CALL_PROBE) {
+        if (p->search == PATHS_NO_SEARCH && !wrn_paths_is_direct(p)) {
+            wrn_paths_search_begin(paths, now, p, body->endpoints, body->endpoint_count, 0);
+        }
+        wrn_paths_guess_on_call(paths, now, p, body);
+        return;
+    }
+    p->port_last = body->port_last;
+    bool wants_reply = (body->flags & PATHS_CALL_WANTS_REPLY) != 0;
+    uint64_t gap_ns = p->retries > 0 ? WRN_S(CALL_GAP_VAIN_S) : WRN_MS(CALL_GAP_MS);
+    bool is_soon = p->searched_at.ns != 0 && p->search == PATHS_NO_SEARCH &&
+                   wrn_mono_since(now, p->searched_at) < gap_ns;
+    if (is_soon) {
+        return;
+    }
+    if (wants_reply) {
+        wrn_paths_call_probe(paths, p, false);
+    }
+    /* Who called begins when our answer is there: so do we, as far as we know when that is. */
+    uint64_t delay_ns =
+        wants_reply && (p->flags & PEER_RELAY_PROVEN) != 0 ? (uint64_t)p->relay_rtt_us * 500 : 0;
+    wrn_paths_search_begin(paths, now, p, body->endpoints, body->endpoint_count, delay_ns);
+}
+
+void wrn_paths_call_probe(struct wrn_paths *paths, struct wrn_paths_peer *p, bool wants_reply) {
+    struct wrn_paths_call_body body = {
+        .what = PATHS_CALL_PROBE,
+        .flags = wants_reply ? PATHS_CALL_WANTS_REPLY : 0,
+        .port_step = (int16_t)paths->view.port_step,
+        .port_last = paths->view.port_last,
+    };
+    wrn_paths_send_call(paths, p, &body);
+}
+
+void wrn_paths_relay_step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    p->relay_at = WRN_MONO_NEVER;
+    if (p->relay.generation != 0) {
+        if ((p->flags & PEER_RELAY_PROVEN) != 0 && (p->flags & PEER_LOST) == 0) {
+            return;
+        }
+        if (p->relay_tries < RELAY_TRIES) {
+            struct wrn_way way = wrn_paths_relay_way(p);
+            p->relay_tries++;
+            wrn_paths_new_round(p, now);
+            wrn_paths_send_ping(paths, now, p, &way, 0, true);
+            p->relay_at = wrn_mono_add(now, WRN_MS(RELAY_TRY_MS) << p->relay_tries);
+            return;
+        }
+        p->relay = WRN_HANDLE_NONE; /* it does not lead to the peer */
+        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+        p->relay_tries = 0;
+    }
+    if (wrn_paths_is_direct(p)) {
+        return;
+    }
+    uint64_t wait_ns = WRN_MS(WANT_RELAY_MS) << (p->relay_tries < 5 ? p->relay_tries : 5);
+    p->relay_tries = p->relay_tries < UINT8_MAX ? p->relay_tries + 1 : p->relay_tries;
+    p->relay_at =
+        wrn_mono_add(now, wait_ns < WRN_S(WANT_RELAY_MAX_S) ? wait_ns : WRN_S(WANT_RELAY_MAX_S));
+    paths->port.want_relay(paths->port.ctx, p->handle);
+}
+
+/* The peer's answer to the call begins the search, or the line's turn does. */
+void wrn_paths_retry(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    p->retry_at = WRN_MONO_NEVER;
+    if (p->way.kind == WRN_WAY_DIRECT || p->search != PATHS_NO_SEARCH) {
+        return;
+    }
+    p->retry_at = wrn_mono_add(now, retry_ns(p)); /* if no answer comes */
+    wrn_paths_call_probe(paths, p, true);
+}
+
+enum wrn_reason wrn_paths_why(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
+                              bool guessed) {
+    uint8_t ours = (uint8_t)paths->view.nat_class, theirs = p->nat_class;
+    if (ours == WRN_NAT_CLASS_BLOCKED) {
+        return WRN_REASON_UDP_BLOCKED;
+    }
+    if (theirs == WRN_NAT_CLASS_BLOCKED) {
+        return WRN_REASON_PEER_UDP_BLOCKED;
+    }
+    if (is_random(ours) && is_random(theirs)) {
+        return WRN_REASON_BOTH_RANDOM;
+    }
+    if ((is_random(ours) && theirs == WRN_NAT_CLASS_PORT_PREDICTABLE) ||
+        (is_random(theirs) && ours == WRN_NAT_CLASS_PORT_PREDICTABLE)) {
+        return WRN_REASON_RANDOM_AND_STEPS;
+    }
+    return guessed ? WRN_REASON_GUESSES_MISSED : WRN_REASON_UNREACHABLE;
+}
+
+/* Adds endpoints that may be probed; those that are there already stay as they are. */
+static void renew(struct wrn_paths *paths, struct wrn_paths_search *search,
+                  const struct wrn_locator_endpoint *endpoints, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        bool is_there = !wrn_paths_may_probe(paths, &endpoints[i].at);
+        for (size_t j = 0; j < search->count && !is_there; j++) {
+            is_there = wrn_endpoint_equal(&search->candidates[j].at, &endpoints[i].at);
+        }
+        if (is_there || search->count == PATHS_CANDIDATES) {
+            continue;
+        }
+        search->candidates[search->count++] = (struct wrn_paths_candidate){
+            .at = endpoints[i].at, .kind = endpoints[i].kind, .limit = ROUNDS};
+        paths->flows++;
+    }
+    for (size_t i = 0; i < search->count; i++) {
+        struct wrn_paths_candidate *candidate = &search->candidates[i];
+        candidate->limit =
+            wrn_paths_is_private(&candidate->at.ip) && !is_near(paths, search, &candidate->at)
+                ? ROUNDS_FAR_PRIVATE
+                : ROUNDS;
+    }
+}
+
+static void start(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p, uint32_t index,
+                  uint64_t delay_ns) {
+    enum { DELAY_MAX_MS = 1000 };
+    struct wrn_paths_search *search = &paths->searches[index];
+    bool is_new = p->search == PATHS_NO_SEARCH;
+    if (delay_ns > WRN_MS(DELAY_MAX_MS)) {
+        delay_ns = WRN_MS(DELAY_MAX_MS);
+    }
+    wrn_mono at = wrn_mono_add(now, delay_ns);
+    if (is_new) {
+        *search = (struct wrn_paths_search){.is_used = true, .peer = p->handle.index};
+        p->probes = 0;
+    }
+    search->round = 0;
+    search->cursor = 0;
+    search->started = at;
+    search->next = at;
+    search->ends = wrn_mono_add(at, WRN_MS(PLAIN_MS));
+    p->search = (uint16_t)index;
+    p->searched_at = now;
+    p->retry_at = WRN_MONO_NEVER;
+    wrn_paths_leave_line(paths, p);
+}
+
+static uint32_t free_search(const struct wrn_paths *paths) {
+    for (uint32_t i = 0; i < paths->options.searches_max; i++) {
+        if (!paths->searches[i].is_used) {
+            return i;
+        }
+    }
+    return PATHS_NO_SEARCH;
+}
+
+static void join_line(struct wrn_paths *paths, struct wrn_paths_peer *p) {
+    if ((p->flags & PEER_WAITS) != 0) {
+        return;
+    }
+    p->flags |= PEER_WAITS;
+    p->next_wait = PATHS_NOBODY;
+    if (paths->wait_last == PATHS_NOBODY) {
+        paths->wait_first = p->handle.index;
+    } else {
+        paths->peers[paths->wait_last].next_wait = p->handle.index;
+    }
+    paths->wait_last = p->handle.index;
+}
+
+/* Its endpoints were not kept meanwhile: the peer is asked for them. */
+static void serve_line(struct wrn_paths *paths, wrn_mono now) {
+    while (paths->wait_first != PATHS_NOBODY) {
+        struct wrn_paths_peer *p = &paths->peers[paths->wait_first];
+        uint32_t index = free_search(paths);
+        if (index == PATHS_NO_SEARCH) {
+            return;
+        }
+        if (wrn_paths_is_direct(p)) {
+            wrn_paths_leave_line(paths, p);
+            continue;
+        }
+        start(paths, now, p, index, 0);
+        if (p->gone_at.ns != WRN_MONO_NEVER.ns) { /* its time begins now */
+            p->gone_at = wrn_mono_add(now, WRN_S(GONE_S));
+        }
+        wrn_paths_call_probe(paths, p, true);
+        wrn_paths_arm(paths, p);
+    }
+}
+
+/* Sends to all endpoints that may have one more; false if the bucket was empty before the end. */
+static bool probe_round(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                        struct wrn_paths_search *search) {
+    bool is_begun = false;
+    for (; search->cursor < search->count; search->cursor++) {
+        struct wrn_paths_candidate *candidate = &search->candidates[search->cursor];
+        struct wrn_way way = {.kind = WRN_WAY_DIRECT, .remote = candidate->at};
+        bool is_best = wrn_paths_is_direct(p) && wrn_way_equal(&way, &p->way);
+        if (candidate->sent >= candidate->limit || is_best) {
+            continue;
+        }
+        if (!wrn_paths_may_send(paths, now, &search->next)) {
+            return false;
+        }
+        if (!is_begun) {
+            wrn_paths_new_round(p, now);
+            is_begun = true;
+        }
+        candidate->sent++;
+        wrn_paths_send_ping(paths, now, p, &way, 0, true);
+    }
+    search->cursor = 0;
+    return true;
+}
+
+static void consider_guess(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                           struct wrn_paths_search *search) {
+    if (search->guess != GUESS_NOT_YET || search->guess_runs >= GUESS_RUNS ||
+        !wrn_mono_reached(now, wrn_mono_add(search->started, WRN_MS(GUESS_MS))) ||
+        !wrn_paths_guess_fits(paths, p)) {
+        return;
+    }
+    if (wrn_paths_guess_begin(paths, now, p)) {
+        search->guess = GUESS_UNDER_WAY;
+        search->guess_runs++;
+    }
+}
+
+static uint64_t retry_ns(const struct wrn_paths_peer *p) {
+    uint64_t wait_s = (uint64_t)RETRY_FIRST_S << (p->retries < 5 ? p->retries : 5);
+    return WRN_S(wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S);
+}
+
+/* Do we have an address in the same network, or come from the same outer address? */
+static bool is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
+                    const struct wrn_endpoint *endpoint) {
+    for (size_t i = 0; i < paths->local_count; i++) {
+        if (same_network(&paths->locals[i].at.ip, &endpoint->ip)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < search->count; i++) {
+        if (search->candidates[i].kind == WRN_ENDPOINT_REFLECTED &&
+            wrn_ip_equal(&search->candidates[i].at.ip, &paths->view.outer.ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_network(const struct wrn_ip *a, const struct wrn_ip *b) {
+    return a->family == b->family &&
+           memcmp(a->bytes, b->bytes, a->family == WRN_FAMILY_IPV6 ? 8 : 3) == 0;
+}
+
+static bool is_random(uint8_t nat_class) {
+    return nat_class == WRN_NAT_CLASS_PORT_RANDOM || nat_class == WRN_NAT_CLASS_ADDRESS_DEPENDENT;
+}
