@@ -14,6 +14,7 @@ static struct wrn_overlay *build(struct sim_node *node);
 static void tell_cached(struct sim_node *node);
 static void tell_local(struct sim_node *node, struct wrn_overlay_out *out);
 static void free_run(struct sim_node *node);
+static void free_disk(struct sim_node *node);
 static void on_turn(struct sim_event *event);
 static void on_alarm(struct sim_alarm *alarm);
 static void on_datagram(void *owner, struct wrn_endpoint from, struct wrn_endpoint to,
@@ -52,10 +53,7 @@ void sim_nodes_destroy(struct sim_nodes *nodes) {
     for (uint32_t i = 0; i < nodes->count; i++) {
         struct sim_node *node = nodes->all[i];
         sim_node_crash(node);
-        if (node->disk != NULL) {
-            free(node->disk->kept);
-        }
-        free(node->disk);
+        free_disk(node);
         free(node);
     }
     for (uint32_t i = 0; i < SIM_NODE_DEPTH; i++) {
@@ -66,6 +64,7 @@ void sim_nodes_destroy(struct sim_nodes *nodes) {
     wrn_crypto_destroy(nodes->crypto);
     free(nodes->buffer);
     free(nodes->all);
+    free(nodes->nats);
     free(nodes->sorted);
     free(nodes);
 }
@@ -77,6 +76,7 @@ struct sim_node *sim_node_add(struct sim_nodes *nodes, sim_segment segment,
     nodes->all[nodes->count] = node;
     node->nodes = nodes;
     node->number = nodes->count++;
+    node->segment = segment;
     node->host = sim_net_add_host(nodes->net, segment, up, down, on_datagram, node);
     sim_prng_init(nodes->run->world, SIM_STREAM_NODE, node->number, &node->prng);
     node->rand = wrn_prng_rand(&node->prng);
@@ -111,6 +111,7 @@ void sim_node_start(struct sim_node *node, enum sim_memory memory) {
     WRN_ASSERT(node->overlay == NULL);
     if (memory == SIM_NEW_KEY && node->started.ns != 0) {
         node->has_key = false;
+        free_disk(node);
     }
     sim_node_make_key(node);
     node->overlay = build(node);
@@ -177,10 +178,15 @@ void sim_node_wake(struct sim_node *node) {
 void sim_node_move(struct sim_node *node, sim_segment segment) {
     sim_trace(node->nodes->run->world, "move", node->number, segment, 0);
     sim_host_move(node->nodes->net, node->host, segment);
+    node->segment = segment;
     if (sim_node_is_live(node)) {
         tell_local(node, sim_node_begin(node));
         sim_node_end(node);
     }
+}
+
+void sim_node_move_within(struct sim_node *node) {
+    sim_node_move(node, node->segment);
 }
 
 void sim_node_plan(struct sim_node *node, wrn_mono due, enum sim_turn turn,
@@ -287,8 +293,10 @@ static struct wrn_overlay *build(struct sim_node *node) {
     size_t size = wrn_overlay_memory_size(&options);
     node->memory = sim_take(1, size + ALIGNMENT);
     uintptr_t place = ((uintptr_t)node->memory + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
-    struct wrn_overlay *overlay = wrn_overlay_init((void *)place, &options, &nodes->primitives,
-                                                   node->rand, sim_node_now(node));
+    const struct wrn_primitives *primitives =
+        node->primitives != NULL ? node->primitives : &nodes->primitives;
+    struct wrn_overlay *overlay =
+        wrn_overlay_init((void *)place, &options, primitives, node->rand, sim_node_now(node));
     WRN_ASSERT(overlay != NULL);
     return overlay;
 }
@@ -323,6 +331,14 @@ static void free_run(struct sim_node *node) {
     node->memory = NULL;
     node->is_restoring = false;
     node->life++;
+}
+
+static void free_disk(struct sim_node *node) {
+    if (node->disk != NULL) {
+        free(node->disk->kept);
+    }
+    free(node->disk);
+    node->disk = NULL;
 }
 
 static void on_turn(struct sim_event *event) {

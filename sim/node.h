@@ -52,6 +52,8 @@ struct sim_nodes {
     struct wrn_overlay_options defaults; /* of each; seed and port are the node's own */
     struct wrn_endpoint bootstraps[16];  /* each node is told of these but its own */
     uint32_t bootstrap_count;
+    sim_nat *nats; /* of the homes, for those who reboot them */
+    uint32_t nat_count, nat_capacity;
     struct sim_node **all; /* in the order in which they were added; they do not move */
     uint32_t count, capacity;
     struct sim_node **sorted; /* those that ever ran, by place */
@@ -76,6 +78,7 @@ struct sim_node {
     struct sim_nodes *nodes;
     uint32_t number;
     sim_host host;
+    sim_segment segment;
     struct wrn_overlay *overlay; /* NULL: it does not run */
     void *memory;
     uint64_t life; /* counts starts and ends: differs, then it is another run */
@@ -93,11 +96,13 @@ struct sim_node {
     uint32_t credential_size;
     bool has_key;
     bool is_sorted;     /* in 'sorted', at 'id' */
-    bool is_stranger;   /* no honest member of the ring: the oracle leaves it out */
+    bool is_stranger;   /* not admitted: nobody may have a link to it, the oracle leaves it out */
+    bool is_liar;       /* admitted, and not honest: the oracle does not ask it */
     bool is_restoring;  /* its kept records are to be stored when it is connected */
     wrn_mono started;   /* true time */
     uint32_t group;     /* the scenario's: a half, a ring, … */
     uint64_t number_of; /* the scenario's */
+    const struct wrn_primitives *primitives; /* of its own; NULL: those of all */
     /* Wrap the node's datagrams for those that lie; may change them in place ('size' up to
      * 'capacity'). False: it goes no further. NULL: all pass. */
     bool (*on_sending)(struct sim_node *node, struct wrn_endpoint *to, uint8_t *bytes, size_t *size,
@@ -135,8 +140,9 @@ void sim_node_crash(struct sim_node *node);
 void sim_node_sleep(struct sim_node *node);
 void sim_node_wake(struct sim_node *node);
 
-/* Moves the host to another segment, or to another address there. */
+/* Moves the host to another segment, or to another address on its own. */
 void sim_node_move(struct sim_node *node, sim_segment segment);
+void sim_node_move_within(struct sim_node *node);
 
 /* Plans a turn, in place of the one that is planned. STOP and CRASH of a node that does not run and
  * START of one that does change nothing. */

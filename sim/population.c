@@ -11,6 +11,8 @@
 static const char *const easy[] = {"fc", "rc", "pr", "lx", "lx", "cc"};
 static const char *const hard[] = {"am", "sn", "sr", "so", "cr", "ls"};
 
+static sim_segment add_home(struct sim_nodes *nodes, const struct sim_home_class *class,
+                            uint32_t ipv6_number);
 static struct sim_link line_of(struct sim_nodes *nodes, uint32_t number,
                                const struct sim_mixture *mixture);
 static const struct sim_home_class *draw_class(struct wrn_rand rand, uint32_t hard_ppm);
@@ -49,7 +51,7 @@ struct sim_nodes *sim_populate(struct sim_run *run, uint32_t count,
                                const struct sim_mixture *mixture) {
     struct sim_nodes *nodes = sim_nodes_create(run);
     struct wrn_rand rand = sim_rand(run->world, SIM_STREAM_WORLD, 1000);
-    struct sim_home shared = {0};
+    sim_segment shared = 0;
     uint32_t room = 0; /* in the shared home */
     uint32_t bootstraps = mixture->bootstraps < count ? mixture->bootstraps : count;
     for (uint32_t i = 0; i < count; i++) {
@@ -62,13 +64,13 @@ struct sim_nodes *sim_populate(struct sim_run *run, uint32_t count,
             kind = SIM_PPM;
         }
         if (kind < mixture->natted_ppm) {
-            segment = sim_home_add(nodes->net, class, ipv6, NULL, NULL).segment;
+            segment = add_home(nodes, class, ipv6);
         } else if (kind < mixture->natted_ppm + mixture->shared_ppm) {
             if (room == 0) {
-                shared = sim_home_add(nodes->net, class, ipv6, NULL, NULL);
+                shared = add_home(nodes, class, ipv6);
                 room = mixture->share_size;
             }
-            segment = shared.segment;
+            segment = shared;
             room--;
         }
         struct sim_node *node = sim_node_add(nodes, segment, &line, &line);
@@ -102,7 +104,7 @@ struct sim_view sim_look(const struct sim_nodes *nodes, uint32_t group) {
     struct sim_view view = {0};
     for (uint32_t i = 0; i < nodes->sorted_count; i++) {
         const struct sim_node *node = nodes->sorted[i];
-        if (is_counted(node, group)) {
+        if (is_counted(node, group) && !node->is_liar) {
             const struct wrn_links *links = wrn_overlay_links(node->overlay);
             view.live++;
             view.connected += wrn_overlay_state(node->overlay) == WRN_RING_STATE_CONNECTED;
@@ -120,7 +122,8 @@ struct sim_view sim_look(const struct sim_nodes *nodes, uint32_t group) {
 bool sim_is_consistent(const struct sim_nodes *nodes, uint32_t group) {
     bool is_good = true;
     for (uint32_t i = 0; i < nodes->sorted_count && is_good; i++) {
-        is_good = !is_counted(nodes->sorted[i], group) || is_in_place(nodes, group, i);
+        is_good = !is_counted(nodes->sorted[i], group) || nodes->sorted[i]->is_liar ||
+                  is_in_place(nodes, group, i);
     }
     return is_good;
 }
@@ -232,6 +235,14 @@ void sim_draw_nodes(struct sim_nodes *nodes) {
     }
 }
 
+static sim_segment add_home(struct sim_nodes *nodes, const struct sim_home_class *class,
+                            uint32_t ipv6_number) {
+    struct sim_home home = sim_home_add(nodes->net, class, ipv6_number, NULL, NULL);
+    nodes->nats = sim_grow(nodes->nats, nodes->nat_count, &nodes->nat_capacity, sizeof(sim_nat));
+    nodes->nats[nodes->nat_count++] = home.nat;
+    return home.segment;
+}
+
 /* The delay is the host's own, drawn once whatever else changes. */
 static struct sim_link line_of(struct sim_nodes *nodes, uint32_t number,
                                const struct sim_mixture *mixture) {
@@ -293,7 +304,7 @@ static void complain(struct sim_nodes *nodes, uint32_t group, uint64_t limit_ns,
     size_t length = 0;
     for (uint32_t i = 0; i < nodes->sorted_count && length < sizeof wrong - 40; i++) {
         struct sim_node *node = nodes->sorted[i];
-        if (is_counted(node, group) && !is_in_place(nodes, group, i)) {
+        if (is_counted(node, group) && !node->is_liar && !is_in_place(nodes, group, i)) {
             bool is_right = is_linked(node, neighbour(nodes, group, i, true), true);
             bool is_left = is_linked(node, neighbour(nodes, group, i, false), false);
             length += (size_t)snprintf(wrong + length, sizeof wrong - length, " %u(state %d%s%s)",

@@ -5,6 +5,8 @@
 #include "sim/home.h"
 #include "sim/node.h"
 
+#define SIM_ALL UINT32_MAX /* as a group: all of them */
+
 /* What a population is made of. Shares are in millionths of the nodes that are not bootstraps. */
 struct sim_mixture {
     uint32_t bootstraps;   /* the first nodes are public and known to all; 1..16 */
@@ -39,7 +41,7 @@ void sim_calm_links(struct sim_nodes *nodes, const struct sim_mixture *mixture);
 /* ---- the oracle ---- */
 
 /* What the ring looks like. Only live nodes that are not strangers count; 'group' tells rings apart
- * (UINT32_MAX: one for all). */
+ * (SIM_ALL: one for all). */
 struct sim_view {
     uint32_t live;
     uint32_t connected;  /* say so themselves */

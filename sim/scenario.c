@@ -5,7 +5,7 @@
 #include "sim/scenarios/scenarios.h"
 
 const struct sim_scenario *const sim_scenarios[] = {
-    &sim_links, &sim_nat_zoo_probe, &sim_sleepers, &sim_chatter, &sim_split, NULL,
+    &sim_links, &sim_nat_zoo_probe, &sim_laptops, &sim_chatter, &sim_split, NULL,
 };
 
 const struct sim_scenario *sim_scenario_find(const char *name) {

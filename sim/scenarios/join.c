@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simplest life of a ring: nodes come one after the other, by way of the bootstrap nodes; each
- * finds its place within seconds, while the others keep theirs. */
-#include "sim/checks.h"
-#include "sim/population.h"
+/* How a ring comes to be, and how quiet it is then: one node after the other, all at once, without
+ * the nodes that everybody began with. */
 #include "sim/scenarios/scenarios.h"
+#include "sim/stage.h"
 
-enum { GAP_MS = 500, LIMIT_S = 60 };
+enum { GAP_MS = 500, LIMIT_S = 60, CROWD_S = 60, PROBES_MAX = 2000 };
+enum { IDLE_BYTES_PER_S_MAX = 100, REJOIN_LIMIT_S = 120 };
 
-static void play(struct sim_run *run);
+static void play_join(struct sim_run *run);
+static void play_flash_crowd(struct sim_run *run);
+static void play_idle(struct sim_run *run);
+static void play_bootstrap_death(struct sim_run *run);
+static void expect_lasting(struct sim_stage *stage);
+static void expect_hops(struct sim_stage *stage);
+static uint64_t bytes_of_all(const struct sim_nodes *nodes);
 
 const struct sim_scenario sim_join = {
     .name = "join",
@@ -16,24 +22,161 @@ const struct sim_scenario sim_join = {
     .nodes = 40,
     .nodes_max = 20000,
     .minutes = 2,
-    .play = play,
+    .draws = true,
+    .play = play_join,
 };
 
-static void play(struct sim_run *run) {
+const struct sim_scenario sim_flash_crowd = {
+    .name = "flash-crowd",
+    .sentence = "all nodes come within 60 s; a minute later the ring is whole and routes",
+    .nodes_are = "nodes, half of them behind NAT",
+    .nodes = 40,
+    .nodes_max = 20000,
+    .minutes = 1,
+    .draws = true,
+    .play = play_flash_crowd,
+};
+
+const struct sim_scenario sim_idle = {
+    .name = "idle",
+    .sentence = "nobody does anything; what the ring costs when it is left alone",
+    .nodes_are = "nodes, half of them behind NAT",
+    .nodes = 40,
+    .nodes_max = 20000,
+    .minutes = 10,
+    .play = play_idle,
+};
+
+const struct sim_scenario sim_bootstrap_death = {
+    .name = "bootstrap-death",
+    .sentence =
+        "the nodes that all began with die; the others stay, and come back from cached peers",
+    .nodes_are = "nodes, half of them behind NAT",
+    .nodes = 30,
+    .nodes_max = 20000,
+    .minutes = 5,
+    .play = play_bootstrap_death,
+};
+
+static void play_join(struct sim_run *run) {
     struct sim_mixture mixture = sim_mixture_usual();
-    struct sim_nodes *nodes = sim_populate(run, run->options.nodes, &mixture);
-    (void)sim_checks_create(nodes);
-    for (uint32_t i = 0; i < nodes->count; i++) {
-        sim_node_start(nodes->all[i], SIM_SAME_STATE);
-        sim_pass(nodes, WRN_MS(GAP_MS));
+    struct sim_stage stage;
+    sim_stage_begin(&stage, run, run->options.nodes, &mixture);
+    for (uint32_t i = 0; i < stage.nodes->count; i++) {
+        sim_node_start(stage.nodes->all[i], SIM_SAME_STATE);
+        sim_pass(stage.nodes, WRN_MS(GAP_MS));
     }
     uint64_t took_ms =
-        sim_expect_settled(nodes, UINT32_MAX, WRN_S(LIMIT_S), "after the last start");
-    sim_report_figure(&run->report, "consistent_after_ms", took_ms);
-    sim_pass(nodes, run->options.minutes * WRN_S(60));
-    struct sim_view view = sim_look(nodes, UINT32_MAX);
-    sim_report_expect(&run->report, view.consistent == view.live,
+        sim_expect_settled(stage.nodes, SIM_ALL, WRN_S(LIMIT_S), "after the last start");
+    sim_report_figure(stage.report, "consistent_after_ms", took_ms);
+    sim_pass(stage.nodes, run->options.minutes * WRN_S(60));
+    sim_draw_nodes(stage.nodes);
+    expect_lasting(&stage);
+    sim_report_nodes(stage.nodes, SIM_ALL);
+    sim_stage_end(&stage);
+}
+
+static void play_flash_crowd(struct sim_run *run) {
+    struct sim_mixture mixture = sim_mixture_usual();
+    struct sim_stage stage;
+    uint32_t probes = run->options.nodes * 5;
+    sim_stage_begin(&stage, run, run->options.nodes, &mixture);
+    uint64_t took_ms = sim_stage_start(&stage, WRN_S(CROWD_S), WRN_S(LIMIT_S));
+    sim_report_figure(stage.report, "consistent_after_ms", took_ms);
+    sim_pass(stage.nodes, run->options.minutes * WRN_S(60)); /* shortcuts come */
+    sim_probes_send_many(&stage.probes, SIM_ALL, probes < PROBES_MAX ? probes : PROBES_MAX,
+                         WRN_MS(20));
+    expect_hops(&stage);
+    sim_draw_nodes(stage.nodes);
+    expect_lasting(&stage);
+    sim_report_nodes(stage.nodes, SIM_ALL);
+    sim_probes_report(&stage.probes);
+    sim_stage_end(&stage);
+}
+
+static void play_idle(struct sim_run *run) {
+    struct sim_mixture mixture = sim_mixture_usual();
+    struct sim_stage stage;
+    sim_stage_begin(&stage, run, run->options.nodes, &mixture);
+    (void)sim_stage_start(&stage, WRN_S(CROWD_S), WRN_S(2 * LIMIT_S));
+    sim_pass(stage.nodes, WRN_S(300));
+    uint64_t before = bytes_of_all(stage.nodes);
+    uint64_t sent = sim_net_count(stage.nodes->net, SIM_COUNT_SENT);
+    sim_pass(stage.nodes, run->options.minutes * WRN_S(60));
+    uint64_t node_seconds = (uint64_t)run->options.minutes * 60 * stage.nodes->count;
+    uint64_t milli = (bytes_of_all(stage.nodes) - before) * 1000 / node_seconds;
+    sent = (sim_net_count(stage.nodes->net, SIM_COUNT_SENT) - sent) * 1000 / node_seconds;
+    sim_report_figure(stage.report, "upkeep_millibytes_per_node_s", milli);
+    sim_report_figure(stage.report, "upkeep_millidatagrams_per_node_s", sent);
+    sim_report_expect(stage.report, milli <= IDLE_BYTES_PER_S_MAX * 1000,
+                      "an idle node sends and receives %llu.%03llu bytes a second, at most %d",
+                      (unsigned long long)milli / 1000, (unsigned long long)milli % 1000,
+                      IDLE_BYTES_PER_S_MAX);
+    expect_lasting(&stage);
+    sim_report_nodes(stage.nodes, SIM_ALL);
+    sim_stage_end(&stage);
+}
+
+static void play_bootstrap_death(struct sim_run *run) {
+    struct sim_mixture mixture = sim_mixture_usual();
+    struct sim_stage stage;
+    uint32_t count = run->options.nodes < 8 ? 8 : run->options.nodes;
+    run->options.nodes = count;
+    sim_stage_begin(&stage, run, count, &mixture);
+    (void)sim_stage_start(&stage, WRN_S(CROWD_S), WRN_S(2 * LIMIT_S));
+    sim_pass(stage.nodes, WRN_S(60));
+    for (uint32_t i = 0; i < mixture.bootstraps; i++) {
+        sim_node_crash(stage.nodes->all[i]);
+    }
+    uint64_t took_ms = sim_expect_settled(stage.nodes, SIM_ALL, WRN_S(REJOIN_LIMIT_S),
+                                          "after the death of the bootstrap nodes");
+    sim_report_figure(stage.report, "mended_after_ms", took_ms);
+    sim_pass(stage.nodes, run->options.minutes * WRN_S(60));
+    uint32_t back = count - count / 4; /* these go, and find the others again without help */
+    for (uint32_t i = back; i < count; i++) {
+        sim_node_stop(stage.nodes->all[i]);
+    }
+    sim_pass(stage.nodes, WRN_S(30));
+    for (uint32_t i = back; i < count; i++) {
+        sim_node_start(stage.nodes->all[i], SIM_SAME_STATE);
+    }
+    took_ms = sim_expect_settled(stage.nodes, SIM_ALL, WRN_S(REJOIN_LIMIT_S),
+                                 "after the restart of a quarter, from cached peers");
+    sim_report_figure(stage.report, "back_after_ms", took_ms);
+    sim_report_nodes(stage.nodes, SIM_ALL);
+    sim_stage_end(&stage);
+}
+
+static void expect_lasting(struct sim_stage *stage) {
+    struct sim_view view = sim_look(stage->nodes, SIM_ALL);
+    sim_report_expect(stage->report, view.consistent == view.live,
                       "it did not last: %u of %u nodes are consistent", view.consistent, view.live);
-    sim_report_nodes(nodes, UINT32_MAX);
-    sim_nodes_destroy(nodes);
+}
+
+/* Mean hops at most half of log2 N and one more; at most two log2 N. */
+static void expect_hops(struct sim_stage *stage) {
+    struct sim_probes *probes = &stage->probes;
+    uint32_t log2 = wrn_ceil_log2(stage->nodes->count);
+    uint64_t mean_milli = sim_sample_mean_milli(&probes->hops);
+    uint32_t most = sim_sample_percentile(&probes->hops, 100);
+    sim_report_expect(stage->report, mean_milli <= log2 * 500 + 1000,
+                      "messages took %llu.%03llu links on average in a ring of %u",
+                      (unsigned long long)mean_milli / 1000, (unsigned long long)mean_milli % 1000,
+                      stage->nodes->count);
+    sim_report_expect(stage->report, most <= 2 * log2 || most <= 3,
+                      "a message took %u links in a ring of %u", most, stage->nodes->count);
+    sim_report_expect(stage->report,
+                      probes->wrong + probes->late + probes->refused + probes->twice == 0,
+                      "of %u messages %llu came to the wrong node, %llu not at all, %llu twice",
+                      probes->count, (unsigned long long)probes->wrong,
+                      (unsigned long long)probes->late, (unsigned long long)probes->twice);
+}
+
+static uint64_t bytes_of_all(const struct sim_nodes *nodes) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        struct sim_traffic traffic = sim_host_traffic(nodes->net, nodes->all[i]->host);
+        bytes += traffic.sent_bytes + traffic.received_bytes;
+    }
+    return bytes;
 }

@@ -5,7 +5,19 @@
 
 extern const struct sim_scenario sim_links;
 extern const struct sim_scenario sim_nat_zoo_probe;
-extern const struct sim_scenario sim_sleepers;
+extern const struct sim_scenario sim_laptops;
 extern const struct sim_scenario sim_chatter;
 extern const struct sim_scenario sim_split;
 extern const struct sim_scenario sim_join;
+extern const struct sim_scenario sim_flash_crowd;
+extern const struct sim_scenario sim_idle;
+extern const struct sim_scenario sim_bootstrap_death;
+extern const struct sim_scenario sim_massacre;
+extern const struct sim_scenario sim_massacre_data;
+extern const struct sim_scenario sim_churn;
+extern const struct sim_scenario sim_lookups;
+extern const struct sim_scenario sim_broadcast;
+extern const struct sim_scenario sim_sums;
+extern const struct sim_scenario sim_crawl;
+extern const struct sim_scenario sim_nat_zoo;
+extern const struct sim_scenario sim_mixed;

@@ -45,8 +45,8 @@ static void send_number(struct dormitory *dormitory, sim_host host, const struct
 static void set_turn(struct sleeper *sleeper, uint32_t seconds_max);
 static void judge(struct dormitory *dormitory, const struct sleeper *sleeper, wrn_mono began);
 
-const struct sim_scenario sim_sleepers = {
-    .name = "sleepers",
+const struct sim_scenario sim_laptops = {
+    .name = "laptops",
     .sentence =
         "laptops behind NAT sleep for hours; clocks, alarms and mappings are as they should",
     .nodes_are = "laptops",
