@@ -35,7 +35,7 @@ struct wrn_ring *wrn_ring_init(struct wrn_arena *arena, const struct wrn_ring_op
     ring->size = 1;
     ring->changed = now;
     ring->doubted = ring->push = ring->join = ring->audit = ring->retry = WRN_MONO_NEVER;
-    ring->leaf = ring->shortcut = ring->judge = ring->peers_due = WRN_MONO_NEVER;
+    ring->leaf = ring->shortcut = ring->judge = ring->optimise = ring->peers_due = WRN_MONO_NEVER;
     ring->due = WRN_MONO_NEVER;
     ring->split = ring->other = now;
     ring->join_wait_ns = ring->shortcut_wait_ns = WRN_RING_BACK_OFF_MIN_NS;
@@ -84,13 +84,16 @@ void wrn_ring_on_link_down(struct wrn_ring *ring, wrn_mono now, wrn_handle peer,
     if (line == NULL) {
         return;
     }
-    if (line->is_best) {
+    bool was_best = line->is_best;
+    if (was_best) {
         wrn_ring_near_lost(ring, now, id);
     }
     *line = ring->peers[--ring->peer_count];
     ring->is_stale = true;
     if (ring->links->count > 0) {
-        wrn_ring_find_hurry(ring, now);
+        if (was_best) {
+            wrn_ring_find_hurry(ring, now);
+        }
         wrn_ring_shortcut_check(ring, now);
     }
     settle(ring, now);
@@ -203,9 +206,7 @@ void wrn_ring_on_time(struct wrn_ring *ring, wrn_mono now) {
     if (wrn_mono_reached(now, ring->push)) {
         wrn_ring_status_push(ring, now);
     }
-    if (wrn_mono_reached(now, ring->shortcut) || wrn_mono_reached(now, ring->judge)) {
-        wrn_ring_shortcut_on_time(ring, now);
-    }
+    wrn_ring_shortcut_on_time(ring, now);
     settle(ring, now);
 }
 
@@ -364,6 +365,7 @@ static void find_due(struct wrn_ring *ring) {
     wrn_mono due = wrn_mono_min(ring->push, ring->join);
     due = wrn_mono_min(due, wrn_mono_min(ring->audit, ring->leaf));
     due = wrn_mono_min(due, wrn_mono_min(ring->shortcut, ring->judge));
+    due = wrn_mono_min(due, ring->optimise);
     due = wrn_mono_min(due, wrn_mono_min(ring->peers_due, ring->doubted));
     due = wrn_mono_min(due, wrn_ring_find_due(ring));
     due = wrn_mono_min(due, ring->retry);

@@ -223,6 +223,7 @@ static void on_ask(struct wrn_ring *ring, wrn_mono now, const struct wrn_route_h
     struct wrn_route_header back = {.target = header->source,
                                     .mode = WRN_ROUTE_EXACT,
                                     .has_via = header->has_via,
+                                    .to_via = header->has_via,
                                     .via = header->via};
     (void)ring->port.route(ring->port.ctx, &back, WRN_HANDLE_NONE, wrn_written(&writer));
 }

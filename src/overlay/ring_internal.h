@@ -28,7 +28,7 @@ enum {
 #define WRN_RING_RELAYED_NS      WRN_S(30)
 #define WRN_RING_GRACE_NS        WRN_S(3)
 #define WRN_RING_MEMBER_NS       WRN_S(10)
-#define WRN_RING_LEAF_NS         WRN_S(60)
+#define WRN_RING_LEAF_NS         WRN_S(5)
 #define WRN_RING_FORGET_NS       WRN_S(240)
 #define WRN_RING_DISTRUST_NS     WRN_S(600)
 #define WRN_RING_SETTLED_NS      WRN_S(60)
@@ -158,7 +158,8 @@ struct wrn_ring {
     wrn_mono join;  /* look for whoever is nearest to us; NEVER: did */
     wrn_mono audit;
     wrn_mono leaf;
-    wrn_mono shortcut;
+    wrn_mono shortcut;  /* count them */
+    wrn_mono optimise;  /* look for a faster one */
     wrn_mono judge;     /* compare the two links below */
     wrn_mono split;     /* other rings are told of again then, not before */
     wrn_mono other;     /* ... and looked at */

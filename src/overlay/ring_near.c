@@ -15,7 +15,7 @@
 static struct wrn_ring_known *find_known(const struct wrn_ring *ring, wrn_mono now, wrn_id id);
 static struct wrn_ring_known *take_known(struct wrn_ring *ring, wrn_mono now, wrn_id id);
 static void gather(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_bests *ret_bests);
-static void mark(struct wrn_ring *ring, wrn_mono now);
+static void mark(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_bests *bests);
 static void want_missing(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_bests *bests);
 static void update_state(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_bests *bests);
 static bool is_among_nearest(const struct wrn_ring *ring, wrn_id id);
@@ -23,8 +23,8 @@ static bool is_among_nearest(const struct wrn_ring *ring, wrn_id id);
 void wrn_ring_near_update(struct wrn_ring *ring, wrn_mono now) {
     struct wrn_ring_bests bests;
     ring->is_stale = false;
-    mark(ring, now);
     gather(ring, now, &bests);
+    mark(ring, now, &bests);
     want_missing(ring, now, &bests);
     uint32_t wanted = wrn_ring_shortcuts_wanted(ring->size);
     ring->size = wrn_ring_estimate(ring, now);
@@ -263,8 +263,27 @@ static void note_set(struct wrn_ring *ring, wrn_mono now) {
     }
 }
 
+/* Tells whether a link is one of the nearest on a side. One that is but a leaf so far is not part
+ * of the ring, and not made so before its other end said whom it knows: we, or it, may belong
+ * somewhere else altogether. */
+static bool is_best(const struct wrn_ring *ring, const struct wrn_link *link,
+                    const struct wrn_ring_bests *bests) {
+    for (enum wrn_ring_side side = 0; side < WRN_RING_SIDES; side++) {
+        for (uint32_t n = 0; n < WRN_NEAR_PER_SIDE; n++) {
+            bool is_there = wrn_link_is_of_ring(link)
+                                ? nth(ring, side, n) == link
+                                : n < bests->count[side] &&
+                                      wrn_handle_equal(bests->at[side][n].link, link->peer);
+            if (is_there && (wrn_link_is_of_ring(link) || link->view_epoch != 0)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Wants the nearest links as such, and lets others go after a while. */
-static void mark(struct wrn_ring *ring, wrn_mono now) {
+static void mark(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_bests *bests) {
     note_set(ring, now);
     for (uint32_t i = 0; i < ring->peer_count; i++) {
         struct wrn_ring_peer *peer = &ring->peers[i];
@@ -273,11 +292,7 @@ static void mark(struct wrn_ring *ring, wrn_mono now) {
             continue; /* its end is on the way to us */
         }
         bool was_best = peer->is_best;
-        peer->is_best = is_among_nearest(ring, link->id);
-        for (enum wrn_ring_side side = 0; side < WRN_RING_SIDES && !peer->is_best; side++) {
-            const struct wrn_link *last = nth(ring, side, WRN_NEAR_PER_SIDE - 1);
-            peer->is_best = last == link;
-        }
+        peer->is_best = is_best(ring, link, bests);
         if (peer->is_best) {
             peer->trim = WRN_MONO_NEVER;
             wrn_ring_keep(ring, link, link->mine | WRN_LINK_NEAR);
@@ -369,10 +384,10 @@ static void set_state(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_state s
     switch (state) {
     case WRN_RING_STATE_ALONE:
         ring->join = ring->audit = ring->shortcut = ring->judge = ring->leaf = WRN_MONO_NEVER;
-        ring->push = WRN_MONO_NEVER;
+        ring->push = ring->optimise = WRN_MONO_NEVER;
         break;
     case WRN_RING_STATE_JOINING:
-        ring->shortcut = WRN_MONO_NEVER;
+        ring->shortcut = ring->optimise = WRN_MONO_NEVER;
         wrn_ring_find_hurry(ring, now);
         break;
     case WRN_RING_STATE_CONNECTED:
@@ -381,6 +396,8 @@ static void set_state(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_state s
         ring->join_wait_ns = WRN_RING_BACK_OFF_MIN_NS;
         ring->leaf = wrn_mono_min(ring->leaf, wrn_mono_add(now, WRN_RING_LEAF_NS));
         wrn_ring_find_hurry(ring, now);
+        ring->optimise =
+            wrn_ring_soon(ring, now, ring->optimise_ns, ring->optimise_ns + ring->optimise_ns / 4);
         wrn_ring_shortcut_check(ring, now);
         break;
     }

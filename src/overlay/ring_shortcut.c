@@ -13,7 +13,8 @@ static void want_in_layer(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_pur
 static uint32_t count_layers(const struct wrn_ring *ring, uint32_t layers,
                              uint32_t ret_counts[LAYERS_MAX]);
 static void let_one_go(struct wrn_ring *ring, const uint32_t counts[LAYERS_MAX], uint32_t layers);
-static void optimise(struct wrn_ring *ring, wrn_mono now, uint32_t layers);
+static void count(struct wrn_ring *ring, wrn_mono now);
+static void optimise(struct wrn_ring *ring, wrn_mono now);
 static void judge(struct wrn_ring *ring, wrn_mono now);
 
 uint32_t wrn_ring_shortcuts_wanted(uint64_t nodes) {
@@ -35,37 +36,13 @@ void wrn_ring_shortcut_on_time(struct wrn_ring *ring, wrn_mono now) {
     if (wrn_mono_reached(now, ring->judge)) {
         judge(ring, now);
     }
-    if (!wrn_mono_reached(now, ring->shortcut)) {
-        return;
+    if (wrn_mono_reached(now, ring->shortcut)) {
+        count(ring, now);
     }
-    ring->shortcut = WRN_MONO_NEVER;
-    uint32_t layers = wrn_ring_shortcuts_wanted(ring->size);
-    uint32_t under_way = wrn_ring_wants_for(ring, WRN_RING_FOR_SHORTCUT);
-    if (ring->state != WRN_RING_STATE_CONNECTED) {
-        return;
-    }
-    uint32_t counts[LAYERS_MAX];
-    uint32_t have = count_layers(ring, layers, counts);
-    if (have > layers + 1) {
-        let_one_go(ring, counts, layers);
-        wrn_ring_shortcut_check(ring, now);
-        return;
-    }
-    if (layers == 0) {
-        return;
-    }
-    if (have + under_way < layers && under_way < TOGETHER_MAX) {
-        /* The first empty layer from a random one on; those under way have not arrived yet. */
-        uint32_t layer = wrn_rand_below(ring->rand, layers);
-        for (uint32_t i = 0; i < layers && counts[layer] != 0; i++) {
-            layer = (layer + 1) % layers;
-        }
-        want_in_layer(ring, now, WRN_RING_FOR_SHORTCUT, layer, layers);
-        ring->shortcut = wrn_ring_soon(ring, now, WRN_MS(500), WRN_MS(1500));
-    } else if (have >= layers) {
-        optimise(ring, now, layers);
-        ring->shortcut =
+    if (wrn_mono_reached(now, ring->optimise)) {
+        ring->optimise =
             wrn_ring_soon(ring, now, ring->optimise_ns, ring->optimise_ns + ring->optimise_ns / 4);
+        optimise(ring, now);
     }
 }
 
@@ -93,6 +70,30 @@ void wrn_ring_shortcut_done(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_p
         ring->judged_new = link->peer;
         ring->judge = wrn_mono_add(now, WRN_RING_JUDGE_NS);
     } else {
+        wrn_ring_shortcut_check(ring, now);
+    }
+}
+
+/* Are there as many as there should be? */
+static void count(struct wrn_ring *ring, wrn_mono now) {
+    ring->shortcut = WRN_MONO_NEVER;
+    if (ring->state != WRN_RING_STATE_CONNECTED) {
+        return;
+    }
+    uint32_t layers = wrn_ring_shortcuts_wanted(ring->size);
+    uint32_t under_way = wrn_ring_wants_for(ring, WRN_RING_FOR_SHORTCUT);
+    uint32_t counts[LAYERS_MAX];
+    uint32_t have = count_layers(ring, layers, counts);
+    if (have > layers + 1 || (layers == 0 && have > 0)) {
+        let_one_go(ring, counts, layers);
+        wrn_ring_shortcut_check(ring, now);
+    } else if (have + under_way < layers && under_way < TOGETHER_MAX) {
+        /* The first empty layer from a random one on; those under way have not arrived yet. */
+        uint32_t layer = wrn_rand_below(ring->rand, layers);
+        for (uint32_t i = 0; i < layers && counts[layer] != 0; i++) {
+            layer = (layer + 1) % layers;
+        }
+        want_in_layer(ring, now, WRN_RING_FOR_SHORTCUT, layer, layers);
         wrn_ring_shortcut_check(ring, now);
     }
 }
@@ -183,8 +184,10 @@ static void let_one_go(struct wrn_ring *ring, const uint32_t counts[LAYERS_MAX],
 
 /* ---- faster ones ---- */
 
-static void optimise(struct wrn_ring *ring, wrn_mono now, uint32_t layers) {
-    if (ring->judge.ns != UINT64_MAX || wrn_ring_wants_for(ring, WRN_RING_FOR_BETTER) > 0) {
+static void optimise(struct wrn_ring *ring, wrn_mono now) {
+    uint32_t layers = wrn_ring_shortcuts_wanted(ring->size);
+    if (layers == 0 || ring->judge.ns != UINT64_MAX ||
+        wrn_ring_wants_for(ring, WRN_RING_FOR_BETTER) > 0) {
         return;
     }
     const struct wrn_link *slowest = NULL;
