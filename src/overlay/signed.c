@@ -3,10 +3,11 @@
  * object knows with which key and label. */
 #include "overlay/signed.h"
 
-enum { DECIMAL_SIZE_MAX = 20, SIGN_SIZE = 1 };
-
-/* What stands before the body. */
-static const char envelope[] = "(6:signed";
+enum {
+    DECIMAL_SIZE_MAX = 20,
+    SIGN_SIZE = 1,
+    BODY_AT = sizeof("(6:signed") - 1, /* what stands before the body */
+};
 
 bool wrn_signed_read(wrn_span bytes, const char *name, struct wrn_signed *ret_object) {
     struct wrn_sexp sexp;
@@ -38,12 +39,12 @@ void wrn_signed_begin(struct wrn_sexp_writer *writer, const char *name) {
 size_t wrn_signed_end(struct wrn_sexp_writer *writer, const struct wrn_primitives *primitives,
                       const uint8_t seed[WRN_SEED_SIZE], const char *label) {
     uint8_t signature[WRN_SIGNATURE_SIZE] = {0};
-    size_t at = sizeof(envelope) - 1;
     struct wrn_sexp sexp;
     wrn_sexp_close(writer);
-    bool ok = writer->error == 0 &&
-              primitives->sign(primitives->ctx, seed, label,
-                               (wrn_span){writer->out + at, writer->size - at}, signature);
+    bool ok =
+        writer->error == 0 &&
+        primitives->sign(primitives->ctx, seed, label,
+                         (wrn_span){writer->out + BODY_AT, writer->size - BODY_AT}, signature);
     wrn_signed_put_bytes(writer, "signature", (wrn_span){signature, sizeof(signature)});
     wrn_sexp_close(writer);
     return wrn_sexp_finish(writer, &sexp) == 0 && ok ? sexp.bytes.size : 0;
