@@ -9,6 +9,8 @@ struct sim_args {
     enum sim_action action;
     const struct sim_scenario *scenario;
     struct sim_options options;
+    bool is_range; /* several seeds, from options.seed to last_seed */
+    uint64_t last_seed;
     bool is_json;
     bool shows_trace;
 };

@@ -16,6 +16,9 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { COMMAND_SIZE = 300 };
 
 static int play(const char *program, const struct sim_args *args);
+static int play_range(const char *program, const struct sim_args *args);
+static void write_command(char command[COMMAND_SIZE], const char *program,
+                          const struct sim_args *args, const struct sim_outcome *outcome);
 static void print_text(const struct sim_args *args, const struct sim_outcome *outcome,
                        const char *command);
 static void print_json(const struct sim_args *args, const struct sim_outcome *outcome,
@@ -38,7 +41,7 @@ int main(int argc, char **argv) {
     }
     switch (args.action) {
     case SIM_ACTION_PLAY:
-        code = play(argv[0], &args);
+        code = args.is_range ? play_range(argv[0], &args) : play(argv[0], &args);
         break;
     case SIM_ACTION_LIST:
         print_list();
@@ -68,10 +71,7 @@ static int play(const char *program, const struct sim_args *args) {
     sim_play(args->scenario, args->options, args->shows_trace ? print_record : NULL, NULL,
              &outcome);
     uint64_t took_ns = read_clock_ns() - began_ns;
-    (void)snprintf(command, sizeof command,
-                   "%s --scenario %s --seed %" PRIu64 " --nodes %" PRIu32 " --minutes %" PRIu32,
-                   program, args->scenario->name, outcome.options.seed, outcome.options.nodes,
-                   outcome.options.minutes);
+    write_command(command, program, args, &outcome);
     if (args->is_json) {
         print_json(args, &outcome, command);
     } else {
@@ -79,11 +79,48 @@ static int play(const char *program, const struct sim_args *args) {
     }
     uint64_t took_ms = took_ns / WRN_MS(1) > 0 ? took_ns / WRN_MS(1) : 1;
     (void)fprintf(stderr,
-                  "%" PRIu64 " events in %" PRIu64 " ms of processor time, %" PRIu64 " a second\n",
-                  outcome.events, took_ms, outcome.events * 1000 / took_ms);
+                  "%" PRIu64 " events in %" PRIu64 " ms of processor time, %" PRIu64
+                  " a second; %" PRIu64 " times as fast as real time\n",
+                  outcome.events, took_ms, outcome.events * 1000 / took_ms,
+                  outcome.passed_ns / WRN_MS(1) / took_ms);
     int code = outcome.report.failure_count == 0 ? EXIT_DONE : EXIT_FAILED;
     sim_report_finish(&outcome.report);
     return code;
+}
+
+/* One seed after the other; says something only of those that failed, and how many those are. */
+static int play_range(const char *program, const struct sim_args *args) {
+    struct sim_options options = args->options;
+    uint64_t failed = 0;
+    for (;; options.seed++) {
+        struct sim_outcome outcome;
+        sim_play(args->scenario, options, NULL, NULL, &outcome);
+        if (outcome.report.failure_count > 0) {
+            char command[COMMAND_SIZE];
+            write_command(command, program, args, &outcome);
+            (void)printf("seed %" PRIu64 " failed: %s\nreplay: %s\n", options.seed,
+                         outcome.report.failures[0], command);
+            (void)fflush(stdout);
+            failed++;
+        }
+        sim_report_finish(&outcome.report);
+        if (options.seed == args->last_seed) {
+            break;
+        }
+    }
+    (void)printf("%s: %" PRIu64 " of %" PRIu64 " seeds failed\n", args->scenario->name, failed,
+                 args->last_seed - args->options.seed + 1);
+    return failed == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void write_command(char command[COMMAND_SIZE], const char *program,
+                          const struct sim_args *args, const struct sim_outcome *outcome) {
+    const struct sim_options *options = &outcome->options;
+    (void)snprintf(command, COMMAND_SIZE,
+                   "%s --scenario %s --seed %" PRIu64 " --nodes %" PRIu32 " --minutes %" PRIu32
+                   "%s",
+                   program, args->scenario->name, options->seed, options->nodes, options->minutes,
+                   options->is_cheap ? " --cheap" : "");
 }
 
 static void print_text(const struct sim_args *args, const struct sim_outcome *outcome,
@@ -154,7 +191,9 @@ static void print_options(const struct sim_args *args) {
     if (given->nodes != 0 || scenario->nodes != 0) {
         (void)printf("nodes %" PRIu32 ", ", given->nodes != 0 ? given->nodes : scenario->nodes);
     }
-    (void)printf("minutes %" PRIu32 "\n", given->minutes != 0 ? given->minutes : scenario->minutes);
+    (void)printf("minutes %" PRIu32 "%s\n",
+                 given->minutes != 0 ? given->minutes : scenario->minutes,
+                 given->is_cheap ? ", cheap" : "");
     (void)fflush(stdout);
 }
 
@@ -178,8 +217,10 @@ static void print_usage(FILE *out) {
                   "       warren-sim --list | --version | --help\n"
                   "\n"
                   "  --seed S       what everything is drawn from (1)\n"
+                  "  --seeds A..B   play each of these seeds; print those that fail\n"
                   "  --nodes N      how many; what they are is the scenario's matter\n"
                   "  --minutes M    of virtual time\n"
+                  "  --cheap        without real cryptography, for very many nodes\n"
                   "  --json         print the report for programs\n"
                   "  --trace        print every record of the trace, numbers in hexadecimal\n"
                   "\n"

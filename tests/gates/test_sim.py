@@ -27,6 +27,9 @@ def refuses_by_name_and_says_what_to_do():
             (["--seed", "-1"], '--seed takes a number from 0 to 18446744073709551615, not "-1"'),
             (["--seed", "18446744073709551616"], "--seed takes a number from 0"),
             (["--seed", ""], "--seed takes a number from 0"),
+            (["--seeds", "1-4"], '--seeds takes FROM..TO, not "1-4"'),
+            (["--seeds", "5..4"], '--seeds takes a number from 5 to 18446744073709551614, not "4"'),
+            (["--scenario", "links", "--seeds", "1..2", "--json"], "--seeds prints what failed"),
             (["--nodes", "0"], "--nodes takes a number from 1"),
             (["--nodes", "4x"], '--nodes takes a number from 1 to 4294967295, not "4x"'),
             (["--minutes", "999999999"], "--minutes takes a number from 1 to 527040"),
@@ -65,6 +68,19 @@ def a_run_that_fails_prints_the_command_that_repeats_it():
     assert again.returncode == 1 and again.stdout == done.stdout, (done.stdout, again.stdout)
 
 
+def a_range_of_seeds_says_which_fail():
+    good = run("--scenario", "links", "--seeds", "3..5", "--minutes", "1")
+    assert good.returncode == 0 and good.stdout == "links: 0 of 3 seeds failed\n", good
+    bad = run(*FAILING, "--seeds", "8..9")
+    lines = bad.stdout.splitlines()
+    assert bad.returncode == 1, bad
+    assert lines[0].startswith("seed 8 failed: ") and lines[2].startswith("seed 9 failed: "), lines
+    assert "--seed 9 " in lines[3] and lines[4] == "chatter: 2 of 2 seeds failed", lines
+    again = subprocess.run(shlex.split(lines[3].removeprefix("replay: ")), capture_output=True,
+                           text=True, check=False)
+    assert again.returncode == 1 and lines[2].split(": ", 1)[1] in again.stdout, again
+
+
 def json_says_the_same():
     text = run(*FAILING).stdout.splitlines()
     done = run(*FAILING, "--json")
@@ -94,7 +110,8 @@ def a_full_disk_does_not_look_like_success():
 def main():
     tests = [refuses_by_name_and_says_what_to_do, lists_every_scenario_with_its_sentence,
              prints_options_first_and_the_hash_last,
-             a_run_that_fails_prints_the_command_that_repeats_it, json_says_the_same,
+             a_run_that_fails_prints_the_command_that_repeats_it,
+             a_range_of_seeds_says_which_fail, json_says_the_same,
              the_trace_can_be_read_and_changes_nothing, a_full_disk_does_not_look_like_success]
     status = 0
     print(f"1..{len(tests)}")
