@@ -12,8 +12,8 @@
 #include "overlay/reason.h"
 
 /* What the machine calls; none may call back into it. 'ready', 'lost' and 'none' are called from
- * wrn_relay_on_message, on_want_done and on_time alone (due() is in the past when there is something
- * to tell): all other functions may be called from a callback of another machine. */
+ * wrn_relay_on_message, on_want_done and on_time alone (due() is in the past when there is
+ * something to tell): all others may be called from a callback of another machine. */
 struct wrn_relay_port {
     void *ctx;
     /* Sends a message of kind RELAY to a peer with a link. */
@@ -25,8 +25,8 @@ struct wrn_relay_port {
     void (*want)(void *ctx, uint32_t tag, wrn_id relay);
     /* A link is needed as a relay, or not any more. */
     void (*keep)(void *ctx, wrn_handle peer, bool is_needed);
-    /* A relay to 'peer' is ready (may be said again), is lost, or a whole round of search found none;
-     * the search goes on by itself. */
+    /* A relay to 'peer' is ready (may be said again), is lost, or a whole round of search found
+     * none; the search goes on by itself. */
     void (*ready)(void *ctx, wrn_handle peer, const struct wrn_way *way);
     void (*lost)(void *ctx, wrn_handle peer, const struct wrn_way *way);
     void (*none)(void *ctx, wrn_handle peer, enum wrn_reason reason);
@@ -70,10 +70,10 @@ struct wrn_relay *wrn_relay_init(struct wrn_arena *arena, const struct wrn_relay
                                  struct wrn_rand rand);
 
 /* Looks for a relay to 'peer', which has the place 'id' and named these relays in its locator
- * (copied; those beyond WRN_LOCATOR_RELAYS_MAX are ignored): a common one first, best latency first,
- * else some of ours that may know the peer, else an overlap link to one of the peer's. Goes on until
- * it is told to forget. Asking again while it looks, or has one, is fine: a relay that is ready is
- * said to be so again. Returns NONE, or FULL: uses_max peers are relayed. */
+ * (copied; those beyond WRN_LOCATOR_RELAYS_MAX are ignored): a common one first, best latency
+ * first, else some of ours that may know the peer, else an overlap link to one of the peer's. Goes
+ * on until it is told to forget. Asking again while it looks, or has one, is fine: a relay that is
+ * ready is said to be so again. Returns NONE, or FULL: uses_max peers are relayed. */
 enum wrn_reason wrn_relay_search(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, wrn_id id,
                                  const wrn_id *their_relays, size_t count);
 
