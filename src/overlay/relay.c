@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The relay machine's entrances: reads messages and frames, finds out whose slot it is, and hands
  * on. What is done for others is in relay_forward.c, what for us in relay_use.c. */
-#include "overlay/relay_state.h"
+#include "overlay/relay.h"
 
 #include "base/keymap.h"
 #include "overlay/pair.h"
+#include "overlay/relay_state.h"
 
 enum { OWNER_SIDES = 4, MESSAGE_MAX = 32 };
 

@@ -230,7 +230,7 @@ static void remove_pair(struct wrn_relay *relay, struct forward *forward) {
         relay_slot_remove(relay, forward->slots[side], relay_owner_forward(index, side));
         if (mate != NULL) {
             mate->ends--;
-            mate->asked -= side == 0 ? 1 : 0;
+            mate->asked = (uint16_t)(mate->asked - (side == 0 ? 1 : 0));
         }
     }
     wrn_heap_remove(&relay->forward_heap, &forward->node);
@@ -239,8 +239,8 @@ static void remove_pair(struct wrn_relay *relay, struct forward *forward) {
 }
 
 static uint32_t index_of(const struct wrn_relay *relay, const struct forward *forward) {
-    return (uint32_t)(((const uint8_t *)forward - relay->forwards.slots) /
-                      relay->forwards.slot_size);
+    size_t at = (size_t)((const uint8_t *)forward - relay->forwards.slots);
+    return (uint32_t)(at / relay->forwards.slot_size);
 }
 
 /* Each end has to be heard of, by a frame or a KEEP. */

@@ -49,7 +49,7 @@ void relay_search_step(struct wrn_relay *relay, wrn_mono now, struct use *use) {
             if (edge == NULL || fresh >= (is_common ? FRESH_COMMON : FRESH_BLIND)) {
                 return;
             }
-            use->blind_left -= is_common ? 0 : 1;
+            use->blind_left = (uint8_t)(use->blind_left - (is_common ? 0 : 1));
             ask(relay, now, use, edge, link);
         } else if (asked > 0 || use->want_tag != 0 || want(relay, now, use)) {
             return;
@@ -88,16 +88,17 @@ void relay_search_spare(struct wrn_relay *relay, wrn_mono now, struct use *use) 
 
 void relay_search_avoid(struct use *use, wrn_mono now, uint32_t relay_id, uint32_t for_s) {
     uint32_t until_s = for_s == AVOID_ROUND ? AVOID_ROUND : (uint32_t)(now.ns / WRN_S(1)) + for_s;
-    struct avoided *at = &use->avoided[0];
+    struct avoided *at = &use->avoided[0], *same = NULL;
     for (uint32_t i = 0; i < AVOIDED; i++) {
         struct avoided *entry = &use->avoided[i];
-        if (entry->until_s != 0 && entry->id == relay_id) {
-            at = entry;
-            break;
-        }
+        same = entry->id == relay_id && entry->until_s != 0 ? entry : same;
         at = entry->until_s < at->until_s ? entry : at; /* free, or the one that ends first */
     }
-    *at = (struct avoided){.id = relay_id, .until_s = for_s == 0 ? 0 : until_s};
+    if (same != NULL) {
+        same->until_s = for_s == 0 ? 0 : until_s;
+    } else if (for_s != 0) {
+        *at = (struct avoided){.id = relay_id, .until_s = until_s};
+    }
 }
 
 /* The best node to ask that was not asked yet; NULL: none. Those that the peer named come before

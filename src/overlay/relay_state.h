@@ -191,14 +191,19 @@ void relay_ask_unknown(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, u
 
 /* ---- relay_forward.c: for others ---- */
 
+/* A peer asks us to forward between it and 'target': answers, and tells the target. */
 void relay_forward_on_ask(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, uint32_t number,
                           wrn_id target);
+/* A frame came from the end at 'side': goes to the other one, if the pair may still. */
 void relay_forward_on_frame(struct wrn_relay *relay, wrn_mono now, struct forward *forward,
                             uint32_t side, wrn_span inside);
+
 /* The end at 'side' closed it; or asks what it is. */
 void relay_forward_on_close(struct wrn_relay *relay, struct forward *forward, uint32_t side,
                             enum wrn_reason reason);
 void relay_forward_on_unknown(struct wrn_relay *relay, struct forward *forward, uint32_t side);
+
+/* An end is gone; time. */
 void relay_forward_on_peer_down(struct wrn_relay *relay, wrn_handle peer);
 void relay_forward_on_time(struct wrn_relay *relay, wrn_mono now);
 
@@ -207,13 +212,16 @@ void relay_forward_on_time(struct wrn_relay *relay, wrn_mono now);
 /* Returns the use to reach a peer, NULL: none. */
 struct use *relay_use_of(const struct wrn_relay *relay, wrn_handle peer);
 
+/* A relay made a slot for us, because 'asker' asked, or because we said that we do not know it. */
 void relay_use_on_offer(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, uint64_t slot,
                         wrn_id asker);
+/* A relay answers a request of ours. */
 void relay_use_on_grant(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, uint32_t number,
                         uint64_t slot);
 void relay_use_on_refuse(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, uint32_t number,
                          enum wrn_reason reason);
-/* The relay closed an edge, or does not know its slot. */
+
+/* The relay closed an edge, or does not know its slot; a peer is gone; time. */
 void relay_use_on_close(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge);
 void relay_use_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle peer);
 void relay_use_on_time(struct wrn_relay *relay, wrn_mono now);

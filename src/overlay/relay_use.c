@@ -355,7 +355,8 @@ static bool make_room(struct wrn_relay *relay, wrn_mono now) {
 }
 
 static uint32_t index_of(const struct wrn_relay *relay, const struct use *use) {
-    return (uint32_t)(((const uint8_t *)use - relay->uses.slots) / relay->uses.slot_size);
+    size_t at = (size_t)((const uint8_t *)use - relay->uses.slots);
+    return (uint32_t)(at / relay->uses.slot_size);
 }
 
 /* The edge that a request of ours is to fill; NULL: none, or somebody else was asked. */
@@ -542,7 +543,7 @@ static void on_edge_time(struct wrn_relay *relay, wrn_mono now, struct use *use,
     }
 }
 
-/* A peer that still sends by a forgotten relay has not found another way yet: wait, within limits. */
+/* A peer that still sends by a forgotten relay has found no other way yet: wait, but not long. */
 static bool still_lingers(struct use *use, wrn_mono now) {
     bool is_heard = false;
     for (uint32_t i = 0; i < EDGES; i++) {
