@@ -328,7 +328,7 @@ void relay_send_slot(const struct wrn_relay *relay, wrn_handle peer, enum relay_
     uint8_t bytes[MESSAGE_MAX];
     struct wrn_writer writer = wrn_writer(bytes, sizeof bytes);
     wrn_write_u8(&writer, WRN_MESSAGE_RELAY);
-    wrn_write_u8(&writer, op);
+    wrn_write_u8(&writer, (uint8_t)op);
     wrn_write_u64(&writer, slot);
     relay->port.send(relay->port.ctx, peer, wrn_written(&writer));
 }
