@@ -18,7 +18,11 @@ static void link_one_way(struct world *w, uint8_t a, uint8_t b, enum world_link 
 static void take_time(struct world *w, struct world_node *node);
 
 void world_init(struct world *w, uint64_t seed, const struct wrn_relay_options *options) {
-    memset(w, 0, sizeof *w);
+    memset(w->nodes, 0, sizeof w->nodes);
+    w->loss_percent = 0;
+    w->drops = NULL;
+    w->queued = 0;
+    w->steps = 0;
     w->now = (wrn_mono){WRN_S(1000)};
     wrn_prng_init(&w->prng, seed, 1000);
     for (uint8_t i = 0; i < WORLD_NODES; i++) {
@@ -54,8 +58,7 @@ void world_restart(struct world *w, uint8_t index, const struct wrn_relay_option
     memset(node->memory, 0, sizeof node->memory);
     wrn_arena_init(&arena, node->memory, size);
     wrn_links_init(&node->links, &arena, node->id, WORLD_NODES);
-    node->relay =
-        wrn_relay_init(&arena, &used, &node->links, port, wrn_prng_rand(&node->prng));
+    node->relay = wrn_relay_init(&arena, &used, &node->links, port, wrn_prng_rand(&node->prng));
     WRN_ASSERT(node->relay != NULL && arena.used == size);
     for (uint32_t i = 0; i < count; i++) {
         *wrn_links_add(&node->links, saved[i].peer, saved[i].id) = saved[i];
@@ -81,8 +84,8 @@ void world_search(struct world *w, uint8_t a, uint8_t b, const int *relays) {
     }
     w->nodes[a].is_peer[b] = true;
     w->nodes[b].is_peer[a] = true;
-    enum wrn_reason reason = wrn_relay_search(w->nodes[a].relay, w->now, world_peer(b),
-                                              w->nodes[b].id, ids, count);
+    enum wrn_reason reason =
+        wrn_relay_search(w->nodes[a].relay, w->now, world_peer(b), w->nodes[b].id, ids, count);
     WRN_ASSERT(reason == WRN_REASON_NONE);
 }
 

@@ -29,11 +29,11 @@ struct world_want {
 struct world_told {
     uint32_t ready, lost, none;
     enum wrn_reason why;
-    struct wrn_way way;   /* the last one that is ready */
-    wrn_mono at;          /* ... since when */
-    struct wrn_way gone;  /* the last one that was lost */
-    uint32_t frames;      /* that came from the peer */
-    struct wrn_way came;  /* ... by which way the last one */
+    struct wrn_way way;  /* the last one that is ready */
+    wrn_mono at;         /* ... since when */
+    struct wrn_way gone; /* the last one that was lost */
+    uint32_t frames;     /* that came from the peer */
+    struct wrn_way came; /* ... by which way the last one */
     uint8_t inside[WRN_DATAGRAM_MAX];
     size_t inside_size;
 };
@@ -49,7 +49,7 @@ struct world_node {
     struct world_told told[WORLD_NODES];
     struct world_want wants[WORLD_WANTS];
     uint32_t want_count;
-    int kept[WORLD_NODES]; /* 1: port.keep said so, -1: said no more */
+    int kept[WORLD_NODES];     /* 1: port.keep said so, -1: said no more */
     uint32_t sent_messages[8]; /* by their second byte */
     _Alignas(64) uint8_t memory[WORLD_MEMORY];
 };
