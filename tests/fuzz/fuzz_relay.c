@@ -13,7 +13,7 @@ struct input {
     size_t left;
 };
 
-static struct world w;
+static struct rworld w;
 
 static uint8_t byte(struct input *in);
 static void step(struct input *in);
@@ -29,12 +29,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .uses_max = 1 + (first >> 3 & 3),
         .bytes_per_s = (first & 32) != 0 ? 2000 : 0,
     };
-    world_init(&w, first, &options);
+    rworld_init(&w, first, &options);
     for (unsigned i = 0; i < STEPS_MAX && in.left > 0; i++) {
         step(&in);
-        world_run(&w, WRN_MS(50));
+        rworld_run(&w, WRN_MS(50));
     }
-    world_run(&w, WRN_S(400));
+    rworld_run(&w, WRN_S(400));
     return 0;
 }
 
@@ -49,45 +49,45 @@ static uint8_t byte(struct input *in) {
 static void step(struct input *in) {
     uint8_t what = byte(in), pair = byte(in);
     uint8_t a = pair % WORLD_NODES, b = pair / WORLD_NODES % WORLD_NODES;
-    struct world_node *node = &w.nodes[a];
+    struct rworld_node *node = &w.nodes[a];
     const wrn_id relays[] = {w.nodes[2].id, w.nodes[3].id, w.nodes[4].id, w.nodes[5].id};
     if (a == b) {
-        world_run(&w, WRN_MS(10) * (1 + byte(in) * UINT64_C(40)));
+        rworld_run(&w, WRN_MS(10) * (1 + byte(in) * UINT64_C(40)));
         return;
     }
     switch (what % 8) {
     case 0:
-        world_link(&w, a, b, (enum world_link)(what / 8 % 3), 1 + what / 8u);
+        rworld_link(&w, a, b, (enum rworld_link)(what / 8 % 3), 1 + what / 8u);
         break;
     case 1:
         node->is_peer[b] = true;
-        (void)wrn_relay_search(node->relay, w.now, world_peer(b), w.nodes[b].id, NULL, 0);
+        (void)wrn_relay_search(node->relay, w.now, rworld_peer(b), w.nodes[b].id, NULL, 0);
         break;
     case 2:
         if (a > 5 && b > 5) {
-            world_link(&w, a, (uint8_t)(2 + what / 8 % 4), WORLD_DIRECT, 20);
-            world_link(&w, b, (uint8_t)(2 + what / 8 % 4), WORLD_DIRECT, 20);
+            rworld_link(&w, a, (uint8_t)(2 + what / 8 % 4), WORLD_DIRECT, 20);
+            rworld_link(&w, b, (uint8_t)(2 + what / 8 % 4), WORLD_DIRECT, 20);
         }
         node->is_peer[b] = w.nodes[b].is_peer[a] = true;
-        (void)wrn_relay_search(node->relay, w.now, world_peer(b), w.nodes[b].id, relays,
+        (void)wrn_relay_search(node->relay, w.now, rworld_peer(b), w.nodes[b].id, relays,
                                WRN_COUNT(relays));
         break;
     case 3:
-        wrn_relay_forget(node->relay, w.now, world_peer(b));
+        wrn_relay_forget(node->relay, w.now, rworld_peer(b));
         break;
     case 4:
-        wrn_relay_on_bad(node->relay, w.now, world_peer(b), &node->told[b].way);
+        wrn_relay_on_bad(node->relay, w.now, rworld_peer(b), &node->told[b].way);
         break;
     case 5:
         if (node->want_count > 0) {
             wrn_relay_on_want_done(
                 node->relay, w.now, node->wants[(node->want_count - 1) % WORLD_WANTS].tag,
-                world_peer(b),
+                rworld_peer(b),
                 what / 8 % 2 == 0 && node->is_peer[b] ? WRN_REASON_NONE : WRN_REASON_TIMEOUT);
         }
         break;
     default:
-        if (wrn_links_of(&node->links, world_peer(b)) != NULL) {
+        if (wrn_links_of(&node->links, rworld_peer(b)) != NULL) {
             inject(in, b, a, what / 8);
         }
         break;
@@ -122,7 +122,7 @@ static void inject(struct input *in, uint8_t from, uint8_t to, uint8_t what) {
     for (unsigned i = 0; i < WRN_COUNT(w.nodes[to].sent_messages); i++) {
         before += w.nodes[to].sent_messages[i];
     }
-    world_inject(&w, from, to, is_frame, (wrn_span){bytes, size});
+    rworld_inject(&w, from, to, is_frame, (wrn_span){bytes, size});
     for (unsigned i = 0; i < WRN_COUNT(w.nodes[to].sent_messages); i++) {
         after += w.nodes[to].sent_messages[i];
     }
@@ -132,6 +132,6 @@ static void inject(struct input *in, uint8_t from, uint8_t to, uint8_t what) {
 /* One that somebody has, or a small one. */
 static uint64_t pick_slot(struct input *in) {
     uint8_t which = byte(in), pair = byte(in);
-    const struct world_told *told = &w.nodes[pair % WORLD_NODES].told[pair / WORLD_NODES % 10];
+    const struct rworld_told *told = &w.nodes[pair % WORLD_NODES].told[pair / WORLD_NODES % 10];
     return which % SLOTS == 0 ? which : which % 2 == 0 ? told->gone.slot : told->way.slot;
 }

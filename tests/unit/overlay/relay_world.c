@@ -10,14 +10,14 @@ static void on_ready(void *ctx, wrn_handle peer, const struct wrn_way *way);
 static void on_lost(void *ctx, wrn_handle peer, const struct wrn_way *way);
 static void on_none(void *ctx, wrn_handle peer, enum wrn_reason reason);
 static wrn_handle on_find(void *ctx, wrn_id id, bool *ret_is_direct);
-static void enqueue(struct world *w, uint8_t from, uint8_t to, bool is_frame, wrn_span head,
+static void enqueue(struct rworld *w, uint8_t from, uint8_t to, bool is_frame, wrn_span head,
                     wrn_span rest);
-static void deliver(struct world *w, const struct world_datagram *datagram);
-static void link_one_way(struct world *w, uint8_t a, uint8_t b, enum world_link link,
+static void deliver(struct rworld *w, const struct rworld_datagram *datagram);
+static void link_one_way(struct rworld *w, uint8_t a, uint8_t b, enum rworld_link link,
                          uint32_t rtt_ms);
-static void take_time(struct world *w, struct world_node *node);
+static void take_time(struct rworld *w, struct rworld_node *node);
 
-void world_init(struct world *w, uint64_t seed, const struct wrn_relay_options *options) {
+void rworld_init(struct rworld *w, uint64_t seed, const struct wrn_relay_options *options) {
     memset(w->nodes, 0, sizeof w->nodes);
     w->loss_percent = 0;
     w->drops = NULL;
@@ -26,17 +26,17 @@ void world_init(struct world *w, uint64_t seed, const struct wrn_relay_options *
     w->now = (wrn_mono){WRN_S(1000)};
     wrn_prng_init(&w->prng, seed, 1000);
     for (uint8_t i = 0; i < WORLD_NODES; i++) {
-        struct world_node *node = &w->nodes[i];
+        struct rworld_node *node = &w->nodes[i];
         node->world = w;
         node->index = i;
         node->id = (wrn_id){(uint64_t)(i + 1) << 56, 0x1000u + i};
         wrn_prng_init(&node->prng, seed, i);
-        world_restart(w, i, options);
+        rworld_restart(w, i, options);
     }
 }
 
-void world_restart(struct world *w, uint8_t index, const struct wrn_relay_options *options) {
-    struct world_node *node = &w->nodes[index];
+void rworld_restart(struct rworld *w, uint8_t index, const struct wrn_relay_options *options) {
+    struct rworld_node *node = &w->nodes[index];
     struct wrn_relay_options used = *options;
     struct wrn_arena arena;
     struct wrn_relay_port port = {
@@ -66,16 +66,16 @@ void world_restart(struct world *w, uint8_t index, const struct wrn_relay_option
     }
 }
 
-void world_link(struct world *w, uint8_t a, uint8_t b, enum world_link link, uint32_t rtt_ms) {
+void rworld_link(struct rworld *w, uint8_t a, uint8_t b, enum rworld_link link, uint32_t rtt_ms) {
     link_one_way(w, a, b, link, rtt_ms);
     link_one_way(w, b, a, link, rtt_ms);
 }
 
-wrn_handle world_peer(uint8_t node) {
+wrn_handle rworld_peer(uint8_t node) {
     return (wrn_handle){node, 1};
 }
 
-void world_search(struct world *w, uint8_t a, uint8_t b, const int *relays) {
+void rworld_search(struct rworld *w, uint8_t a, uint8_t b, const int *relays) {
     wrn_id ids[WORLD_NODES];
     size_t count = 0;
     while (relays[count] >= 0) {
@@ -85,16 +85,16 @@ void world_search(struct world *w, uint8_t a, uint8_t b, const int *relays) {
     w->nodes[a].is_peer[b] = true;
     w->nodes[b].is_peer[a] = true;
     enum wrn_reason reason =
-        wrn_relay_search(w->nodes[a].relay, w->now, world_peer(b), w->nodes[b].id, ids, count);
+        wrn_relay_search(w->nodes[a].relay, w->now, rworld_peer(b), w->nodes[b].id, ids, count);
     WRN_ASSERT(reason == WRN_REASON_NONE);
 }
 
-void world_run(struct world *w, uint64_t ns) {
+void rworld_run(struct rworld *w, uint64_t ns) {
     wrn_mono end = wrn_mono_add(w->now, ns);
     for (;;) {
         wrn_mono next = end;
         uint32_t first = UINT32_MAX;
-        struct world_node *node = NULL;
+        struct rworld_node *node = NULL;
         for (uint32_t i = 0; i < w->queued; i++) {
             if (wrn_mono_before(w->queue[i].due, next)) {
                 next = w->queue[i].due;
@@ -115,7 +115,7 @@ void world_run(struct world *w, uint64_t ns) {
         if (node != NULL) {
             take_time(w, node);
         } else if (first != UINT32_MAX) {
-            struct world_datagram datagram = w->queue[first];
+            struct rworld_datagram datagram = w->queue[first];
             w->queued--;
             memmove(&w->queue[first], &w->queue[first + 1],
                     (w->queued - first) * sizeof w->queue[0]);
@@ -126,7 +126,7 @@ void world_run(struct world *w, uint64_t ns) {
     }
 }
 
-void world_say(struct world *w, uint8_t a, uint8_t b, const void *inside, size_t size) {
+void rworld_say(struct rworld *w, uint8_t a, uint8_t b, const void *inside, size_t size) {
     const struct wrn_way *way = &w->nodes[a].told[b].way;
     uint8_t header[WRN_RELAYED_OVERHEAD];
     wrn_relayed_write(way->slot, header);
@@ -135,8 +135,8 @@ void world_say(struct world *w, uint8_t a, uint8_t b, const void *inside, size_t
     wrn_relay_on_sent(w->nodes[a].relay, w->now, way);
 }
 
-void world_inject(struct world *w, uint8_t from, uint8_t to, bool is_frame, wrn_span bytes) {
-    struct world_datagram datagram = {
+void rworld_inject(struct rworld *w, uint8_t from, uint8_t to, bool is_frame, wrn_span bytes) {
+    struct rworld_datagram datagram = {
         .from = from, .to = to, .is_frame = is_frame, .size = (uint16_t)bytes.size};
     WRN_ASSERT(bytes.size <= sizeof datagram.bytes);
     if (bytes.size > 0) {
@@ -146,40 +146,40 @@ void world_inject(struct world *w, uint8_t from, uint8_t to, bool is_frame, wrn_
 }
 
 static void on_send(void *ctx, wrn_handle peer, wrn_span message) {
-    struct world_node *node = ctx;
+    struct rworld_node *node = ctx;
     WRN_ASSERT(message.size >= 2 && message.data[0] == WRN_MESSAGE_RELAY && message.data[1] < 8);
     node->sent_messages[message.data[1]]++;
     enqueue(node->world, node->index, (uint8_t)peer.index, false, message, (wrn_span){0});
 }
 
 static void on_forward(void *ctx, wrn_handle peer, wrn_span header, wrn_span inside) {
-    struct world_node *node = ctx;
+    struct rworld_node *node = ctx;
     WRN_ASSERT(header.size == WRN_RELAYED_OVERHEAD);
     enqueue(node->world, node->index, (uint8_t)peer.index, true, header, inside);
 }
 
 static void on_want(void *ctx, uint32_t tag, wrn_id relay) {
-    struct world_node *node = ctx;
-    node->wants[node->want_count % WORLD_WANTS] = (struct world_want){tag, relay};
+    struct rworld_node *node = ctx;
+    node->wants[node->want_count % WORLD_WANTS] = (struct rworld_want){tag, relay};
     node->want_count++;
 }
 
 static void on_keep(void *ctx, wrn_handle peer, bool is_needed) {
-    struct world_node *node = ctx;
+    struct rworld_node *node = ctx;
     node->kept[peer.index] = is_needed ? 1 : -1;
 }
 
 static void on_ready(void *ctx, wrn_handle peer, const struct wrn_way *way) {
-    struct world_node *node = ctx;
-    struct world_told *told = &node->told[peer.index];
+    struct rworld_node *node = ctx;
+    struct rworld_told *told = &node->told[peer.index];
     told->ready++;
     told->way = *way;
     told->at = node->world->now;
 }
 
 static void on_lost(void *ctx, wrn_handle peer, const struct wrn_way *way) {
-    struct world_node *node = ctx;
-    struct world_told *told = &node->told[peer.index];
+    struct rworld_node *node = ctx;
+    struct rworld_told *told = &node->told[peer.index];
     told->lost++;
     told->gone = *way;
     if ((way->slot == told->way.slot && wrn_handle_equal(way->relay, told->way.relay))) {
@@ -188,31 +188,31 @@ static void on_lost(void *ctx, wrn_handle peer, const struct wrn_way *way) {
 }
 
 static void on_none(void *ctx, wrn_handle peer, enum wrn_reason reason) {
-    struct world_node *node = ctx;
+    struct rworld_node *node = ctx;
     node->told[peer.index].none++;
     node->told[peer.index].why = reason;
 }
 
 static wrn_handle on_find(void *ctx, wrn_id id, bool *ret_is_direct) {
-    const struct world_node *node = ctx;
+    const struct rworld_node *node = ctx;
     for (uint8_t i = 0; i < WORLD_NODES; i++) {
         if (node->is_peer[i] && wrn_id_equal(node->world->nodes[i].id, id)) {
             const struct wrn_link *link = wrn_links_at(&node->links, id);
             *ret_is_direct = link != NULL && !link->is_relayed;
-            return world_peer(i);
+            return rworld_peer(i);
         }
     }
     return WRN_HANDLE_NONE;
 }
 
 /* Only direct links carry. */
-static void enqueue(struct world *w, uint8_t from, uint8_t to, bool is_frame, wrn_span head,
+static void enqueue(struct rworld *w, uint8_t from, uint8_t to, bool is_frame, wrn_span head,
                     wrn_span rest) {
-    const struct wrn_link *link = wrn_links_of(&w->nodes[from].links, world_peer(to));
+    const struct wrn_link *link = wrn_links_of(&w->nodes[from].links, rworld_peer(to));
     if (link == NULL || link->is_relayed || w->queued == WORLD_QUEUE) {
         return;
     }
-    struct world_datagram *datagram = &w->queue[w->queued];
+    struct rworld_datagram *datagram = &w->queue[w->queued];
     datagram->due = wrn_mono_add(w->now, link->rtt_us * UINT64_C(500));
     datagram->from = from;
     datagram->to = to;
@@ -228,13 +228,13 @@ static void enqueue(struct world *w, uint8_t from, uint8_t to, bool is_frame, wr
     w->queued += is_dropped ? 0 : 1;
 }
 
-static void deliver(struct world *w, const struct world_datagram *datagram) {
-    struct world_node *node = &w->nodes[datagram->to];
+static void deliver(struct rworld *w, const struct rworld_datagram *datagram) {
+    struct rworld_node *node = &w->nodes[datagram->to];
     uint8_t copy[WRN_DATAGRAM_MAX]; /* at its end, so that a sanitizer sees what is read beyond */
     uint8_t *at = copy + sizeof copy - datagram->size;
     wrn_span bytes = {at, datagram->size}, inside = {0};
     struct wrn_way way = {0};
-    wrn_handle from = world_peer(datagram->from);
+    wrn_handle from = rworld_peer(datagram->from);
     memcpy(at, datagram->bytes, datagram->size);
     if (!datagram->is_frame) {
         wrn_relay_on_message(node->relay, w->now, from, bytes);
@@ -245,7 +245,7 @@ static void deliver(struct world *w, const struct world_datagram *datagram) {
     }
     wrn_handle peer = wrn_relay_on_frame(node->relay, w->now, from, bytes, &inside, &way);
     if (!wrn_handle_equal(peer, WRN_HANDLE_NONE)) {
-        struct world_told *told = &node->told[peer.index];
+        struct rworld_told *told = &node->told[peer.index];
         WRN_ASSERT(inside.size > 0 && way.kind == WRN_WAY_RELAY);
         told->frames++;
         told->came = way;
@@ -254,29 +254,29 @@ static void deliver(struct world *w, const struct world_datagram *datagram) {
     }
 }
 
-static void link_one_way(struct world *w, uint8_t a, uint8_t b, enum world_link kind,
+static void link_one_way(struct rworld *w, uint8_t a, uint8_t b, enum rworld_link kind,
                          uint32_t rtt_ms) {
-    struct world_node *node = &w->nodes[a];
-    struct wrn_link *link = wrn_links_of(&node->links, world_peer(b));
+    struct rworld_node *node = &w->nodes[a];
+    struct wrn_link *link = wrn_links_of(&node->links, rworld_peer(b));
     if (link != NULL && kind != WORLD_DIRECT) {
-        wrn_relay_on_peer_down(node->relay, w->now, world_peer(b));
+        wrn_relay_on_peer_down(node->relay, w->now, rworld_peer(b));
     }
     if (kind == WORLD_NONE) {
         node->is_peer[b] = false;
-        wrn_links_remove(&node->links, world_peer(b));
+        wrn_links_remove(&node->links, rworld_peer(b));
         return;
     }
     if (link == NULL) {
-        link = wrn_links_add(&node->links, world_peer(b), w->nodes[b].id);
+        link = wrn_links_add(&node->links, rworld_peer(b), w->nodes[b].id);
     }
     node->is_peer[b] = true;
     link->is_relayed = kind == WORLD_RELAYED;
     link->rtt_us = rtt_ms * 1000;
-    wrn_relay_set_willing(node->relay, world_peer(b), true);
+    wrn_relay_set_willing(node->relay, rworld_peer(b), true);
 }
 
 /* After its time a machine wants to be called later, not again at once. */
-static void take_time(struct world *w, struct world_node *node) {
+static void take_time(struct rworld *w, struct rworld_node *node) {
     wrn_relay_on_time(node->relay, w->now);
     wrn_mono due = wrn_relay_due(node->relay);
     WRN_ASSERT(wrn_mono_before(w->now, due));

@@ -10,9 +10,9 @@ enum { WORLD_NODES = 10, WORLD_QUEUE = 4096, WORLD_WANTS = 16, WORLD_MEMORY = 25
 
 #define WORLD_DELAY WRN_MS(20)
 
-enum world_link { WORLD_NONE, WORLD_DIRECT, WORLD_RELAYED };
+enum rworld_link { WORLD_NONE, WORLD_DIRECT, WORLD_RELAYED };
 
-struct world_datagram {
+struct rworld_datagram {
     wrn_mono due;
     uint8_t from, to;
     bool is_frame;
@@ -20,13 +20,13 @@ struct world_datagram {
     uint8_t bytes[WRN_DATAGRAM_MAX];
 };
 
-struct world_want {
+struct rworld_want {
     uint32_t tag;
     wrn_id id;
 };
 
 /* What a node was told of the relays to one peer. */
-struct world_told {
+struct rworld_told {
     uint32_t ready, lost, none;
     enum wrn_reason why;
     struct wrn_way way;  /* the last one that is ready */
@@ -38,55 +38,55 @@ struct world_told {
     size_t inside_size;
 };
 
-struct world_node {
-    struct world *world;
+struct rworld_node {
+    struct rworld *world;
     uint8_t index;
     wrn_id id;
     struct wrn_links links;
     struct wrn_relay *relay;
     struct wrn_prng prng;
     bool is_peer[WORLD_NODES]; /* known, link or not */
-    struct world_told told[WORLD_NODES];
-    struct world_want wants[WORLD_WANTS];
+    struct rworld_told told[WORLD_NODES];
+    struct rworld_want wants[WORLD_WANTS];
     uint32_t want_count;
     int kept[WORLD_NODES];     /* 1: port.keep said so, -1: said no more */
     uint32_t sent_messages[8]; /* by their second byte */
     _Alignas(64) uint8_t memory[WORLD_MEMORY];
 };
 
-struct world {
+struct rworld {
     wrn_mono now;
     struct wrn_prng prng;
     uint32_t loss_percent;
     /* Swallows what it says true to; NULL: nothing. */
-    bool (*drops)(struct world *world, const struct world_datagram *datagram);
-    struct world_node nodes[WORLD_NODES];
-    struct world_datagram queue[WORLD_QUEUE];
+    bool (*drops)(struct rworld *world, const struct rworld_datagram *datagram);
+    struct rworld_node nodes[WORLD_NODES];
+    struct rworld_datagram queue[WORLD_QUEUE];
     uint32_t queued;
     uint64_t steps;
 };
 
 /* Makes the nodes, all with these options (peers_max is filled in). */
-void world_init(struct world *w, uint64_t seed, const struct wrn_relay_options *options);
+void rworld_init(struct rworld *w, uint64_t seed, const struct wrn_relay_options *options);
 
 /* Starts one node anew, with other options; its links stay. */
-void world_restart(struct world *w, uint8_t node, const struct wrn_relay_options *options);
+void rworld_restart(struct rworld *w, uint8_t node, const struct wrn_relay_options *options);
 
 /* Makes two nodes peers with a link, DIRECT with a round trip of 'rtt_ms'; or changes it, NONE:
  * takes it away and tells both. */
-void world_link(struct world *w, uint8_t a, uint8_t b, enum world_link link, uint32_t rtt_ms);
+void rworld_link(struct rworld *w, uint8_t a, uint8_t b, enum rworld_link link, uint32_t rtt_ms);
 
 /* The handle of a peer at any node. */
-wrn_handle world_peer(uint8_t node);
+wrn_handle rworld_peer(uint8_t node);
 
 /* 'a' looks for a relay to 'b', which named these nodes (ended by -1). They become peers. */
-void world_search(struct world *w, uint8_t a, uint8_t b, const int *relays);
+void rworld_search(struct rworld *w, uint8_t a, uint8_t b, const int *relays);
 
 /* Lets time pass, delivering what is due. */
-void world_run(struct world *w, uint64_t ns);
+void rworld_run(struct rworld *w, uint64_t ns);
 
 /* Sends a frame from 'a' to 'b' by the way that 'a' was told last. */
-void world_say(struct world *w, uint8_t a, uint8_t b, const void *inside, size_t size);
+void rworld_say(struct rworld *w, uint8_t a, uint8_t b, const void *inside, size_t size);
 
 /* Hands a node a message, or a frame, as if from another one. */
-void world_inject(struct world *w, uint8_t from, uint8_t to, bool is_frame, wrn_span bytes);
+void rworld_inject(struct rworld *w, uint8_t from, uint8_t to, bool is_frame, wrn_span bytes);

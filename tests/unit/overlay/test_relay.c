@@ -12,9 +12,9 @@ enum { ASK = 1, OFFER, GRANT, REFUSE, CLOSE, KEEP, UNKNOWN };
 static const struct wrn_relay_options plain = {.relays = true, .forwards_max = 16, .uses_max = 8};
 static const int nobody[] = {-1};
 
-static struct world w;
+static struct rworld w;
 
-static struct world_told *told(uint8_t who, uint8_t of) {
+static struct rworld_told *told(uint8_t who, uint8_t of) {
     return &w.nodes[who].told[of];
 }
 
@@ -29,25 +29,25 @@ static bool carries(uint8_t from, uint8_t to) {
     if (told(from, to)->way.kind != WRN_WAY_RELAY) {
         return false;
     }
-    world_say(&w, from, to, inside, sizeof inside);
-    world_run(&w, WRN_S(1));
+    rworld_say(&w, from, to, inside, sizeof inside);
+    rworld_run(&w, WRN_S(1));
     return told(to, from)->frames == before + 1 && told(to, from)->inside_size == sizeof inside &&
            memcmp(told(to, from)->inside, inside, sizeof inside) == 0;
 }
 
 /* A and B each have a direct link to 'relay', 20 ms away. */
 static void link_both(uint8_t relay) {
-    world_link(&w, A, relay, WORLD_DIRECT, 20);
-    world_link(&w, B, relay, WORLD_DIRECT, 20);
+    rworld_link(&w, A, relay, WORLD_DIRECT, 20);
+    rworld_link(&w, B, relay, WORLD_DIRECT, 20);
 }
 
 static void common_neighbour_is_ready_at_once(void **state) {
     (void)state;
-    world_init(&w, 1, &plain);
+    rworld_init(&w, 1, &plain);
     link_both(R);
     wrn_mono began = w.now;
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->ready, 1);
     assert_int_equal(told(B, A)->ready, 1);
     assert_int_equal(wrn_mono_since(told(A, B)->at, began), WRN_MS(20)); /* one round trip */
@@ -64,21 +64,21 @@ static void common_neighbour_is_ready_at_once(void **state) {
 
 static void both_may_ask_at_once(void **state) {
     (void)state;
-    world_init(&w, 2, &plain);
+    rworld_init(&w, 2, &plain);
     link_both(R);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_search(&w, B, A, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_search(&w, B, A, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     assert_true(carries(A, B) && carries(B, A));
     assert_int_equal(w.nodes[R].sent_messages[REFUSE], 0);
-    world_init(&w, 2, &plain); /* by two relays: both are valid */
+    rworld_init(&w, 2, &plain); /* by two relays: both are valid */
     link_both(R);
     link_both(S);
-    world_link(&w, A, R, WORLD_DIRECT, 10);
-    world_link(&w, B, S, WORLD_DIRECT, 10);
-    world_search(&w, A, B, (int[]){R, S, -1});
-    world_search(&w, B, A, (int[]){R, S, -1});
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    rworld_link(&w, B, S, WORLD_DIRECT, 10);
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_search(&w, B, A, (int[]){R, S, -1});
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->ready, 2);
     assert_int_equal(told(B, A)->ready, 2);
     assert_true(carries(A, B) && carries(B, A));
@@ -88,37 +88,37 @@ static void nearest_relay_first_then_the_next(void **state) {
     (void)state;
     struct wrn_relay_options unwilling = plain;
     unwilling.relays = false;
-    world_init(&w, 3, &plain);
+    rworld_init(&w, 3, &plain);
     link_both(R);
     link_both(S);
     link_both(T);
-    world_link(&w, A, S, WORLD_DIRECT, 10);
-    world_link(&w, A, T, WORLD_DIRECT, 14);
-    world_restart(&w, S, &unwilling);
+    rworld_link(&w, A, S, WORLD_DIRECT, 10);
+    rworld_link(&w, A, T, WORLD_DIRECT, 14);
+    rworld_restart(&w, S, &unwilling);
     wrn_mono began = w.now;
-    world_search(&w, A, B, (int[]){R, S, T, -1});
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, (int[]){R, S, T, -1});
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(w.nodes[S].sent_messages[REFUSE], 1);
     assert_int_equal(told(A, B)->way.relay.index, T);
     assert_int_equal(wrn_mono_since(told(A, B)->at, began), WRN_MS(24));
     assert_int_equal(w.nodes[R].sent_messages[GRANT], 0);
 }
 
-static bool drops_to_s(struct world *world, const struct world_datagram *datagram) {
+static bool drops_to_s(struct rworld *world, const struct rworld_datagram *datagram) {
     (void)world;
     return datagram->to == S;
 }
 
 static void silent_relay_costs_little(void **state) {
     (void)state;
-    world_init(&w, 4, &plain);
+    rworld_init(&w, 4, &plain);
     link_both(R);
     link_both(S);
-    world_link(&w, A, S, WORLD_DIRECT, 10);
+    rworld_link(&w, A, S, WORLD_DIRECT, 10);
     w.drops = drops_to_s;
     wrn_mono began = w.now;
-    world_search(&w, A, B, (int[]){R, S, -1});
-    world_run(&w, WRN_S(3));
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_run(&w, WRN_S(3));
     assert_int_equal(told(A, B)->way.relay.index, R);
     assert_int_equal(wrn_mono_since(told(A, B)->at, began), WRN_MS(220)); /* patience, round trip */
     assert_int_equal(told(A, B)->none, 0);
@@ -126,15 +126,15 @@ static void silent_relay_costs_little(void **state) {
 
 static void who_was_not_named_is_asked_too(void **state) {
     (void)state;
-    world_init(&w, 5, &plain);
-    world_link(&w, A, S, WORLD_DIRECT, 10);
-    world_link(&w, A, T, WORLD_DIRECT, 12);
-    world_link(&w, A, R, WORLD_DIRECT, 14);
-    world_link(&w, B, R, WORLD_DIRECT, 14);
+    rworld_init(&w, 5, &plain);
+    rworld_link(&w, A, S, WORLD_DIRECT, 10);
+    rworld_link(&w, A, T, WORLD_DIRECT, 12);
+    rworld_link(&w, A, R, WORLD_DIRECT, 14);
+    rworld_link(&w, B, R, WORLD_DIRECT, 14);
     wrn_mono began = w.now;
-    world_search(&w, A, B, nobody);
+    rworld_search(&w, A, B, nobody);
     assert_int_equal(w.nodes[A].sent_messages[ASK], 2); /* at once, no more */
-    world_run(&w, WRN_S(1));
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->way.relay.index, R);
     assert_true(wrn_mono_since(told(A, B)->at, began) <= WRN_MS(30));
     assert_true(carries(A, B) && carries(B, A));
@@ -143,33 +143,33 @@ static void who_was_not_named_is_asked_too(void **state) {
 /* No common neighbour: links to B's relays are asked for one after the other, then a pause. */
 static void links_to_their_relays_are_wanted_in_turn(void **state) {
     (void)state;
-    struct world_node *a = &w.nodes[A];
-    world_init(&w, 6, &plain);
-    world_link(&w, A, U, WORLD_DIRECT, 20);
-    world_link(&w, B, R, WORLD_DIRECT, 20);
-    world_link(&w, B, S, WORLD_DIRECT, 20);
-    world_search(&w, A, B, (int[]){S, R, -1});
-    world_run(&w, WRN_S(1));
+    struct rworld_node *a = &w.nodes[A];
+    rworld_init(&w, 6, &plain);
+    rworld_link(&w, A, U, WORLD_DIRECT, 20);
+    rworld_link(&w, B, R, WORLD_DIRECT, 20);
+    rworld_link(&w, B, S, WORLD_DIRECT, 20);
+    rworld_search(&w, A, B, (int[]){S, R, -1});
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(a->want_count, 1);
     assert_true(wrn_id_equal(a->wants[0].id, w.nodes[S].id));
     wrn_relay_on_want_done(a->relay, w.now, a->wants[0].tag, WRN_HANDLE_NONE, WRN_REASON_FULL);
     assert_int_equal(a->want_count, 2);
     assert_true(wrn_id_equal(a->wants[1].id, w.nodes[R].id));
-    world_link(&w, A, R, WORLD_DIRECT, 20);
-    wrn_relay_on_want_done(a->relay, w.now, a->wants[1].tag, world_peer(R), WRN_REASON_NONE);
-    wrn_relay_on_want_done(a->relay, w.now, a->wants[1].tag, world_peer(R), WRN_REASON_NONE);
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, A, R, WORLD_DIRECT, 20);
+    wrn_relay_on_want_done(a->relay, w.now, a->wants[1].tag, rworld_peer(R), WRN_REASON_NONE);
+    wrn_relay_on_want_done(a->relay, w.now, a->wants[1].tag, rworld_peer(R), WRN_REASON_NONE);
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->way.relay.index, R);
     assert_true(carries(A, B) && carries(B, A));
 }
 
 static void search_goes_on_with_pauses(void **state) {
     (void)state;
-    struct world_node *a = &w.nodes[A];
+    struct rworld_node *a = &w.nodes[A];
     wrn_mono rounds[12];
     uint32_t count = 0;
-    world_init(&w, 7, &plain);
-    world_search(&w, A, B, (int[]){R, -1});
+    rworld_init(&w, 7, &plain);
+    rworld_search(&w, A, B, (int[]){R, -1});
     while (count < WRN_COUNT(rounds)) {
         if (a->want_count > count) {
             rounds[count] = w.now;
@@ -177,7 +177,7 @@ static void search_goes_on_with_pauses(void **state) {
                                    WRN_HANDLE_NONE, WRN_REASON_TIMEOUT);
             count++;
         }
-        world_run(&w, WRN_MS(100));
+        rworld_run(&w, WRN_MS(100));
         assert_true(w.now.ns < WRN_S(3000));
     }
     assert_int_equal(told(A, B)->none, count);
@@ -189,28 +189,28 @@ static void search_goes_on_with_pauses(void **state) {
               (unsigned long long)pause);
     }
     link_both(S); /* a common neighbour at last: it is not waited for the next round */
-    world_search(&w, A, B, (int[]){S, -1});
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, (int[]){S, -1});
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->way.relay.index, S);
     assert_true(carries(A, B));
     uint32_t none = told(A, B)->none;
-    world_run(&w, WRN_S(300));
+    rworld_run(&w, WRN_S(300));
     assert_int_equal(told(A, B)->none, none);
 }
 
 /* A wanted link that is never answered does not hold up the search. */
 static void every_wait_has_an_end(void **state) {
     (void)state;
-    world_init(&w, 8, &plain);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(16));
+    rworld_init(&w, 8, &plain);
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(16));
     assert_int_equal(told(A, B)->none, 1);
     /* It comes up too late: held for nobody, it is let go again. */
-    world_link(&w, A, R, WORLD_DIRECT, 20);
-    wrn_relay_forget(w.nodes[A].relay, w.now, world_peer(B));
-    wrn_relay_on_want_done(w.nodes[A].relay, w.now, w.nodes[A].wants[0].tag, world_peer(R),
+    rworld_link(&w, A, R, WORLD_DIRECT, 20);
+    wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(B));
+    wrn_relay_on_want_done(w.nodes[A].relay, w.now, w.nodes[A].wants[0].tag, rworld_peer(R),
                            WRN_REASON_NONE);
-    world_run(&w, WRN_S(301));
+    rworld_run(&w, WRN_S(301));
     assert_int_equal(w.nodes[A].kept[R], -1);
     assert_true(wrn_relay_due(w.nodes[A].relay).ns == WRN_MONO_NEVER.ns);
 }
@@ -218,7 +218,7 @@ static void every_wait_has_an_end(void **state) {
 static uint8_t last_refusal;
 
 /* A grant that A did not ask for would be given back: it is swallowed. */
-static bool sees_refusal(struct world *world, const struct world_datagram *datagram) {
+static bool sees_refusal(struct rworld *world, const struct rworld_datagram *datagram) {
     (void)world;
     if (!datagram->is_frame && datagram->bytes[1] == REFUSE) {
         last_refusal = datagram->bytes[6];
@@ -231,8 +231,8 @@ static enum wrn_reason answer_to_ask(uint8_t target) {
     wrn_id_store(w.nodes[target].id, ask + 6);
     last_refusal = WRN_REASON_NONE;
     w.drops = sees_refusal;
-    world_inject(&w, A, R, false, (wrn_span){ask, sizeof ask});
-    world_run(&w, WRN_MS(500));
+    rworld_inject(&w, A, R, false, (wrn_span){ask, sizeof ask});
+    rworld_run(&w, WRN_MS(500));
     return last_refusal;
 }
 
@@ -240,28 +240,28 @@ static void refusals_have_reasons(void **state) {
     (void)state;
     struct wrn_relay_options unwilling = plain;
     unwilling.relays = false;
-    world_init(&w, 9, &plain);
-    world_link(&w, A, R, WORLD_DIRECT, 20);
+    rworld_init(&w, 9, &plain);
+    rworld_link(&w, A, R, WORLD_DIRECT, 20);
     assert_int_equal(answer_to_ask(B), WRN_REASON_NOBODY_THERE);
     w.nodes[R].is_peer[B] = true; /* known, but no link */
     assert_int_equal(answer_to_ask(B), WRN_REASON_NOBODY_THERE);
     assert_int_equal(answer_to_ask(R), WRN_REASON_SELF);
     assert_int_equal(answer_to_ask(A), WRN_REASON_SELF);
-    world_link(&w, B, R, WORLD_RELAYED, 20);
+    rworld_link(&w, B, R, WORLD_RELAYED, 20);
     assert_int_equal(answer_to_ask(B), WRN_REASON_RELAY_CHAIN);
-    world_link(&w, B, R, WORLD_DIRECT, 20);
+    rworld_link(&w, B, R, WORLD_DIRECT, 20);
     assert_int_equal(answer_to_ask(B), WRN_REASON_NONE);
-    world_restart(&w, R, &unwilling);
+    rworld_restart(&w, R, &unwilling);
     assert_int_equal(answer_to_ask(B), WRN_REASON_RELAY_REFUSED);
     assert_int_equal(counted(R, WRN_RELAY_COUNT_REFUSED), 1);
-    world_run(&w, WRN_S(10));
+    rworld_run(&w, WRN_S(10));
     for (int i = 0; i < 7; i++) {
         (void)answer_to_ask(B); /* half a second each, two a second are allowed */
     }
     uint8_t ask[18] = {WRN_MESSAGE_RELAY, ASK};
     uint64_t refused = counted(R, WRN_RELAY_COUNT_RATE);
     for (int i = 0; i < 100; i++) {
-        world_inject(&w, A, R, false, (wrn_span){ask, sizeof ask});
+        rworld_inject(&w, A, R, false, (wrn_span){ask, sizeof ask});
     }
     assert_int_equal(counted(R, WRN_RELAY_COUNT_RATE) - refused, 92);
 }
@@ -270,10 +270,10 @@ static void one_member_cannot_take_all(void **state) {
     (void)state;
     struct wrn_relay_options few = plain;
     few.forwards_max = 3;
-    world_init(&w, 10, &few);
+    rworld_init(&w, 10, &few);
     for (uint8_t i = 0; i < WORLD_NODES; i++) {
         if (i != R) {
-            world_link(&w, i, R, WORLD_DIRECT, 20);
+            rworld_link(&w, i, R, WORLD_DIRECT, 20);
         }
     }
     assert_int_equal(answer_to_ask(B), WRN_REASON_NONE);
@@ -281,11 +281,11 @@ static void one_member_cannot_take_all(void **state) {
     assert_int_equal(answer_to_ask(T), WRN_REASON_FULL);
     assert_int_equal(answer_to_ask(B), WRN_REASON_NONE); /* the same pair again */
     w.drops = NULL;
-    world_search(&w, T, U, (int[]){R, -1}); /* others may */
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, T, U, (int[]){R, -1}); /* others may */
+    rworld_run(&w, WRN_S(1));
     assert_true(carries(T, U));
-    world_search(&w, U, V, (int[]){R, -1}); /* now it is full for everybody */
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, U, V, (int[]){R, -1}); /* now it is full for everybody */
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(U, V)->none, 1);
     assert_int_equal(told(U, V)->why, WRN_REASON_FULL);
 }
@@ -295,41 +295,41 @@ static void only_the_owner_of_a_slot_may_use_it(void **state) {
     (void)state;
     uint8_t frame[WRN_DATAGRAM_MAX + 1] = {0};
     wrn_span span = {frame, 40};
-    world_init(&w, 11, &plain);
+    rworld_init(&w, 11, &plain);
     link_both(R);
-    world_link(&w, S, R, WORLD_DIRECT, 20);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, S, R, WORLD_DIRECT, 20);
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     wrn_relayed_write(told(A, B)->way.slot, frame);
     frame[WRN_RELAYED_OVERHEAD] = WRN_FRAME_SEALED;
-    world_inject(&w, S, R, true, span);
-    world_inject(&w, B, R, true, span);
+    rworld_inject(&w, S, R, true, span);
+    rworld_inject(&w, B, R, true, span);
     assert_int_equal(counted(R, WRN_RELAY_COUNT_WRONG_PEER), 2);
-    world_inject(&w, T, R, true, span); /* no link */
+    rworld_inject(&w, T, R, true, span); /* no link */
     assert_int_equal(counted(R, WRN_RELAY_COUNT_STRANGER), 1);
     for (unsigned kind = 0; kind < 256; kind++) {
         bool is_fine = (kind >= 1 && kind <= 4) || kind == 0x20 || kind == 0x21;
         uint64_t before = counted(R, WRN_RELAY_COUNT_FORWARDED);
         frame[WRN_RELAYED_OVERHEAD] = (uint8_t)kind;
-        world_inject(&w, A, R, true, span);
+        rworld_inject(&w, A, R, true, span);
         assert_int_equal(counted(R, WRN_RELAY_COUNT_FORWARDED) - before, is_fine ? 1 : 0);
     }
     assert_int_equal(counted(R, WRN_RELAY_COUNT_NOT_FOR_RELAYS), 250);
     frame[WRN_RELAYED_OVERHEAD] = 4;
-    world_inject(&w, A, R, true, (wrn_span){frame, WRN_DATAGRAM_MAX});
+    rworld_inject(&w, A, R, true, (wrn_span){frame, WRN_DATAGRAM_MAX});
     assert_int_equal(counted(R, WRN_RELAY_COUNT_FORWARDED), 7);
     struct wrn_way way;
     wrn_span inside;
-    (void)wrn_relay_on_frame(w.nodes[R].relay, w.now, world_peer(A),
+    (void)wrn_relay_on_frame(w.nodes[R].relay, w.now, rworld_peer(A),
                              (wrn_span){frame, WRN_DATAGRAM_MAX + 1}, &inside, &way);
     for (size_t size = 0; size <= WRN_RELAYED_OVERHEAD; size++) {
-        world_inject(&w, A, R, true, (wrn_span){frame, size});
+        rworld_inject(&w, A, R, true, (wrn_span){frame, size});
     }
     assert_int_equal(counted(R, WRN_RELAY_COUNT_MALFORMED), WRN_RELAYED_OVERHEAD + 2);
     assert_int_equal(w.nodes[S].sent_messages[UNKNOWN], 0);
     /* To A a slot from somebody else than its relay means nothing either. */
-    world_link(&w, S, A, WORLD_DIRECT, 20);
-    world_inject(&w, S, A, true, span);
+    rworld_link(&w, S, A, WORLD_DIRECT, 20);
+    rworld_inject(&w, S, A, true, span);
     assert_int_equal(told(A, B)->frames, 0);
     assert_int_equal(counted(A, WRN_RELAY_COUNT_WRONG_PEER), 1);
 }
@@ -338,54 +338,54 @@ static void malformed_messages_are_counted(void **state) {
     (void)state;
     static const size_t sizes[] = {0, 18, 22, 14, 7, 11, 10, 10};
     uint64_t expected = 0;
-    world_init(&w, 12, &plain);
+    rworld_init(&w, 12, &plain);
     link_both(R);
     for (unsigned op = 0; op < 256; op++) {
         for (size_t size = 0; size < 30; size++) {
             uint8_t bytes[30] = {WRN_MESSAGE_RELAY, (uint8_t)op};
             memset(bytes + 2, 1, sizeof bytes - 2);
             expected += op == 0 || op >= WRN_COUNT(sizes) || size != sizes[op] ? 1 : 0;
-            world_inject(&w, A, R, false, (wrn_span){bytes, size});
+            rworld_inject(&w, A, R, false, (wrn_span){bytes, size});
         }
     }
     uint8_t no_slot[10] = {WRN_MESSAGE_RELAY, KEEP}, other_kind[10] = {WRN_MESSAGE_PING, KEEP, 1};
-    world_inject(&w, A, R, false, (wrn_span){no_slot, sizeof no_slot});
-    world_inject(&w, A, R, false, (wrn_span){other_kind, sizeof other_kind});
+    rworld_inject(&w, A, R, false, (wrn_span){no_slot, sizeof no_slot});
+    rworld_inject(&w, A, R, false, (wrn_span){other_kind, sizeof other_kind});
     assert_int_equal(counted(R, WRN_RELAY_COUNT_MALFORMED), expected + 2);
 }
 
 static void idle_slots_are_kept_and_dead_ends_expire(void **state) {
     (void)state;
-    world_init(&w, 13, &plain);
+    rworld_init(&w, 13, &plain);
     link_both(R);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     for (int i = 0; i < 60; i++) { /* B receives frames, which keeps A's slot, not B's own */
         assert_true(carries(A, B));
-        world_run(&w, WRN_S(9));
+        rworld_run(&w, WRN_S(9));
     }
     assert_int_equal(w.nodes[A].sent_messages[KEEP], 0);
     assert_true(w.nodes[B].sent_messages[KEEP] >= 23 && w.nodes[B].sent_messages[KEEP] <= 25);
-    world_run(&w, WRN_S(600));
+    rworld_run(&w, WRN_S(600));
     assert_true(carries(A, B) && carries(B, A));
     assert_int_equal(told(A, B)->lost + told(B, A)->lost, 0);
     /* B dies without a word, and R does not notice otherwise. */
-    world_restart(&w, B, &plain);
-    world_run(&w, WRN_S(60));
+    rworld_restart(&w, B, &plain);
+    rworld_run(&w, WRN_S(60));
     assert_int_equal(told(A, B)->lost, 0);
-    world_run(&w, WRN_S(31));
+    rworld_run(&w, WRN_S(31));
     assert_int_equal(told(A, B)->lost, 1);
 }
 
 static void end_that_goes_is_told_to_the_other(void **state) {
     (void)state;
-    world_init(&w, 14, &plain);
+    rworld_init(&w, 14, &plain);
     link_both(R);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(20));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(20));
     struct wrn_way way = told(A, B)->way;
-    world_link(&w, B, R, WORLD_NONE, 0);
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, B, R, WORLD_NONE, 0);
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->lost, 1);
     assert_int_equal(told(A, B)->gone.slot, way.slot);
     assert_int_equal(told(B, A)->lost, 1); /* its own loss of R */
@@ -395,20 +395,20 @@ static void end_that_goes_is_told_to_the_other(void **state) {
 /* The relay dies: another common neighbour carries a round trip later. */
 static void death_of_a_relay_is_mended_at_once(void **state) {
     (void)state;
-    world_init(&w, 15, &plain);
+    rworld_init(&w, 15, &plain);
     link_both(R);
     link_both(S);
-    world_link(&w, A, R, WORLD_DIRECT, 10);
-    world_search(&w, A, B, (int[]){R, S, -1});
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_run(&w, WRN_S(1));
     assert_true(carries(A, B));
-    world_run(&w, WRN_S(100));
+    rworld_run(&w, WRN_S(100));
     assert_int_equal(told(A, B)->way.relay.index, R);
     assert_int_equal(w.nodes[A].want_count, 0); /* S is the spare already */
     wrn_mono died = w.now;
-    world_link(&w, B, R, WORLD_NONE, 0);
-    world_link(&w, A, R, WORLD_NONE, 0);
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, B, R, WORLD_NONE, 0);
+    rworld_link(&w, A, R, WORLD_NONE, 0);
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->lost, 1);
     assert_int_equal(told(A, B)->way.relay.index, S);
     assert_int_equal(wrn_mono_since(told(A, B)->at, died), WRN_MS(20));
@@ -418,24 +418,24 @@ static void death_of_a_relay_is_mended_at_once(void **state) {
 /* With one common neighbour a link to another of the peer's relays is made and held. */
 static void spare_is_looked_for(void **state) {
     (void)state;
-    struct world_node *a = &w.nodes[A];
-    world_init(&w, 16, &plain);
+    struct rworld_node *a = &w.nodes[A];
+    rworld_init(&w, 16, &plain);
     link_both(R);
-    world_link(&w, B, S, WORLD_DIRECT, 20);
-    world_search(&w, A, B, (int[]){R, S, -1});
-    world_run(&w, WRN_S(5));
+    rworld_link(&w, B, S, WORLD_DIRECT, 20);
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_run(&w, WRN_S(5));
     assert_int_equal(a->want_count, 1);
     assert_true(wrn_id_equal(a->wants[0].id, w.nodes[S].id));
-    world_link(&w, A, S, WORLD_DIRECT, 20);
-    wrn_relay_on_want_done(a->relay, w.now, a->wants[0].tag, world_peer(S), WRN_REASON_NONE);
-    world_run(&w, WRN_S(2000));
+    rworld_link(&w, A, S, WORLD_DIRECT, 20);
+    wrn_relay_on_want_done(a->relay, w.now, a->wants[0].tag, rworld_peer(S), WRN_REASON_NONE);
+    rworld_run(&w, WRN_S(2000));
     assert_int_equal(a->want_count, 1);
-    assert_int_not_equal(a->kept[S], -1);    /* held all the time */
-    world_link(&w, A, R, WORLD_RELAYED, 20); /* not direct any more: no relay any more */
-    world_run(&w, WRN_MS(100));
+    assert_int_not_equal(a->kept[S], -1);     /* held all the time */
+    rworld_link(&w, A, R, WORLD_RELAYED, 20); /* not direct any more: no relay any more */
+    rworld_run(&w, WRN_MS(100));
     assert_int_equal(told(A, B)->way.relay.index, S);
-    wrn_relay_forget(a->relay, w.now, world_peer(B));
-    world_run(&w, WRN_S(310));
+    wrn_relay_forget(a->relay, w.now, rworld_peer(B));
+    rworld_run(&w, WRN_S(310));
     assert_int_equal(a->kept[S], -1);
     assert_int_equal(a->kept[R], -1);
     assert_true(wrn_relay_due(a->relay).ns == WRN_MONO_NEVER.ns);
@@ -444,29 +444,29 @@ static void spare_is_looked_for(void **state) {
 /* It grants and forwards nothing: the ways' pings fail, and it is not asked again for a while. */
 static void relay_that_forwards_nothing_is_avoided(void **state) {
     (void)state;
-    world_init(&w, 17, &plain);
+    rworld_init(&w, 17, &plain);
     link_both(R);
     link_both(S);
-    world_link(&w, A, R, WORLD_DIRECT, 10);
-    world_search(&w, A, B, (int[]){R, S, -1});
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_run(&w, WRN_S(1));
     struct wrn_way way = told(A, B)->way;
     assert_int_equal(way.relay.index, R);
-    wrn_relay_on_bad(w.nodes[A].relay, w.now, world_peer(B), &way);
-    wrn_relay_on_bad(w.nodes[A].relay, w.now, world_peer(B), &way);
-    world_run(&w, WRN_S(1));
+    wrn_relay_on_bad(w.nodes[A].relay, w.now, rworld_peer(B), &way);
+    wrn_relay_on_bad(w.nodes[A].relay, w.now, rworld_peer(B), &way);
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->lost, 0);
     assert_int_equal(told(B, A)->lost, 1); /* the other end is told */
     assert_int_equal(told(A, B)->way.relay.index, S);
     for (int i = 0; i < 29; i++) { /* S comes and goes: R is not asked, until 5 minutes are over */
-        world_link(&w, A, S, WORLD_NONE, 0);
-        world_run(&w, WRN_S(5));
-        world_link(&w, A, S, WORLD_DIRECT, 20);
-        world_run(&w, WRN_S(5));
+        rworld_link(&w, A, S, WORLD_NONE, 0);
+        rworld_run(&w, WRN_S(5));
+        rworld_link(&w, A, S, WORLD_DIRECT, 20);
+        rworld_run(&w, WRN_S(5));
     }
     assert_int_equal(w.nodes[R].sent_messages[GRANT], 1);
-    world_link(&w, A, S, WORLD_NONE, 0);
-    world_run(&w, WRN_S(80));
+    rworld_link(&w, A, S, WORLD_NONE, 0);
+    rworld_run(&w, WRN_S(80));
     assert_int_equal(w.nodes[R].sent_messages[GRANT], 2);
     assert_int_equal(told(A, B)->way.relay.index, R);
 }
@@ -474,15 +474,15 @@ static void relay_that_forwards_nothing_is_avoided(void **state) {
 /* One that closes what it just granted is not asked again at once: no storm of requests. */
 static void hasty_relay_makes_no_storm(void **state) {
     (void)state;
-    world_init(&w, 18, &plain);
+    rworld_init(&w, 18, &plain);
     link_both(R);
-    world_search(&w, A, B, (int[]){R, -1});
+    rworld_search(&w, A, B, (int[]){R, -1});
     for (int i = 0; i < 600; i++) {
-        world_run(&w, WRN_MS(100));
+        rworld_run(&w, WRN_MS(100));
         if (told(A, B)->way.kind == WRN_WAY_RELAY) {
             uint8_t close[11] = {WRN_MESSAGE_RELAY, CLOSE};
             wrn_store_be64(close + 2, told(A, B)->way.slot);
-            world_inject(&w, R, A, false, (wrn_span){close, sizeof close});
+            rworld_inject(&w, R, A, false, (wrn_span){close, sizeof close});
         }
     }
     assert_true(w.nodes[A].sent_messages[ASK] <= 5);
@@ -490,46 +490,46 @@ static void hasty_relay_makes_no_storm(void **state) {
 
 static void forgotten_peer_is_heard_for_a_while(void **state) {
     (void)state;
-    world_init(&w, 19, &plain);
+    rworld_init(&w, 19, &plain);
     link_both(R);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
-    wrn_relay_forget(w.nodes[A].relay, w.now, world_peer(B));
-    world_run(&w, WRN_S(2));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
+    wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(B));
+    rworld_run(&w, WRN_S(2));
     for (int i = 0; i < 8; i++) { /* B still uses it: wait */
         assert_true(carries(B, A));
-        world_run(&w, WRN_S(2));
+        rworld_run(&w, WRN_S(2));
     }
     assert_int_equal(told(B, A)->lost, 0);
-    world_run(&w, WRN_S(12));
+    rworld_run(&w, WRN_S(12));
     assert_int_equal(told(B, A)->lost, 1);
     assert_int_equal(told(A, B)->lost, 0); /* who forgets is told nothing */
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     assert_true(carries(B, A));
-    wrn_relay_forget(w.nodes[A].relay, w.now, world_peer(B));
+    wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(B));
     for (int i = 0; i < 70 && told(B, A)->lost == 1; i++) { /* but not for ever */
         (void)carries(B, A);
     }
     assert_int_equal(told(B, A)->lost, 2);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
-    wrn_relay_forget(w.nodes[A].relay, w.now, world_peer(B));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
+    wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(B));
     w.nodes[A].is_peer[B] = false; /* gone: what still comes is nobody's */
     assert_false(carries(B, A));
     assert_int_equal(w.nodes[A].kept[R], 1);
-    world_run(&w, WRN_S(400));
+    rworld_run(&w, WRN_S(400));
     assert_int_equal(w.nodes[A].kept[R], -1);
 }
 
 /* The offer comes before its target knows who asks: the first frame brings it again. */
 static void early_offer_comes_again(void **state) {
     (void)state;
-    world_init(&w, 20, &plain);
+    rworld_init(&w, 20, &plain);
     link_both(R);
-    world_search(&w, A, B, (int[]){R, -1});
+    rworld_search(&w, A, B, (int[]){R, -1});
     w.nodes[B].is_peer[A] = false;
-    world_run(&w, WRN_S(1));
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(told(B, A)->ready, 0);
     assert_int_equal(counted(B, WRN_RELAY_COUNT_IGNORED_OFFER), 1);
     w.nodes[B].is_peer[A] = true;
@@ -540,7 +540,7 @@ static void early_offer_comes_again(void **state) {
 
 static uint8_t lost_op;
 
-static bool drops_one_op(struct world *world, const struct world_datagram *datagram) {
+static bool drops_one_op(struct rworld *world, const struct rworld_datagram *datagram) {
     (void)world;
     bool is_it = lost_op != 0 && !datagram->is_frame && datagram->bytes[1] == lost_op;
     lost_op = is_it ? 0 : lost_op;
@@ -550,21 +550,21 @@ static bool drops_one_op(struct world *world, const struct world_datagram *datag
 static void any_message_may_get_lost(void **state) {
     (void)state;
     for (uint8_t op = ASK; op <= UNKNOWN; op++) {
-        world_init(&w, 21, &plain);
+        rworld_init(&w, 21, &plain);
         link_both(R);
         w.drops = drops_one_op;
         lost_op = op;
-        world_search(&w, A, B, (int[]){R, -1});
-        world_run(&w, WRN_S(5)); /* a lost request costs a pause */
+        rworld_search(&w, A, B, (int[]){R, -1});
+        rworld_run(&w, WRN_S(5)); /* a lost request costs a pause */
         (void)carries(A, B);
         CHECK(carries(A, B) && carries(B, A), "message %u: ", op);
-        world_restart(&w, R, &plain); /* forgets its pairs; frames find that out */
+        rworld_restart(&w, R, &plain); /* forgets its pairs; frames find that out */
         for (int i = 0; i < 100 && !(carries(A, B) && carries(B, A)); i++) {
-            world_run(&w, WRN_S(1));
+            rworld_run(&w, WRN_S(1));
         }
         CHECK(carries(A, B) && carries(B, A), "message %u, afterwards: ", op);
-        wrn_relay_forget(w.nodes[A].relay, w.now, world_peer(B));
-        world_run(&w, WRN_S(200));
+        wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(B));
+        rworld_run(&w, WRN_S(200));
         CHECK(told(B, A)->way.kind == WRN_WAY_NONE, "message %u, at the end: ", op);
     }
 }
@@ -574,7 +574,7 @@ static void offers_do_not_keep_out_searches(void **state) {
     (void)state;
     struct wrn_relay_options few = plain;
     few.uses_max = 4;
-    world_init(&w, 22, &few);
+    rworld_init(&w, 22, &few);
     link_both(R);
     for (uint8_t i = S; i < WORLD_NODES; i++) {
         w.nodes[A].is_peer[i] = true;
@@ -582,7 +582,7 @@ static void offers_do_not_keep_out_searches(void **state) {
             uint8_t offer[22] = {WRN_MESSAGE_RELAY, OFFER};
             wrn_store_be64(offer + 2, i * 100 + n);
             wrn_id_store(w.nodes[i].id, offer + 10);
-            world_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
+            rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
         }
     }
     uint32_t taken = 0;
@@ -590,59 +590,59 @@ static void offers_do_not_keep_out_searches(void **state) {
         taken += told(A, i)->ready;
     }
     assert_int_equal(taken, 4);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     assert_true(carries(A, B));
-    world_run(&w, WRN_S(70)); /* the unused ones are given back */
+    rworld_run(&w, WRN_S(70)); /* the unused ones are given back */
     for (uint8_t i = S; i < WORLD_NODES; i++) {
         assert_int_equal(told(A, i)->way.kind, WRN_WAY_NONE);
     }
     const int relays[] = {R, -1};
     for (uint8_t i = S; i < S + 3; i++) {
-        world_search(&w, A, i, relays);
+        rworld_search(&w, A, i, relays);
     }
     assert_int_equal(
-        wrn_relay_search(w.nodes[A].relay, w.now, world_peer(V + 1), w.nodes[V + 1].id, NULL, 0),
+        wrn_relay_search(w.nodes[A].relay, w.now, rworld_peer(V + 1), w.nodes[V + 1].id, NULL, 0),
         WRN_REASON_FULL);
-    wrn_relay_forget(w.nodes[A].relay, w.now, world_peer(S)); /* makes room at once */
+    wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(S)); /* makes room at once */
     assert_int_equal(
-        wrn_relay_search(w.nodes[A].relay, w.now, world_peer(V + 1), w.nodes[V + 1].id, NULL, 0),
+        wrn_relay_search(w.nodes[A].relay, w.now, rworld_peer(V + 1), w.nodes[V + 1].id, NULL, 0),
         WRN_REASON_NONE);
 }
 
 static void lying_relay_cannot_mix_up_slots(void **state) {
     (void)state;
-    world_init(&w, 23, &plain);
+    rworld_init(&w, 23, &plain);
     link_both(R);
-    world_link(&w, A, S, WORLD_DIRECT, 20);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, A, S, WORLD_DIRECT, 20);
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     w.nodes[A].is_peer[T] = true;
     uint8_t offer[22] = {WRN_MESSAGE_RELAY, OFFER};
     wrn_store_be64(offer + 2, told(A, B)->way.slot);
     wrn_id_store(w.nodes[T].id, offer + 10);
-    world_inject(&w, R, A, false, (wrn_span){offer, sizeof offer}); /* the same slot for T */
+    rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer}); /* the same slot for T */
     assert_int_equal(told(A, T)->ready, 0);
-    world_inject(&w, S, A, false, (wrn_span){offer, sizeof offer}); /* from S it is another one */
+    rworld_inject(&w, S, A, false, (wrn_span){offer, sizeof offer}); /* from S it is another one */
     assert_int_equal(told(A, T)->ready, 1);
     assert_int_equal(told(A, T)->way.relay.index, S);
     assert_true(carries(B, A));
     uint8_t close[11] = {WRN_MESSAGE_RELAY, CLOSE};
     wrn_store_be64(close + 2, told(A, B)->way.slot);
-    world_inject(&w, S, A, false, (wrn_span){close, sizeof close});
+    rworld_inject(&w, S, A, false, (wrn_span){close, sizeof close});
     assert_int_equal(told(A, T)->lost, 1);
     assert_int_equal(told(A, B)->lost, 0);
     /* The relay itself is no peer to be offered, nor are we. */
     wrn_store_be64(offer + 2, 77);
     wrn_id_store(w.nodes[R].id, offer + 10);
-    world_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
+    rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
     wrn_id_store(w.nodes[A].id, offer + 10);
-    world_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
+    rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
     assert_int_equal(counted(A, WRN_RELAY_COUNT_IGNORED_OFFER), 3);
     /* A grant that nobody asked for is given back. */
     uint8_t grant[14] = {WRN_MESSAGE_RELAY, GRANT, 0, 0, 0, 0, 9, 9};
     uint32_t closed = w.nodes[A].sent_messages[CLOSE];
-    world_inject(&w, R, A, false, (wrn_span){grant, sizeof grant});
+    rworld_inject(&w, R, A, false, (wrn_span){grant, sizeof grant});
     assert_int_equal(w.nodes[A].sent_messages[CLOSE], closed + 1);
 }
 
@@ -651,30 +651,30 @@ static void bytes_of_a_pair_are_limited(void **state) {
     struct wrn_relay_options slow = plain;
     slow.bytes_per_s = 10000;
     uint8_t inside[988] = {4};
-    world_init(&w, 24, &slow);
+    rworld_init(&w, 24, &slow);
     link_both(R);
-    world_link(&w, S, R, WORLD_DIRECT, 20);
-    world_search(&w, A, B, (int[]){R, -1});
-    world_search(&w, A, S, (int[]){R, -1});
-    world_run(&w, WRN_S(1));
+    rworld_link(&w, S, R, WORLD_DIRECT, 20);
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_search(&w, A, S, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
     for (int i = 0; i < 100; i++) {
-        world_say(&w, A, B, inside, sizeof inside);
-        world_run(&w, WRN_MS(10));
+        rworld_say(&w, A, B, inside, sizeof inside);
+        rworld_run(&w, WRN_MS(10));
     }
-    world_run(&w, WRN_S(1));
+    rworld_run(&w, WRN_S(1));
     assert_in_range(told(B, A)->frames, 19, 20); /* a second's worth at once, and one as it goes */
     assert_int_equal(counted(R, WRN_RELAY_COUNT_RATE), 100 - told(B, A)->frames);
     assert_true(carries(A, S)); /* another pair has its own */
     slow.bytes_per_s = 100;     /* less than a frame: now and then one passes */
-    world_restart(&w, R, &slow);
+    rworld_restart(&w, R, &slow);
     bool is_carried = false;
     for (int i = 0; i < 60 && !is_carried; i++) {
-        world_run(&w, WRN_S(1));
+        rworld_run(&w, WRN_S(1));
         is_carried = carries(A, B);
     }
     assert_true(is_carried);
-    world_say(&w, A, B, inside, sizeof inside); /* takes ten seconds' worth */
-    world_run(&w, WRN_S(2));
+    rworld_say(&w, A, B, inside, sizeof inside); /* takes ten seconds' worth */
+    rworld_run(&w, WRN_S(2));
     assert_false(carries(A, B));
 }
 
@@ -682,15 +682,15 @@ static void lists_the_nearest_relays(void **state) {
     (void)state;
     wrn_id ids[WORLD_NODES];
     struct wrn_relay *relay;
-    world_init(&w, 25, &plain);
+    rworld_init(&w, 25, &plain);
     relay = w.nodes[A].relay;
     assert_int_equal(wrn_relay_list(relay, ids, 4), 0);
     static const uint32_t rtts[] = {0, 0, 40, 10, 30, 5, 20, 0, 50, 1};
     for (uint8_t i = R; i < WORLD_NODES; i++) {
-        world_link(&w, A, i, i == U ? WORLD_RELAYED : WORLD_DIRECT, rtts[i]);
+        rworld_link(&w, A, i, i == U ? WORLD_RELAYED : WORLD_DIRECT, rtts[i]);
     }
-    wrn_relay_set_willing(relay, world_peer(9), false);
-    wrn_links_of(&w.nodes[A].links, world_peer(S))->is_suspect = true;
+    wrn_relay_set_willing(relay, rworld_peer(9), false);
+    wrn_links_of(&w.nodes[A].links, rworld_peer(S))->is_suspect = true;
     assert_int_equal(wrn_relay_list(relay, ids, 0), 0);
     static const uint8_t expected[] = {V, T, R, 8};
     for (size_t room = 1; room <= WRN_COUNT(expected); room++) {
@@ -711,7 +711,7 @@ static void random_lives_heal(void **state) {
     struct wrn_rand rand = wrn_prng_rand(&prng);
     const int all[] = {R, S, T, U, -1};
     for (int life = 0; life < 40; life++) {
-        world_init(&w, wrn_prng_next(&prng), &plain);
+        rworld_init(&w, wrn_prng_next(&prng), &plain);
         w.loss_percent = wrn_rand_below(rand, 30);
         for (int step = 0; step < 150; step++) {
             uint8_t a = (uint8_t)wrn_rand_below(rand, WORLD_NODES);
@@ -720,28 +720,28 @@ static void random_lives_heal(void **state) {
             case 0:
             case 1:
                 if (a >= R || b >= R) {
-                    world_link(&w, a, b, WORLD_DIRECT, 2 + wrn_rand_below(rand, 100));
+                    rworld_link(&w, a, b, WORLD_DIRECT, 2 + wrn_rand_below(rand, 100));
                 }
                 break;
             case 2:
-                world_link(&w, a, b, WORLD_NONE, 0);
+                rworld_link(&w, a, b, WORLD_NONE, 0);
                 break;
             case 3:
-                wrn_relay_forget(w.nodes[a].relay, w.now, world_peer(b));
+                wrn_relay_forget(w.nodes[a].relay, w.now, rworld_peer(b));
                 break;
             case 4:
                 if (told(a, b)->way.kind == WRN_WAY_RELAY) {
-                    wrn_relay_on_bad(w.nodes[a].relay, w.now, world_peer(b), &told(a, b)->way);
+                    wrn_relay_on_bad(w.nodes[a].relay, w.now, rworld_peer(b), &told(a, b)->way);
                 }
                 break;
             case 5:
                 (void)carries(a, b);
                 break;
             default:
-                world_search(&w, A, B, all);
+                rworld_search(&w, A, B, all);
                 break;
             }
-            world_run(&w, WRN_MS(1) * wrn_rand_below(rand, 20000));
+            rworld_run(&w, WRN_MS(1) * wrn_rand_below(rand, 20000));
             uint32_t used = w.nodes[a].want_count;
             if (used > 0 && wrn_rand_below(rand, 2) == 0) {
                 wrn_relay_on_want_done(w.nodes[a].relay, w.now,
@@ -751,13 +751,13 @@ static void random_lives_heal(void **state) {
         }
         w.loss_percent = 0;
         link_both(V);
-        world_search(&w, A, B, (int[]){V, -1});
+        rworld_search(&w, A, B, (int[]){V, -1});
         bool is_fine = false; /* V may be avoided for 5 minutes, and a pause follow */
         for (int i = 0; i < 450 && !is_fine; i++) {
             if (told(A, B)->way.kind == WRN_WAY_NONE) {
-                world_run(&w, WRN_S(1));
+                rworld_run(&w, WRN_S(1));
             } else if (!carries(A, B)) {
-                wrn_relay_on_bad(w.nodes[A].relay, w.now, world_peer(B), &told(A, B)->way);
+                wrn_relay_on_bad(w.nodes[A].relay, w.now, rworld_peer(B), &told(A, B)->way);
                 told(A, B)->way = (struct wrn_way){0};
             } else {
                 is_fine = true;
