@@ -30,8 +30,8 @@ static enum wrn_reason read_numbers(struct wrn_reader *reader, enum nonce_domain
 static enum wrn_reason open_with(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                                  const struct head *head, uint8_t *frame, size_t head_size,
                                  size_t size, wrn_span *ret_message);
-static bool was_seen(const struct wrn_pair *pair, uint64_t counter);
-static void set_seen(struct wrn_pair *pair, uint64_t counter);
+static bool was_seen(uint64_t top, uint64_t seen, uint64_t counter);
+static void set_seen(uint64_t *top, uint64_t *seen, uint64_t counter);
 
 bool wrn_pair_init(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                    const uint8_t our_private[WRN_KEY_SIZE], const uint8_t our_public[WRN_KEY_SIZE],
@@ -113,13 +113,18 @@ enum wrn_reason wrn_pair_open(struct wrn_pair *pair, const struct wrn_primitives
 
 void wrn_pair_prove(struct wrn_pair *pair, uint64_t incarnation) {
     WRN_ASSERT(incarnation != 0);
-    if (incarnation == pair->their_incarnation || incarnation == pair->their_former) {
-        return; /* an answer that was late: nobody returns to a former life */
+    if (incarnation == pair->their_incarnation) {
+        return;
     }
-    pair->their_former = pair->their_incarnation;
+    bool is_former = incarnation == pair->former;
+    uint64_t top = is_former ? pair->former_top : 0;
+    uint64_t seen = is_former ? pair->former_seen : 0;
+    pair->former = pair->their_incarnation;
+    pair->former_top = pair->their_top;
+    pair->former_seen = pair->seen;
     pair->their_incarnation = incarnation;
-    pair->their_top = 0;
-    pair->seen = 0;
+    pair->their_top = top;
+    pair->seen = seen;
 }
 
 size_t wrn_stranger_seal(struct wrn_pair *pair, const struct wrn_primitives *primitives,
@@ -208,15 +213,20 @@ static enum wrn_reason read_numbers(struct wrn_reader *reader, enum nonce_domain
 }
 
 /* Numbers are looked at first, since that costs nothing, and noted last, since only what is sealed
- * well may move the window. */
+ * well may move a window. */
 static enum wrn_reason open_with(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                                  const struct head *head, uint8_t *frame, size_t head_size,
                                  size_t size, wrn_span *ret_message) {
-    bool is_proven = head->incarnation == pair->their_incarnation;
-    if (head->incarnation == pair->their_former) {
-        return WRN_REASON_STALE;
+    uint64_t *top = NULL; /* of the window, if this incarnation has one */
+    uint64_t *seen = NULL;
+    if (head->incarnation == pair->their_incarnation) {
+        top = &pair->their_top;
+        seen = &pair->seen;
+    } else if (head->incarnation == pair->former) {
+        top = &pair->former_top;
+        seen = &pair->former_seen;
     }
-    if (is_proven && was_seen(pair, head->counter)) {
+    if (top != NULL && was_seen(*top, *seen, head->counter)) {
         return WRN_REASON_REPLAYED;
     }
     size_t message_size = size - head_size - WRN_TAG_SIZE;
@@ -225,28 +235,24 @@ static enum wrn_reason open_with(struct wrn_pair *pair, const struct wrn_primiti
                           frame + head_size)) {
         return WRN_REASON_BAD_SEAL;
     }
-    if (is_proven) {
-        set_seen(pair, head->counter);
+    if (top != NULL) {
+        set_seen(top, seen, head->counter);
     }
     *ret_message = (wrn_span){frame + head_size, message_size};
     return WRN_REASON_NONE;
 }
 
 /* Also true for what is older than the window. */
-static bool was_seen(const struct wrn_pair *pair, uint64_t counter) {
-    if (counter > pair->their_top) {
-        return false;
-    }
-    uint64_t age = pair->their_top - counter;
-    return age >= WINDOW_BITS || (pair->seen >> age & 1) != 0;
+static bool was_seen(uint64_t top, uint64_t seen, uint64_t counter) {
+    return counter <= top && (top - counter >= WINDOW_BITS || (seen >> (top - counter) & 1) != 0);
 }
 
-static void set_seen(struct wrn_pair *pair, uint64_t counter) {
-    if (counter <= pair->their_top) {
-        pair->seen |= UINT64_C(1) << (pair->their_top - counter);
+static void set_seen(uint64_t *top, uint64_t *seen, uint64_t counter) {
+    if (counter <= *top) {
+        *seen |= UINT64_C(1) << (*top - counter);
         return;
     }
-    uint64_t step = counter - pair->their_top;
-    pair->seen = (step < WINDOW_BITS ? pair->seen << step : 0) | 1;
-    pair->their_top = counter;
+    uint64_t step = counter - *top;
+    *seen = (step < WINDOW_BITS ? *seen << step : 0) | 1;
+    *top = counter;
 }

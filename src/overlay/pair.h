@@ -19,10 +19,12 @@ struct wrn_pair {
     uint64_t their_receiver;    /* 0: not known yet */
     uint64_t our_incarnation;   /* drawn for each init: numbers start anew with it */
     uint64_t our_counter;       /* of the frame that was sealed last */
-    uint64_t their_incarnation; /* 0: none proven yet */
-    uint64_t their_former;      /* the one proven before: gone for good; 0: none */
+    uint64_t their_incarnation; /* the proven one; 0: none yet */
     uint64_t their_top;         /* greatest counter of that incarnation */
     uint64_t seen;              /* bits: which of the 64 counters up to their_top came */
+    uint64_t former;            /* the incarnation that was proven before, and the same of it */
+    uint64_t former_top;
+    uint64_t former_seen;
 };
 
 /* Makes the keys of a pair. 'our_receiver' and 'our_incarnation' are drawn at random by the caller
@@ -49,17 +51,18 @@ size_t wrn_pair_seal(struct wrn_pair *pair, const struct wrn_primitives *primiti
 uint64_t wrn_frame_receiver(wrn_span frame);
 
 /* Opens a sealed frame in place. Returns NONE and the message; MALFORMED, WRONG_VERSION,
- * UNKNOWN_SENDER (another receiver number), BAD_SEAL, REPLAYED, or STALE (of the former
- * incarnation). Outputs are written on NONE only; a frame whose seal is bad is overwritten.
- * 'ret_is_fresh' tells whether its incarnation is the proven one: of an unproven one only PING,
- * PONG, HELLO and WELCOME may be taken, and replays of these are not noticed. */
+ * UNKNOWN_SENDER (another receiver number), BAD_SEAL, or REPLAYED. Outputs are written on NONE
+ * only; a frame whose seal is bad is overwritten. 'ret_is_fresh' tells whether its incarnation is the
+ * proven one: of any other only PING, PONG, HELLO and WELCOME may be taken, and replays of these
+ * are not noticed, but in the former one. */
 enum wrn_reason wrn_pair_open(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                               uint8_t *frame, size_t size, wrn_span *ret_message,
                               uint64_t *ret_incarnation, bool *ret_is_fresh);
 
 /* The peer answered something that we drew at random, in a frame of this incarnation: it lives now.
- * Frames of other incarnations are unproven from now on; those of the one that was proven until now
- * are refused, and a late answer of it does not bring it back. */
+ * Frames of other incarnations are unproven from now on. The one that was proven until now keeps
+ * its window, so that two answers that overtake one another open no door to replays. What was drawn
+ * before an incarnation was proven should not prove another one after it: the answer is late. */
 void wrn_pair_prove(struct wrn_pair *pair, uint64_t incarnation);
 
 /* ---- strangers ---- */

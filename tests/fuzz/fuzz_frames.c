@@ -32,6 +32,7 @@ struct world {
     struct wrn_pair to;
     uint64_t life;
     uint64_t proven; /* the last one: 0 none */
+    bool is_forgotten[STEPS_MAX + 2];
     struct held held[SLOTS];
 };
 
@@ -129,7 +130,7 @@ static void deliver(struct world *w, struct held *held) {
     }
     enum wrn_reason reason =
         open_frame(w, held->bytes, held->size, held->is_stranger, &message, &is_fresh);
-    HOLDS(reason == WRN_REASON_NONE || reason == WRN_REASON_REPLAYED || reason == WRN_REASON_STALE);
+    HOLDS(reason == WRN_REASON_NONE || reason == WRN_REASON_REPLAYED);
     HOLDS(is_fresh == (reason == WRN_REASON_NONE && held->incarnation == w->proven));
     HOLDS(reason != WRN_REASON_NONE || message.size > 0);
     if (is_fresh) {
@@ -181,16 +182,17 @@ static enum wrn_reason open_frame(struct world *w, const uint8_t *bytes, size_t 
     return reason;
 }
 
-/* An answer comes in this frame, which may have been held back while the sender was reborn once; of
- * the life before that nobody waits for one. */
+/* An answer comes in this frame, which may have been held back while the sender was reborn. Of a
+ * life that was proven, and is forgotten since, nobody waits for one. */
 static void prove(struct world *w, const struct held *held) {
-    if (held->size == 0 || held->incarnation < w->to.their_former) {
+    if (held->size == 0 || w->is_forgotten[held->incarnation]) {
         return;
     }
+    uint64_t former = w->to.former;
+    bool is_new = held->incarnation != former && held->incarnation != w->proven;
     wrn_pair_prove(&w->to, held->incarnation);
-    if (held->incarnation > w->proven) {
-        w->proven = held->incarnation;
-    }
+    w->is_forgotten[former] = is_new && former != 0;
+    w->proven = held->incarnation;
 }
 
 static void read_raw(struct world *w, wrn_span raw) {

@@ -373,7 +373,6 @@ static void a_restart_is_believed_when_it_is_proven(void **state) {
     (void)state;
     const uint64_t reborn = 0xc33c33c33c33c33c, third = 0xd44d44d44d44d44d;
     struct frame old = seal(0, "old"), held = seal(0, "held"), kept = seal(0, "kept");
-    struct wrn_pair former = pairs[0];
     expect_fresh(1, &old, "old");
 
     make_pair(0, reborn);
@@ -384,16 +383,23 @@ static void a_restart_is_believed_when_it_is_proven(void **state) {
     assert_int_equal(refusal(1, &old), WRN_REASON_REPLAYED);
 
     wrn_pair_prove(&pairs[1], reborn);
-    struct frame fresh = seal(0, "fresh");
+    struct frame fresh = seal(0, "fresh"), later = seal(0, "later");
     expect_fresh(1, &fresh, "fresh");
-    assert_int_equal(refusal(1, &kept), WRN_REASON_STALE);
-    assert_int_equal(refusal(1, &old), WRN_REASON_STALE);
+    assert_int_equal(refusal(1, &old), WRN_REASON_REPLAYED);
+    expect_unproven(1, &kept, "kept");
+    assert_int_equal(refusal(1, &kept), WRN_REASON_REPLAYED);
 
-    /* An answer of the former life that was delayed does not bring it back. */
+    /* An answer of the former life comes late, then one of this life: nothing comes twice. */
     wrn_pair_prove(&pairs[1], incarnations[0]);
-    assert_true(pairs[1].their_incarnation == reborn);
-    assert_int_equal(refusal(1, &kept), WRN_REASON_STALE);
+    expect_unproven(1, &later, "later");
     assert_int_equal(refusal(1, &fresh), WRN_REASON_REPLAYED);
+    assert_int_equal(refusal(1, &held), WRN_REASON_REPLAYED);
+    assert_int_equal(refusal(1, &kept), WRN_REASON_REPLAYED);
+    wrn_pair_prove(&pairs[1], reborn);
+    assert_int_equal(refusal(1, &fresh), WRN_REASON_REPLAYED);
+    assert_int_equal(refusal(1, &later), WRN_REASON_REPLAYED);
+    struct frame next = seal(0, "next");
+    expect_fresh(1, &next, "next");
 
     /* Of a life before the last one, frames open and are not fresh: they change nothing. */
     make_pair(0, third);
@@ -401,8 +407,24 @@ static void a_restart_is_believed_when_it_is_proven(void **state) {
     struct wrn_pair before = pairs[1];
     expect_unproven(1, &kept, "kept");
     assert_memory_equal(&before, &pairs[1], sizeof(before));
-    assert_int_equal(refusal(1, &fresh), WRN_REASON_STALE);
-    wrn_pair_finish(&former);
+    assert_int_equal(refusal(1, &fresh), WRN_REASON_REPLAYED);
+}
+
+/* The first proof that arrives may be that of a life that is over already. */
+static void a_late_first_proof_shuts_nobody_out(void **state) {
+    (void)state;
+    const uint64_t reborn = 0xc33c33c33c33c33c;
+    make_pair(1, incarnations[1]);
+    make_pair(0, reborn);
+    wrn_pair_prove(&pairs[1], reborn);
+    struct frame frame = seal(0, "alive");
+    expect_fresh(1, &frame, "alive");
+    wrn_pair_prove(&pairs[1], incarnations[0]);
+    struct frame pong = seal(0, "pong"), next = seal(0, "next");
+    expect_unproven(1, &pong, "pong");
+    wrn_pair_prove(&pairs[1], reborn);
+    expect_fresh(1, &next, "next");
+    assert_int_equal(refusal(1, &frame), WRN_REASON_REPLAYED);
 }
 
 /* After a restart of our own, an attacker repeats all that was once sent to us. */
@@ -549,11 +571,13 @@ static void the_two_kinds_of_frames_share_numbers_and_nothing_else(void **state)
     expect_fresh(1, &sealed, "user");
 }
 
-static void strangers_of_a_former_life_are_stale(void **state) {
+static void strangers_of_a_former_life_come_once(void **state) {
     (void)state;
     struct frame old = seal_stranger(0, "old");
     wrn_pair_prove(&pairs[1], 0xc33c33c33c33c33c);
-    assert_int_equal(open_stranger(1, &old, ""), WRN_REASON_STALE);
+    assert_int_equal(open_stranger(1, &old, "old"), WRN_REASON_NONE);
+    assert_int_equal(open_stranger(1, &old, ""), WRN_REASON_REPLAYED);
+    assert_true(pairs[1].their_incarnation == 0xc33c33c33c33c33c);
 }
 
 static void seal_without_receiver(void) {
@@ -603,13 +627,14 @@ int main(void) {
         TEST(a_forgery_does_not_move_the_window),
         TEST(nothing_is_fresh_before_the_proof),
         TEST(a_restart_is_believed_when_it_is_proven),
+        TEST(a_late_first_proof_shuts_nobody_out),
         TEST(old_frames_find_nobody_after_our_restart),
         TEST(frames_sent_back_are_refused),
         TEST(tells_the_receiver_of_sealed_frames_only),
         TEST(strangers_are_opened_with_the_key_that_they_show),
         TEST(forged_strangers_are_refused),
         TEST(the_two_kinds_of_frames_share_numbers_and_nothing_else),
-        TEST(strangers_of_a_former_life_are_stale),
+        TEST(strangers_of_a_former_life_come_once),
         TEST(misuse_is_noticed),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
