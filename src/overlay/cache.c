@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Locators of nodes that are or were peers: kept to be found again when they, or we, have lost the
+ * ring; handed to the caller to be kept on disk. */
+#include "overlay/join_internal.h"
+#include "overlay/overlay_internal.h"
+
+enum { FAILED_MAX = 8 };
+
+static struct wrn_cached *cached_of(const struct wrn_overlay *overlay, wrn_id id);
+static struct wrn_cached *room_for(struct wrn_overlay *overlay);
+static uint8_t *bytes_of(const struct wrn_join *join, const struct wrn_cached *cached);
+static void store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool is_good);
+
+enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locator) {
+    struct wrn_locator read;
+    enum wrn_reason reason = wrn_locator_read(locator, &overlay->primitives, &read);
+    if (reason == WRN_REASON_NONE && wrn_id_equal(read.id, overlay->id)) {
+        reason = WRN_REASON_SELF;
+    }
+    if (reason == WRN_REASON_NONE && !cached_of(overlay, read.id) && !room_for(overlay)) {
+        reason = WRN_REASON_FULL;
+    }
+    if (reason == WRN_REASON_NONE) {
+        store(overlay, read.id, locator, true);
+    }
+    return reason;
+}
+
+void wrn_join_on_locator(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes) {
+    store(overlay, id, bytes, false);
+}
+
+void wrn_cache_on_up(struct wrn_overlay *overlay, wrn_id id) {
+    struct wrn_cached *cached = cached_of(overlay, id);
+    if (cached) {
+        cached->failed = 0;
+        if (!cached->is_good) {
+            cached->is_good = true;
+            struct wrn_overlay_action *action =
+                wrn_overlay_act_bytes(overlay, WRN_OVERLAY_CACHE,
+                                      (wrn_span){bytes_of(&overlay->join, cached), cached->size});
+            if (action) {
+                action->id = id;
+            }
+        }
+    }
+}
+
+/* One that never came up is forgotten; one that did is tried again, for a while. */
+void wrn_cache_on_down(struct wrn_overlay *overlay, wrn_id id, bool was_up) {
+    struct wrn_cached *cached = cached_of(overlay, id);
+    if (cached && !was_up) {
+        cached->failed++;
+        if (!cached->is_good || cached->failed > FAILED_MAX) {
+            memset(cached, 0, sizeof(*cached));
+        }
+    }
+}
+
+bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, uint32_t round,
+                      struct wrn_source *ret) {
+    const struct wrn_join *join = &overlay->join;
+    struct wrn_cached *cached = &join->cached[index];
+    struct wrn_locator locator;
+    if (cached->size == 0 || !cached->is_good || wrn_peers_at(overlay, cached->id) ||
+        wrn_locator_read((wrn_span){bytes_of(join, cached), cached->size}, &overlay->primitives,
+                         &locator) != WRN_REASON_NONE ||
+        locator.endpoint_count == 0) {
+        return false;
+    }
+    ret->cached = (int8_t)index;
+    ret->id = cached->id;
+    ret->has_id = true;
+    ret->to = locator.endpoints[round % locator.endpoint_count].at;
+    return true;
+}
+
+static void store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool is_good) {
+    struct wrn_cached *cached = cached_of(overlay, id);
+    cached = cached ? cached : room_for(overlay);
+    if (cached && bytes.size <= WRN_LOCATOR_MAX) {
+        cached->is_good = is_good || (wrn_id_equal(cached->id, id) && cached->is_good);
+        cached->id = id;
+        cached->size = (uint16_t)bytes.size;
+        cached->failed = 0;
+        memcpy(bytes_of(&overlay->join, cached), bytes.data, bytes.size);
+    }
+}
+
+static struct wrn_cached *cached_of(const struct wrn_overlay *overlay, wrn_id id) {
+    for (uint32_t i = 0; i < overlay->join.cached_max; i++) {
+        struct wrn_cached *cached = &overlay->join.cached[i];
+        if (cached->size > 0 && wrn_id_equal(cached->id, id)) {
+            return cached;
+        }
+    }
+    return NULL;
+}
+
+/* A free place; else one that proved worth nothing; else, one time in four, that of a peer that we
+ * have a link to (so that the cache follows the ring): one that was lost stays. */
+static struct wrn_cached *room_for(struct wrn_overlay *overlay) {
+    struct wrn_join *join = &overlay->join;
+    struct wrn_cached *failed = NULL;
+    for (uint32_t i = 0; i < join->cached_max; i++) {
+        if (join->cached[i].size == 0) {
+            return &join->cached[i];
+        }
+        if (join->cached[i].failed > 0 && (!failed || join->cached[i].failed > failed->failed)) {
+            failed = &join->cached[i];
+        }
+    }
+    if (failed || join->cached_max == 0 || wrn_rand_below(overlay->rand, 4) != 0) {
+        return failed;
+    }
+    struct wrn_cached *chosen = &join->cached[wrn_rand_below(overlay->rand, join->cached_max)];
+    return wrn_peers_at(overlay, chosen->id) ? chosen : NULL;
+}
+
+static uint8_t *bytes_of(const struct wrn_join *join, const struct wrn_cached *cached) {
+    return join->locators + (size_t)(cached - join->cached) * WRN_LOCATOR_MAX;
+}

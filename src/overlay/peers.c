@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The peers of a node from the first word to the last: their states and deadlines, when a link is
+ * up, what it is kept for, who has to go when there is no room. Says nothing itself (greet.c). */
+#include "overlay/overlay_internal.h"
+
+enum {
+    GIVE_UP_STRANGER_S = 8,
+    GIVE_UP_SEARCH_S = 40, /* the ladder of paths takes 20 s; a relay is found meanwhile */
+    GIVE_UP_GREETING_S = 10,
+    TRIM_LEAST_S = 10,
+    TRIM_MORE_S = 20,
+    OTHER_NUMBER_S = 15,
+    KINDS_RETRY_S = 2,
+    KINDS_TRIES_MAX = 6,
+    ADMIT_CHECK_S = 3600, /* so that a wall clock that jumped is noticed */
+    ADMIT_LEAD_S = 60,    /* so long before its end an admission is asked for again */
+    ADMIT_ASK_AGAIN_S = 2,
+    LEAF_YOUNG_S = 15, /* so long a leaf is not turned out for another one */
+    SHUN_LEAST_S = 60,
+    SHUN_MORE_S = 240,
+};
+
+static bool make_room(struct wrn_overlay *overlay, uint8_t kind);
+static int need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer);
+static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                        enum wrn_reason reason);
+static void check_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
+static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
+static void act_peer(struct wrn_overlay *overlay, enum wrn_overlay_action_kind kind,
+                     const struct wrn_overlay_peer *peer, enum wrn_reason reason);
+
+/* Which state may follow which. */
+static const uint8_t arrows[WRN_PEER_STATES] = {
+    [WRN_PEER_STATE_NONE] = 1u << WRN_PEER_STATE_STRANGER | 1u << WRN_PEER_STATE_SEARCHING |
+                            1u << WRN_PEER_STATE_GREETING,
+    [WRN_PEER_STATE_STRANGER] =
+        1u << WRN_PEER_STATE_SEARCHING | 1u << WRN_PEER_STATE_GREETING | 1u << WRN_PEER_STATE_NONE,
+    [WRN_PEER_STATE_SEARCHING] = 1u << WRN_PEER_STATE_GREETING | 1u << WRN_PEER_STATE_NONE,
+    [WRN_PEER_STATE_GREETING] = 1u << WRN_PEER_STATE_UP | 1u << WRN_PEER_STATE_NONE,
+    [WRN_PEER_STATE_UP] = 1u << WRN_PEER_STATE_GREETING | 1u << WRN_PEER_STATE_NONE,
+};
+
+enum wrn_reason wrn_peers_make_pair(struct wrn_overlay *overlay,
+                                    const uint8_t tunnel_key[WRN_KEY_SIZE], uint64_t our_number,
+                                    struct wrn_pair *ret_pair) {
+    uint64_t number = our_number ? our_number : wrn_peers_draw_number(overlay);
+    bool ok = wrn_pair_init(ret_pair, &overlay->primitives, overlay->tunnel_private,
+                            overlay->tunnel_public, tunnel_key, number, wrn_overlay_draw(overlay));
+    return ok ? WRN_REASON_NONE : WRN_REASON_WRONG_KEY;
+}
+
+struct wrn_overlay_peer *wrn_peers_add(struct wrn_overlay *overlay,
+                                       const struct wrn_locator *locator,
+                                       const struct wrn_pair *pair, uint64_t our_number,
+                                       uint8_t kind, enum wrn_reason *reterr_reason) {
+    wrn_handle handle;
+    struct wrn_pair made;
+    if (wrn_id_equal(locator->id, overlay->id)) {
+        *reterr_reason = WRN_REASON_SELF;
+        return NULL;
+    }
+    if (wrn_peers_at(overlay, locator->id) || overlay->pending > overlay->peers_max / 2 ||
+        (overlay->pool.live == overlay->peers_max && !make_room(overlay, kind))) {
+        *reterr_reason = WRN_REASON_FULL;
+        return NULL;
+    }
+    if (!pair) {
+        *reterr_reason = wrn_peers_make_pair(overlay, locator->tunnel_key, our_number, &made);
+        if (*reterr_reason != WRN_REASON_NONE) {
+            return NULL;
+        }
+    }
+    struct wrn_overlay_peer *peer = wrn_pool_take(&overlay->pool, &handle);
+    WRN_ASSERT(peer);
+    peer->pair = pair ? *pair : made;
+    wrn_pair_finish(&made);
+    peer->handle = handle;
+    peer->id = locator->id;
+    memcpy(peer->public_key, locator->public_key, sizeof(peer->public_key));
+    memcpy(peer->tunnel_key, locator->tunnel_key, sizeof(peer->tunnel_key));
+    peer->state_due = peer->give_up = peer->trim_due = WRN_MONO_NEVER;
+    peer->admit_due = peer->kinds_due = WRN_MONO_NEVER;
+    wrn_peers_learn(overlay, peer, locator);
+    wrn_peers_enter(overlay, peer);
+    overlay->pending++;
+    return peer;
+}
+
+void wrn_peers_learn(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                     const struct wrn_locator *locator) {
+    (void)overlay;
+    if (locator->sequence < peer->locator_sequence) {
+        return;
+    }
+    peer->locator_sequence = locator->sequence;
+    peer->nat_class = locator->nat_class;
+    peer->relays_for_others = locator->relays;
+    peer->relay_count = locator->relay_count;
+    for (size_t i = 0; i < locator->relay_count; i++) {
+        wrn_id_store(locator->relay_ids[i], peer->relays[i]);
+    }
+}
+
+/* A message over the ring, or from a stranger, says by which number the peer goes. Nobody has
+ * proven that yet; so a number that works is not given up for it. Until the peer has proven itself,
+ * what proves it is sent to both. */
+void wrn_peers_hear_number(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                           uint64_t number) {
+    if (peer->pair.their_receiver == 0) {
+        peer->pair.their_receiver = number;
+    } else if (peer->pair.their_receiver != number) {
+        peer->their_other = number;
+        if (peer->state == WRN_PEER_STATE_UP) {
+            peer->state_due = wrn_mono_add(overlay->now.mono, WRN_S(OTHER_NUMBER_S));
+            wrn_peers_arm(overlay, peer);
+        }
+    }
+}
+
+void wrn_peers_set_state(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                         enum wrn_peer_state state) {
+    static const uint32_t limits_s[WRN_PEER_STATES] = {
+        [WRN_PEER_STATE_STRANGER] = GIVE_UP_STRANGER_S,
+        [WRN_PEER_STATE_SEARCHING] = GIVE_UP_SEARCH_S,
+        [WRN_PEER_STATE_GREETING] = GIVE_UP_GREETING_S,
+    };
+    WRN_ASSERT(arrows[peer->state] >> state & 1u);
+    if (peer->state == WRN_PEER_STATE_UP || state == WRN_PEER_STATE_UP) {
+        overlay->pending += state == WRN_PEER_STATE_UP ? UINT32_MAX : 1;
+    }
+    peer->state = (uint8_t)state;
+    peer->state_due = WRN_MONO_NEVER;
+    peer->give_up =
+        limits_s[state] ? wrn_mono_add(overlay->now.mono, WRN_S(limits_s[state])) : WRN_MONO_NEVER;
+    peer->tries = 0;
+    wrn_peers_arm(overlay, peer);
+}
+
+void wrn_peers_arm(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    wrn_mono due = wrn_mono_min(peer->state_due, peer->give_up);
+    if (peer->state == WRN_PEER_STATE_UP) {
+        due = wrn_mono_min(due, wrn_mono_min(peer->trim_due, peer->admit_due));
+        due = wrn_mono_min(due, peer->kinds_due);
+    }
+    wrn_heap_set(&overlay->heap, &peer->timer, due);
+}
+
+void wrn_peers_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    wrn_mono now = overlay->now.mono;
+    enum wrn_reason why = WRN_REASON_NONE;
+    uint32_t rtt_us = 0;
+    struct wrn_link *link = wrn_links_add(&overlay->links, peer->handle, peer->id);
+    if (!link) {
+        wrn_peers_remove(overlay, peer, WRN_REASON_FULL, true);
+        return;
+    }
+    wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_UP);
+    (void)wrn_paths_state(overlay->paths, peer->handle, &why, &rtt_us);
+    peer->is_relayed = wrn_paths_way(overlay->paths, peer->handle)->kind == WRN_WAY_RELAY;
+    link->mine = peer->held & WRN_LINK_LEAF; /* the ring's from now on */
+    peer->held &= (uint8_t)~WRN_LINK_LEAF;
+    link->theirs = peer->theirs;
+    link->rtt_us = rtt_us;
+    link->is_relayed = peer->is_relayed;
+    link->since = now;
+    peer->is_back = false;
+    peer->random = 0;
+    peer->asked_again = false;
+    wrn_peers_admission(overlay, peer);
+    act_peer(overlay, WRN_OVERLAY_PEER_UP, peer, WRN_REASON_NONE);
+    wrn_relay_set_willing(overlay->relay, peer->handle, peer->relays_for_others);
+    wrn_ring_on_link_up(overlay->ring, now, peer->handle);
+    wrn_linker_on_up(overlay, peer);
+    wrn_join_on_up(overlay, peer);
+    wrn_peers_on_kinds(overlay, peer);
+}
+
+void wrn_peers_cut(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                   enum wrn_reason reason) {
+    WRN_ASSERT(reason == WRN_REASON_RESTARTED && peer->state == WRN_PEER_STATE_UP);
+    leave_table(overlay, peer, reason);
+    peer->admitted = peer->welcomed = peer->knows_kinds = false;
+    peer->theirs = 0;
+    peer->their_kinds_number = 0;
+    peer->random = 0;
+    peer->trim_due = peer->admit_due = peer->kinds_due = WRN_MONO_NEVER;
+    peer->is_back = true;
+    wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_GREETING);
+    wrn_join_on_down(overlay, peer, reason);
+}
+
+void wrn_peers_remove(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                      enum wrn_reason reason, bool tell) {
+    wrn_handle handle = peer->handle;
+    wrn_id id = peer->id;
+    bool was_up = peer->state == WRN_PEER_STATE_UP;
+    if (tell) {
+        wrn_greet_bye(overlay, peer, reason);
+    }
+    if (was_up) {
+        leave_table(overlay, peer, reason);
+    } else if (peer->is_back) {
+        act_peer(overlay, WRN_OVERLAY_PEER_DOWN, peer, reason);
+    }
+    wrn_join_on_down(overlay, peer, reason);
+    wrn_relay_forget(overlay->relay, overlay->now.mono, handle);
+    wrn_paths_forget(overlay->paths, handle);
+    wrn_join_forget_stranger(overlay, handle);
+    wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_NONE);
+    overlay->pending--;
+    wrn_heap_remove(&overlay->heap, &peer->timer);
+    wrn_pair_finish(&peer->pair);
+    wrn_pool_give(&overlay->pool, handle);
+    wrn_peers_leave(overlay);
+    wrn_linker_on_down(overlay, handle, id, reason);
+}
+
+uint8_t wrn_peers_kinds(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer) {
+    const struct wrn_link *link =
+        peer->state == WRN_PEER_STATE_UP ? wrn_links_of(&overlay->links, peer->handle) : NULL;
+    return (uint8_t)(peer->held | peer->wanted | (link ? link->mine : 0));
+}
+
+void wrn_peers_on_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    if (peer->state != WRN_PEER_STATE_UP) {
+        return;
+    }
+    wrn_mono now = overlay->now.mono;
+    uint8_t kinds = wrn_peers_kinds(overlay, peer);
+    if (kinds != peer->told) {
+        peer->told = kinds;
+        peer->kinds_number++;
+        peer->knows_kinds = false;
+        peer->tries = 0;
+        peer->kinds_due = wrn_mono_add(now, WRN_S(KINDS_RETRY_S));
+        wrn_greet_kinds(overlay, peer, true);
+    }
+    if ((kinds | peer->theirs) != 0) {
+        peer->trim_due = WRN_MONO_NEVER;
+    } else if (peer->trim_due.ns == UINT64_MAX) {
+        uint32_t more_s = wrn_rand_below(overlay->rand, TRIM_MORE_S + 1);
+        peer->trim_due = wrn_mono_add(now, WRN_S(TRIM_LEAST_S + more_s));
+    }
+    wrn_peers_arm(overlay, peer);
+}
+
+void wrn_peers_take_theirs(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                           uint8_t kinds) {
+    struct wrn_link *link = wrn_links_of(&overlay->links, peer->handle);
+    peer->theirs = kinds;
+    if (link && link->theirs != kinds) {
+        link->theirs = kinds;
+        wrn_ring_on_link_change(overlay->ring, overlay->now.mono, peer->handle);
+    }
+    wrn_peers_on_kinds(overlay, peer);
+}
+
+void wrn_peers_prove(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                     uint64_t incarnation) {
+    uint64_t before = peer->pair.their_incarnation;
+    wrn_pair_prove(&peer->pair, incarnation);
+    if (before != 0 && before != peer->pair.their_incarnation && peer->state == WRN_PEER_STATE_UP) {
+        wrn_peers_cut(overlay, peer, WRN_REASON_RESTARTED);
+    }
+}
+
+void wrn_peers_hold(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, uint8_t kind,
+                    bool is_needed) {
+    peer->held = (uint8_t)(is_needed ? peer->held | kind : peer->held & ~kind);
+    wrn_peers_on_kinds(overlay, peer);
+}
+
+enum wrn_reason wrn_peers_search(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                                 const struct wrn_locator *locator, bool we_asked) {
+    if (peer->state == WRN_PEER_STATE_NONE || peer->state == WRN_PEER_STATE_STRANGER) {
+        wrn_join_forget_stranger(overlay, peer->handle);
+        wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_SEARCHING);
+    }
+    return wrn_paths_search(overlay->paths, overlay->now.mono, peer->handle, locator, we_asked);
+}
+
+void wrn_peers_on_way(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                      const struct wrn_way *way, enum wrn_reason reason) {
+    wrn_mono now = overlay->now.mono;
+    if (way->kind == WRN_WAY_NONE) {
+        wrn_peers_remove(overlay, peer, reason ? reason : WRN_REASON_UNREACHABLE, false);
+        return;
+    }
+    bool was_relayed = peer->is_relayed;
+    peer->is_relayed = way->kind == WRN_WAY_RELAY;
+    if (!peer->is_relayed) {
+        wrn_relay_forget(overlay->relay, now, peer->handle);
+    } else if (!was_relayed) {
+        wrn_relay_on_peer_down(overlay->relay, now, peer->handle);
+    }
+    if (peer->state == WRN_PEER_STATE_SEARCHING) {
+        wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_GREETING);
+        wrn_greet_begin(overlay, peer);
+        return;
+    }
+    struct wrn_link *link = wrn_links_of(&overlay->links, peer->handle);
+    if (link) {
+        act_peer(overlay, WRN_OVERLAY_PEER_WAY, peer, reason);
+        if (link->is_relayed != peer->is_relayed) {
+            link->is_relayed = peer->is_relayed;
+            wrn_ring_on_link_change(overlay->ring, now, peer->handle);
+        }
+    }
+}
+
+void wrn_peers_on_heard(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, uint32_t rtt_us,
+                        uint32_t epoch) {
+    wrn_mono now = overlay->now.mono;
+    struct wrn_link *link = wrn_links_of(&overlay->links, peer->handle);
+    if (!link) {
+        return;
+    }
+    wrn_route_on_heard(overlay->route, peer->handle);
+    uint32_t change = rtt_us > link->rtt_us ? rtt_us - link->rtt_us : link->rtt_us - rtt_us;
+    bool is_news = change > link->rtt_us / 4;
+    if (is_news) { /* the ring's choices need no more than that */
+        link->rtt_us = rtt_us;
+        wrn_ring_on_link_change(overlay->ring, now, peer->handle);
+    }
+    wrn_ring_on_epoch(overlay->ring, now, peer->handle, epoch);
+}
+
+void wrn_peers_on_time(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    wrn_mono now = overlay->now.mono;
+    if (peer->state == WRN_PEER_STATE_UP) {
+        if (on_time_up(overlay, peer)) {
+            wrn_peers_arm(overlay, peer);
+        }
+    } else if (wrn_mono_reached(now, peer->give_up)) {
+        enum wrn_reason reason =
+            peer->state == WRN_PEER_STATE_SEARCHING ? WRN_REASON_UNREACHABLE : WRN_REASON_TIMEOUT;
+        wrn_peers_remove(overlay, peer, reason, false);
+    } else {
+        if (peer->state == WRN_PEER_STATE_GREETING && wrn_mono_reached(now, peer->state_due)) {
+            wrn_greet_hello(overlay, peer, NULL, 0);
+        }
+        wrn_peers_arm(overlay, peer);
+    }
+}
+
+/* Sets when the admission is looked at again. */
+void wrn_peers_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    peer->admit_due = WRN_MONO_NEVER;
+    if (overlay->admit && peer->state == WRN_PEER_STATE_UP) {
+        int64_t left_s = peer->until.s > overlay->now.wall.s
+                             ? (peer->until.s > overlay->now.wall.s + 2 * ADMIT_CHECK_S
+                                    ? 2 * ADMIT_CHECK_S
+                                    : peer->until.s - overlay->now.wall.s)
+                             : 0;
+        int64_t lead_s = left_s / 4 < ADMIT_LEAD_S ? left_s / 4 : ADMIT_LEAD_S;
+        int64_t wait_s = left_s - lead_s < ADMIT_CHECK_S ? left_s - lead_s : ADMIT_CHECK_S;
+        if (peer->asked_again) {
+            wait_s = left_s < ADMIT_ASK_AGAIN_S ? left_s : ADMIT_ASK_AGAIN_S;
+        }
+        peer->admit_due = wrn_mono_add(overlay->now.mono, WRN_S((uint64_t)wait_s));
+        wrn_peers_arm(overlay, peer);
+    }
+}
+
+void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reason) {
+    struct wrn_shunned *oldest = &overlay->shunned[0];
+    for (size_t i = 0; i < WRN_SHUNNED_MAX; i++) {
+        struct wrn_shunned *entry = &overlay->shunned[i];
+        if (wrn_id_equal(entry->id, id)) {
+            oldest = entry;
+            break;
+        }
+        if (wrn_mono_before(entry->until, oldest->until)) {
+            oldest = entry;
+        }
+    }
+    uint32_t more_s = wrn_rand_below(overlay->rand, SHUN_MORE_S);
+    oldest->id = id;
+    oldest->reason = (uint8_t)reason;
+    oldest->until = wrn_mono_add(overlay->now.mono, WRN_S(SHUN_LEAST_S + more_s));
+}
+
+enum wrn_reason wrn_peers_shunned(const struct wrn_overlay *overlay, wrn_id id) {
+    for (size_t i = 0; i < WRN_SHUNNED_MAX; i++) {
+        const struct wrn_shunned *entry = &overlay->shunned[i];
+        if (wrn_id_equal(entry->id, id) && wrn_mono_before(overlay->now.mono, entry->until)) {
+            return entry->reason;
+        }
+    }
+    return WRN_REASON_NONE;
+}
+
+/* ---- helpers ---- */
+
+/* Deadlines of a peer that is UP. False if the peer is gone. */
+static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    wrn_mono now = overlay->now.mono;
+    if (wrn_mono_reached(now, peer->trim_due)) {
+        wrn_peers_remove(overlay, peer, WRN_REASON_NOT_NEEDED, true);
+        return false;
+    }
+    if (wrn_mono_reached(now, peer->state_due)) {
+        peer->state_due = WRN_MONO_NEVER;
+        peer->their_other = 0;
+    }
+    if (wrn_mono_reached(now, peer->kinds_due)) {
+        peer->kinds_due = WRN_MONO_NEVER;
+        peer->tries++;
+        if (!peer->knows_kinds && peer->tries >= KINDS_TRIES_MAX) {
+            wrn_paths_check(overlay->paths, now, peer->handle);
+        } else if (!peer->knows_kinds) {
+            peer->kinds_due =
+                wrn_mono_add(now, wrn_overlay_jitter(overlay, WRN_S(KINDS_RETRY_S) << peer->tries));
+            wrn_greet_kinds(overlay, peer, true);
+        }
+    }
+    if (wrn_mono_reached(now, peer->admit_due)) {
+        if (overlay->now.wall.s >= peer->until.s) {
+            wrn_peers_remove(overlay, peer, WRN_REASON_EXPIRED, true);
+            return false;
+        }
+        check_admission(overlay, peer);
+    }
+    return true;
+}
+
+/* The admission ends soon, unless this is but the hourly look. */
+static void check_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    if (peer->asked_again || peer->until.s - overlay->now.wall.s <= ADMIT_LEAD_S) {
+        peer->asked_again = true;
+        wrn_greet_hello(overlay, peer, NULL, 0);
+    }
+    wrn_peers_admission(overlay, peer);
+}
+
+/* The link of a peer that was UP is gone: all who knew of it are told. */
+static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
+                        enum wrn_reason reason) {
+    wrn_mono now = overlay->now.mono;
+    wrn_links_remove(&overlay->links, peer->handle);
+    wrn_relay_on_peer_down(overlay->relay, now, peer->handle);
+    wrn_route_on_link_down(overlay->route, now, peer->handle);
+    wrn_ring_on_link_down(overlay->ring, now, peer->handle, peer->id);
+    act_peer(overlay, WRN_OVERLAY_PEER_DOWN, peer, reason);
+}
+
+/* Lets go of the peer that is needed least, if that is less than a link of 'kind'. */
+static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
+    bool is_vital = (kind & (WRN_LINK_NEAR | WRN_LINK_SHORTCUT | WRN_LINK_OVERLAP)) != 0;
+    int limit = is_vital ? 3 : 2;
+    struct wrn_overlay_peer *least = NULL;
+    uint32_t cursor = 0;
+    for (struct wrn_overlay_peer *peer = wrn_peers_next(overlay, &cursor); peer;
+         peer = wrn_peers_next(overlay, &cursor)) {
+        int need = need_of(overlay, peer);
+        if (need < limit) {
+            limit = need;
+            least = peer;
+        }
+    }
+    if (least) {
+        wrn_peers_remove(overlay, least, WRN_REASON_FULL, true);
+    }
+    return least != NULL;
+}
+
+/* 0: nobody needs it; 1: a leaf that had its time; 2: traffic or a young leaf; 3: it stays. */
+static int need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer) {
+    const struct wrn_link *link =
+        peer->state == WRN_PEER_STATE_UP ? wrn_links_of(&overlay->links, peer->handle) : NULL;
+    uint8_t kinds = (uint8_t)(wrn_peers_kinds(overlay, peer) | peer->theirs);
+    if (!link || (kinds & ~(WRN_LINK_LEAF | WRN_LINK_ON_DEMAND)) != 0) {
+        return 3;
+    }
+    bool is_young = wrn_mono_since(overlay->now.mono, link->since) < WRN_S(LEAF_YOUNG_S);
+    if (kinds == WRN_LINK_LEAF && peer->held == 0 && !is_young) {
+        return 1;
+    }
+    return kinds == 0 ? 0 : 2;
+}
+
+static void act_peer(struct wrn_overlay *overlay, enum wrn_overlay_action_kind kind,
+                     const struct wrn_overlay_peer *peer, enum wrn_reason reason) {
+    struct wrn_overlay_action *action = wrn_overlay_act(overlay, kind, 0, NULL);
+    if (action) {
+        action->peer = peer->handle;
+        action->id = peer->id;
+        action->reason = reason;
+    }
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes that do not know us yet: WHO is sent until it is answered, then HELLO with their cookie
+ * until they welcome us or say why not. */
+#include "overlay/join_internal.h"
+#include "overlay/overlay_internal.h"
+
+enum {
+    WHO_FIRST_MS = 1000, /* then twice as long each time */
+    WHO_TRIES_MAX = 3,
+    HELLO_FIRST_MS = 1500,
+    HELLO_TRIES_MAX = 3,
+};
+
+static void send_who(struct wrn_overlay *overlay, struct wrn_who *who);
+static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *stranger);
+static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *who, uint16_t socket,
+                            const uint8_t cookie[WRN_COOKIE_SIZE], wrn_span bytes);
+static struct wrn_stranger *stranger_of(const struct wrn_overlay *overlay, wrn_handle peer);
+
+bool wrn_join_ask_who(struct wrn_overlay *overlay, const struct wrn_source *source,
+                      bool look_through) {
+    struct wrn_join *join = &overlay->join;
+    struct wrn_who *free = NULL;
+    for (size_t i = 0; i < WRN_WHO_MAX; i++) {
+        struct wrn_who *who = &join->whos[i];
+        if (who->nonce == 0) {
+            free = who;
+        } else if (wrn_endpoint_equal(&who->to, &source->to)) {
+            return false;
+        }
+    }
+    if (!free || source->to.port == 0) {
+        return false;
+    }
+    *free = (struct wrn_who){.to = source->to,
+                             .nonce = wrn_overlay_draw(overlay),
+                             .bootstrap = source->bootstrap,
+                             .look_through = look_through};
+    send_who(overlay, free);
+    return true;
+}
+
+void wrn_join_on_who_reply(struct wrn_overlay *overlay, uint16_t socket,
+                           const struct wrn_endpoint *from, wrn_span frame) {
+    struct wrn_join *join = &overlay->join;
+    uint8_t cookie[WRN_COOKIE_SIZE];
+    wrn_span locator = {0};
+    uint64_t nonce = 0;
+    enum wrn_reason reason = wrn_who_reply_read(frame, &nonce, cookie, &locator);
+    if (reason != WRN_REASON_NONE) {
+        wrn_overlay_refuse(overlay, reason);
+        return;
+    }
+    for (size_t i = 0; i < WRN_WHO_MAX; i++) {
+        struct wrn_who who = join->whos[i];
+        /* From another address than we asked, the cookie would be for that one. */
+        if (who.nonce == nonce && nonce != 0 && wrn_endpoint_equal(&who.to, from)) {
+            join->whos[i].nonce = 0;
+            reason = meet(overlay, &who, socket, cookie, locator);
+            if (reason != WRN_REASON_NONE) {
+                wrn_overlay_refuse(overlay, reason);
+            }
+            return;
+        }
+    }
+    wrn_overlay_refuse(overlay, WRN_REASON_STALE);
+}
+
+void wrn_join_strangers_on_time(struct wrn_overlay *overlay) {
+    struct wrn_join *join = &overlay->join;
+    wrn_mono now = overlay->now.mono;
+    for (size_t i = 0; i < WRN_WHO_MAX; i++) {
+        struct wrn_who *who = &join->whos[i];
+        if (who->nonce != 0 && wrn_mono_reached(now, who->due)) {
+            if (who->tries < WHO_TRIES_MAX) {
+                send_who(overlay, who);
+            } else {
+                who->nonce = 0;
+                wrn_overlay_refuse(overlay, WRN_REASON_TIMEOUT);
+            }
+        }
+    }
+    for (size_t i = 0; i < WRN_STRANGERS_MAX; i++) {
+        struct wrn_stranger *stranger = &join->strangers[i];
+        if (stranger->peer.generation != 0 && wrn_mono_reached(now, stranger->due)) {
+            if (stranger->tries < HELLO_TRIES_MAX) {
+                send_hello(overlay, stranger);
+            } else {
+                stranger->due = WRN_MONO_NEVER; /* the peer has a deadline */
+            }
+        }
+    }
+}
+
+wrn_mono wrn_join_strangers_due(const struct wrn_overlay *overlay) {
+    const struct wrn_join *join = &overlay->join;
+    wrn_mono due = WRN_MONO_NEVER;
+    for (size_t i = 0; i < WRN_WHO_MAX; i++) {
+        due = join->whos[i].nonce ? wrn_mono_min(due, join->whos[i].due) : due;
+    }
+    for (size_t i = 0; i < WRN_STRANGERS_MAX; i++) {
+        const struct wrn_stranger *stranger = &join->strangers[i];
+        due = stranger->peer.generation ? wrn_mono_min(due, stranger->due) : due;
+    }
+    return due;
+}
+
+bool wrn_join_is_stranger_at(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer,
+                             const struct wrn_way *way) {
+    const struct wrn_stranger *stranger = stranger_of(overlay, peer->handle);
+    return stranger && way->kind == WRN_WAY_DIRECT &&
+           wrn_endpoint_equal(&stranger->at, &way->remote);
+}
+
+void wrn_join_forget_stranger(struct wrn_overlay *overlay, wrn_handle peer) {
+    struct wrn_stranger *stranger = stranger_of(overlay, peer);
+    if (stranger) {
+        memset(stranger, 0, sizeof(*stranger));
+    }
+}
+
+static void send_who(struct wrn_overlay *overlay, struct wrn_who *who) {
+    uint8_t frame[WRN_WHO_SIZE];
+    size_t size = wrn_who_write(who->nonce, frame);
+    uint64_t wait_ns = WRN_MS(WHO_FIRST_MS) << who->tries;
+    wrn_overlay_send_datagram(overlay, 0, &who->to, (wrn_span){frame, size});
+    who->tries++;
+    who->due = wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
+}
+
+static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *stranger) {
+    struct wrn_overlay_peer *peer = wrn_peers_get(overlay, stranger->peer);
+    uint8_t message[WRN_STRANGER_MESSAGE_MAX];
+    uint8_t frame[WRN_DATAGRAM_MAX];
+    WRN_ASSERT(peer);
+    size_t size = wrn_greet_write_stranger(overlay, peer, message, sizeof(message));
+    size = wrn_stranger_seal(&peer->pair, &overlay->primitives, overlay->tunnel_public,
+                             stranger->cookie, (wrn_span){message, size}, frame);
+    uint64_t wait_ns = WRN_MS(HELLO_FIRST_MS) << stranger->tries;
+    wrn_overlay_send_datagram(overlay, stranger->socket, &stranger->at, (wrn_span){frame, size});
+    stranger->tries++;
+    stranger->due = wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
+}
+
+/* Somebody answered: makes the peer and says HELLO, if it is somebody new. */
+static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *who, uint16_t socket,
+                            const uint8_t cookie[WRN_COOKIE_SIZE], wrn_span bytes) {
+    struct wrn_join *join = &overlay->join;
+    struct wrn_locator locator;
+    struct wrn_stranger *stranger = stranger_of(overlay, WRN_HANDLE_NONE);
+    enum wrn_reason reason = wrn_locator_read(bytes, &overlay->primitives, &locator);
+    if (reason != WRN_REASON_NONE) {
+        return reason;
+    }
+    if (who->bootstrap >= 0) {
+        struct wrn_bootstrap *bootstrap = &join->bootstraps[who->bootstrap];
+        bootstrap->id = locator.id;
+        bootstrap->is_known = true;
+        bootstrap->is_self = wrn_id_equal(locator.id, overlay->id);
+        if (bootstrap->is_self) {
+            return WRN_REASON_NONE; /* its endpoint stands in the list of all nodes */
+        }
+    }
+    if (wrn_peers_at(overlay, locator.id)) {
+        return WRN_REASON_NONE;
+    }
+    reason = wrn_peers_shunned(overlay, locator.id);
+    if (reason == WRN_REASON_NONE && !stranger) {
+        reason = WRN_REASON_FULL;
+    }
+    struct wrn_overlay_peer *peer = NULL;
+    if (reason == WRN_REASON_NONE) {
+        peer = wrn_peers_add(overlay, &locator, NULL, 0, WRN_LINK_LEAF, &reason);
+    }
+    if (!peer) {
+        return reason;
+    }
+    peer->held = WRN_LINK_LEAF;
+    peer->look_through = who->look_through;
+    wrn_join_on_locator(overlay, locator.id, bytes);
+    wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_STRANGER);
+    *stranger = (struct wrn_stranger){.peer = peer->handle, .at = who->to, .socket = socket};
+    memcpy(stranger->cookie, cookie, WRN_COOKIE_SIZE);
+    send_hello(overlay, stranger);
+    return WRN_REASON_NONE;
+}
+
+static struct wrn_stranger *stranger_of(const struct wrn_overlay *overlay, wrn_handle peer) {
+    for (size_t i = 0; i < WRN_STRANGERS_MAX; i++) {
+        if (wrn_handle_equal(overlay->join.strangers[i].peer, peer)) {
+            return &overlay->join.strangers[i];
+        }
+    }
+    return NULL;
+}
