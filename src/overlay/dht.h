@@ -23,24 +23,32 @@ enum wrn_dht_verb { WRN_DHT_GET, WRN_DHT_STORE }; /* STORE: put, create, renew, 
 struct wrn_dht_answer {
     uint32_t tag;
     enum wrn_dht_verb verb;
-    enum wrn_reason reason; /* NONE: done. GET of nothing: NOT_FOUND, certain; TIMEOUT, not */
-    wrn_span record;        /* GET: one of the records, verified; several calls if there are many.
-                             * STORE refused as KEY_TAKEN or STALE: the record that is there */
+    enum wrn_reason reason; /* NONE: done. GET of nothing: NOT_FOUND, two holders say so (or all
+                             * that there are); TIMEOUT, not certain; STALE, only older versions
+                             * than one that this node saw before */
+    wrn_span record;        /* GET: one of the records, verified; several calls if there are many;
+                             * the last one may come without a record. STORE refused as KEY_TAKEN
+                             * or STALE: the record that is there, verified */
     bool is_last;
     uint8_t copies; /* STORE: how many holders have it now, as far as is known */
     uint32_t took_ms;
 };
 
+/* None may call back into the machine but where it says so. */
 struct wrn_dht_port {
     void *ctx;
-    /* Routes a payload of kind DHT. */
+    /* Routes a payload of kind DHT. May deliver it to this very node (wrn_dht_on_payload) before it
+     * returns, though the machine asks itself first where it is nearest. */
     enum wrn_reason (*route)(void *ctx, const struct wrn_route_header *header, wrn_span payload);
     /* Sends a message of kind DHT to a peer with a link. */
     void (*send)(void *ctx, wrn_handle peer, wrn_span message);
-    /* An answer to a request of this node. May begin others. */
+    /* An answer to a request of this node, never before the call that began it has returned. May
+     * begin others. */
     void (*answer)(void *ctx, const struct wrn_dht_answer *answer);
-    /* A record that this node keeps alive (wrn_dht_keep) lost its key to an older claim, or was
-     * refused: it is kept no longer. */
+    /* A record that this node keeps alive (wrn_dht_keep) lost its key to an older claim (KEY_TAKEN,
+     * 'winner' is the record that has it), there is a newer version (STALE, 'winner'), it ended
+     * without having been renewed (EXPIRED), or it was refused: it is kept no longer. May keep and
+     * store others. */
     void (*lost)(void *ctx, wrn_span record, wrn_span winner, enum wrn_reason reason);
 };
 
@@ -71,8 +79,12 @@ struct wrn_dht_options {
     X(REFUSED_FULL, refused_full)                                                                  \
     X(REFUSED_PLACE, refused_place) /* this node is not near the key */                            \
     X(REFUSED_TAKEN, refused_taken)                                                                \
+    X(REFUSED_RATE, refused_rate) /* asked again by the sender, later */                           \
+    X(ANSWERED, answered)         /* questions of others, and our own that end here */             \
+    X(DROPPED, dropped)           /* others hold it now, we are far from it */                     \
     X(MALFORMED, malformed)                                                                        \
-    X(FALSE_ANSWERS, false_answers) /* records in answers that do not verify or do not belong */
+    X(FALSE_ANSWERS, false_answers) /* records in answers that do not verify or do not belong */   \
+    X(STALE_ANSWERS, stale_answers) /* ... that are older than what this node saw before */
 
 enum wrn_dht_count {
 #define X(upper, lower) WRN_DHT_COUNT_##upper,
@@ -88,20 +100,30 @@ struct wrn_dht *wrn_dht_init(struct wrn_arena *arena, const struct wrn_dht_optio
                              const struct wrn_links *links, const struct wrn_primitives *primitives,
                              struct wrn_dht_port port, struct wrn_rand rand);
 
-/* Asks for the records under a key. Ends with port.answer(is_last). NONE, FULL, TOO_LARGE. */
+/* Asks for the records under a key (1..WRN_RECORD_KEY_MAX bytes). Ends with port.answer(is_last)
+ * within 15 s, a little more if there are many records. NONE, FULL, TOO_LARGE. */
 enum wrn_reason wrn_dht_get(struct wrn_dht *dht, struct wrn_now now, uint32_t tag, wrn_span key);
 
-/* Stores a signed record (put, create, renew, delete) at its holders. Ends with port.answer. */
+/* Stores a signed record (put, create, renew, delete) at its holders. Ends with port.answer within
+ * 15 s: NONE when two holders have it (or all that there are, or fewer for want of answers:
+ * 'copies'); else why not. Returns NONE, FULL, MALFORMED, TOO_LARGE; BAD_SIGNATURE, EXPIRED,
+ * NOT_YET: no holder would take it. */
 enum wrn_reason wrn_dht_store(struct wrn_dht *dht, struct wrn_now now, uint32_t tag,
                               wrn_span record);
 
-/* Keeps a record of our own stored: checks at half of its life that it is there. Whoever has the
- * key renews it: the caller is told in time by wrn_dht_due_renewal. Replaces the version with the
- * same key and value. NONE or FULL. */
+/* Keeps a record of our own stored: stores it again from time to time (at once after this node was
+ * alone), which its holders notice only if they lack it. Whoever has the key signs it anew: the
+ * caller is told in time by wrn_dht_due_renewal; then it calls store and keep with the new one.
+ * Replaces the version with the same key, owner and value (of CREATE: any value). NONE, FULL,
+ * MALFORMED, TOO_LARGE. */
 enum wrn_reason wrn_dht_keep(struct wrn_dht *dht, struct wrn_now now, wrn_span record);
+
+/* Keeps the records under a key no longer; they end with their time. */
 void wrn_dht_keep_no_more(struct wrn_dht *dht, wrn_span key);
 
-/* Returns a kept record that is to be signed anew (half of its life is over), or an empty span. */
+/* Returns a kept record that is to be signed anew (about half of its life is over), or an empty
+ * span. It is the same one until it was replaced by wrn_dht_keep or is kept no more. Ask after
+ * wrn_dht_on_time, which comes when a record gets due. */
 wrn_span wrn_dht_due_renewal(const struct wrn_dht *dht, struct wrn_now now);
 
 /* A routed payload of kind DHT was delivered here; a message of kind DHT came from a peer. */
@@ -113,10 +135,10 @@ void wrn_dht_on_message(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer
 void wrn_dht_on_undelivered(struct wrn_dht *dht, struct wrn_now now, enum wrn_reason reason,
                             wrn_span payload);
 
-/* Near neighbours came or went: copies may have to move. */
+/* Near neighbours came or went: copies may have to move. Cheap; call it at every change. */
 void wrn_dht_on_neighbours(struct wrn_dht *dht, struct wrn_now now);
 
-/* Time. */
+/* Time. Never due in the past after on_time. */
 void wrn_dht_on_time(struct wrn_dht *dht, struct wrn_now now);
 wrn_mono wrn_dht_due(const struct wrn_dht *dht);
 

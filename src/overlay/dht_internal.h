@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the DHT share: its state, its messages. Not for others to include. */
+#pragma once
+#include "overlay/dht.h"
+#include "overlay/dht_store.h"
+#include "overlay/limits.h"
+
+enum {
+    WRN_DHT_HOLDERS_MAX = 8,    /* who takes copies: slack while the ring changes */
+    WRN_DHT_NEAR_PER_SIDE = 8,  /* nodes that we know on each side of us */
+    WRN_DHT_NEAR_MAX = 17,      /* ... and ourselves */
+    WRN_DHT_PARTNERS = 8,       /* linked neighbours with whom copies are compared */
+    WRN_DHT_BATCH = 32,         /* records in one digest */
+    WRN_DHT_WRITES = 12,        /* stores of others that wait for copies here */
+    WRN_DHT_ATTEMPTS = 7,       /* of one request */
+    WRN_DHT_SEEN = 32,          /* newest versions that this node remembers of others' records */
+    WRN_DHT_PEER_BUCKETS = 32,  /* a power of two */
+    WRN_DHT_REQUEST_MS = 15000, /* the end of a request */
+};
+
+/* ---- messages (dht_messages.c; docs/ring/dht.md has the layouts) ---- */
+
+/* Second byte. The first five are routed, the others go to a direct neighbour. */
+enum wrn_dht_message {
+    WRN_DHT_MESSAGE_GET = 0x01,
+    WRN_DHT_MESSAGE_ANSWER = 0x02,
+    WRN_DHT_MESSAGE_STORE = 0x03,
+    WRN_DHT_MESSAGE_STORED = 0x04,
+    WRN_DHT_MESSAGE_LOSS = 0x05,
+    WRN_DHT_MESSAGE_ASK = 0x10,
+    WRN_DHT_MESSAGE_COPY = 0x11,
+    WRN_DHT_MESSAGE_COPIED = 0x12,
+    WRN_DHT_MESSAGE_DIGEST = 0x13,
+    WRN_DHT_MESSAGE_WANT = 0x14,
+};
+
+enum {
+    WRN_DHT_GET_ASIDE = 1,    /* not to the nearest node: another one was asked before */
+    WRN_DHT_STORE_AGAIN = 1,  /* the record was stored before: claims are compared */
+    WRN_DHT_COPY_STRICT = 1,  /* the key is asked for anew: another's live record stays */
+    WRN_DHT_DIGEST_WHOLE = 1, /* all versions under one place are listed */
+};
+
+/* One message, read or to be written; the fields that its type has. */
+struct wrn_dht_fields {
+    enum wrn_dht_message type;
+    uint64_t nonce;         /* GET, ANSWER, STORE, STORED, ASK */
+    uint32_t number;        /* COPY, COPIED, DIGEST, WANT */
+    uint8_t flags;          /* GET, STORE, ASK, COPY, DIGEST */
+    enum wrn_reason reason; /* ANSWER, STORED, COPIED */
+    uint8_t copies;         /* STORED */
+    uint8_t count;          /* ANSWER, DIGEST */
+    uint64_t token;         /* GET, ASK, ANSWER: value_id of the last record of the page before */
+    uint64_t place;         /* DIGEST, WHOLE: its first 64 bits */
+    uint32_t have;          /* WANT: bits of the digest's items */
+    uint32_t want;
+    bool has_via; /* ASK */
+    wrn_id source;
+    wrn_id via;
+    wrn_span key;    /* GET, ASK */
+    wrn_span record; /* STORE, LOSS, COPY; STORED, COPIED: may be empty */
+    wrn_span items;  /* ANSWER: 'count' times size (2), bytes; DIGEST: place (8), version (8) */
+};
+
+/* Reads a message without its first byte (the kind). False: malformed. */
+WRN_NODISCARD bool wrn_dht_message_read(wrn_span message, struct wrn_dht_fields *ret_fields);
+
+/* Writes one with its first byte, for the DHT; room for WRN_MESSAGE_MAX bytes. Returns what was
+ * written; it always fits. */
+wrn_span wrn_dht_message_write(const struct wrn_dht_fields *fields, uint8_t *out);
+
+/* ---- state ---- */
+
+/* Lets 'rate' a second pass, 'burst' at once. */
+struct wrn_dht_bucket {
+    uint64_t full_ns; /* when the bucket is full again */
+};
+
+/* A node near us: by a link, or because a neighbour says so. */
+struct wrn_dht_neighbour {
+    wrn_id id;
+    wrn_handle peer; /* NONE: no link */
+};
+
+/* Who is to be told what became of a store. */
+struct wrn_dht_writer {
+    bool is_self;
+    bool has_via;
+    wrn_id source;
+    wrn_id via;
+    uint64_t nonce;
+};
+
+/* A store that waits for its copies. */
+struct wrn_dht_write {
+    struct wrn_dht_writer writer;
+    uint64_t version;
+    uint32_t entry;
+    uint32_t number; /* of the copy messages; 0: free */
+    wrn_mono due;
+    wrn_handle peers[WRN_DHT_COPIES - 1];
+    uint8_t count; /* of them */
+    uint8_t done;  /* bits: answered, in whatever way */
+    uint8_t copies;
+    uint8_t tries;
+    bool is_strict;
+    bool is_told; /* the writer was; only the copies go on */
+};
+
+enum wrn_dht_phase {
+    WRN_DHT_IDLE,  /* until 'due', then a walk through the store begins */
+    WRN_DHT_WALK,  /* the next batch is to be put together at 'due' */
+    WRN_DHT_ASKED, /* a digest was sent */
+    WRN_DHT_SEND,  /* the next wanted record is to be sent at 'due' */
+    WRN_DHT_SENT,  /* ... was sent */
+};
+
+struct wrn_dht_partner {
+    wrn_handle peer; /* generation 0: free */
+    wrn_id id;
+    enum wrn_dht_phase phase;
+    wrn_mono due;
+    uint32_t cursor;
+    uint32_t number; /* of the digest or copy that is answered next */
+    uint32_t wanted; /* bits of the batch */
+    uint32_t batch[WRN_DHT_BATCH];
+    uint32_t versions[WRN_DHT_BATCH]; /* low bits of what was in the digest */
+    uint8_t count;
+    uint8_t tries;
+    bool is_again; /* something changed during the walk */
+    bool is_check; /* the batch is one place, not part of a walk */
+    bool is_whole; /* this walk lists also what the partner is known to have */
+    wrn_mono whole; /* when to begin the next such walk */
+};
+
+enum wrn_dht_request_kind { WRN_DHT_OF_USER, WRN_DHT_OF_KEEP, WRN_DHT_OF_HANDOVER };
+
+struct wrn_dht_request {
+    bool is_used;
+    bool is_again;   /* STORE: see WRN_DHT_STORE_AGAIN */
+    bool is_local;   /* to be looked up in, or stored from, this node at 'due' */
+    bool is_exact;   /* the next page is asked from who sent the last one */
+    bool said_self;  /* we are a holder ourselves, and have nothing */
+    bool saw_stale;
+    uint8_t spoke; /* bits: attempts that were answered by a word, not by records */
+    enum wrn_dht_verb verb;
+    enum wrn_dht_request_kind kind;
+    uint32_t tag; /* of the user; index of the kept record; entry that is handed over */
+    uint64_t version; /* STORE */
+    wrn_id place;
+    wrn_id responder; /* is_exact */
+    uint64_t token;   /* GET: of the next page */
+    uint64_t nonces[WRN_DHT_ATTEMPTS];
+    wrn_id said[2]; /* who said that there is nothing, or refused */
+    uint8_t said_count;
+    uint8_t attempts;
+    uint8_t pages;
+    enum wrn_reason reason; /* of the last refusal */
+    wrn_mono start;
+    wrn_mono due;
+    wrn_mono deadline;
+    uint16_t size;
+    uint8_t bytes[WRN_RECORD_MAX]; /* the key or the record */
+};
+
+struct wrn_dht_kept {
+    bool is_used;
+    bool is_due_renewal;
+    bool is_checking;
+    bool was_stored; /* its holders took it, or the version before */
+    uint8_t failures;
+    uint64_t version;
+    wrn_mono check;   /* when to store it again */
+    wrn_mono renewal; /* when to tell that it is to be signed anew; NEVER: told */
+    wrn_mono end;
+    uint16_t size;
+    uint8_t bytes[WRN_RECORD_MAX];
+};
+
+/* The newest that we have seen of somebody's record: older ones are stale. */
+struct wrn_dht_seen {
+    uint64_t what; /* hash of place and owner; 0: free */
+    uint64_t sequence_min;
+};
+
+struct wrn_dht {
+    struct wrn_dht_options options;
+    const struct wrn_links *links;
+    const struct wrn_primitives *primitives;
+    struct wrn_dht_port port;
+    struct wrn_rand rand;
+    struct wrn_dht_store store;
+    uint64_t counts[WRN_DHT_COUNTS];
+
+    struct wrn_dht_neighbour near[WRN_DHT_NEAR_MAX]; /* with ourselves */
+    uint32_t near_count;
+    wrn_mono near_at;
+    bool was_alone;
+
+    struct wrn_dht_write writes[WRN_DHT_WRITES];
+    struct wrn_dht_partner partners[WRN_DHT_PARTNERS];
+    uint32_t last_number;
+    wrn_mono strays_due; /* when to look for records that we are too far from */
+    uint32_t strays_cursor;
+    bool strays_left;
+
+    struct wrn_dht_request *requests; /* requests_max, one for kept records, one to hand over */
+    struct wrn_dht_kept *kept;
+    struct wrn_dht_seen seen[WRN_DHT_SEEN];
+    uint32_t seen_next;
+
+    struct wrn_dht_bucket verifying;
+    struct wrn_dht_bucket answering;
+    struct wrn_dht_bucket checking;
+    struct wrn_dht_bucket copying;
+    struct wrn_dht_bucket telling;
+    struct wrn_dht_bucket losing;
+    struct wrn_dht_bucket of_peer[WRN_DHT_PEER_BUCKETS];
+    struct wrn_dht_bucket digests_of_peer[WRN_DHT_PEER_BUCKETS];
+    wrn_mono due;
+};
+
+/* ---- dht.c ---- */
+
+/* Takes from a bucket; false if it is empty. */
+WRN_NODISCARD bool wrn_dht_take(struct wrn_dht_bucket *bucket, wrn_mono now, uint32_t rate_per_s,
+                                uint32_t burst);
+
+/* Counts. */
+void wrn_dht_add(struct wrn_dht *dht, enum wrn_dht_count count);
+
+/* Returns how many of the nodes that we know, us among them, are nearer to 'place' than 'id'. */
+uint32_t wrn_dht_rank(const struct wrn_dht *dht, wrn_id place, wrn_id id);
+
+/* Returns the neighbour with this rank at 'place' among all near nodes but us, with a link; NULL:
+ * there are not so many. */
+const struct wrn_dht_neighbour *wrn_dht_other(const struct wrn_dht *dht, wrn_id place,
+                                              uint32_t rank);
+
+/* Learns the near nodes anew if it is time. */
+void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change);
+
+/* Remembers that older versions than this record (after a tombstone: also itself) are stale, and
+ * tells whether a record is. */
+void wrn_dht_see(struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
+bool wrn_dht_is_stale(const struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
+
+/* Checks a record that somebody wants stored here and stores it. Returns NONE (also if it was
+ * there) and its entry; or why not, and the entry that stands against it or NO_ENTRY. */
+enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
+                              const struct wrn_dht_candidate *candidate, bool is_strict,
+                              uint32_t *ret_entry);
+
+/* Sends a message to a neighbour; routes one (header: target, mode, via). */
+void wrn_dht_send(struct wrn_dht *dht, wrn_handle peer, const struct wrn_dht_fields *fields);
+enum wrn_reason wrn_dht_route(struct wrn_dht *dht, const struct wrn_route_header *header,
+                              const struct wrn_dht_fields *fields);
+
+/* Sets when the machine is due anew, after an input. */
+void wrn_dht_update_due(struct wrn_dht *dht);
+
+/* ---- dht_answer.c: questions of others ---- */
+
+/* Answers a GET, or an ASK by which a neighbour passed one on. */
+void wrn_dht_answer(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_writer *asker,
+                    const struct wrn_dht_fields *question, bool is_forwarded);
+
+/* ---- dht_request.c: the client ---- */
+
+/* Begins a request of this node's own: stores again, for a kept record or to hand one over. False:
+ * one is under way. */
+bool wrn_dht_request_inner(struct wrn_dht *dht, struct wrn_now now, enum wrn_dht_request_kind kind,
+                           uint32_t tag, const struct wrn_dht_candidate *candidate, bool is_again);
+void wrn_dht_request_on_answer(struct wrn_dht *dht, struct wrn_now now, wrn_id responder,
+                               const struct wrn_dht_fields *answer);
+void wrn_dht_request_on_stored(struct wrn_dht *dht, struct wrn_now now, wrn_id responder,
+                               const struct wrn_dht_fields *stored);
+void wrn_dht_request_on_own(struct wrn_dht *dht, struct wrn_now now, uint64_t nonce);
+void wrn_dht_request_on_failed(struct wrn_dht *dht, struct wrn_now now, enum wrn_reason reason,
+                               uint64_t nonce);
+void wrn_dht_request_on_time(struct wrn_dht *dht, struct wrn_now now);
+wrn_mono wrn_dht_request_due(const struct wrn_dht *dht);
+
+/* ---- dht_keep.c: own records ---- */
+
+void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t index, uint64_t version,
+                          enum wrn_reason reason, const struct wrn_dht_candidate *winner);
+void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winner);
+/* The ring was found after this node was alone. */
+void wrn_dht_keep_on_found(struct wrn_dht *dht, wrn_mono now);
+/* The holders took this version. */
+void wrn_dht_keep_on_stored(struct wrn_dht *dht, uint64_t version);
+void wrn_dht_keep_on_time(struct wrn_dht *dht, struct wrn_now now);
+wrn_mono wrn_dht_keep_due(const struct wrn_dht *dht);
+
+/* ---- dht_write.c: stores of writers, questions ---- */
+
+/* Stores for a writer, copies to the other holders, and tells the writer. */
+void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
+                         const struct wrn_dht_writer *writer, wrn_span record, bool is_again);
+/* Tells whether the answer belonged to a write. */
+bool wrn_dht_write_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                             const struct wrn_dht_fields *copied);
+void wrn_dht_write_on_time(struct wrn_dht *dht, struct wrn_now now);
+wrn_mono wrn_dht_write_due(const struct wrn_dht *dht);
+
+/* ---- dht_copies.c: copies among the holders ---- */
+
+/* The near nodes have been learned anew. */
+void wrn_dht_copies_on_neighbours(struct wrn_dht *dht, wrn_mono now);
+/* A holder was asked for this key: compares it with the others if that is long ago. */
+void wrn_dht_copies_check(struct wrn_dht *dht, wrn_mono now, wrn_id place);
+void wrn_dht_copies_on_copy(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                            const struct wrn_dht_fields *copy);
+void wrn_dht_copies_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                              const struct wrn_dht_fields *copied);
+void wrn_dht_copies_on_digest(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                              const struct wrn_dht_fields *digest);
+void wrn_dht_copies_on_want(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                            const struct wrn_dht_fields *want);
+/* A record was handed over, or why not. */
+void wrn_dht_copies_on_handed(struct wrn_dht *dht, struct wrn_now now, uint32_t entry,
+                              uint64_t version, enum wrn_reason reason,
+                              const struct wrn_dht_candidate *winner);
+/* The peer has this version of an entry. Nothing happens if it is no partner. */
+void wrn_dht_copies_note(struct wrn_dht *dht, wrn_handle peer, struct wrn_dht_entry *entry);
+/* Not all holders have it: compares with them soon. */
+void wrn_dht_copies_soon(struct wrn_dht *dht, wrn_mono now);
+/* Returns how many of the other holders are known to have it. */
+uint32_t wrn_dht_copies_known(const struct wrn_dht *dht, const struct wrn_dht_entry *entry);
+void wrn_dht_copies_on_time(struct wrn_dht *dht, struct wrn_now now);
+wrn_mono wrn_dht_copies_due(const struct wrn_dht *dht);

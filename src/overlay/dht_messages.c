@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The layouts of the DHT's messages. Checks that every field is in its range; knows no state. */
+#include "overlay/dht_internal.h"
+
+static bool is_routed(enum wrn_dht_message type);
+static void read_question(struct wrn_reader *reader, struct wrn_dht_fields *fields);
+static void write_question(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
+static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields);
+static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
+static bool is_in_range(const struct wrn_dht_fields *fields);
+static bool are_records(const struct wrn_dht_fields *fields);
+
+bool wrn_dht_message_read(wrn_span message, struct wrn_dht_fields *ret_fields) {
+    struct wrn_reader reader = wrn_reader(message);
+    struct wrn_dht_fields fields = {.type = (enum wrn_dht_message)wrn_read_u8(&reader)};
+    switch (fields.type) {
+    case WRN_DHT_MESSAGE_GET:
+        read_question(&reader, &fields);
+        break;
+    case WRN_DHT_MESSAGE_ANSWER:
+        fields.nonce = wrn_read_u64(&reader);
+        fields.reason = (enum wrn_reason)wrn_read_u8(&reader);
+        fields.token = wrn_read_u64(&reader);
+        fields.count = wrn_read_u8(&reader);
+        fields.items = wrn_read_rest(&reader);
+        break;
+    case WRN_DHT_MESSAGE_STORE:
+        fields.nonce = wrn_read_u64(&reader);
+        fields.flags = wrn_read_u8(&reader);
+        fields.record = wrn_read_rest(&reader);
+        break;
+    case WRN_DHT_MESSAGE_STORED:
+        fields.nonce = wrn_read_u64(&reader);
+        fields.reason = (enum wrn_reason)wrn_read_u8(&reader);
+        fields.copies = wrn_read_u8(&reader);
+        fields.record = wrn_read_rest(&reader);
+        break;
+    case WRN_DHT_MESSAGE_LOSS:
+        fields.record = wrn_read_rest(&reader);
+        break;
+    default:
+        read_direct(&reader, &fields);
+        break;
+    }
+    *ret_fields = fields;
+    return wrn_reader_is_done(&reader) && is_in_range(&fields);
+}
+
+wrn_span wrn_dht_message_write(const struct wrn_dht_fields *fields, uint8_t *out) {
+    bool routed = is_routed(fields->type);
+    struct wrn_writer writer = wrn_writer(out, routed ? WRN_PAYLOAD_MAX : WRN_MESSAGE_MAX);
+    wrn_write_u8(&writer, routed ? WRN_PAYLOAD_DHT : WRN_MESSAGE_DHT);
+    wrn_write_u8(&writer, (uint8_t)fields->type);
+    switch (fields->type) {
+    case WRN_DHT_MESSAGE_GET:
+        write_question(&writer, fields);
+        break;
+    case WRN_DHT_MESSAGE_ANSWER:
+        wrn_write_u64(&writer, fields->nonce);
+        wrn_write_u8(&writer, (uint8_t)fields->reason);
+        wrn_write_u64(&writer, fields->token);
+        wrn_write_u8(&writer, fields->count);
+        wrn_write_span(&writer, fields->items);
+        break;
+    case WRN_DHT_MESSAGE_STORE:
+        wrn_write_u64(&writer, fields->nonce);
+        wrn_write_u8(&writer, fields->flags);
+        wrn_write_span(&writer, fields->record);
+        break;
+    case WRN_DHT_MESSAGE_STORED:
+        wrn_write_u64(&writer, fields->nonce);
+        wrn_write_u8(&writer, (uint8_t)fields->reason);
+        wrn_write_u8(&writer, fields->copies);
+        wrn_write_span(&writer, fields->record);
+        break;
+    case WRN_DHT_MESSAGE_LOSS:
+        wrn_write_span(&writer, fields->record);
+        break;
+    default:
+        write_direct(&writer, fields);
+        break;
+    }
+    WRN_ASSERT(!writer.failed);
+    return wrn_written(&writer);
+}
+
+static bool is_routed(enum wrn_dht_message type) {
+    return type < WRN_DHT_MESSAGE_ASK;
+}
+
+static void read_question(struct wrn_reader *reader, struct wrn_dht_fields *fields) {
+    fields->nonce = wrn_read_u64(reader);
+    fields->flags = wrn_read_u8(reader);
+    fields->token = wrn_read_u64(reader);
+    fields->key = wrn_read_rest(reader);
+}
+
+static void write_question(struct wrn_writer *writer, const struct wrn_dht_fields *fields) {
+    wrn_write_u64(writer, fields->nonce);
+    wrn_write_u8(writer, fields->flags);
+    wrn_write_u64(writer, fields->token);
+    wrn_write_span(writer, fields->key);
+}
+
+static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields) {
+    uint8_t via;
+    switch (fields->type) {
+    case WRN_DHT_MESSAGE_ASK:
+        fields->source = wrn_read_id(reader);
+        via = wrn_read_u8(reader);
+        fields->via = wrn_read_id(reader);
+        reader->failed |= via > 1;
+        fields->has_via = via == 1;
+        read_question(reader, fields);
+        return;
+    case WRN_DHT_MESSAGE_COPY:
+        fields->number = wrn_read_u32(reader);
+        fields->flags = wrn_read_u8(reader);
+        fields->record = wrn_read_rest(reader);
+        return;
+    case WRN_DHT_MESSAGE_COPIED:
+        fields->number = wrn_read_u32(reader);
+        fields->reason = (enum wrn_reason)wrn_read_u8(reader);
+        fields->record = wrn_read_rest(reader);
+        return;
+    case WRN_DHT_MESSAGE_DIGEST:
+        fields->number = wrn_read_u32(reader);
+        fields->flags = wrn_read_u8(reader);
+        fields->place = wrn_read_u64(reader);
+        fields->count = wrn_read_u8(reader);
+        fields->items = wrn_read_rest(reader);
+        return;
+    case WRN_DHT_MESSAGE_WANT:
+        fields->number = wrn_read_u32(reader);
+        fields->have = wrn_read_u32(reader);
+        fields->want = wrn_read_u32(reader);
+        return;
+    default:
+        reader->failed = true;
+        return;
+    }
+}
+
+static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields *fields) {
+    switch (fields->type) {
+    case WRN_DHT_MESSAGE_ASK:
+        wrn_write_id(writer, fields->source);
+        wrn_write_u8(writer, fields->has_via);
+        wrn_write_id(writer, fields->via);
+        write_question(writer, fields);
+        return;
+    case WRN_DHT_MESSAGE_COPY:
+        wrn_write_u32(writer, fields->number);
+        wrn_write_u8(writer, fields->flags);
+        wrn_write_span(writer, fields->record);
+        return;
+    case WRN_DHT_MESSAGE_COPIED:
+        wrn_write_u32(writer, fields->number);
+        wrn_write_u8(writer, (uint8_t)fields->reason);
+        wrn_write_span(writer, fields->record);
+        return;
+    case WRN_DHT_MESSAGE_DIGEST:
+        wrn_write_u32(writer, fields->number);
+        wrn_write_u8(writer, fields->flags);
+        wrn_write_u64(writer, fields->place);
+        wrn_write_u8(writer, fields->count);
+        wrn_write_span(writer, fields->items);
+        return;
+    case WRN_DHT_MESSAGE_WANT:
+        wrn_write_u32(writer, fields->number);
+        wrn_write_u32(writer, fields->have);
+        wrn_write_u32(writer, fields->want);
+        return;
+    default:
+        WRN_ASSERT(false);
+    }
+}
+
+static bool is_in_range(const struct wrn_dht_fields *fields) {
+    bool is_question =
+        fields->type == WRN_DHT_MESSAGE_GET || fields->type == WRN_DHT_MESSAGE_ASK;
+    bool needs_record = fields->type == WRN_DHT_MESSAGE_STORE ||
+                        fields->type == WRN_DHT_MESSAGE_LOSS ||
+                        fields->type == WRN_DHT_MESSAGE_COPY;
+    if (fields->flags > 1 || (uint32_t)fields->reason >= WRN_REASON_COUNT ||
+        fields->record.size > WRN_RECORD_MAX || (needs_record && fields->record.size == 0) ||
+        fields->key.size > WRN_RECORD_KEY_MAX || (is_question && fields->key.size == 0) ||
+        (fields->have & fields->want) != 0) {
+        return false;
+    }
+    if (fields->type == WRN_DHT_MESSAGE_DIGEST) {
+        return fields->count <= WRN_DHT_BATCH && fields->items.size == 16u * fields->count;
+    }
+    return fields->type != WRN_DHT_MESSAGE_ANSWER || are_records(fields);
+}
+
+/* The list of an answer ends where the message ends, and no record is empty or too large. */
+static bool are_records(const struct wrn_dht_fields *fields) {
+    struct wrn_reader reader = wrn_reader(fields->items);
+    for (uint32_t i = 0; i < fields->count; i++) {
+        uint16_t size = wrn_read_u16(&reader);
+        (void)wrn_read_span(&reader, size);
+        if (size == 0 || size > WRN_RECORD_MAX) {
+            return false;
+        }
+    }
+    return wrn_reader_is_done(&reader);
+}

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client of the DHT: asks holders for records and has them stored, believes no holder what it
+ * can verify, and no single one that there is nothing. */
+#include "overlay/dht_internal.h"
+
+enum {
+    ASIDE_FROM = 2, /* attempts 2 to 5 go to nodes beside the nearest one */
+    ASIDE_COUNT = 4,
+    REFUSED_MS = 300, /* before the next attempt if one could not be sent */
+    RATE_MS = 1000,   /* ... if the holder has no time for us */
+    PAGES_MAX = 200,
+    GOOD_MAX = 32, /* records of one answer; more do not fit */
+};
+
+/* How long an attempt waits; their sum ends the request. */
+static const uint16_t wait_ms[WRN_DHT_ATTEMPTS] = {1200, 1300, 2000, 2000, 2500, 2500, 3000};
+
+static struct wrn_dht_request *take(struct wrn_dht *dht);
+static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
+static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
+static void attempt_aside(struct wrn_dht *dht, struct wrn_now now,
+                          struct wrn_dht_request *request);
+static bool choose_target(const struct wrn_dht *dht, const struct wrn_dht_request *request,
+                          uint32_t index, struct wrn_route_header *header, bool *ret_is_aside);
+static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step);
+static wrn_id mean_gap(const struct wrn_dht *dht);
+static struct wrn_dht_request *find(struct wrn_dht *dht, uint64_t nonce, uint32_t *ret_attempt);
+static enum wrn_reason examine(struct wrn_dht *dht, struct wrn_now now,
+                               struct wrn_dht_request *request, wrn_span bytes);
+static uint32_t examine_all(struct wrn_dht *dht, struct wrn_now now,
+                            struct wrn_dht_request *request, const struct wrn_dht_fields *answer,
+                            wrn_span good[GOOD_MAX]);
+static void deliver(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                    const wrn_span *records, uint32_t count, bool is_last);
+static void next_page(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                      wrn_id responder, uint64_t token);
+static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                      wrn_id responder, enum wrn_reason reason);
+static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_request *request,
+                     enum wrn_reason reason, wrn_span bytes, struct wrn_dht_candidate *ret_other);
+static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
+static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
+static void answer_user(struct wrn_dht *dht, struct wrn_now now,
+                        const struct wrn_dht_request *request, enum wrn_reason reason,
+                        uint32_t copies, wrn_span record, bool is_last);
+static void finish(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                   enum wrn_reason reason, uint32_t copies, const struct wrn_dht_candidate *winner);
+
+enum wrn_reason wrn_dht_get(struct wrn_dht *dht, struct wrn_now now, uint32_t tag, wrn_span key) {
+    if (key.size == 0 || key.size > WRN_RECORD_KEY_MAX) {
+        return WRN_REASON_TOO_LARGE;
+    }
+    struct wrn_dht_request *request = take(dht);
+    if (request == NULL) {
+        return WRN_REASON_FULL;
+    }
+    request->verb = WRN_DHT_GET;
+    request->tag = tag;
+    request->place = wrn_record_place(key, dht->primitives);
+    request->size = (uint16_t)key.size;
+    memcpy(request->bytes, key.data, key.size);
+    begin(dht, now, request);
+    return WRN_REASON_NONE;
+}
+
+enum wrn_reason wrn_dht_store(struct wrn_dht *dht, struct wrn_now now, uint32_t tag,
+                              wrn_span record) {
+    struct wrn_dht_candidate candidate;
+    enum wrn_reason reason = wrn_dht_candidate_read(&candidate, record, dht->primitives);
+    if (reason == WRN_REASON_NONE) {
+        reason = wrn_record_check_time(&candidate.record, now.wall);
+    }
+    if (reason == WRN_REASON_NONE) {
+        reason = wrn_record_verify(record, dht->primitives);
+    }
+    struct wrn_dht_request *request = reason == WRN_REASON_NONE ? take(dht) : NULL;
+    if (request == NULL) {
+        return reason != WRN_REASON_NONE ? reason : WRN_REASON_FULL;
+    }
+    request->verb = WRN_DHT_STORE;
+    request->tag = tag;
+    request->place = candidate.place;
+    request->version = candidate.version;
+    request->size = (uint16_t)record.size;
+    memcpy(request->bytes, record.data, record.size);
+    begin(dht, now, request);
+    return WRN_REASON_NONE;
+}
+
+bool wrn_dht_request_inner(struct wrn_dht *dht, struct wrn_now now, enum wrn_dht_request_kind kind,
+                           uint32_t tag, const struct wrn_dht_candidate *candidate, bool is_again) {
+    struct wrn_dht_request *request =
+        &dht->requests[dht->options.requests_max + (kind == WRN_DHT_OF_HANDOVER)];
+    if (request->is_used) {
+        return false;
+    }
+    memset(request, 0, offsetof(struct wrn_dht_request, bytes));
+    request->is_used = true;
+    request->verb = WRN_DHT_STORE;
+    request->kind = kind;
+    request->is_again = is_again;
+    request->tag = tag;
+    request->place = candidate->place;
+    request->version = candidate->version;
+    request->size = (uint16_t)candidate->bytes.size;
+    memcpy(request->bytes, candidate->bytes.data, candidate->bytes.size);
+    begin(dht, now, request);
+    return true;
+}
+
+void wrn_dht_request_on_answer(struct wrn_dht *dht, struct wrn_now now, wrn_id responder,
+                               const struct wrn_dht_fields *answer) {
+    uint32_t index;
+    wrn_span good[GOOD_MAX];
+    struct wrn_dht_request *request = find(dht, answer->nonce, &index);
+    if (request == NULL || request->verb != WRN_DHT_GET) {
+        return; /* it was answered before */
+    }
+    uint32_t count = examine_all(dht, now, request, answer, good);
+    bool is_end = answer->reason == WRN_REASON_NONE && answer->count == 0 && request->pages > 0;
+    if (count > 0 || is_end) {
+        bool is_last = answer->token <= request->token || request->pages >= PAGES_MAX;
+        deliver(dht, now, request, good, count, is_last);
+        if (!is_last) {
+            next_page(dht, now, request, responder, answer->token);
+        }
+        return;
+    }
+    if ((request->spoke & 1u << index) == 0) {
+        request->spoke |= (uint8_t)(1u << index);
+        take_word(dht, now, request, responder, answer->reason);
+    }
+}
+
+void wrn_dht_request_on_stored(struct wrn_dht *dht, struct wrn_now now, wrn_id responder,
+                               const struct wrn_dht_fields *stored) {
+    uint32_t index;
+    struct wrn_dht_candidate other;
+    struct wrn_dht_request *request = find(dht, stored->nonce, &index);
+    if (request == NULL || request->verb != WRN_DHT_STORE) {
+        return;
+    }
+    if (stored->reason == WRN_REASON_NONE) {
+        finish(dht, now, request, WRN_REASON_NONE, stored->copies, NULL);
+        return;
+    }
+    if (stored->reason == WRN_REASON_KEY_TAKEN || stored->reason == WRN_REASON_STALE) {
+        if (is_proof(dht, now, request, stored->reason, stored->record, &other)) {
+            finish(dht, now, request, stored->reason, 0, &other);
+            return;
+        }
+        wrn_dht_add(dht, WRN_DHT_COUNT_FALSE_ANSWERS);
+        if ((request->spoke & 1u << index) == 0) {
+            request->spoke |= (uint8_t)(1u << index);
+            attempt_aside(dht, now, request);
+        }
+        return;
+    }
+    if (stored->reason == WRN_REASON_RATE) {
+        request->reason = WRN_REASON_RATE;
+        request->due = wrn_mono_add(now.mono, WRN_MS(RATE_MS));
+        return;
+    }
+    if ((request->spoke & 1u << index) == 0) {
+        request->spoke |= (uint8_t)(1u << index);
+        take_word(dht, now, request, responder, stored->reason);
+    }
+}
+
+void wrn_dht_request_on_own(struct wrn_dht *dht, struct wrn_now now, uint64_t nonce) {
+    uint32_t index;
+    struct wrn_dht_request *request = find(dht, nonce, &index);
+    if (request != NULL && request->pages == 0) {
+        request->is_local = true;
+        request->due = now.mono;
+    }
+}
+
+void wrn_dht_request_on_failed(struct wrn_dht *dht, struct wrn_now now, enum wrn_reason reason,
+                               uint64_t nonce) {
+    uint32_t index;
+    struct wrn_dht_request *request = find(dht, nonce, &index);
+    (void)reason; /* whatever it was, another attempt goes another way */
+    if (request != NULL && (request->spoke & 1u << index) == 0) {
+        request->spoke |= (uint8_t)(1u << index);
+        request->due =
+            wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS)));
+    }
+}
+
+void wrn_dht_request_on_time(struct wrn_dht *dht, struct wrn_now now) {
+    for (uint32_t i = 0; i < dht->options.requests_max + 2; i++) {
+        struct wrn_dht_request *request = &dht->requests[i];
+        if (!request->is_used || !wrn_mono_reached(now.mono, request->due)) {
+            continue;
+        }
+        if (!request->is_local) {
+            attempt(dht, now, request);
+        } else if (request->verb == WRN_DHT_GET) {
+            look_here(dht, now, request);
+        } else {
+            store_here(dht, now, request);
+        }
+    }
+}
+
+wrn_mono wrn_dht_request_due(const struct wrn_dht *dht) {
+    wrn_mono due = WRN_MONO_NEVER;
+    for (uint32_t i = 0; i < dht->options.requests_max + 2; i++) {
+        if (dht->requests[i].is_used) {
+            due = wrn_mono_min(due, dht->requests[i].due);
+        }
+    }
+    return due;
+}
+
+static struct wrn_dht_request *take(struct wrn_dht *dht) {
+    for (uint32_t i = 0; i < dht->options.requests_max; i++) {
+        struct wrn_dht_request *request = &dht->requests[i];
+        if (!request->is_used) {
+            memset(request, 0, offsetof(struct wrn_dht_request, bytes));
+            request->is_used = true;
+            return request;
+        }
+    }
+    return NULL;
+}
+
+static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
+    wrn_dht_look(dht, now.mono, false);
+    request->start = now.mono;
+    request->due = now.mono;
+    bool is_nearest = wrn_links_is_nearest(dht->links, request->place, WRN_HANDLE_NONE);
+    if (is_nearest ||
+        (request->verb == WRN_DHT_GET &&
+         wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES)) {
+        request->is_local = true; /* when time comes, which is at once */
+    } else {
+        attempt(dht, now, request);
+    }
+    wrn_dht_update_due(dht);
+}
+
+/* Sends the next attempt that has a target. */
+static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
+    while (request->attempts < WRN_DHT_ATTEMPTS) {
+        uint32_t index = request->attempts++;
+        struct wrn_route_header header = {0};
+        bool is_aside = false;
+        if (!choose_target(dht, request, index, &header, &is_aside)) {
+            continue;
+        }
+        wrn_rand_fill(dht->rand, &request->nonces[index], sizeof(request->nonces[index]));
+        request->nonces[index] |= 1; /* 0 is none */
+        wrn_span bytes = {request->bytes, request->size};
+        bool is_get = request->verb == WRN_DHT_GET;
+        struct wrn_dht_fields fields = {
+            .type = is_get ? WRN_DHT_MESSAGE_GET : WRN_DHT_MESSAGE_STORE,
+            .nonce = request->nonces[index],
+            .flags = is_get ? (is_aside ? WRN_DHT_GET_ASIDE : 0)
+                            : (request->is_again ? WRN_DHT_STORE_AGAIN : 0),
+            .token = request->token,
+            .key = is_get ? bytes : (wrn_span){0},
+            .record = is_get ? (wrn_span){0} : bytes,
+        };
+        request->due = wrn_mono_add(now.mono, WRN_MS(wait_ms[index]));
+        header.wants_trace = true;
+        if (wrn_dht_route(dht, &header, &fields) != WRN_REASON_NONE) {
+            request->due =
+                wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS)));
+        }
+        return;
+    }
+    enum wrn_reason reason = request->reason != WRN_REASON_NONE ? request->reason
+                             : request->saw_stale               ? WRN_REASON_STALE
+                                                                : WRN_REASON_TIMEOUT;
+    finish(dht, now, request, reason, 0, NULL);
+}
+
+static void attempt_aside(struct wrn_dht *dht, struct wrn_now now,
+                          struct wrn_dht_request *request) {
+    if (request->attempts < ASIDE_FROM) {
+        request->attempts = ASIDE_FROM;
+    }
+    attempt(dht, now, request);
+}
+
+/* First the nearest node, twice. Then nodes beside it, by ways that do not lead through it: it may
+ * be new, or lie. Whoever is a holder knows the others. */
+static bool choose_target(const struct wrn_dht *dht, const struct wrn_dht_request *request,
+                          uint32_t index, struct wrn_route_header *header, bool *ret_is_aside) {
+    if (index == 0 && request->is_exact) {
+        header->mode = WRN_ROUTE_EXACT;
+        header->target = request->responder;
+        return !wrn_id_equal(request->responder, dht->links->self);
+    }
+    header->mode = WRN_ROUTE_NEAREST;
+    header->target = request->place;
+    if (index >= ASIDE_FROM && index < ASIDE_FROM + ASIDE_COUNT) {
+        uint32_t step = index - ASIDE_FROM;
+        if (wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES) {
+            const struct wrn_dht_neighbour *other = wrn_dht_other(dht, request->place, step);
+            header->mode = WRN_ROUTE_EXACT;
+            header->target = other != NULL ? other->id : dht->links->self;
+            return other != NULL;
+        }
+        header->target = place_beside(dht, request->place, step);
+        *ret_is_aside = true;
+    }
+    return !wrn_links_is_nearest(dht->links, header->target, WRN_HANDLE_NONE);
+}
+
+/* One and a half gaps between nodes to the right, as much to the left, two and a half. */
+static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step) {
+    wrn_id gap = mean_gap(dht);
+    wrn_id offset = wrn_id_add(gap, wrn_id_middle((wrn_id){0}, gap));
+    if (step >= 2) {
+        offset = wrn_id_add(offset, gap);
+    }
+    return step % 2 == 0 ? wrn_id_add(place, offset) : wrn_id_subtract(place, offset);
+}
+
+/* A power of two, more than half of the mean gap and at most all of it. */
+static wrn_id mean_gap(const struct wrn_dht *dht) {
+    uint64_t nodes = (uint64_t)dht->links->count + 1;
+    if (dht->links->count >= 2 * WRN_NEAR_PER_SIDE) {
+        const struct wrn_link *left = wrn_links_left(dht->links, WRN_NEAR_PER_SIDE - 1);
+        const struct wrn_link *right = wrn_links_right(dht->links, WRN_NEAR_PER_SIDE - 1);
+        nodes = wrn_id_estimate(wrn_id_subtract(right->id, left->id), 2 * WRN_NEAR_PER_SIDE);
+    }
+    uint32_t bit = WRN_ID_BITS - wrn_ceil_log2(nodes < 2 ? 2 : nodes);
+    return bit >= 32 ? (wrn_id){UINT64_C(1) << (bit - 32), 0} : (wrn_id){0, 1u << bit};
+}
+
+static struct wrn_dht_request *find(struct wrn_dht *dht, uint64_t nonce, uint32_t *ret_attempt) {
+    for (uint32_t i = 0; i < dht->options.requests_max + 2 && nonce != 0; i++) {
+        struct wrn_dht_request *request = &dht->requests[i];
+        for (uint32_t j = 0; request->is_used && j < request->attempts; j++) {
+            if (request->nonces[j] == nonce) {
+                *ret_attempt = j;
+                return request;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Says whether a record answers a request: NONE, or why it does not. */
+static enum wrn_reason examine(struct wrn_dht *dht, struct wrn_now now,
+                               struct wrn_dht_request *request, wrn_span bytes) {
+    struct wrn_dht_candidate candidate;
+    if (wrn_dht_candidate_read(&candidate, bytes, dht->primitives) != WRN_REASON_NONE ||
+        candidate.record.key.size != request->size ||
+        memcmp(candidate.record.key.data, request->bytes, request->size) != 0 ||
+        wrn_record_verify(bytes, dht->primitives) != WRN_REASON_NONE) {
+        wrn_dht_add(dht, WRN_DHT_COUNT_FALSE_ANSWERS);
+        return WRN_REASON_BAD_SIGNATURE;
+    }
+    enum wrn_reason reason = wrn_record_check_time(&candidate.record, now.wall);
+    if (reason == WRN_REASON_NONE && dht->options.rule != NULL) {
+        reason = dht->options.rule(dht->options.rule_ctx, &candidate.record, now.wall);
+    }
+    if (reason != WRN_REASON_NONE) {
+        wrn_dht_add(dht, WRN_DHT_COUNT_FALSE_ANSWERS);
+        return reason;
+    }
+    if (wrn_dht_is_stale(dht, &candidate)) {
+        wrn_dht_add(dht, WRN_DHT_COUNT_STALE_ANSWERS);
+        request->saw_stale = true;
+        return WRN_REASON_STALE;
+    }
+    wrn_dht_see(dht, &candidate);
+    return candidate.record.kind == WRN_RECORD_DELETE ? WRN_REASON_NOT_FOUND : WRN_REASON_NONE;
+}
+
+/* Fills in the records of an answer that are as they should be. */
+static uint32_t examine_all(struct wrn_dht *dht, struct wrn_now now,
+                            struct wrn_dht_request *request, const struct wrn_dht_fields *answer,
+                            wrn_span good[GOOD_MAX]) {
+    struct wrn_reader reader = wrn_reader(answer->items);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < answer->count && count < GOOD_MAX; i++) {
+        wrn_span bytes = wrn_read_span(&reader, wrn_read_u16(&reader));
+        if (examine(dht, now, request, bytes) == WRN_REASON_NONE) {
+            good[count++] = bytes;
+        }
+    }
+    return count;
+}
+
+/* Hands over records, and ends the request with the last one. */
+static void deliver(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                    const wrn_span *records, uint32_t count, bool is_last) {
+    for (uint32_t i = 0; i + is_last < count; i++) {
+        answer_user(dht, now, request, WRN_REASON_NONE, 0, records[i], false);
+    }
+    if (is_last) {
+        request->is_used = false;
+        wrn_span last = count > 0 ? records[count - 1] : (wrn_span){0};
+        answer_user(dht, now, request, WRN_REASON_NONE, 0, last, true);
+    }
+}
+
+static void next_page(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                      wrn_id responder, uint64_t token) {
+    memset(request->nonces, 0, sizeof(request->nonces)); /* late answers are about another page */
+    request->token = token;
+    request->pages++;
+    request->attempts = 0;
+    request->spoke = 0;
+    request->is_exact = true;
+    request->responder = responder;
+    attempt(dht, now, request);
+}
+
+/* A holder gave no record, but a word: there is none, or it refuses ours. Two of them are
+ * believed. */
+static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                      wrn_id responder, enum wrn_reason reason) {
+    bool is_get = request->verb == WRN_DHT_GET;
+    bool counts = reason != WRN_REASON_NOT_HOLDER &&
+                  (is_get ? reason == WRN_REASON_NOT_FOUND : reason != WRN_REASON_NONE);
+    bool is_new = true;
+    for (uint32_t i = 0; i < request->said_count; i++) {
+        is_new = is_new && !wrn_id_equal(request->said[i], responder);
+    }
+    if (counts && is_new && request->said_count < WRN_COUNT(request->said)) {
+        request->said[request->said_count++] = responder;
+        request->reason = is_get ? request->reason : reason;
+    }
+    if (request->said_count + request->said_self >= 2) {
+        finish(dht, now, request,
+               !is_get              ? reason
+               : request->saw_stale ? WRN_REASON_STALE
+                                    : WRN_REASON_NOT_FOUND,
+               0, NULL);
+        return;
+    }
+    attempt_aside(dht, now, request);
+}
+
+/* Tells whether a record shows that ours may not be stored. */
+static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_request *request,
+                     enum wrn_reason reason, wrn_span bytes, struct wrn_dht_candidate *ret_other) {
+    struct wrn_dht_candidate ours;
+    if (wrn_dht_candidate_read(&ours, (wrn_span){request->bytes, request->size},
+                               dht->primitives) != WRN_REASON_NONE ||
+        wrn_dht_candidate_read(ret_other, bytes, dht->primitives) != WRN_REASON_NONE ||
+        ours.record.key.size != ret_other->record.key.size ||
+        memcmp(ours.record.key.data, ret_other->record.key.data, ours.record.key.size) != 0) {
+        return false;
+    }
+    bool is_own = memcmp(ours.record.owner, ret_other->record.owner, WRN_SIGN_PUBLIC_SIZE) == 0;
+    bool is_against =
+        reason == WRN_REASON_STALE
+            ? is_own && ret_other->record.sequence >= ours.record.sequence
+            : !is_own && ret_other->record.kind == WRN_RECORD_CREATE &&
+                  wrn_record_check_time(&ret_other->record, now.wall) == WRN_REASON_NONE;
+    return is_against && wrn_record_verify(bytes, dht->primitives) == WRN_REASON_NONE;
+}
+
+/* This node is itself a holder: what it has is the answer. */
+static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
+    wrn_span key = {request->bytes, request->size};
+    uint64_t token = 0;
+    uint8_t copy[WRN_RECORD_MAX]; /* what the user does with it may change the store */
+    wrn_span record = {copy, 0};
+    request->is_local = false;
+    for (;;) {
+        uint32_t index =
+            wrn_dht_store_next_of_key(&dht->store, request->place, key, token, false);
+        const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
+        if (entry == NULL) {
+            break;
+        }
+        token = entry->value_id;
+        if (entry->until_s <= now.wall.s) {
+            continue; /* the clock has jumped: others see it the same way */
+        }
+        if (record.size > 0) {
+            deliver(dht, now, request, &record, 1, false);
+            entry = wrn_dht_store_at(&dht->store, index);
+        }
+        if (entry != NULL) {
+            record.size = entry->size;
+            memcpy(copy, wrn_dht_store_bytes(&dht->store, entry).data, entry->size);
+        }
+    }
+    if (record.size > 0) {
+        wrn_dht_add(dht, WRN_DHT_COUNT_ANSWERED);
+        deliver(dht, now, request, &record, 1, true);
+        return;
+    }
+    request->said_self =
+        wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES;
+    if (dht->links->count == 0) {
+        finish(dht, now, request, WRN_REASON_NOT_FOUND, 0, NULL);
+    } else if (wrn_links_is_nearest(dht->links, request->place, WRN_HANDLE_NONE)) {
+        attempt_aside(dht, now, request);
+    } else {
+        attempt(dht, now, request);
+    }
+}
+
+static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
+    request->is_local = false;
+    if (request->attempts == WRN_DHT_ATTEMPTS) {
+        attempt(dht, now, request);
+        return;
+    }
+    uint32_t index = request->attempts++;
+    wrn_rand_fill(dht->rand, &request->nonces[index], sizeof(request->nonces[index]));
+    request->nonces[index] |= 1;
+    request->due = wrn_mono_add(now.mono, WRN_S(3));
+    struct wrn_dht_writer writer = {.is_self = true,
+                                    .source = dht->links->self,
+                                    .nonce = request->nonces[index]};
+    wrn_dht_write_begin(dht, now, WRN_HANDLE_NONE, &writer,
+                        (wrn_span){request->bytes, request->size}, request->is_again);
+}
+
+static void answer_user(struct wrn_dht *dht, struct wrn_now now,
+                        const struct wrn_dht_request *request, enum wrn_reason reason,
+                        uint32_t copies, wrn_span record, bool is_last) {
+    struct wrn_dht_answer answer = {
+        .tag = request->tag,
+        .verb = request->verb,
+        .reason = reason,
+        .record = record,
+        .is_last = is_last,
+        .copies = (uint8_t)copies,
+        .took_ms = (uint32_t)(wrn_mono_since(now.mono, request->start) / WRN_MS(1)),
+    };
+    dht->port.answer(dht->port.ctx, &answer);
+}
+
+/* Frees the request and tells who began it. */
+static void finish(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                   enum wrn_reason reason, uint32_t copies,
+                   const struct wrn_dht_candidate *winner) {
+    uint32_t tag = request->tag;
+    uint64_t version = request->version;
+    request->is_used = false;
+    if (request->kind == WRN_DHT_OF_HANDOVER) {
+        bool is_few = reason == WRN_REASON_NONE && copies < 2;
+        wrn_dht_copies_on_handed(dht, now, tag, version, is_few ? WRN_REASON_TIMEOUT : reason,
+                                 winner);
+        return;
+    }
+    if (request->verb == WRN_DHT_STORE && reason == WRN_REASON_NONE) {
+        wrn_dht_keep_on_stored(dht, version);
+    }
+    if (request->kind == WRN_DHT_OF_KEEP) {
+        wrn_dht_keep_on_done(dht, now, tag, version, reason, winner);
+        return;
+    }
+    answer_user(dht, now, request, reason, copies, winner != NULL ? winner->bytes : (wrn_span){0},
+                true);
+}

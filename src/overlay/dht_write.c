@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stores for writers: this node keeps the record, copies it to the other holders, and tells the
+ * writer how many have it. */
+#include "overlay/dht_internal.h"
+
+enum {
+    COPY_MS = 400, /* after which a copy is sent again */
+    COPY_TRIES = 4,
+};
+
+static void reply(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_writer *writer,
+                  enum wrn_reason reason, uint32_t copies, wrn_span record);
+static void reply_refused(struct wrn_dht *dht, struct wrn_now now,
+                          const struct wrn_dht_writer *writer, enum wrn_reason reason,
+                          uint32_t against);
+static struct wrn_dht_write *find_free(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                                       uint64_t version, bool *ret_is_running);
+static void choose_holders(const struct wrn_dht *dht, const struct wrn_dht_entry *entry,
+                           struct wrn_dht_write *write);
+static const struct wrn_dht_entry *entry_of(const struct wrn_dht *dht,
+                                            const struct wrn_dht_write *write);
+static void send_copies(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_write *write);
+static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write,
+                        uint32_t index, const struct wrn_dht_fields *copied);
+static void end_if_enough(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write);
+static void end(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write);
+
+void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
+                         const struct wrn_dht_writer *writer, wrn_span record, bool is_again) {
+    struct wrn_dht_candidate candidate;
+    enum wrn_reason reason = wrn_dht_candidate_read(&candidate, record, dht->primitives);
+    if (reason != WRN_REASON_NONE) {
+        wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
+        reply(dht, now, writer, reason, 0, (wrn_span){0});
+        return;
+    }
+    bool is_running = false;
+    struct wrn_dht_write *write = find_free(dht, writer, candidate.version, &is_running);
+    if (is_running) {
+        return; /* the writer repeats itself; its answer follows */
+    }
+    bool is_strict = candidate.record.kind == WRN_RECORD_CREATE && !is_again;
+    uint32_t index;
+    reason = wrn_dht_admit(dht, now, from, &candidate, is_strict, &index);
+    const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
+    if (reason != WRN_REASON_NONE || entry == NULL) {
+        reply_refused(dht, now, writer, reason, index);
+        return;
+    }
+    uint32_t known = wrn_dht_copies_known(dht, entry);
+    if (known > 0) {
+        reply(dht, now, writer, WRN_REASON_NONE, 1 + known, (wrn_span){0});
+        return;
+    }
+    if (write == NULL) { /* it is stored, but nobody would watch the copies: once more, later */
+        wrn_dht_copies_soon(dht, now.mono);
+        reply(dht, now, writer, WRN_REASON_RATE, 0, (wrn_span){0});
+        return;
+    }
+    *write = (struct wrn_dht_write){.writer = *writer,
+                                    .version = candidate.version,
+                                    .entry = index,
+                                    .number = ++dht->last_number,
+                                    .copies = 1,
+                                    .is_strict = is_strict};
+    write->number += write->number == 0;
+    choose_holders(dht, entry, write);
+    if (write->count == 0) {
+        end(dht, now, write);
+        return;
+    }
+    send_copies(dht, now.mono, write);
+}
+
+bool wrn_dht_write_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                             const struct wrn_dht_fields *copied) {
+    for (uint32_t i = 0; i < WRN_DHT_WRITES; i++) {
+        struct wrn_dht_write *write = &dht->writes[i];
+        for (uint32_t j = 0; write->number != 0 && j < write->count; j++) {
+            if (write->number == copied->number && wrn_handle_equal(write->peers[j], peer)) {
+                if ((write->done & 1u << j) == 0) {
+                    take_answer(dht, now, write, j, copied);
+                }
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void wrn_dht_write_on_time(struct wrn_dht *dht, struct wrn_now now) {
+    for (uint32_t i = 0; i < WRN_DHT_WRITES; i++) {
+        struct wrn_dht_write *write = &dht->writes[i];
+        if (write->number == 0 || !wrn_mono_reached(now.mono, write->due)) {
+            continue;
+        }
+        if (write->tries >= COPY_TRIES || entry_of(dht, write) == NULL) {
+            end(dht, now, write);
+        } else {
+            send_copies(dht, now.mono, write);
+            end_if_enough(dht, now, write);
+        }
+    }
+}
+
+wrn_mono wrn_dht_write_due(const struct wrn_dht *dht) {
+    wrn_mono due = WRN_MONO_NEVER;
+    for (uint32_t i = 0; i < WRN_DHT_WRITES; i++) {
+        if (dht->writes[i].number != 0) {
+            due = wrn_mono_min(due, dht->writes[i].due);
+        }
+    }
+    return due;
+}
+
+/* The last thing that is done for a write: what borrows from a request may be gone afterwards. */
+static void reply(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_writer *writer,
+                  enum wrn_reason reason, uint32_t copies, wrn_span record) {
+    struct wrn_dht_fields fields = {.type = WRN_DHT_MESSAGE_STORED,
+                                    .nonce = writer->nonce,
+                                    .reason = reason,
+                                    .copies = (uint8_t)copies,
+                                    .record = record};
+    if (writer->is_self) {
+        wrn_dht_request_on_stored(dht, now, dht->links->self, &fields);
+        return;
+    }
+    struct wrn_route_header header = {.target = writer->source,
+                                      .via = writer->via,
+                                      .has_via = writer->has_via,
+                                      .mode = WRN_ROUTE_EXACT};
+    (void)wrn_dht_route(dht, &header, &fields); /* the writer asks again if this is lost */
+}
+
+static void reply_refused(struct wrn_dht *dht, struct wrn_now now,
+                          const struct wrn_dht_writer *writer, enum wrn_reason reason,
+                          uint32_t against) {
+    uint8_t copy[WRN_RECORD_MAX]; /* what the answer leads to may change the store */
+    wrn_span record = {0};
+    const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, against);
+    if (entry != NULL && (reason == WRN_REASON_KEY_TAKEN || reason == WRN_REASON_STALE)) {
+        memcpy(copy, wrn_dht_store_bytes(&dht->store, entry).data, entry->size);
+        record = (wrn_span){copy, entry->size};
+    }
+    reply(dht, now, writer, reason, 0, record);
+}
+
+static struct wrn_dht_write *find_free(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                                       uint64_t version, bool *ret_is_running) {
+    struct wrn_dht_write *found = NULL;
+    for (uint32_t i = 0; i < WRN_DHT_WRITES; i++) {
+        struct wrn_dht_write *write = &dht->writes[i];
+        if (write->number == 0 || (found == NULL && write->is_told)) {
+            found = write;
+        } else if (write->version == version && !write->is_told &&
+                   wrn_id_equal(write->writer.source, writer->source)) {
+            *ret_is_running = true;
+        }
+    }
+    return found;
+}
+
+static void choose_holders(const struct wrn_dht *dht, const struct wrn_dht_entry *entry,
+                           struct wrn_dht_write *write) {
+    for (uint32_t rank = 0; write->count < WRN_DHT_COPIES - 1; rank++) {
+        const struct wrn_dht_neighbour *other = wrn_dht_other(dht, entry->place, rank);
+        if (other == NULL || wrn_dht_rank(dht, entry->place, other->id) >= WRN_DHT_COPIES) {
+            return;
+        }
+        write->peers[write->count++] = other->peer;
+    }
+}
+
+static const struct wrn_dht_entry *entry_of(const struct wrn_dht *dht,
+                                            const struct wrn_dht_write *write) {
+    const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, write->entry);
+    return entry != NULL && entry->version == write->version ? entry : NULL;
+}
+
+static void send_copies(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_write *write) {
+    const struct wrn_dht_entry *entry = entry_of(dht, write);
+    struct wrn_dht_fields copy = {.type = WRN_DHT_MESSAGE_COPY,
+                                  .number = write->number,
+                                  .flags = write->is_strict ? WRN_DHT_COPY_STRICT : 0,
+                                  .record = wrn_dht_store_bytes(&dht->store, entry)};
+    write->tries++;
+    write->due = wrn_mono_add(now, WRN_MS(COPY_MS));
+    for (uint32_t i = 0; i < write->count; i++) {
+        if ((write->done & 1u << i) == 0) {
+            wrn_dht_send(dht, write->peers[i], &copy);
+        }
+    }
+}
+
+static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write,
+                        uint32_t index, const struct wrn_dht_fields *copied) {
+    if (copied->reason == WRN_REASON_RATE) {
+        return; /* sent again when it is time */
+    }
+    write->done |= (uint8_t)(1u << index);
+    struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, write->entry);
+    if (entry == NULL || entry->version != write->version) {
+        end(dht, now, write); /* something newer came in between */
+        return;
+    }
+    if (copied->reason == WRN_REASON_NONE) {
+        write->copies++;
+        wrn_dht_copies_note(dht, write->peers[index], entry);
+    }
+    struct wrn_dht_candidate other;
+    uint32_t unused;
+    if ((copied->reason == WRN_REASON_KEY_TAKEN || copied->reason == WRN_REASON_STALE) &&
+        wrn_dht_candidate_read(&other, copied->record, dht->primitives) == WRN_REASON_NONE &&
+        wrn_id_equal(other.place, entry->place) &&
+        wrn_dht_admit(dht, now, write->peers[index], &other, false, &unused) == WRN_REASON_NONE &&
+        entry_of(dht, write) == NULL) {
+        /* We did not know what another holder knew: what we took has to go. */
+        struct wrn_dht_write ended = *write;
+        write->number = 0;
+        if (!ended.is_told) {
+            reply(dht, now, &ended.writer, copied->reason, 0, copied->record);
+        }
+        return;
+    }
+    end_if_enough(dht, now, write);
+}
+
+/* A key that is asked for anew waits for all holders, but not for those that are slow: one of them
+ * may know that it is taken. Copies go on after the writer was told. */
+static void end_if_enough(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write) {
+    if (write->done == (1u << write->count) - 1) {
+        end(dht, now, write);
+    } else if (write->copies >= 2 && (!write->is_strict || write->tries > 1) && !write->is_told) {
+        struct wrn_dht_writer writer = write->writer;
+        write->is_told = true;
+        reply(dht, now, &writer, WRN_REASON_NONE, write->copies, (wrn_span){0});
+    }
+}
+
+static void end(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write) {
+    struct wrn_dht_write ended = *write;
+    write->number = 0;
+    if (ended.copies <= ended.count) {
+        wrn_dht_copies_soon(dht, now.mono);
+    }
+    if (!ended.is_told) {
+        reply(dht, now, &ended.writer, WRN_REASON_NONE, ended.copies, (wrn_span){0});
+    }
+}
