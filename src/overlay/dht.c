@@ -37,11 +37,10 @@ struct wrn_dht *wrn_dht_init(struct wrn_arena *arena, const struct wrn_dht_optio
                              const struct wrn_links *links, const struct wrn_primitives *primitives,
                              struct wrn_dht_port port, struct wrn_rand rand) {
     uint64_t seed = 0;
-    struct wrn_dht measured = {.options = *options};
-    struct wrn_dht *dht = wrn_arena_take(arena, 1, sizeof(*dht));
-    if (dht == NULL) {
-        dht = &measured;
-    } else {
+    struct wrn_dht measured = {.was_alone = true};
+    struct wrn_dht *built = wrn_arena_take(arena, 1, sizeof(*built));
+    struct wrn_dht *dht = built != NULL ? built : &measured;
+    if (built != NULL) {
         wrn_rand_fill(rand, &seed, sizeof(seed));
     }
     dht->options = *options;
@@ -55,12 +54,11 @@ struct wrn_dht *wrn_dht_init(struct wrn_arena *arena, const struct wrn_dht_optio
     wrn_dht_store_init(&dht->store, arena, options->records_max, options->bytes_max,
                        options->writer_bytes_max, primitives, seed);
     init_request_tables(dht, arena);
-    if (dht == &measured) {
-        return NULL;
+    if (built != NULL) {
+        built->near[0] = (struct wrn_dht_neighbour){links->self, WRN_HANDLE_NONE};
+        built->near_count = 1;
     }
-    dht->near[0] = (struct wrn_dht_neighbour){links->self, WRN_HANDLE_NONE};
-    dht->near_count = 1;
-    return dht;
+    return built;
 }
 
 void wrn_dht_on_payload(struct wrn_dht *dht, struct wrn_now now,
@@ -72,7 +70,8 @@ void wrn_dht_on_payload(struct wrn_dht *dht, struct wrn_now now,
         return;
     }
     wrn_dht_look(dht, now.mono, false);
-    struct wrn_dht_writer writer = {wrn_id_equal(header->source, dht->links->self), header->has_via,
+    bool has_via = header->has_via && !header->to_via;
+    struct wrn_dht_writer writer = {wrn_id_equal(header->source, dht->links->self), has_via,
                                     header->source, header->via, fields.nonce};
     if (writer.is_self && from.generation != 0) { /* we route no answers to ourselves */
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
@@ -266,15 +265,14 @@ enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handl
     if (reason != WRN_REASON_NONE) {
         return refuse(dht, reason);
     }
-    if ((verdict.reason == WRN_REASON_FULL &&
-         wrn_dht_store_forget_ghosts(&dht->store, NULL) > 0) ||
+    if ((verdict.reason == WRN_REASON_FULL && wrn_dht_store_forget_ghosts(&dht->store, NULL) > 0) ||
         (verdict.reason == WRN_REASON_QUOTA &&
          wrn_dht_store_forget_ghosts(&dht->store, record->owner) > 0)) {
         verdict = wrn_dht_store_judge(&dht->store, candidate, is_strict);
     }
     if (verdict.reason != WRN_REASON_NONE) {
-        *ret_entry = wrn_dht_store_at(&dht->store, verdict.existing) ? verdict.existing
-                                                                     : WRN_DHT_NO_ENTRY;
+        *ret_entry =
+            wrn_dht_store_at(&dht->store, verdict.existing) ? verdict.existing : WRN_DHT_NO_ENTRY;
         return refuse(dht, verdict.reason);
     }
     reason = verify(dht, now, from, candidate);
@@ -289,9 +287,8 @@ enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handl
     int64_t left_s = record->made_s + record->ttl_s - now.wall.s;
     int64_t most_s = (int64_t)record->ttl_s + WRN_RECORD_CLOCK_SLACK_S;
     left_s = left_s > most_s ? most_s : left_s;
-    *ret_entry =
-        wrn_dht_store_add(&dht->store, now.mono, candidate, (uint64_t)left_s * WRN_S(1));
-    wrn_dht_add(dht, record->kind == WRN_RECORD_DELETE           ? WRN_DHT_COUNT_DELETED
+    *ret_entry = wrn_dht_store_add(&dht->store, now.mono, candidate, (uint64_t)left_s * WRN_S(1));
+    wrn_dht_add(dht, record->kind == WRN_RECORD_DELETE      ? WRN_DHT_COUNT_DELETED
                      : verdict.existing == WRN_DHT_NO_ENTRY ? WRN_DHT_COUNT_STORED
                                                             : WRN_DHT_COUNT_RENEWED);
     if (verdict.is_conflict) {
@@ -422,13 +419,15 @@ static bool learn_near(struct wrn_dht *dht) {
 }
 
 static void take_links(const struct wrn_dht *dht, struct side *side) {
-    while (side->count < WRN_DHT_NEAR_PER_SIDE) {
-        const struct wrn_link *link = side->is_left ? wrn_links_left(dht->links, side->count)
-                                                    : wrn_links_right(dht->links, side->count);
+    for (uint32_t i = 0; side->count < WRN_DHT_NEAR_PER_SIDE; i++) {
+        const struct wrn_link *link =
+            side->is_left ? wrn_links_left(dht->links, i) : wrn_links_right(dht->links, i);
         if (link == NULL) {
             return;
         }
-        side->nodes[side->count++] = (struct wrn_dht_neighbour){link->id, link->peer};
+        if (wrn_link_is_of_ring(link)) {
+            side->nodes[side->count++] = (struct wrn_dht_neighbour){link->id, link->peer};
+        }
     }
 }
 
@@ -441,6 +440,9 @@ static void take_views(const struct wrn_dht *dht, struct side *side) {
     }
     for (uint32_t i = 0; i < dht->links->count; i++) {
         const struct wrn_link *link = &dht->links->links[i];
+        if (!wrn_link_is_of_ring(link)) {
+            continue;
+        }
         for (uint32_t j = 0; j < link->view_left && j < WRN_NEAR_PER_SIDE; j++) {
             take_view(dht, side, limit, link->left[j]);
         }

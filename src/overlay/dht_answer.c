@@ -48,9 +48,8 @@ void wrn_dht_answer(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dh
         (void)send_page(dht, asker, question, place, true);
         return;
     }
-    struct wrn_dht_fields answer = {.type = WRN_DHT_MESSAGE_ANSWER,
-                                    .nonce = asker->nonce,
-                                    .reason = WRN_REASON_NOT_HOLDER};
+    struct wrn_dht_fields answer = {
+        .type = WRN_DHT_MESSAGE_ANSWER, .nonce = asker->nonce, .reason = WRN_REASON_NOT_HOLDER};
     send_answer(dht, asker, &answer);
 }
 
@@ -60,15 +59,14 @@ static bool send_page(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
                       const struct wrn_dht_fields *question, wrn_id place, bool tombstones) {
     uint8_t items[WRN_PAYLOAD_MAX - ANSWER_HEAD];
     struct wrn_writer writer = wrn_writer(items, sizeof(items));
-    struct wrn_dht_fields answer = {.type = WRN_DHT_MESSAGE_ANSWER,
-                                    .nonce = asker->nonce,
-                                    .reason = tombstones && question->token == 0
-                                                  ? WRN_REASON_NOT_FOUND
-                                                  : WRN_REASON_NONE};
+    struct wrn_dht_fields answer = {
+        .type = WRN_DHT_MESSAGE_ANSWER,
+        .nonce = asker->nonce,
+        .reason = tombstones && question->token == 0 ? WRN_REASON_NOT_FOUND : WRN_REASON_NONE};
     uint64_t token = tombstones ? 0 : question->token;
     for (;;) {
-        uint32_t index = wrn_dht_store_next_of_key(&dht->store, place, question->key, token,
-                                                   tombstones);
+        uint32_t index =
+            wrn_dht_store_next_of_key(&dht->store, place, question->key, token, tombstones);
         const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
         if (entry == NULL) {
             break;
@@ -95,6 +93,7 @@ static void send_answer(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
     struct wrn_route_header header = {.target = asker->source,
                                       .via = asker->via,
                                       .has_via = asker->has_via,
+                                      .to_via = asker->has_via,
                                       .mode = WRN_ROUTE_EXACT};
     (void)wrn_dht_route(dht, &header, answer); /* it is asked again if this does not arrive */
 }

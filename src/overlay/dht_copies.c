@@ -11,15 +11,15 @@ enum {
     CHECK_S = 60, /* a key is compared no more often */
     ANSWER_MS = 1000,
     TRIES = 3,
-    AGAIN_MS = 30000,   /* after a partner did not answer */
-    SOON_MS = 500,      /* after a change, to see it whole */
-    STAGGER_MS = 1500,  /* each neighbour further away later: it has most by then */
-    WHOLE_S = 600,      /* between walks that list all */
-    SETTLE_MS = 12000,  /* after a change, before strays are looked for */
-    STRAY_MS = 250,     /* between two that are handed over */
-    STRAYS_S = 60,      /* between rounds while there are any */
-    STRAYS_STEP = 256,  /* entries looked at in one go */
-    DIGEST_RATE = 20,   /* a second, of one peer */
+    AGAIN_MS = 30000,  /* after a partner did not answer */
+    SOON_MS = 500,     /* after a change, to see it whole */
+    STAGGER_MS = 1500, /* each neighbour further away later: it has most by then */
+    WHOLE_S = 600,     /* between walks that list all */
+    SETTLE_MS = 12000, /* after a change, before strays are looked for */
+    STRAY_MS = 250,    /* between two that are handed over */
+    STRAYS_S = 60,     /* between rounds while there are any */
+    STRAYS_STEP = 256, /* entries looked at in one go */
+    DIGEST_RATE = 20,  /* a second, of one peer */
     DIGEST_BURST = 60,
 };
 
@@ -125,8 +125,7 @@ void wrn_dht_copies_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handl
     if (partner == NULL || partner->phase != WRN_DHT_SENT || partner->number != copied->number) {
         return; /* late, or not asked for */
     }
-    struct wrn_dht_entry *entry =
-        in_batch(dht, partner, (uint32_t)__builtin_ctz(partner->wanted));
+    struct wrn_dht_entry *entry = in_batch(dht, partner, (uint32_t)__builtin_ctz(partner->wanted));
     if (copied->reason == WRN_REASON_RATE && partner->tries < TRIES) {
         partner->tries++;
         partner->phase = WRN_DHT_SEND;
@@ -166,8 +165,8 @@ void wrn_dht_copies_on_digest(struct wrn_dht *dht, struct wrn_now now, wrn_handl
         if (entry != NULL) {
             want.have |= 1u << i;
             wrn_dht_copies_note(dht, peer, entry);
-        } else if (has_room(dht, place) && wrn_dht_rank(dht, (wrn_id){place, 0},
-                                                        dht->links->self) < WRN_DHT_HOLDERS_MAX) {
+        } else if (has_room(dht, place) &&
+                   wrn_dht_rank(dht, (wrn_id){place, 0}, dht->links->self) < WRN_DHT_HOLDERS_MAX) {
             want.want |= 1u << i;
         }
     }
@@ -278,16 +277,16 @@ static void assign(struct wrn_dht *dht, wrn_mono now) {
             continue;
         }
         struct wrn_dht_partner *partner = find(dht, node->peer);
-        wrn_mono due =
-            wrn_mono_add(now, WRN_MS(SOON_MS) + jitter(dht, SOON_MS) + rank / 2 * WRN_MS(STAGGER_MS));
+        wrn_mono due = wrn_mono_add(now, WRN_MS(SOON_MS) + jitter(dht, SOON_MS) +
+                                             rank / 2 * WRN_MS(STAGGER_MS));
         if (partner == NULL) {
             partner = find(dht, WRN_HANDLE_NONE);
             WRN_ASSERT(partner != NULL); /* there are no more wanted than there is room */
-            *partner = (struct wrn_dht_partner){.peer = node->peer,
-                                                .id = node->id,
-                                                .due = WRN_MONO_NEVER,
-                                                .whole = wrn_mono_add(
-                                                    now, WRN_S(WHOLE_S) + jitter(dht, 200000))};
+            *partner = (struct wrn_dht_partner){
+                .peer = node->peer,
+                .id = node->id,
+                .due = WRN_MONO_NEVER,
+                .whole = wrn_mono_add(now, WRN_S(WHOLE_S) + jitter(dht, 200000))};
         }
         wake(partner, due);
     }
@@ -301,8 +300,8 @@ static bool is_wanted(const struct wrn_dht *dht, const struct wrn_dht_neighbour 
     for (uint32_t i = 0; i < dht->near_count; i++) {
         const struct wrn_dht_neighbour *other = &dht->near[i];
         is_there = is_there || wrn_handle_equal(other->peer, node->peer);
-        rank += other->peer.generation != 0 &&
-                wrn_id_is_nearer(dht->links->self, other->id, node->id);
+        rank +=
+            other->peer.generation != 0 && wrn_id_is_nearer(dht->links->self, other->id, node->id);
     }
     *ret_rank = rank;
     return node->peer.generation != 0 && is_there && rank < WRN_DHT_PARTNERS;
@@ -371,9 +370,8 @@ static void on_due(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_partn
             return;
         }
         rest(dht, now.mono, partner);
-        partner->due =
-            wrn_mono_min(partner->whole, wrn_mono_add(now.mono, WRN_MS(AGAIN_MS) +
-                                                                    jitter(dht, AGAIN_MS / 2)));
+        partner->due = wrn_mono_min(
+            partner->whole, wrn_mono_add(now.mono, WRN_MS(AGAIN_MS) + jitter(dht, AGAIN_MS / 2)));
         return;
     case WRN_DHT_SENT:
         if (++partner->tries >= TRIES) {
@@ -536,9 +534,9 @@ static void look_for_strays(struct wrn_dht *dht, struct wrn_now now) {
     for (uint32_t i = 0; i < STRAYS_STEP; i++) {
         uint32_t index = wrn_dht_store_next(&dht->store, &dht->strays_cursor);
         if (index == WRN_DHT_NO_ENTRY) {
-            dht->strays_due = dht->strays_left ? wrn_mono_add(now.mono, WRN_S(STRAYS_S) +
-                                                                            jitter(dht, 10000))
-                                               : WRN_MONO_NEVER;
+            dht->strays_due = dht->strays_left
+                                  ? wrn_mono_add(now.mono, WRN_S(STRAYS_S) + jitter(dht, 10000))
+                                  : WRN_MONO_NEVER;
             dht->strays_cursor = 0;
             dht->strays_left = false;
             return;

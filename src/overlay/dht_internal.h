@@ -127,9 +127,9 @@ struct wrn_dht_partner {
     uint32_t versions[WRN_DHT_BATCH]; /* low bits of what was in the digest */
     uint8_t count;
     uint8_t tries;
-    bool is_again; /* something changed during the walk */
-    bool is_check; /* the batch is one place, not part of a walk */
-    bool is_whole; /* this walk lists also what the partner is known to have */
+    bool is_again;  /* something changed during the walk */
+    bool is_check;  /* the batch is one place, not part of a walk */
+    bool is_whole;  /* this walk lists also what the partner is known to have */
     wrn_mono whole; /* when to begin the next such walk */
 };
 
@@ -137,15 +137,15 @@ enum wrn_dht_request_kind { WRN_DHT_OF_USER, WRN_DHT_OF_KEEP, WRN_DHT_OF_HANDOVE
 
 struct wrn_dht_request {
     bool is_used;
-    bool is_again;   /* STORE: see WRN_DHT_STORE_AGAIN */
-    bool is_local;   /* to be looked up in, or stored from, this node at 'due' */
-    bool is_exact;   /* the next page is asked from who sent the last one */
-    bool said_self;  /* we are a holder ourselves, and have nothing */
+    bool is_again;  /* STORE: see WRN_DHT_STORE_AGAIN */
+    bool is_local;  /* to be looked up in, or stored from, this node at 'due' */
+    bool is_exact;  /* the next page is asked from who sent the last one */
+    bool said_self; /* we are a holder ourselves, and have nothing */
     bool saw_stale;
     uint8_t spoke; /* bits: attempts that were answered by a word, not by records */
     enum wrn_dht_verb verb;
     enum wrn_dht_request_kind kind;
-    uint32_t tag; /* of the user; index of the kept record; entry that is handed over */
+    uint32_t tag;     /* of the user; index of the kept record; entry that is handed over */
     uint64_t version; /* STORE */
     wrn_id place;
     wrn_id responder; /* is_exact */

@@ -162,8 +162,8 @@ void wrn_dht_keep_on_found(struct wrn_dht *dht, wrn_mono now) {
     for (uint32_t i = 0; i < dht->options.kept_max; i++) {
         struct wrn_dht_kept *kept = &dht->kept[i];
         if (kept->is_used && !kept->is_checking) {
-            kept->check = wrn_mono_min(kept->check,
-                                       wrn_mono_add(now, jitter(dht, 2 * WRN_MS(FOUND_MS))));
+            kept->check =
+                wrn_mono_min(kept->check, wrn_mono_add(now, jitter(dht, 2 * WRN_MS(FOUND_MS))));
         }
     }
 }
@@ -296,8 +296,8 @@ static void lose(struct wrn_dht *dht, struct wrn_dht_kept *kept, wrn_span winner
 static struct wrn_dht_candidate read_kept(const struct wrn_dht *dht,
                                           const struct wrn_dht_kept *kept) {
     struct wrn_dht_candidate candidate;
-    enum wrn_reason reason = wrn_dht_candidate_read(
-        &candidate, (wrn_span){kept->bytes, kept->size}, dht->primitives);
+    enum wrn_reason reason =
+        wrn_dht_candidate_read(&candidate, (wrn_span){kept->bytes, kept->size}, dht->primitives);
     WRN_ASSERT(reason == WRN_REASON_NONE); /* it was read before it was kept */
     return candidate;
 }
@@ -320,8 +320,8 @@ static void remember(struct wrn_dht *dht, uint64_t what, uint64_t sequence_min) 
     for (uint32_t i = 0; i < WRN_DHT_SEEN; i++) {
         struct wrn_dht_seen *seen = &dht->seen[i];
         if (seen->what == what) {
-            seen->sequence_min = sequence_min > seen->sequence_min ? sequence_min
-                                                                   : seen->sequence_min;
+            seen->sequence_min =
+                sequence_min > seen->sequence_min ? sequence_min : seen->sequence_min;
             return;
         }
     }

@@ -177,8 +177,7 @@ static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields 
 }
 
 static bool is_in_range(const struct wrn_dht_fields *fields) {
-    bool is_question =
-        fields->type == WRN_DHT_MESSAGE_GET || fields->type == WRN_DHT_MESSAGE_ASK;
+    bool is_question = fields->type == WRN_DHT_MESSAGE_GET || fields->type == WRN_DHT_MESSAGE_ASK;
     bool needs_record = fields->type == WRN_DHT_MESSAGE_STORE ||
                         fields->type == WRN_DHT_MESSAGE_LOSS ||
                         fields->type == WRN_DHT_MESSAGE_COPY;

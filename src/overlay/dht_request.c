@@ -18,8 +18,7 @@ static const uint16_t wait_ms[WRN_DHT_ATTEMPTS] = {1200, 1300, 2000, 2000, 2500,
 static struct wrn_dht_request *take(struct wrn_dht *dht);
 static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
 static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
-static void attempt_aside(struct wrn_dht *dht, struct wrn_now now,
-                          struct wrn_dht_request *request);
+static void attempt_aside(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
 static bool choose_target(const struct wrn_dht *dht, const struct wrn_dht_request *request,
                           uint32_t index, struct wrn_route_header *header, bool *ret_is_aside);
 static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step);
@@ -183,8 +182,7 @@ void wrn_dht_request_on_failed(struct wrn_dht *dht, struct wrn_now now, enum wrn
     (void)reason; /* whatever it was, another attempt goes another way */
     if (request != NULL && (request->spoke & 1u << index) == 0) {
         request->spoke |= (uint8_t)(1u << index);
-        request->due =
-            wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS)));
+        request->due = wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS)));
     }
 }
 
@@ -231,9 +229,8 @@ static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_reques
     request->start = now.mono;
     request->due = now.mono;
     bool is_nearest = wrn_links_is_nearest(dht->links, request->place, WRN_HANDLE_NONE);
-    if (is_nearest ||
-        (request->verb == WRN_DHT_GET &&
-         wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES)) {
+    if (is_nearest || (request->verb == WRN_DHT_GET &&
+                       wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES)) {
         request->is_local = true; /* when time comes, which is at once */
     } else {
         attempt(dht, now, request);
@@ -266,8 +263,7 @@ static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_requ
         request->due = wrn_mono_add(now.mono, WRN_MS(wait_ms[index]));
         header.wants_trace = true;
         if (wrn_dht_route(dht, &header, &fields) != WRN_REASON_NONE) {
-            request->due =
-                wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS)));
+            request->due = wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS)));
         }
         return;
     }
@@ -320,13 +316,13 @@ static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t ste
     return step % 2 == 0 ? wrn_id_add(place, offset) : wrn_id_subtract(place, offset);
 }
 
-/* A power of two, more than half of the mean gap and at most all of it. */
+/* A power of two, more than half of the mean gap and at most all of it. The near nodes are in the
+ * order of the ring: we, those to the right, those to the left; in a small ring they are all. */
 static wrn_id mean_gap(const struct wrn_dht *dht) {
-    uint64_t nodes = (uint64_t)dht->links->count + 1;
-    if (dht->links->count >= 2 * WRN_NEAR_PER_SIDE) {
-        const struct wrn_link *left = wrn_links_left(dht->links, WRN_NEAR_PER_SIDE - 1);
-        const struct wrn_link *right = wrn_links_right(dht->links, WRN_NEAR_PER_SIDE - 1);
-        nodes = wrn_id_estimate(wrn_id_subtract(right->id, left->id), 2 * WRN_NEAR_PER_SIDE);
+    uint64_t nodes = dht->near_count < 2 ? 2 : dht->near_count;
+    if (dht->near_count == WRN_DHT_NEAR_MAX) {
+        wrn_id right = dht->near[WRN_DHT_NEAR_PER_SIDE].id;
+        nodes = wrn_id_estimate(wrn_id_subtract(right, dht->links->self), WRN_DHT_NEAR_PER_SIDE);
     }
     uint32_t bit = WRN_ID_BITS - wrn_ceil_log2(nodes < 2 ? 2 : nodes);
     return bit >= 32 ? (wrn_id){UINT64_C(1) << (bit - 32), 0} : (wrn_id){0, 1u << bit};
@@ -443,8 +439,8 @@ static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
 static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_request *request,
                      enum wrn_reason reason, wrn_span bytes, struct wrn_dht_candidate *ret_other) {
     struct wrn_dht_candidate ours;
-    if (wrn_dht_candidate_read(&ours, (wrn_span){request->bytes, request->size},
-                               dht->primitives) != WRN_REASON_NONE ||
+    if (wrn_dht_candidate_read(&ours, (wrn_span){request->bytes, request->size}, dht->primitives) !=
+            WRN_REASON_NONE ||
         wrn_dht_candidate_read(ret_other, bytes, dht->primitives) != WRN_REASON_NONE ||
         ours.record.key.size != ret_other->record.key.size ||
         memcmp(ours.record.key.data, ret_other->record.key.data, ours.record.key.size) != 0) {
@@ -467,8 +463,7 @@ static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
     wrn_span record = {copy, 0};
     request->is_local = false;
     for (;;) {
-        uint32_t index =
-            wrn_dht_store_next_of_key(&dht->store, request->place, key, token, false);
+        uint32_t index = wrn_dht_store_next_of_key(&dht->store, request->place, key, token, false);
         const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
         if (entry == NULL) {
             break;
@@ -491,10 +486,11 @@ static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
         deliver(dht, now, request, &record, 1, true);
         return;
     }
-    request->said_self =
-        wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES;
-    if (dht->links->count == 0) {
-        finish(dht, now, request, WRN_REASON_NOT_FOUND, 0, NULL);
+    request->said_self = wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES;
+    if (dht->near_count == 1) {
+        bool is_alone = dht->links->count == 0; /* else we are about to join */
+        finish(dht, now, request, is_alone ? WRN_REASON_NOT_FOUND : WRN_REASON_NOT_CONNECTED, 0,
+               NULL);
     } else if (wrn_links_is_nearest(dht->links, request->place, WRN_HANDLE_NONE)) {
         attempt_aside(dht, now, request);
     } else {
@@ -503,8 +499,15 @@ static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
 }
 
 static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
+    bool is_joining = dht->near_count == 1 && dht->links->count > 0;
+    if (is_joining && request->attempts < WRN_DHT_ATTEMPTS) { /* the ring may have other holders */
+        request->reason = WRN_REASON_NOT_CONNECTED;
+        request->due = wrn_mono_add(now.mono, WRN_MS(wait_ms[request->attempts++]));
+        return;
+    }
     request->is_local = false;
-    if (request->attempts == WRN_DHT_ATTEMPTS) {
+    if (request->attempts == WRN_DHT_ATTEMPTS ||
+        wrn_dht_rank(dht, request->place, dht->links->self) >= WRN_DHT_COPIES) {
         attempt(dht, now, request);
         return;
     }
@@ -512,9 +515,8 @@ static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_r
     wrn_rand_fill(dht->rand, &request->nonces[index], sizeof(request->nonces[index]));
     request->nonces[index] |= 1;
     request->due = wrn_mono_add(now.mono, WRN_S(3));
-    struct wrn_dht_writer writer = {.is_self = true,
-                                    .source = dht->links->self,
-                                    .nonce = request->nonces[index]};
+    struct wrn_dht_writer writer = {
+        .is_self = true, .source = dht->links->self, .nonce = request->nonces[index]};
     wrn_dht_write_begin(dht, now, WRN_HANDLE_NONE, &writer,
                         (wrn_span){request->bytes, request->size}, request->is_again);
 }

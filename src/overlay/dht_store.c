@@ -119,9 +119,9 @@ struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
     uint64_t owned = owner == WRN_DHT_NO_ENTRY ? 0 : store->owners[owner].bytes;
     uint64_t size = candidate->bytes.size;
     bool frees = candidate->record.kind == WRN_RECORD_DELETE && freed_own > 0;
-    if (!frees && (owned - freed_own + size > store->writer_bytes_max ||
-                   (candidate->record.kind == WRN_RECORD_PUT &&
-                    of_owner >= WRN_DHT_VALUES_PER_OWNER))) {
+    if (!frees &&
+        (owned - freed_own + size > store->writer_bytes_max ||
+         (candidate->record.kind == WRN_RECORD_PUT && of_owner >= WRN_DHT_VALUES_PER_OWNER))) {
         verdict.reason = WRN_REASON_QUOTA;
     } else if (store->count - freed_count >= store->records_max ||
                store->bytes - freed + size > store->bytes_max ||
@@ -141,8 +141,8 @@ uint32_t wrn_dht_store_add(struct wrn_dht_store *store, wrn_mono now,
         if (is_of_key(store, entry, candidate->place, candidate->record.key) &&
             relate(store, entry, candidate, false) >= GIVES_WAY) {
             if (is_own(store, entry, candidate)) {
-                wrn_mono end = wrn_mono_before(entry->end.due, entry->guard) ? entry->guard
-                                                                             : entry->end.due;
+                wrn_mono end =
+                    wrn_mono_before(entry->end.due, entry->guard) ? entry->guard : entry->end.due;
                 guard = wrn_mono_before(guard, end) ? end : guard;
             }
             wrn_dht_store_remove(store, index);

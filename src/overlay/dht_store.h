@@ -40,9 +40,9 @@ struct wrn_dht_entry {
     uint16_t size;     /* of the bytes; 0: free */
     uint16_t key_from; /* where in the bytes the key is */
     uint8_t key_size;
-    uint8_t kind;    /* enum wrn_record_kind */
-    bool is_ghost;   /* its time is over; it only keeps older versions out */
-    bool is_handed;  /* for the caller: who is to hold it has been given it */
+    uint8_t kind;   /* enum wrn_record_kind */
+    bool is_ghost;  /* its time is over; it only keeps older versions out */
+    bool is_handed; /* for the caller: who is to hold it has been given it */
 };
 
 struct wrn_dht_owner {

@@ -128,6 +128,7 @@ static void reply(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_
     struct wrn_route_header header = {.target = writer->source,
                                       .via = writer->via,
                                       .has_via = writer->has_via,
+                                      .to_via = writer->has_via,
                                       .mode = WRN_ROUTE_EXACT};
     (void)wrn_dht_route(dht, &header, &fields); /* the writer asks again if this is lost */
 }
