@@ -193,7 +193,8 @@ static void hand(const struct split *split, const struct wrn_link *link, wrn_id 
 }
 
 /* Gives the way from 'from', where nobody answers us, to 'end' to the link nearest before it: its
- * own neighbours lie there, or those of the next. It comes nearer with each such step. */
+ * own neighbours lie there, or those of the next. It comes nearer with each such step. Without such
+ * a link it is for our next neighbour, who is asked again. */
 static void close_gap(const struct split *split, wrn_id end) {
     const struct wrn_links *links = split->route->links;
     wrn_id start = wrn_id_subtract(split->piece->from, links->self);
@@ -208,10 +209,13 @@ static void close_gap(const struct split *split, wrn_id end) {
             best = link;
         }
     }
+    if (best == NULL) {
+        best = wrn_links_of(links, split->except);
+    }
     if (best != NULL) {
         hand(split, best, split->piece->from, end);
     } else if (split->sum != NULL && split->except.generation != 0) {
-        split->sum->is_complete = false; /* our next neighbour does not answer, and may live */
+        split->sum->is_complete = false; /* our next neighbour is gone, but may live */
     }
 }
 
