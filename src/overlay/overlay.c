@@ -376,6 +376,7 @@ static void build_parts(struct wrn_overlay *overlay, struct wrn_arena *arena,
     struct wrn_relay_options relay = options->relay;
     paths.peers_max = options->peers_max;
     relay.relays = options->relays;
+    relay.peers_max = options->peers_max;
     wrn_links_init(&overlay->links, arena, overlay->id, options->peers_max);
     overlay->paths = wrn_paths_init(arena, &paths, wrn_overlay_paths_port(overlay), overlay->rand);
     overlay->relay = wrn_relay_init(arena, &relay, &overlay->links, wrn_overlay_relay_port(overlay),

@@ -52,8 +52,8 @@ enum wrn_overlay_action_kind {
     WRN_OVERLAY_MULTICAST, /* send 'bytes' to the LAN's announcement group, from socket 0 */
     WRN_OVERLAY_SOCKETS,   /* open (is_open) or close the sockets first 'socket', 'count' of them */
     WRN_OVERLAY_CARRIED,   /* 'bytes' that the peer's wrn_overlay_carry sent, through a relay */
-    WRN_OVERLAY_MESSAGE, /* user message of a peer with a link ('peer'); or routed: 'peer' is NONE,
-                            * 'id' the source, 'number' how many links it took */
+    WRN_OVERLAY_MESSAGE,   /* user message of a peer with a link ('peer'); or routed: 'peer' is
+                            * NONE, 'id' the source, 'number' how many links it took */
     WRN_OVERLAY_BROADCAST, /* user broadcast of 'id' */
     WRN_OVERLAY_STATE,     /* the ring's state: 'number' is enum wrn_ring_state */
     WRN_OVERLAY_PEER_UP,   /* a peer was admitted and has a path */

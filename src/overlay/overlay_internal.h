@@ -206,10 +206,15 @@ wrn_span wrn_overlay_own_locator(struct wrn_overlay *overlay);
 
 /* ---- overlay_ports.c ---- */
 
+/* What the paths machine calls. */
 struct wrn_paths_port wrn_overlay_paths_port(struct wrn_overlay *overlay);
+/* What the relay machine calls. */
 struct wrn_relay_port wrn_overlay_relay_port(struct wrn_overlay *overlay);
+/* What the route machine calls. */
 struct wrn_route_port wrn_overlay_route_port(struct wrn_overlay *overlay);
+/* What the ring machine calls. */
 struct wrn_ring_port wrn_overlay_ring_port(struct wrn_overlay *overlay);
+/* What the DHT machine calls. */
 struct wrn_dht_port wrn_overlay_dht_port(struct wrn_overlay *overlay);
 
 /* Does what a note says. */
