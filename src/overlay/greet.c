@@ -560,5 +560,6 @@ static void refuse_stranger(struct wrn_overlay *overlay, const struct wrn_way *w
 }
 
 bool wrn_overlay_may_verify(struct wrn_overlay *overlay) {
-    return wrn_bucket_take(&overlay->verify_bucket, overlay->now.mono, VERIFY_PER_S, VERIFY_BURST);
+    return wrn_overlay_bucket_take(&overlay->verify_bucket, overlay->now.mono, VERIFY_PER_S,
+                                   VERIFY_BURST);
 }

@@ -163,7 +163,7 @@ void wrn_join_answer_who(struct wrn_overlay *overlay, uint16_t socket,
     wrn_mono now = overlay->now.mono;
     enum wrn_reason reason = wrn_who_read(frame, &nonce);
     if (reason == WRN_REASON_NONE &&
-        !wrn_bucket_take(&overlay->who_bucket, now, WHO_PER_S, WHO_BURST)) {
+        !wrn_overlay_bucket_take(&overlay->who_bucket, now, WHO_PER_S, WHO_BURST)) {
         reason = WRN_REASON_RATE;
     }
     if (reason != WRN_REASON_NONE) {

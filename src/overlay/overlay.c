@@ -171,7 +171,8 @@ void wrn_overlay_refuse(struct wrn_overlay *overlay, enum wrn_reason reason) {
     overlay->refused[reason < WRN_REASON_COUNT ? reason : WRN_REASON_MALFORMED]++;
 }
 
-bool wrn_bucket_take(struct wrn_bucket *bucket, wrn_mono now, uint32_t per_s, uint32_t burst) {
+bool wrn_overlay_bucket_take(struct wrn_bucket *bucket, wrn_mono now, uint32_t per_s,
+                             uint32_t burst) {
     uint64_t each_ns = WRN_S(1) / per_s;
     uint64_t full_at = bucket->full_at_ns > now.ns ? bucket->full_at_ns : now.ns;
     if (full_at - now.ns > each_ns * (burst - 1)) {
@@ -241,12 +242,18 @@ static void end(struct wrn_overlay *overlay) {
     struct wrn_overlay_out *out = overlay->out;
     uint32_t steps = WORK_STEPS_MAX;
     uint32_t lost = overlay->lost_notes;
-    while (out->work_count > 0 && steps > 0) {
+    for (; steps > 0; steps--) {
+        if (out->work_count == 0) {
+            if (!wrn_mono_reached(overlay->now.mono, wrn_relay_due(overlay->relay))) {
+                break;
+            }
+            wrn_relay_on_time(overlay->relay, overlay->now.mono); /* it has something to tell */
+            continue;
+        }
         struct wrn_overlay_work work = out->work[out->work_first];
         out->work_first = (out->work_first + 1) % WRN_OVERLAY_WORK_MAX;
         out->work_count--;
         wrn_overlay_work_off(overlay, &work);
-        steps--;
     }
     overlay->lost_notes += out->work_count;
     out->work_count = 0;
@@ -308,6 +315,8 @@ static void renew_records(struct wrn_overlay *overlay) {
             wrn_dht_keep(overlay->dht, overlay->now, (wrn_span){bytes, size}) != WRN_REASON_NONE) {
             return;
         }
+        (void)wrn_dht_store(overlay->dht, overlay->now, WRN_OVERLAY_TAG_OWN,
+                            (wrn_span){bytes, size}); /* FULL: keep does it by and by */
     }
 }
 

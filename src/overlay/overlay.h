@@ -58,8 +58,8 @@ enum wrn_overlay_action_kind {
     WRN_OVERLAY_STATE,     /* the ring's state: 'number' is enum wrn_ring_state */
     WRN_OVERLAY_PEER_UP,   /* a peer was admitted and has a path */
     WRN_OVERLAY_PEER_WAY,  /* its path changed: wrn_overlay_peer_info */
-    WRN_OVERLAY_PEER_DOWN, /* it is gone, 'reason' says why; the handle is dead, but after RESTARTED,
-                            * when PEER_UP or PEER_DOWN follows for the same handle */
+    WRN_OVERLAY_PEER_DOWN, /* it is gone, 'reason' says why; the handle is dead, but after
+                            * RESTARTED, when PEER_UP or PEER_DOWN follows for the same handle */
     WRN_OVERLAY_CONNECT_FAILED, /* a wrn_overlay_connect gave up: 'id', 'reason' */
     WRN_OVERLAY_ANSWER,         /* of the DHT: 'answer'; its record is in 'bytes' */
     WRN_OVERLAY_RECORD_LOST,    /* a kept record lost its key: 'bytes' */
@@ -202,6 +202,8 @@ enum wrn_reason wrn_overlay_crawl(struct wrn_overlay *overlay, struct wrn_now no
 
 /* What this node contributes to sums: {1, links, bytes held, user's number}. */
 void wrn_overlay_set_number(struct wrn_overlay *overlay, uint64_t number);
+
+enum { WRN_OVERLAY_TAG_OWN = 0x7fffffff }; /* of the overlay's own requests: not for callers */
 
 /* The DHT; see dht.h. put, create and remove sign with the identity; ANSWER follows. */
 enum wrn_reason wrn_overlay_get(struct wrn_overlay *overlay, struct wrn_now now, uint32_t tag,

@@ -193,7 +193,8 @@ struct wrn_overlay_work *wrn_overlay_note(struct wrn_overlay *overlay, enum wrn_
 void wrn_overlay_refuse(struct wrn_overlay *overlay, enum wrn_reason reason);
 
 /* Takes one from a bucket, if there is one. */
-bool wrn_bucket_take(struct wrn_bucket *bucket, wrn_mono now, uint32_t per_s, uint32_t burst);
+bool wrn_overlay_bucket_take(struct wrn_bucket *bucket, wrn_mono now, uint32_t per_s,
+                             uint32_t burst);
 
 /* Returns a span of time between 3/4 and 5/4 of 'ns'. */
 uint64_t wrn_overlay_jitter(struct wrn_overlay *overlay, uint64_t ns);

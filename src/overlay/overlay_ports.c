@@ -159,7 +159,7 @@ static wrn_handle relay_find(void *ctx, wrn_id id, bool *ret_is_direct) {
     struct wrn_overlay *overlay = ctx;
     struct wrn_overlay_peer *peer = wrn_peers_at(overlay, id);
     *ret_is_direct = false;
-    if (!peer || peer->state != WRN_PEER_STATE_UP) {
+    if (!peer) {
         return WRN_HANDLE_NONE;
     }
     *ret_is_direct = wrn_paths_way(overlay->paths, peer->handle)->kind == WRN_WAY_DIRECT;
@@ -343,7 +343,9 @@ static enum wrn_reason dht_route(void *ctx, const struct wrn_route_header *heade
 
 static void dht_answer(void *ctx, const struct wrn_dht_answer *answer) {
     struct wrn_overlay_action *action =
-        wrn_overlay_act_bytes(ctx, WRN_OVERLAY_ANSWER, answer->record);
+        answer->tag == WRN_OVERLAY_TAG_OWN
+            ? NULL
+            : wrn_overlay_act_bytes(ctx, WRN_OVERLAY_ANSWER, answer->record);
     if (action) {
         action->answer = *answer;
         action->answer.record = action->bytes;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: whole nodes find one another, link, part and come back. Method: small worlds in virtual
  * time, conditions waited for with a limit; then what was refused is counted. */
-#include "unit/overlay/overlay_world.h"
+#include "unit/overlay/mesh.h"
 
 #include "unit/base/check.h"
 
 static uint64_t seed;
 
-static bool is_ring(struct world *world) {
-    return world_is_ring(world);
+static bool is_ring(struct mesh *mesh) {
+    return mesh_is_ring(mesh);
 }
 
-static void print_world(struct world *world) {
-    for (uint32_t i = 0; i < world_count(world); i++) {
-        struct world_node *node = world_node(world, i);
+static void print_world(struct mesh *mesh) {
+    for (uint32_t i = 0; i < mesh_count(mesh); i++) {
+        struct mesh_node *node = mesh_node(mesh, i);
         if (!node->is_up) {
             continue;
         }
@@ -32,47 +32,46 @@ static void print_world(struct world *world) {
 }
 
 /* Adds 'count' nodes, the later ones knowing the first, and starts them 'apart_ms' apart. */
-static void populate(struct world *world, uint32_t count, uint64_t apart_ms) {
+static void populate(struct mesh *mesh, uint32_t count, uint64_t apart_ms) {
     for (uint32_t i = 0; i < count; i++) {
-        struct wrn_overlay_options options = world_options(world);
-        uint32_t node = world_add(world, &options);
-        world_start(world, node, node == 0 ? UINT32_MAX : 0);
-        world_run(world, apart_ms);
+        struct wrn_overlay_options options = mesh_options(mesh);
+        uint32_t node = mesh_add(mesh, &options);
+        mesh_start(mesh, node, node == 0 ? UINT32_MAX : 0);
+        mesh_run(mesh, apart_ms);
     }
 }
 
-static void form(struct world *world, uint32_t count, uint64_t apart_ms, uint64_t limit_ms) {
-    populate(world, count, apart_ms);
-    if (!world_run_until(world, is_ring, limit_ms)) {
-        print_world(world);
-        fail_msg("%u nodes do not form a ring within %llu ms", count,
-                 (unsigned long long)limit_ms);
+static void form(struct mesh *mesh, uint32_t count, uint64_t apart_ms, uint64_t limit_ms) {
+    populate(mesh, count, apart_ms);
+    if (!mesh_run_until(mesh, is_ring, limit_ms)) {
+        print_world(mesh);
+        fail_msg("%u nodes do not form a ring within %llu ms", count, (unsigned long long)limit_ms);
     }
 }
 
 static void two_nodes_join(void **state) {
     (void)state;
-    struct world *world = world_create(seed);
-    form(world, 2, 100, 10000);
-    assert_true(world_has_link(world, 0, 1) && world_has_link(world, 1, 0));
-    world_destroy(world);
+    struct mesh *mesh = mesh_create(seed);
+    form(mesh, 2, 100, 10000);
+    assert_true(mesh_has_link(mesh, 0, 1) && mesh_has_link(mesh, 1, 0));
+    mesh_destroy(mesh);
 }
 
 static void three_nodes_join(void **state) {
     (void)state;
-    struct world *world = world_create(seed);
-    form(world, 3, 100, 20000);
-    world_destroy(world);
+    struct mesh *mesh = mesh_create(seed);
+    form(mesh, 3, 100, 20000);
+    mesh_destroy(mesh);
 }
 
 static void fifty_nodes_join(void **state) {
     (void)state;
-    struct world *world = world_create(seed);
-    form(world, 50, 200, 60000);
+    struct mesh *mesh = mesh_create(seed);
+    form(mesh, 50, 200, 60000);
     for (uint32_t i = 0; i < 50; i++) {
-        assert_int_equal(world_node(world, i)->actions_lost, 0);
+        assert_int_equal(mesh_node(mesh, i)->actions_lost, 0);
     }
-    world_destroy(world);
+    mesh_destroy(mesh);
 }
 
 int main(void) {
