@@ -52,9 +52,9 @@ uint64_t wrn_frame_receiver(wrn_span frame);
 
 /* Opens a sealed frame in place. Returns NONE and the message; MALFORMED, WRONG_VERSION,
  * UNKNOWN_SENDER (another receiver number), BAD_SEAL, or REPLAYED. Outputs are written on NONE
- * only; a frame whose seal is bad is overwritten. 'ret_is_fresh' tells whether its incarnation is the
- * proven one: of any other only PING, PONG, HELLO and WELCOME may be taken, and replays of these
- * are not noticed, but in the former one. */
+ * only; a frame whose seal is bad is overwritten. 'ret_is_fresh' tells whether its incarnation is
+ * the proven one: of any other only PING, PONG, HELLO and WELCOME may be taken, and replays of
+ * these are not noticed, but in the former one. */
 enum wrn_reason wrn_pair_open(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                               uint8_t *frame, size_t size, wrn_span *ret_message,
                               uint64_t *ret_incarnation, bool *ret_is_fresh);
