@@ -70,6 +70,8 @@ static enum wrn_route_verdict decide_exact(const struct wrn_links *links, struct
                                            const struct wrn_link **ret_link) {
     struct wrn_route_header *header = &routed->header;
     if (wrn_id_equal(header->target, links->self)) {
+        header->has_via = header->has_via && !header->to_via; /* ours, not the source's */
+        header->to_via = false;
         return WRN_ROUTE_DELIVER;
     }
     const struct wrn_link *direct = wrn_links_at(links, header->target);
