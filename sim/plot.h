@@ -2,8 +2,8 @@
 /* A picture of a ring at one moment: who is on it, who has links to whom, how far lookups went and
  * how long they took. Collects what a scenario tells and makes SVG of it; writes no file. */
 #pragma once
-#include "base/clock.h"
 #include "overlay/id.h"
+#include "sim/sample.h"
 
 /* X(NAME, "text"): what a node is, for its colour. */
 #define SIM_PLOT_STATE_LIST(X)                                                                     \
@@ -47,15 +47,13 @@ struct sim_plot_edge {
 
 /* Zeroed: empty. */
 struct sim_plot {
-    wrn_mono at; /* the moment, since the beginning of the run; by sim_plot_begin */
+    uint64_t passed_ns; /* of virtual time, at the moment that is drawn */
     struct sim_plot_node *nodes;
     uint32_t node_count, node_capacity;
     struct sim_plot_edge *edges;
     uint32_t edge_count, edge_capacity;
-    uint32_t *hops; /* of lookups that were answered */
-    uint32_t hop_count, hop_capacity;
-    uint32_t *latencies_us;
-    uint32_t latency_count, latency_capacity;
+    struct sim_sample hops; /* of lookups that were answered */
+    struct sim_sample latencies_us;
 };
 
 /* What the title says. */
