@@ -19,12 +19,19 @@ static int read_number(const char *name, const char *text, uint64_t least, uint6
 int sim_args_parse(int argc, char *const *argv, struct sim_args *ret_args,
                    char reterr_why[SIM_ARGS_WHY_SIZE]) {
     static const struct option options[] = {
-        {"nodes", required_argument, NULL, 'n'},    {"seed", required_argument, NULL, 's'},
-        {"scenario", required_argument, NULL, 'c'}, {"minutes", required_argument, NULL, 'm'},
-        {"seeds", required_argument, NULL, 'r'},    {"cheap", no_argument, NULL, 'x'},
-        {"json", no_argument, NULL, 'j'},           {"trace", no_argument, NULL, 't'},
-        {"list", no_argument, NULL, 'l'},           {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},        {NULL, 0, NULL, 0},
+        {"nodes", required_argument, NULL, 'n'},
+        {"seed", required_argument, NULL, 's'},
+        {"scenario", required_argument, NULL, 'c'},
+        {"minutes", required_argument, NULL, 'm'},
+        {"seeds", required_argument, NULL, 'r'},
+        {"cheap", no_argument, NULL, 'x'},
+        {"plot", required_argument, NULL, 'p'},
+        {"json", no_argument, NULL, 'j'},
+        {"trace", no_argument, NULL, 't'},
+        {"list", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     struct sim_args args = {.options.seed = 1};
     int option;
@@ -51,6 +58,13 @@ int sim_args_parse(int argc, char *const *argv, struct sim_args *ret_args,
     }
     if (args.is_range && (args.is_json || args.shows_trace)) {
         return refuse(reterr_why, "--seeds prints what failed alone; neither --json nor --trace");
+    }
+    if (args.plot_path != NULL && args.is_range) {
+        return refuse(reterr_why, "--plot draws one run; name its --seed");
+    }
+    if (args.plot_path != NULL && args.scenario != NULL && !args.scenario->draws) {
+        return refuse(reterr_why, "--plot: %s has no ring, this scenario draws nothing",
+                      args.scenario->name);
     }
     *ret_args = args;
     return 0;
@@ -96,6 +110,9 @@ static int read_option(int option, struct sim_args *args, char *reterr_why) {
         break;
     case 't':
         args->shows_trace = true;
+        break;
+    case 'p':
+        args->plot_path = optarg;
         break;
     default:
         args->action = option == 'l'   ? SIM_ACTION_LIST

@@ -13,6 +13,7 @@ struct sim_args {
     uint64_t last_seed;
     bool is_json;
     bool shows_trace;
+    const char *plot_path; /* where the picture goes, NULL: none; lives as long as argv */
 };
 
 enum { SIM_ARGS_WHY_SIZE = 200 };

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "sim/args.h"
@@ -17,6 +19,7 @@ enum { COMMAND_SIZE = 300 };
 
 static int play(const char *program, const struct sim_args *args);
 static int play_range(const char *program, const struct sim_args *args);
+static int write_plot(FILE *file, const struct sim_args *args, struct sim_plot *plot);
 static void write_command(char command[COMMAND_SIZE], const char *program,
                           const struct sim_args *args, const struct sim_outcome *outcome);
 static void print_text(const struct sim_args *args, const struct sim_outcome *outcome,
@@ -63,13 +66,24 @@ int main(int argc, char **argv) {
 
 static int play(const char *program, const struct sim_args *args) {
     struct sim_outcome outcome;
+    struct sim_plot plot = {0};
+    struct sim_options options = args->options;
     char command[COMMAND_SIZE];
+    FILE *file = NULL;
+    if (args->plot_path != NULL) { /* opened first: not after an hour of playing */
+        file = fopen(args->plot_path, "we");
+        options.plot = &plot;
+        if (file == NULL) {
+            (void)fprintf(stderr, "warren-sim: --plot: %s cannot be written: %s\n", args->plot_path,
+                          strerror(errno));
+            return EXIT_USAGE;
+        }
+    }
     if (!args->is_json) {
         print_options(args);
     }
     uint64_t began_ns = read_clock_ns();
-    sim_play(args->scenario, args->options, args->shows_trace ? print_record : NULL, NULL,
-             &outcome);
+    sim_play(args->scenario, options, args->shows_trace ? print_record : NULL, NULL, &outcome);
     uint64_t took_ns = read_clock_ns() - began_ns;
     write_command(command, program, args, &outcome);
     if (args->is_json) {
@@ -84,8 +98,25 @@ static int play(const char *program, const struct sim_args *args) {
                   outcome.events, took_ms, outcome.events * 1000 / took_ms,
                   outcome.passed_ns / WRN_MS(1) / took_ms);
     int code = outcome.report.failure_count == 0 ? EXIT_DONE : EXIT_FAILED;
+    if (file != NULL && write_plot(file, args, &plot) != 0) {
+        code = EXIT_FAILED;
+    }
     sim_report_finish(&outcome.report);
     return code;
+}
+
+/* Closes the file. 0 or -1; says why. */
+static int write_plot(FILE *file, const struct sim_args *args, struct sim_plot *plot) {
+    struct sim_plot_title title = {args->scenario->name, args->options.seed};
+    char *text = sim_plot_draw(plot, &title);
+    bool is_lost = fputs(text, file) < 0;
+    is_lost = fclose(file) != 0 || is_lost;
+    free(text);
+    sim_plot_finish(plot);
+    if (is_lost) {
+        (void)fprintf(stderr, "warren-sim: --plot: %s could not be written\n", args->plot_path);
+    }
+    return is_lost ? -1 : 0;
 }
 
 /* One seed after the other; says something only of those that failed, and how many those are. */
@@ -221,6 +252,7 @@ static void print_usage(FILE *out) {
                   "  --nodes N      how many; what they are is the scenario's matter\n"
                   "  --minutes M    of virtual time\n"
                   "  --cheap        without real cryptography, for very many nodes\n"
+                  "  --plot FILE    draw the ring and how lookups went, as SVG\n"
                   "  --json         print the report for programs\n"
                   "  --trace        print every record of the trace, numbers in hexadecimal\n"
                   "\n"

@@ -33,6 +33,9 @@ def refuses_by_name_and_says_what_to_do():
             (["--nodes", "0"], "--nodes takes a number from 1"),
             (["--nodes", "4x"], '--nodes takes a number from 1 to 4294967295, not "4x"'),
             (["--minutes", "999999999"], "--minutes takes a number from 1 to 527040"),
+            (["--scenario", "links", "--plot", "ring.svg"],
+             "--plot: links has no ring, this scenario draws nothing"),
+            (["--plot"], "--plot needs a value; see --help"),
             (["--scenario", "links", "--nodes", "1001"], "--nodes 1001: links takes at most 1000")):
         done = run(*arguments)
         assert done.returncode == 2, (arguments, done)
