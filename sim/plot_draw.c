@@ -2,8 +2,8 @@
 /* Draws the picture of a ring: the circle of places with the top as place 0, links inside of it, a
  * legend, two histograms. Large rings are thinned out, and it says so. */
 #include "sim/histogram.h"
-#include "sim/memory.h"
 #include "sim/plot.h"
+#include "sim/sort.h"
 #include "sim/svg.h"
 
 enum {
@@ -118,9 +118,7 @@ char *sim_plot_draw(struct sim_plot *plot, const struct sim_plot_title *title) {
         .width = RIGHT_WIDTH,
         .height = 23500,
     };
-    if (plot->node_count > 0) {
-        qsort(plot->nodes, plot->node_count, sizeof *plot->nodes, by_place);
-    }
+    sim_sort(plot->nodes, plot->node_count, sizeof *plot->nodes, by_place);
     unite_edges(plot);
     sim_svg_print(&svg,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" "
@@ -172,7 +170,7 @@ static void unite_edges(struct sim_plot *plot) {
     if (plot->edge_count == 0) {
         return;
     }
-    qsort(plot->edges, plot->edge_count, sizeof *plot->edges, by_ends);
+    sim_sort(plot->edges, plot->edge_count, sizeof *plot->edges, by_ends);
     for (uint32_t i = 1; i < plot->edge_count; i++) {
         const struct sim_plot_edge *edge = &plot->edges[i];
         struct sim_plot_edge *last = &plot->edges[kept];

@@ -3,6 +3,8 @@
  * ring is thinned out and says so. Method: a small checker of well-formedness; the numbers of the
  * drawing are read back. */
 #include "sim/plot.h"
+#include "base/rand.h"
+#include "sim/sort.h"
 #include "sim/svg.h"
 #include "unit/base/check.h"
 
@@ -330,6 +332,29 @@ static void lengths_are_exact(void **state) {
     free(svg.text);
 }
 
+static int by_first_byte(const void *a, const void *b) {
+    return (int)*(const uint8_t *)a - (int)*(const uint8_t *)b;
+}
+
+static void sorts_as_the_library_does(void **state) {
+    (void)state;
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, check_seed(), 0);
+    struct wrn_rand rand = wrn_prng_rand(&prng);
+    for (uint32_t round = 0; round < 300; round++) {
+        uint8_t ours[100][3], theirs[100][3];
+        uint32_t count = wrn_rand_below(rand, 101);
+        for (uint32_t i = 0; i < 100; i++) { /* equal ones are the same all over */
+            memset(ours[i], (int)wrn_rand_below(rand, 1 + round), sizeof ours[i]);
+        }
+        memcpy(theirs, ours, sizeof ours);
+        sim_sort(ours, count, sizeof ours[0], by_first_byte);
+        qsort(theirs, count, sizeof theirs[0], by_first_byte);
+        assert_memory_equal(ours, theirs, sizeof ours); /* what lies behind is not touched */
+    }
+    sim_sort(NULL, 0, 1, by_first_byte);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checker_sees_faults),
@@ -340,6 +365,7 @@ int main(void) {
         cmocka_unit_test(histograms_mark_mean_and_percentiles),
         cmocka_unit_test(words_are_escaped),
         cmocka_unit_test(lengths_are_exact),
+        cmocka_unit_test(sorts_as_the_library_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
