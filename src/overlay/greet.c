@@ -109,13 +109,15 @@ void wrn_greet_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
 }
 
 void wrn_greet_begin(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    bool is_done = peer->admitted && peer->welcomed;
+    if (!is_done) { /* first, so that they prove themselves before they say anything else */
+        wrn_greet_hello(overlay, peer, NULL, 0);
+    }
     if (peer->admitted && peer->their_random != 0) {
         say_welcome(overlay, peer, wrn_paths_way(overlay->paths, peer->handle));
     }
-    if (peer->admitted && peer->welcomed) {
+    if (is_done) {
         wrn_peers_up(overlay, peer);
-    } else {
-        wrn_greet_hello(overlay, peer, NULL, 0);
     }
 }
 

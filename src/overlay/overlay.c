@@ -8,6 +8,7 @@
 
 enum {
     WORK_STEPS_MAX = 4096, /* notes that one input may lead to */
+    DUE_ROUNDS_MAX = 8,    /* parts that ask to be called at once, one after another */
     LOCATOR_CHECK_S = 20,  /* after so long a locator is compared with what is true now */
 };
 
@@ -19,6 +20,8 @@ static struct wrn_overlay *build(struct wrn_arena *arena, const struct wrn_overl
 static void build_parts(struct wrn_overlay *overlay, struct wrn_arena *arena,
                         const struct wrn_overlay_options *options, struct wrn_now now);
 static bool build_identity(struct wrn_overlay *overlay, const struct wrn_overlay_options *options);
+static void work_off(struct wrn_overlay *overlay, uint32_t *steps);
+static void do_due(struct wrn_overlay *overlay);
 static void resync(struct wrn_overlay *overlay);
 static void renew_records(struct wrn_overlay *overlay);
 static void parts_on_time(struct wrn_overlay *overlay);
@@ -105,17 +108,7 @@ void wrn_overlay_on_time(struct wrn_overlay *overlay, struct wrn_now now,
         return;
     }
     begin(overlay, now, out);
-    parts_on_time(overlay);
-    uint32_t rounds = overlay->peers_max;
-    for (struct wrn_heap_node *node = wrn_heap_first(&overlay->heap);
-         node && rounds > 0 && wrn_mono_reached(now.mono, node->due);
-         node = wrn_heap_first(&overlay->heap)) {
-        wrn_peers_on_time(overlay, WRN_CONTAINER(node, struct wrn_overlay_peer, timer));
-        rounds--;
-    }
-    wrn_linker_on_time(overlay);
-    wrn_join_on_time(overlay);
-    end(overlay);
+    end(overlay); /* does all that is due, as it does after every input */
 }
 
 wrn_mono wrn_overlay_due(const struct wrn_overlay *overlay) {
@@ -237,31 +230,50 @@ static void begin(struct wrn_overlay *overlay, struct wrn_now now, struct wrn_ov
     overlay->out = out;
 }
 
-/* Takes up the notes, in order; each may lead to others. */
+/* Takes up the notes, then what is due by now; each may lead to the other. */
 static void end(struct wrn_overlay *overlay) {
-    struct wrn_overlay_out *out = overlay->out;
-    uint32_t steps = WORK_STEPS_MAX;
     uint32_t lost = overlay->lost_notes;
-    for (; steps > 0; steps--) {
-        if (out->work_count == 0) {
-            if (!wrn_mono_reached(overlay->now.mono, wrn_relay_due(overlay->relay))) {
-                break;
-            }
-            wrn_relay_on_time(overlay->relay, overlay->now.mono); /* it has something to tell */
-            continue;
+    uint32_t steps = WORK_STEPS_MAX;
+    work_off(overlay, &steps);
+    for (int round = 0; round < DUE_ROUNDS_MAX; round++) {
+        if (!wrn_mono_reached(overlay->now.mono, earliest(overlay))) {
+            break;
         }
-        struct wrn_overlay_work work = out->work[out->work_first];
-        out->work_first = (out->work_first + 1) % WRN_OVERLAY_WORK_MAX;
-        out->work_count--;
-        wrn_overlay_work_off(overlay, &work);
+        do_due(overlay);
+        work_off(overlay, &steps);
     }
-    overlay->lost_notes += out->work_count;
-    out->work_count = 0;
     if (overlay->lost_notes != lost) {
         resync(overlay);
     }
     overlay->out = NULL;
     overlay->due = earliest(overlay);
+}
+
+/* In order; what is left when the steps are used up is lost. */
+static void work_off(struct wrn_overlay *overlay, uint32_t *steps) {
+    struct wrn_overlay_out *out = overlay->out;
+    while (out->work_count > 0 && *steps > 0) {
+        struct wrn_overlay_work work = out->work[out->work_first];
+        out->work_first = (out->work_first + 1) % WRN_OVERLAY_WORK_MAX;
+        out->work_count--;
+        wrn_overlay_work_off(overlay, &work);
+        (*steps)--;
+    }
+    overlay->lost_notes += out->work_count;
+    out->work_count = 0;
+}
+
+static void do_due(struct wrn_overlay *overlay) {
+    uint32_t peers = overlay->peers_max;
+    parts_on_time(overlay);
+    for (struct wrn_heap_node *node = wrn_heap_first(&overlay->heap);
+         node && peers > 0 && wrn_mono_reached(overlay->now.mono, node->due);
+         node = wrn_heap_first(&overlay->heap)) {
+        wrn_peers_on_time(overlay, WRN_CONTAINER(node, struct wrn_overlay_peer, timer));
+        peers--;
+    }
+    wrn_linker_on_time(overlay);
+    wrn_join_on_time(overlay);
 }
 
 /* Notes were lost. What they said of paths is looked up; all else has a deadline. */

@@ -102,18 +102,21 @@ void wrn_peers_learn(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
 }
 
 /* A message over the ring, or from a stranger, says by which number the peer goes. Nobody has
- * proven that yet; so a number that works is not given up for it. Until the peer has proven itself,
- * what proves it is sent to both. */
+ * proven that yet; so a number that works is not given up for it: until the peer has proven itself,
+ * what proves it is sent to both. Before the link is up the newer number is the likelier one: the
+ * older may be of a request that we answered and that somebody else answered first. */
 void wrn_peers_hear_number(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                            uint64_t number) {
-    if (peer->pair.their_receiver == 0) {
-        peer->pair.their_receiver = number;
-    } else if (peer->pair.their_receiver != number) {
+    if (peer->pair.their_receiver == number) {
+        return;
+    }
+    if (peer->state == WRN_PEER_STATE_UP) {
         peer->their_other = number;
-        if (peer->state == WRN_PEER_STATE_UP) {
-            peer->state_due = wrn_mono_add(overlay->now.mono, WRN_S(OTHER_NUMBER_S));
-            wrn_peers_arm(overlay, peer);
-        }
+        peer->state_due = wrn_mono_add(overlay->now.mono, WRN_S(OTHER_NUMBER_S));
+        wrn_peers_arm(overlay, peer);
+    } else {
+        peer->their_other = peer->pair.their_receiver;
+        peer->pair.their_receiver = number;
     }
 }
 
@@ -164,7 +167,9 @@ void wrn_peers_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     link->is_relayed = peer->is_relayed;
     link->since = now;
     peer->is_back = false;
-    peer->random = 0;
+    if (peer->their_other != 0) {
+        peer->state_due = wrn_mono_add(now, WRN_S(OTHER_NUMBER_S));
+    }
     peer->asked_again = false;
     wrn_peers_admission(overlay, peer);
     act_peer(overlay, WRN_OVERLAY_PEER_UP, peer, WRN_REASON_NONE);

@@ -11,7 +11,7 @@ static bool is_ring(struct mesh *mesh) {
     return mesh_is_ring(mesh);
 }
 
-static void print_world(struct mesh *mesh) {
+static void print_mesh(struct mesh *mesh) {
     for (uint32_t i = 0; i < mesh_count(mesh); i++) {
         struct mesh_node *node = mesh_node(mesh, i);
         if (!node->is_up) {
@@ -44,7 +44,7 @@ static void populate(struct mesh *mesh, uint32_t count, uint64_t apart_ms) {
 static void form(struct mesh *mesh, uint32_t count, uint64_t apart_ms, uint64_t limit_ms) {
     populate(mesh, count, apart_ms);
     if (!mesh_run_until(mesh, is_ring, limit_ms)) {
-        print_world(mesh);
+        print_mesh(mesh);
         fail_msg("%u nodes do not form a ring within %llu ms", count, (unsigned long long)limit_ms);
     }
 }
@@ -74,11 +74,332 @@ static void fifty_nodes_join(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Half of the nodes start at the same time; a fifth of all datagrams is lost. */
+static void nodes_join_over_a_bad_network(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    mesh_set_network(mesh, 60, 20);
+    form(mesh, 16, 10, 240000);
+    mesh_destroy(mesh);
+}
+
+/* Two nodes that bootstrap from one another, and nobody else. */
+static void strangers_cross(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        mesh_add(mesh, &options);
+    }
+    mesh_start(mesh, 0, 1);
+    mesh_start(mesh, 1, 0);
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_int_equal(mesh_node(mesh, 0)->ups, 1);
+    assert_int_equal(mesh_node(mesh, 1)->ups, 1);
+    mesh_destroy(mesh);
+}
+
+static struct mesh *ring_of(uint32_t count) {
+    struct mesh *mesh = mesh_create(seed);
+    form(mesh, count, 200, 60000);
+    return mesh;
+}
+
+static void connect_to(struct mesh *mesh, uint32_t from, wrn_id id) {
+    wrn_overlay_connect(mesh_node(mesh, from)->overlay, mesh_now(mesh, from), id, mesh_out(mesh));
+    mesh_perform(mesh, from);
+}
+
+/* Finds two running nodes without a link between them. */
+static bool unlinked(struct mesh *mesh, uint32_t *ret_a, uint32_t *ret_b) {
+    for (uint32_t a = 0; a < mesh_count(mesh); a++) {
+        for (uint32_t b = a + 1; b < mesh_count(mesh); b++) {
+            if (!mesh_has_link(mesh, a, b)) {
+                *ret_a = a;
+                *ret_b = b;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Both ends ask over the ring at the same moment: one peer comes of it on each side. */
+static void requests_cross(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(40);
+    uint32_t a = 0;
+    uint32_t b = 0;
+    mesh_run(mesh, 60000);
+    assert_true(unlinked(mesh, &a, &b));
+    struct counts {
+        uint32_t a, b;
+    } before = {mesh_node(mesh, a)->ups, mesh_node(mesh, b)->ups};
+    connect_to(mesh, a, mesh_node(mesh, b)->id);
+    connect_to(mesh, b, mesh_node(mesh, a)->id);
+    mesh_run(mesh, 3000);
+    assert_true(mesh_has_link(mesh, a, b) && mesh_has_link(mesh, b, a));
+    assert_in_range(mesh_node(mesh, a)->ups, before.a + 1, before.a + 3);
+    assert_in_range(mesh_node(mesh, b)->ups, before.b + 1, before.b + 3);
+    struct wrn_overlay *overlay = mesh_node(mesh, a)->overlay;
+    struct wrn_overlay_peer_info info;
+    wrn_handle peer = wrn_overlay_find(overlay, mesh_node(mesh, b)->id);
+    assert_true(wrn_overlay_peer_info(overlay, peer, &info));
+    assert_true(info.is_admitted && (info.mine & WRN_LINK_ON_DEMAND) != 0);
+    assert_true((info.theirs & WRN_LINK_ON_DEMAND) != 0);
+    /* A message and a datagram of the user go over it. */
+    uint32_t messages = mesh_node(mesh, b)->messages;
+    wrn_span text = {(const uint8_t *)"hello", 5};
+    assert_int_equal(wrn_overlay_send(overlay, mesh_now(mesh, a), peer, text, mesh_out(mesh)),
+                     WRN_REASON_NONE);
+    mesh_perform(mesh, a);
+    mesh_run(mesh, 1000);
+    assert_int_equal(mesh_node(mesh, b)->messages, messages + 1);
+    assert_string_equal(mesh_node(mesh, b)->message, "hello");
+    mesh_destroy(mesh);
+}
+
+static void nobody_is_there(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(8);
+    wrn_id nobody = {.high = 12345, .low = 1};
+    connect_to(mesh, 3, nobody);
+    mesh_run(mesh, 15000);
+    assert_int_equal(mesh_node(mesh, 3)->failed, 1);
+    assert_int_equal(mesh_node(mesh, 3)->failed_reason, WRN_REASON_NOBODY_THERE);
+    connect_to(mesh, 3, mesh_node(mesh, 3)->id);
+    assert_int_equal(mesh_node(mesh, 3)->failed_reason, WRN_REASON_SELF);
+    mesh_destroy(mesh);
+}
+
+/* An unneeded link goes, with a word, after 10 to 30 s; the ring stays. */
+static void idle_link_is_trimmed(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        options.ring_options.on_demand_idle_s = 60;
+        mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
+        mesh_run(mesh, 200);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 60000));
+    mesh_run(mesh, 120000);
+    uint32_t a = 0;
+    uint32_t b = 0;
+    assert_true(unlinked(mesh, &a, &b));
+    connect_to(mesh, a, mesh_node(mesh, b)->id);
+    mesh_run(mesh, 3000);
+    assert_true(mesh_has_link(mesh, a, b) && mesh_has_link(mesh, b, a));
+    mesh_run(mesh, 150000);
+    assert_false(mesh_has_link(mesh, a, b) || mesh_has_link(mesh, b, a));
+    assert_true(mesh_is_ring(mesh));
+    mesh_destroy(mesh);
+}
+
+static void leaving_is_told(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(12);
+    mesh_stop(mesh, 5);
+    mesh_run(mesh, 200);
+    for (uint32_t i = 0; i < 12; i++) {
+        assert_true(i == 5 || !mesh_has_link(mesh, i, 5));
+        assert_true(i == 5 || mesh_node(mesh, i)->down_reason == WRN_REASON_LEAVING ||
+                    mesh_node(mesh, i)->downs == 0 ||
+                    mesh_node(mesh, i)->down_reason == WRN_REASON_NOT_NEEDED);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    mesh_destroy(mesh);
+}
+
+/* Tells whether nobody has a link to node 5 any more. */
+static bool is_five_forgotten(struct mesh *mesh) {
+    for (uint32_t i = 0; i < mesh_count(mesh); i++) {
+        if (i != 5 && mesh_has_link(mesh, i, 5)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void dead_node_is_missed(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(12);
+    mesh_crash(mesh, 5);
+    assert_true(mesh_run_until(mesh, is_five_forgotten, 180000));
+    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    mesh_destroy(mesh);
+}
+
+/* A node comes back at once, with nothing but its key: the others notice it by its new life. */
+static void restart_without_notice(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(12);
+    uint32_t restarted = 0;
+    mesh_run(mesh, 30000);
+    mesh_start(mesh, 5, 0);
+    if (!mesh_run_until(mesh, is_ring, 30000)) {
+        print_mesh(mesh);
+        fail_msg("a restarted node does not find back");
+    }
+    mesh_run(mesh, 60000);
+    assert_true(mesh_is_ring(mesh));
+    for (uint32_t i = 0; i < 12; i++) {
+        restarted += mesh_node(mesh, i)->restarted;
+    }
+    assert_true(restarted >= 1);
+    mesh_destroy(mesh);
+}
+
+static void restart_with_notice(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(12);
+    mesh_stop(mesh, 5);
+    mesh_run(mesh, 5000);
+    mesh_start(mesh, 5, 0);
+    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    mesh_destroy(mesh);
+}
+
+/* The bootstrap node itself restarts, and knows nobody: those that lost it look for it. */
+static void bootstrap_node_restarts(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(12);
+    mesh_run(mesh, 30000);
+    mesh_crash(mesh, 0);
+    mesh_run(mesh, 300000);
+    mesh_start(mesh, 0, UINT32_MAX);
+    if (!mesh_run_until(mesh, is_ring, 900000)) {
+        print_mesh(mesh);
+        fail_msg("the bootstrap node stays alone");
+    }
+    mesh_destroy(mesh);
+}
+
+/* Two halves that do not hear one another become two rings, and one again. */
+static void partition_heals(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(16);
+    mesh_run(mesh, 60000);
+    for (uint32_t i = 0; i < 16; i++) {
+        mesh_node(mesh, i)->group = i % 2;
+    }
+    mesh_run(mesh, 400000);
+    assert_false(mesh_is_ring(mesh));
+    for (uint32_t i = 0; i < 16; i++) {
+        mesh_node(mesh, i)->group = 0;
+    }
+    if (!mesh_run_until(mesh, is_ring, 900000)) {
+        print_mesh(mesh);
+        fail_msg("the halves do not find together");
+    }
+    mesh_destroy(mesh);
+}
+
+/* No bootstrap endpoint: the locator that a node kept on disk leads it back. */
+static void cached_locator_leads_back(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(6);
+    mesh_run(mesh, 10000);
+    struct mesh_node *node = mesh_node(mesh, 4);
+    assert_true(node->cached > 0 && node->cache_size > 0);
+    mesh_crash(mesh, 4);
+    mesh_run(mesh, 120000);
+    mesh_start(mesh, 4, UINT32_MAX);
+    wrn_span locator = {node->cache, node->cache_size};
+    assert_int_equal(wrn_overlay_add_cached(node->overlay, locator), WRN_REASON_NONE);
+    assert_true(mesh_run_until(mesh, is_ring, 120000));
+    mesh_destroy(mesh);
+}
+
+static void lan_announcements_suffice(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 6; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        options.announces = true;
+        mesh_add(mesh, &options);
+    }
+    for (uint32_t i = 0; i < 6; i++) {
+        mesh_start(mesh, i, UINT32_MAX);
+        mesh_run(mesh, 500);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 120000));
+    mesh_destroy(mesh);
+}
+
+static void crowds_and_sums(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(20);
+    struct wrn_overlay *overlay = mesh_node(mesh, 2)->overlay;
+    wrn_span text = {(const uint8_t *)"all", 3};
+    for (uint32_t i = 0; i < 20; i++) {
+        wrn_overlay_set_number(mesh_node(mesh, i)->overlay, i);
+    }
+    assert_int_equal(wrn_overlay_broadcast(overlay, mesh_now(mesh, 2), text, mesh_out(mesh)),
+                     WRN_REASON_NONE);
+    mesh_perform(mesh, 2);
+    assert_int_equal(wrn_overlay_sum(overlay, mesh_now(mesh, 2), 7, text, mesh_out(mesh)),
+                     WRN_REASON_NONE);
+    mesh_perform(mesh, 2);
+    assert_int_equal(wrn_overlay_crawl(overlay, mesh_now(mesh, 2), 8, 100, mesh_out(mesh)),
+                     WRN_REASON_NONE);
+    mesh_perform(mesh, 2);
+    mesh_run(mesh, 20000);
+    for (uint32_t i = 0; i < 20; i++) {
+        assert_int_equal(mesh_node(mesh, i)->broadcasts, i == 2 ? 0 : 1);
+    }
+    assert_true(mesh_node(mesh, 2)->sum_done && mesh_node(mesh, 2)->crawl_done);
+    assert_int_equal(mesh_node(mesh, 2)->sum_nodes, 20);
+    assert_int_equal(mesh_node(mesh, 2)->values[0], 20);
+    assert_int_equal(mesh_node(mesh, 2)->values[3], 190);
+    assert_int_equal(mesh_node(mesh, 2)->found, 20);
+    mesh_destroy(mesh);
+}
+
+static void records_are_stored_and_found(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(12);
+    struct wrn_overlay *writer = mesh_node(mesh, 3)->overlay;
+    wrn_span key = {(const uint8_t *)"name/web", 8};
+    wrn_span value = {(const uint8_t *)"value", 5};
+    assert_int_equal(wrn_overlay_store(writer, mesh_now(mesh, 3), 11, WRN_RECORD_CREATE, key, value,
+                                       (wrn_span){0}, 3600, true, mesh_out(mesh)),
+                     WRN_REASON_NONE);
+    mesh_perform(mesh, 3);
+    mesh_run(mesh, 5000);
+    assert_int_equal(mesh_node(mesh, 3)->answer.tag, 11);
+    assert_int_equal(mesh_node(mesh, 3)->answer.reason, WRN_REASON_NONE);
+    mesh_run(mesh, 4 * 3600 * 1000);
+    assert_int_equal(
+        wrn_overlay_get(mesh_node(mesh, 7)->overlay, mesh_now(mesh, 7), 12, key, mesh_out(mesh)),
+        WRN_REASON_NONE);
+    mesh_perform(mesh, 7);
+    mesh_run(mesh, 5000);
+    assert_int_equal(mesh_node(mesh, 7)->answer.tag, 12);
+    assert_int_equal(mesh_node(mesh, 7)->answer.reason, WRN_REASON_NONE);
+    mesh_destroy(mesh);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_nodes_join),
         cmocka_unit_test(three_nodes_join),
         cmocka_unit_test(fifty_nodes_join),
+        cmocka_unit_test(nodes_join_over_a_bad_network),
+        cmocka_unit_test(strangers_cross),
+        cmocka_unit_test(requests_cross),
+        cmocka_unit_test(nobody_is_there),
+        cmocka_unit_test(idle_link_is_trimmed),
+        cmocka_unit_test(leaving_is_told),
+        cmocka_unit_test(dead_node_is_missed),
+        cmocka_unit_test(restart_without_notice),
+        cmocka_unit_test(restart_with_notice),
+        cmocka_unit_test(bootstrap_node_restarts),
+        cmocka_unit_test(partition_heals),
+        cmocka_unit_test(cached_locator_leads_back),
+        cmocka_unit_test(lan_announcements_suffice),
+        cmocka_unit_test(crowds_and_sums),
+        cmocka_unit_test(records_are_stored_and_found),
     };
     seed = check_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
