@@ -12,6 +12,7 @@ static void expire_wants(struct wrn_ring *ring, wrn_mono now);
 static void join(struct wrn_ring *ring, wrn_mono now);
 static void drop_leaves(struct wrn_ring *ring, wrn_mono now);
 static void look_after_peers(struct wrn_ring *ring, wrn_mono now);
+static bool accepts_far(const struct wrn_ring *ring, enum wrn_link_kind kind);
 
 struct wrn_ring *wrn_ring_init(struct wrn_arena *arena, const struct wrn_ring_options *options,
                                struct wrn_links *links, struct wrn_ring_port port,
@@ -37,7 +38,7 @@ struct wrn_ring *wrn_ring_init(struct wrn_arena *arena, const struct wrn_ring_op
     ring->doubted = ring->push = ring->join = ring->audit = ring->retry = WRN_MONO_NEVER;
     ring->leaf = ring->shortcut = ring->judge = ring->optimise = ring->peers_due = WRN_MONO_NEVER;
     ring->due = WRN_MONO_NEVER;
-    ring->split = ring->other = now;
+    ring->split = ring->other = ring->shed = now;
     ring->join_wait_ns = ring->shortcut_wait_ns = WRN_RING_BACK_OFF_MIN_NS;
     ring->optimise_ns = WRN_RING_OPTIMISE_MIN_NS;
     wrn_rand_fill(rand, &ring->next_tag, sizeof(ring->next_tag));
@@ -230,15 +231,13 @@ bool wrn_ring_accepts(const struct wrn_ring *ring, enum wrn_link_kind kind, wrn_
     if (links->count >= links->capacity) {
         return false;
     }
-    if (links->count + WRN_RING_ROOM < links->capacity) {
-        if (kind != WRN_LINK_SHORTCUT) {
+    uint32_t room = links->capacity - links->count;
+    if (kind == WRN_LINK_LEAF || kind == WRN_LINK_NEAR) {
+        if (room > (kind == WRN_LINK_LEAF ? WRN_RING_LEAF_ROOM : WRN_RING_ROOM)) {
             return true;
         }
-        uint32_t theirs = 0;
-        for (uint32_t i = 0; i < links->count; i++) {
-            theirs += (links->links[i].theirs & WRN_LINK_SHORTCUT) != 0;
-        }
-        return theirs < 8 + 4 * wrn_ring_shortcuts_wanted(ring->size);
+    } else if (room > WRN_RING_ROOM) {
+        return accepts_far(ring, kind);
     }
     if (kind != WRN_LINK_NEAR) {
         return false;
@@ -285,15 +284,19 @@ bool wrn_ring_want(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_purpose pu
                    enum wrn_link_kind kind, enum wrn_route_mode mode, wrn_id id,
                    wrn_handle teller) {
     struct wrn_ring_wanted *place = NULL;
+    uint32_t same_teller = 0;
     for (size_t i = 0; i < WRN_RING_WANTS_MAX; i++) {
         struct wrn_ring_wanted *want = &ring->wants[i];
         if (want->purpose == WRN_RING_FOR_NOTHING) {
             place = place == NULL ? want : place;
         } else if (wrn_id_equal(want->id, id)) {
             return false;
+        } else {
+            same_teller += wrn_handle_equal(want->teller, teller);
         }
     }
-    if (place == NULL) {
+    /* One that tells of ever new places must not use up all that there is. */
+    if (place == NULL || (teller.generation != 0 && same_teller >= WRN_RING_WANTS_OF_ONE)) {
         return false;
     }
     /* The link that leads there may be gone since: then any. */
@@ -352,6 +355,21 @@ bool wrn_ring_trusts(const struct wrn_ring *ring, wrn_mono now, wrn_handle handl
 }
 
 /* ---- helpers ---- */
+
+/* Far links must not fill the table for good: those that are near, and newcomers, come later. */
+static bool accepts_far(const struct wrn_ring *ring, enum wrn_link_kind kind) {
+    uint32_t far = 0, shortcuts = 0;
+    for (uint32_t i = 0; i < ring->links->count; i++) {
+        const struct wrn_link *link = &ring->links->links[i];
+        uint8_t kinds = link->mine | link->theirs;
+        far += (kinds & (WRN_LINK_NEAR | WRN_LINK_LEAF)) == 0;
+        shortcuts += (link->theirs & WRN_LINK_SHORTCUT) != 0;
+    }
+    if (far + 2 * WRN_NEAR_PER_SIDE + WRN_RING_ROOM >= ring->links->capacity) {
+        return false;
+    }
+    return kind != WRN_LINK_SHORTCUT || shortcuts < 8 + 4 * wrn_ring_shortcuts_here(ring);
+}
 
 /* Ends each input. */
 static void settle(struct wrn_ring *ring, wrn_mono now) {

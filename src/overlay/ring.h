@@ -122,9 +122,10 @@ void wrn_ring_look_through(struct wrn_ring *ring, wrn_mono now, wrn_handle peer)
 /* User traffic flowed to or from the peer: keeps, or makes, it an on-demand link. */
 void wrn_ring_on_traffic(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);
 
-/* Walks the ring in the order of ids, from this node on, at most 'limit' nodes (>= 1): each third
- * one is asked for its neighbours and thereby proven, those between are its word. One question is
- * under way at a time. Ends with port.found(is_last). Returns NONE, FULL, or NOT_CONNECTED. */
+/* Walks the ring in the order of ids, from this node on, at most 'limit' nodes (>= 1), ourselves
+ * first: each is asked for its neighbours, so those that are reported answer. One question is under
+ * way at a time; who is silent three times is stepped over. Ends with port.found(is_last). Returns
+ * NONE, FULL, or NOT_CONNECTED. */
 enum wrn_reason wrn_ring_crawl(struct wrn_ring *ring, wrn_mono now, uint32_t tag, uint32_t limit);
 
 /* Time. */

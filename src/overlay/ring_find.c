@@ -9,7 +9,6 @@ enum {
     HEAD_SIZE = 6, /* kind, verb, tag */
     CRAWL_TRIES = 3,
     LOOK_TRIES = 3,
-    SKIPS_MAX = 24,
 };
 
 static struct wrn_ring_find *find_by_tag(struct wrn_ring *ring, uint32_t tag);
@@ -20,7 +19,7 @@ static void on_ask(struct wrn_ring *ring, wrn_mono now, const struct wrn_route_h
 static void on_answer(struct wrn_ring *ring, wrn_mono now, const struct wrn_route_header *header,
                       uint32_t tag, struct wrn_reader *reader);
 static void on_silence(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find);
-static void crawl_ask(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find);
+static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find);
 static void crawl_on_view(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find,
                           wrn_id who, const struct wrn_ring_view *view);
 static void crawl_on_silence(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find);
@@ -111,6 +110,9 @@ void wrn_ring_find_audit(struct wrn_ring *ring, wrn_mono now) {
         ring->audit = wrn_ring_soon(ring, now, WRN_S(150), WRN_S(300));
     }
     ring->audits_fast++;
+    if (!is_connected) {
+        wrn_ring_near_doubt(ring, now);
+    }
     for (enum wrn_ring_side side = 0; side < WRN_RING_SIDES && !is_connected; side++) {
         const struct wrn_link *link = side == WRN_RING_RIGHT ? wrn_links_right(ring->links, 0)
                                                              : wrn_links_left(ring->links, 0);
@@ -290,111 +292,131 @@ static void crawl_report(struct wrn_ring *ring, struct wrn_ring_find *find, bool
 
 static void crawl_ask(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find) {
     const struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
-    if (crawl->is_stuck) {
-        ask(ring, now, find, WRN_ROUTE_NEAREST, wrn_id_add(crawl->at, crawl->gap));
+    if (crawl->next_count > 0) {
+        ask(ring, now, find, WRN_ROUTE_EXACT, crawl->next[0]);
     } else {
-        ask(ring, now, find, WRN_ROUTE_EXACT, crawl->at);
+        ask(ring, now, find, WRN_ROUTE_NEAREST, wrn_id_add(crawl->at, crawl->gap));
     }
+    ring->due = wrn_mono_min(ring->due, find->deadline);
 }
 
-/* Takes those of the named places that lie behind the one reached, nearest first. */
-static uint32_t crawl_sort(const struct wrn_ring *ring, wrn_id at, wrn_id who,
-                           const struct wrn_ring_view *view,
-                           wrn_id ret_ids[2 * WRN_NEAR_PER_SIDE + 1]) {
-    wrn_id self = ring->links->self;
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < (uint32_t)view->left_count + view->right_count + 1; i++) {
-        wrn_id id = i == 0                  ? who
-                    : i <= view->left_count ? view->left[i - 1]
-                                            : view->right[i - 1 - view->left_count];
-        if (!wrn_id_is_between(at, id, self)) {
-            continue;
-        }
-        uint32_t place = count;
-        while (place > 0 &&
-               wrn_id_less(wrn_id_subtract(id, at), wrn_id_subtract(ret_ids[place - 1], at))) {
-            place--;
-        }
-        if (place > 0 && wrn_id_equal(ret_ids[place - 1], id)) {
-            continue;
-        }
-        for (uint32_t n = count; n > place; n--) {
-            ret_ids[n] = ret_ids[n - 1];
-        }
-        ret_ids[place] = id;
-        count++;
+/* Notes a place behind the one reached, unless it was silent before. */
+static void crawl_note(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl, wrn_id id) {
+    if (!wrn_id_is_between(crawl->at, id, ring->links->self)) {
+        return;
     }
-    return count;
+    for (uint32_t i = 0; i < crawl->silent_count; i++) {
+        if (wrn_id_equal(crawl->silent[i], id)) {
+            return;
+        }
+    }
+    uint32_t place = crawl->next_count;
+    while (place > 0 && wrn_id_less(wrn_id_subtract(id, crawl->at),
+                                    wrn_id_subtract(crawl->next[place - 1], crawl->at))) {
+        place--;
+    }
+    if (place == WRN_NEAR_PER_SIDE || (place > 0 && wrn_id_equal(crawl->next[place - 1], id))) {
+        return;
+    }
+    if (crawl->next_count < WRN_NEAR_PER_SIDE) {
+        crawl->next_count++;
+    }
+    for (uint32_t i = crawl->next_count - 1u; i > place; i--) {
+        crawl->next[i] = crawl->next[i - 1];
+    }
+    crawl->next[place] = id;
 }
 
-/* Somebody named his neighbours: goes on to the last of them that lies at the right of 'at'. Takes
- * three at most from those of a node, so that a node that is not there is not carried on. */
+/* Somebody named his neighbours: the one that was asked, or whoever is beyond those that are
+ * silent. */
 static void crawl_on_view(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find,
                           wrn_id who, const struct wrn_ring_view *view) {
     struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
-    wrn_id ids[2 * WRN_NEAR_PER_SIDE + 1];
-    uint32_t count = crawl_sort(ring, crawl->at, who, view, ids);
-    bool is_round = false; /* it sees us on its right: the circle is closed behind these */
-    for (uint8_t i = 0; i < view->right_count; i++) {
-        is_round = is_round || wrn_id_equal(view->right[i], ring->links->self) ||
-                   !wrn_id_is_between(who, view->right[i], ring->links->self);
-    }
-    if (count == 0 && !is_round) {
-        on_silence(ring, now, find); /* nobody behind it that it knows of */
+    bool is_next = crawl->next_count > 0 && wrn_id_equal(crawl->next[0], who);
+    if (crawl->next_count > 0 && !is_next) {
+        ring->counts[WRN_RING_COUNT_UNASKED]++;
         return;
     }
-    is_round = is_round || view->right_count < WRN_NEAR_PER_SIDE;
-    crawl->is_stuck = false;
-    crawl->skips = 0;
     find->tries = 0;
     find->tag = 0;
-    find->deadline = WRN_MONO_NEVER;
-    count = count > WRN_NEAR_PER_SIDE && !is_round ? WRN_NEAR_PER_SIDE : count;
-    for (uint32_t i = 0; i < count; i++) {
+    crawl->next_count = 0;
+    if (is_next) {
         bool is_full = crawl->left == 1;
+        crawl->gap = (wrn_id){0, 0};
+        find->deadline = WRN_MONO_NEVER; /* 'found' may begin another crawl */
         crawl_report(ring, find, is_full, is_full ? WRN_REASON_FULL : WRN_REASON_NONE);
         if (is_full) {
             return;
         }
-        crawl->at = ids[i];
-    }
-    if (is_round) {
-        crawl_report(ring, find, true, WRN_REASON_NONE);
-    } else if (crawl->left == 1) {
-        crawl_report(ring, find, true, WRN_REASON_FULL);
+        crawl->at = who;
     } else {
+        crawl_note(ring, crawl, who);
+        for (uint8_t i = 0; i < view->left_count; i++) {
+            crawl_note(ring, crawl, view->left[i]);
+        }
+    }
+    for (uint8_t i = 0; i < view->right_count; i++) {
+        crawl_note(ring, crawl, view->right[i]);
+    }
+    if (crawl->next_count > 0) {
         crawl_ask(ring, now, find);
-        ring->due = wrn_mono_min(ring->due, find->deadline);
+    } else if (is_next) {
+        crawl_report(ring, find, true, WRN_REASON_NONE); /* we come next */
+    } else {
+        crawl_look_behind(ring, now, find);
     }
 }
 
-static void crawl_on_silence(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find) {
+/* None of those named answers: whoever lies behind them is looked for, farther and farther away. */
+static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find) {
     struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
-    if (wrn_id_equal(crawl->at, ring->links->self) && !crawl->is_stuck) {
-        struct wrn_ring_view view;
-        wrn_ring_view_make(ring, now, ring->links->self, &view);
-        if (view.right_count > 0) {
-            crawl_on_view(ring, now, find, ring->links->self, &view);
-            return;
-        }
-    }
-    if (find->tries < CRAWL_TRIES) {
-        crawl_ask(ring, now, find);
-        return;
-    }
-    /* 'at' is gone: whoever lies behind it is looked for, farther and farther away. */
     wrn_id rest = wrn_id_subtract(ring->links->self, crawl->at);
-    if (!crawl->is_stuck) {
-        crawl->is_stuck = true;
+    wrn_id none = {0, 0};
+    if (wrn_id_equal(crawl->gap, none)) {
+        /* About half of the way to the next. */
         uint32_t bits = 95 - wrn_ceil_log2(ring->size);
         crawl->gap = bits >= 32 ? (wrn_id){(uint64_t)1 << (bits - 32), 0} : (wrn_id){1, 0};
     } else {
         crawl->gap = wrn_id_add(crawl->gap, crawl->gap);
     }
-    if (++crawl->skips > SKIPS_MAX || !wrn_id_less(crawl->gap, rest)) {
+    find->tries = 0;
+    if (wrn_id_less(crawl->gap, rest) && !wrn_id_equal(crawl->at, ring->links->self)) {
+        crawl_ask(ring, now, find);
+    } else {
         crawl_report(ring, find, true, WRN_REASON_TIMEOUT);
+    }
+}
+
+static void crawl_on_silence(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find) {
+    struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
+    if (find->tag == 0) {
+        /* It begins: our own neighbours are known. */
+        for (uint8_t i = 0; i < ring->near_count[WRN_RING_RIGHT]; i++) {
+            crawl_note(ring, crawl, ring->near[WRN_RING_RIGHT][i]);
+        }
+        if (crawl->next_count > 0) {
+            crawl_ask(ring, now, find);
+        } else {
+            crawl_report(ring, find, true, WRN_REASON_NOT_CONNECTED); /* they went meanwhile */
+        }
+        return;
+    }
+    if (find->tries < CRAWL_TRIES) {
+        crawl_ask(ring, now, find);
         return;
     }
     find->tries = 0;
-    crawl_ask(ring, now, find);
+    if (crawl->next_count > 0) {
+        uint32_t place = crawl->silent_count < WRN_RING_SILENT_MAX
+                             ? crawl->silent_count++
+                             : wrn_rand_below(ring->rand, WRN_RING_SILENT_MAX);
+        crawl->silent[place] = crawl->next[0];
+        crawl->next_count--;
+        memmove(crawl->next, crawl->next + 1, crawl->next_count * sizeof(crawl->next[0]));
+    }
+    if (crawl->next_count > 0) {
+        crawl_ask(ring, now, find);
+    } else {
+        crawl_look_behind(ring, now, find);
+    }
 }

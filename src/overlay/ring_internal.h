@@ -7,15 +7,18 @@
 
 enum {
     WRN_RING_WANTS_MAX = 24,   /* links asked for at the same time */
+    WRN_RING_WANTS_OF_ONE = 6, /* ... on the word of one peer */
     WRN_RING_KNOWN_MAX = 48,   /* places heard of, or where nobody answered */
     WRN_RING_FINDS_MAX = 6,    /* questions under way, besides crawls */
     WRN_RING_HINTS_MAX = 6,    /* places near the receiver that a status names */
     WRN_RING_DOUBT_FAILS = 2,  /* so many wants failed: its being told of does not matter */
     WRN_RING_ABSENT_FAILS = 3, /* ... and it is not even wanted, for a while */
-    WRN_RING_LIES_MAX = 6,     /* so many absent ones told without a true one between: distrust */
+    WRN_RING_LIES_MAX = 10,    /* so many absent ones told without a true one between: distrust */
     WRN_RING_ROOM = 8,         /* links that only near neighbours may take */
+    WRN_RING_LEAF_ROOM = 4,    /* ... or, some more of them, newcomers */
     WRN_RING_SHORTCUTS_MAX = 24,
-    WRN_RING_SMALL = 10, /* up to so many nodes there are no shortcuts */
+    WRN_RING_SILENT_MAX = 8, /* nodes that a crawl found dead */
+    WRN_RING_SMALL = 10,     /* up to so many nodes there are no shortcuts */
 };
 
 #define WRN_RING_PUSH_NS         WRN_MS(120)
@@ -34,6 +37,7 @@ enum {
 #define WRN_RING_SETTLED_NS      WRN_S(60)
 #define WRN_RING_BACK_OFF_MIN_NS WRN_S(2)
 #define WRN_RING_BACK_OFF_MAX_NS WRN_S(60)
+#define WRN_RING_SHED_NS         WRN_S(2)
 #define WRN_RING_SPLIT_NS        WRN_S(20)
 #define WRN_RING_OPTIMISE_MIN_NS WRN_S(60)
 #define WRN_RING_OPTIMISE_NS     WRN_S(300)
@@ -107,12 +111,14 @@ struct wrn_ring_find {
 
 struct wrn_ring_crawl {
     bool is_used;
-    bool is_stuck; /* 'at' does not answer: somebody behind it is looked for */
     uint32_t tag;  /* the caller's */
     uint32_t left; /* nodes that may still be reported, 'at' included */
-    wrn_id at;     /* the last one known, not reported yet */
-    wrn_id gap;    /* how far behind 'at' we look, when stuck */
-    uint8_t skips;
+    wrn_id at;     /* the last one that answered, not reported yet */
+    wrn_id gap;    /* how far behind 'at' we look, when none of those named answers */
+    uint8_t next_count;
+    uint8_t silent_count;
+    wrn_id next[WRN_NEAR_PER_SIDE]; /* those behind it, in their order, as it says */
+    wrn_id silent[WRN_RING_SILENT_MAX];
 };
 
 /* One of the nearest that we know of on a side, linked or not. */
@@ -153,6 +159,7 @@ struct wrn_ring {
     uint8_t near_count[WRN_RING_SIDES];
     uint64_t size;
 
+    wrn_mono shed;  /* nobody is asked to let a shortcut go before */
     wrn_mono retry; /* a missing neighbour is wanted again; NEVER */
     wrn_mono push;  /* status to those that are owed it */
     wrn_mono join;  /* look for whoever is nearest to us; NEVER: did */
@@ -215,6 +222,10 @@ void wrn_ring_near_heard(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_han
 void wrn_ring_near_failed(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_handle teller);
 void wrn_ring_near_found(struct wrn_ring *ring, wrn_id id, wrn_handle teller);
 
+/* Our nearest neighbours are looked at while they do not agree: one that leaves us out again and
+ * again, though nobody lies between, is not believed any more. */
+void wrn_ring_near_doubt(struct wrn_ring *ring, wrn_mono now);
+
 /* The link to a place went: it is not wanted again at once. */
 void wrn_ring_near_lost(struct wrn_ring *ring, wrn_mono now, wrn_id id);
 
@@ -232,6 +243,10 @@ uint64_t wrn_ring_estimate(const struct wrn_ring *ring, wrn_mono now);
 void wrn_ring_status_send(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer,
                           const wrn_id *other);
 
+/* While the table is nearly full: asks one of those who have a shortcut to us, now and then, to let
+ * it go. */
+void wrn_ring_status_make_room(struct wrn_ring *ring, wrn_mono now);
+
 /* Sends our status to those that are owed it, again to those that did not confirm it. */
 void wrn_ring_status_push(struct wrn_ring *ring, wrn_mono now);
 
@@ -247,6 +262,7 @@ struct wrn_ring_view {
     bool is_connected;
     bool is_member;
     bool has_other;
+    bool is_full;
     uint8_t left_count;
     uint8_t right_count;
     uint8_t hint_count;
@@ -274,8 +290,10 @@ void wrn_ring_shortcut_done(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_p
 /* A link went, or the size changed: look whether shortcuts are missing. */
 void wrn_ring_shortcut_check(struct wrn_ring *ring, wrn_mono now);
 
-/* Returns how many shortcuts a node makes in a ring of 'nodes'. */
+/* Returns how many shortcuts a node makes in a ring of 'nodes'; and this one, whose table may be
+ * small. */
 uint32_t wrn_ring_shortcuts_wanted(uint64_t nodes);
+uint32_t wrn_ring_shortcuts_here(const struct wrn_ring *ring);
 
 /* ---- ring_find.c ---- */
 

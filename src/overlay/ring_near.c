@@ -19,6 +19,12 @@ static void mark(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_best
 static void want_missing(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_bests *bests);
 static void update_state(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_bests *bests);
 static bool is_among_nearest(const struct wrn_ring *ring, wrn_id id);
+static struct wrn_link *nth(const struct wrn_ring *ring, enum wrn_ring_side side, uint32_t n);
+static void distrust(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer, uint8_t lies);
+static bool has_between(const struct wrn_ring *ring, wrn_mono now, enum wrn_ring_side side,
+                        const struct wrn_ring_bests *bests);
+static bool names_us(const struct wrn_ring *ring, wrn_mono now, enum wrn_ring_side side,
+                     const struct wrn_link *link);
 
 void wrn_ring_near_update(struct wrn_ring *ring, wrn_mono now) {
     struct wrn_ring_bests bests;
@@ -32,6 +38,7 @@ void wrn_ring_near_update(struct wrn_ring *ring, wrn_mono now) {
         wrn_ring_shortcut_check(ring, now);
     }
     update_state(ring, now, &bests);
+    wrn_ring_status_make_room(ring, now);
 }
 
 void wrn_ring_near_heard(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_handle teller) {
@@ -64,10 +71,20 @@ void wrn_ring_near_failed(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_ha
         return;
     }
     ring->counts[WRN_RING_COUNT_ABSENT]++;
-    struct wrn_ring_peer *peer = wrn_ring_peer(ring, teller);
-    if (peer != NULL && peer->distrusted.ns == 0 && ++peer->lies >= WRN_RING_LIES_MAX) {
-        ring->counts[WRN_RING_COUNT_DISTRUSTED]++;
-        wrn_ring_set_due(ring, &peer->distrusted, wrn_mono_add(now, WRN_RING_DISTRUST_NS));
+    distrust(ring, now, wrn_ring_peer(ring, teller), 1);
+}
+
+void wrn_ring_near_doubt(struct wrn_ring *ring, wrn_mono now) {
+    struct wrn_ring_bests bests;
+    gather(ring, now, &bests);
+    for (enum wrn_ring_side side = 0; side < WRN_RING_SIDES; side++) {
+        const struct wrn_link *link = nth(ring, side, 0);
+        if (link == NULL || link->view_epoch == 0 || has_between(ring, now, side, &bests)) {
+            continue;
+        }
+        if (!names_us(ring, now, side, link)) {
+            distrust(ring, now, wrn_ring_peer(ring, link->peer), 2);
+        }
     }
 }
 
@@ -95,6 +112,21 @@ void wrn_ring_near_lost(struct wrn_ring *ring, wrn_mono now, wrn_id id) {
 bool wrn_ring_is_doubtful(const struct wrn_ring *ring, wrn_mono now, wrn_id id) {
     const struct wrn_ring_known *known = find_known(ring, now, id);
     return known != NULL && known->fails >= WRN_RING_DOUBT_FAILS;
+}
+
+/* Counts what a peer told that is not so; from some number on nothing that it tells is used, for a
+ * while. NULL: it has no link any more. */
+static void distrust(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer,
+                     uint8_t lies) {
+    if (peer == NULL || peer->distrusted.ns != 0) {
+        return;
+    }
+    peer->lies = (uint8_t)(peer->lies + lies);
+    if (peer->lies >= WRN_RING_LIES_MAX) {
+        ring->counts[WRN_RING_COUNT_DISTRUSTED]++;
+        ring->is_stale = true;
+        wrn_ring_set_due(ring, &peer->distrusted, wrn_mono_add(now, WRN_RING_DISTRUST_NS));
+    }
 }
 
 /* ---- what others told ---- */
@@ -336,23 +368,20 @@ static void want_missing(struct wrn_ring *ring, wrn_mono now, const struct wrn_r
 
 /* ---- are we connected? ---- */
 
-/* Tells whether the nearest neighbour on a side holds us for its nearest on the other, and nobody
- * is known to lie between. Places where nobody answers do not count: whoever invents them must not
- * keep us from being connected. */
-static bool agrees(const struct wrn_ring *ring, wrn_mono now, enum wrn_ring_side side,
-                   const struct wrn_ring_bests *bests) {
-    const struct wrn_link *link = nth(ring, side, 0);
-    for (uint32_t n = 0; n < bests->count[side]; n++) {
-        if (bests->at[side][n].link.generation != 0) {
-            break;
-        }
+/* Tells whether somebody without a link to us is known to lie before the nearest link. */
+static bool has_between(const struct wrn_ring *ring, wrn_mono now, enum wrn_ring_side side,
+                        const struct wrn_ring_bests *bests) {
+    for (uint32_t n = 0; n < bests->count[side] && bests->at[side][n].link.generation == 0; n++) {
         if (!wrn_ring_is_doubtful(ring, now, bests->at[side][n].id)) {
-            return false;
+            return true;
         }
     }
-    if (link->view_epoch == 0 || !wrn_ring_trusts(ring, now, link->peer)) {
-        return link->view_epoch != 0;
-    }
+    return false;
+}
+
+/* Tells whether a neighbour on a side says that we are its nearest on the other. */
+static bool names_us(const struct wrn_ring *ring, wrn_mono now, enum wrn_ring_side side,
+                     const struct wrn_link *link) {
     const wrn_id *view = side == WRN_RING_RIGHT ? link->left : link->right;
     uint8_t count = side == WRN_RING_RIGHT ? link->view_left : link->view_right;
     for (uint8_t n = 0; n < count; n++) {
@@ -364,6 +393,16 @@ static bool agrees(const struct wrn_ring *ring, wrn_mono now, enum wrn_ring_side
         }
     }
     return count == WRN_NEAR_PER_SIDE; /* nothing but inventions */
+}
+
+/* Tells whether the nearest neighbour on a side holds us for its nearest on the other, and nobody
+ * is known to lie between. Places where nobody answers do not count: whoever invents them must not
+ * keep us from being connected. */
+static bool agrees(const struct wrn_ring *ring, wrn_mono now, enum wrn_ring_side side,
+                   const struct wrn_ring_bests *bests) {
+    const struct wrn_link *link = nth(ring, side, 0);
+    return link->view_epoch != 0 && !has_between(ring, now, side, bests) &&
+           (!wrn_ring_trusts(ring, now, link->peer) || names_us(ring, now, side, link));
 }
 
 static void set_state(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_state state) {

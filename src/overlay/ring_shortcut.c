@@ -25,6 +25,13 @@ uint32_t wrn_ring_shortcuts_wanted(uint64_t nodes) {
     return wanted > WRN_RING_SHORTCUTS_MAX ? WRN_RING_SHORTCUTS_MAX : wanted;
 }
 
+uint32_t wrn_ring_shortcuts_here(const struct wrn_ring *ring) {
+    uint32_t wanted = wrn_ring_shortcuts_wanted(ring->size);
+    uint32_t quarter = ring->links->capacity / 4;
+    uint32_t most = quarter > 2 ? quarter - 2 : 0;
+    return wanted < most ? wanted : most;
+}
+
 void wrn_ring_shortcut_check(struct wrn_ring *ring, wrn_mono now) {
     if (ring->options.wants_shortcuts && ring->state == WRN_RING_STATE_CONNECTED) {
         ring->shortcut =
@@ -80,7 +87,7 @@ static void count(struct wrn_ring *ring, wrn_mono now) {
     if (ring->state != WRN_RING_STATE_CONNECTED) {
         return;
     }
-    uint32_t layers = wrn_ring_shortcuts_wanted(ring->size);
+    uint32_t layers = wrn_ring_shortcuts_here(ring);
     uint32_t under_way = wrn_ring_wants_for(ring, WRN_RING_FOR_SHORTCUT);
     uint32_t counts[LAYERS_MAX];
     uint32_t have = count_layers(ring, layers, counts);
@@ -185,7 +192,7 @@ static void let_one_go(struct wrn_ring *ring, const uint32_t counts[LAYERS_MAX],
 /* ---- faster ones ---- */
 
 static void optimise(struct wrn_ring *ring, wrn_mono now) {
-    uint32_t layers = wrn_ring_shortcuts_wanted(ring->size);
+    uint32_t layers = wrn_ring_shortcuts_here(ring);
     if (layers == 0 || ring->judge.ns != UINT64_MAX ||
         wrn_ring_wants_for(ring, WRN_RING_FOR_BETTER) > 0) {
         return;

@@ -7,13 +7,15 @@ enum {
     FLAG_CONNECTED = 1,
     FLAG_MEMBER = 2, /* has been connected for a while, or was until a moment ago */
     FLAG_OTHER = 4,  /* a place follows: a member of another ring */
-    FLAGS = 7,
+    FLAG_FULL = 8,   /* the sender needs the room: a shortcut to it should end somewhere else */
+    FLAGS = 15,
     ASK = 0,
     CONFIRM = 1,
     PUSHES_MAX = 4,
     TOLD_MAX = 4, /* peers that are told of another ring */
 };
 
+static void send_view(struct wrn_ring *ring, wrn_handle peer, const struct wrn_ring_view *view);
 static void on_status(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer,
                       struct wrn_reader *reader);
 static void on_ask(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer,
@@ -24,23 +26,41 @@ static void tell_of_other(struct wrn_ring *ring, wrn_mono now, wrn_id other);
 
 void wrn_ring_status_send(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer,
                           const wrn_id *other) {
-    uint8_t out[2 + 4 + 2 + (2 * WRN_NEAR_PER_SIDE + WRN_RING_HINTS_MAX + 1) * WRN_ID_SIZE];
+    struct wrn_ring_view view;
     const struct wrn_link *link = wrn_links_of(ring->links, peer->handle);
     if (link == NULL) {
         return;
     }
-    struct wrn_ring_view view;
     wrn_ring_view_make(ring, now, link->id, &view);
     if (other != NULL) {
         view.has_other = true;
         view.other = *other;
     }
-    struct wrn_writer writer = wrn_writer(out, sizeof(out));
-    wrn_write_u8(&writer, WRN_MESSAGE_STATUS);
-    wrn_write_u32(&writer, ring->epoch);
-    wrn_ring_view_write(&writer, &view);
-    ring->counts[WRN_RING_COUNT_STATUS_SENT]++;
-    ring->port.send(ring->port.ctx, peer->handle, wrn_written(&writer));
+    send_view(ring, peer->handle, &view);
+}
+
+void wrn_ring_status_make_room(struct wrn_ring *ring, wrn_mono now) {
+    const struct wrn_links *links = ring->links;
+    if (links->count == 0 || links->capacity - links->count > WRN_RING_LEAF_ROOM + 2) {
+        return;
+    }
+    if (wrn_mono_before(now, ring->shed)) {
+        ring->retry = wrn_mono_min(ring->retry, ring->shed);
+        return;
+    }
+    uint32_t start = wrn_rand_below(ring->rand, links->count);
+    for (uint32_t i = 0; i < links->count; i++) {
+        const struct wrn_link *link = &links->links[(start + i) % links->count];
+        if (link->mine == 0 && link->theirs == WRN_LINK_SHORTCUT) {
+            struct wrn_ring_view view;
+            wrn_ring_view_make(ring, now, link->id, &view);
+            view.is_full = true;
+            send_view(ring, link->peer, &view);
+            ring->shed = wrn_mono_add(now, WRN_RING_SHED_NS);
+            ring->retry = wrn_mono_min(ring->retry, ring->shed);
+            return;
+        }
+    }
 }
 
 void wrn_ring_status_push(struct wrn_ring *ring, wrn_mono now) {
@@ -88,6 +108,16 @@ void wrn_ring_status_on_message(struct wrn_ring *ring, wrn_mono now, wrn_handle 
         ring->counts[WRN_RING_COUNT_MALFORMED]++;
         break;
     }
+}
+
+static void send_view(struct wrn_ring *ring, wrn_handle peer, const struct wrn_ring_view *view) {
+    uint8_t out[5 + 3 + (2 * WRN_NEAR_PER_SIDE + WRN_RING_HINTS_MAX + 1) * WRN_ID_SIZE];
+    struct wrn_writer writer = wrn_writer(out, sizeof(out));
+    wrn_write_u8(&writer, WRN_MESSAGE_STATUS);
+    wrn_write_u32(&writer, ring->epoch);
+    wrn_ring_view_write(&writer, view);
+    ring->counts[WRN_RING_COUNT_STATUS_SENT]++;
+    ring->port.send(ring->port.ctx, peer, wrn_written(&writer));
 }
 
 /* ---- views ---- */
@@ -199,7 +229,7 @@ void wrn_ring_view_make(const struct wrn_ring *ring, wrn_mono now, wrn_id reader
 void wrn_ring_view_write(struct wrn_writer *writer, const struct wrn_ring_view *view) {
     uint8_t flags =
         (uint8_t)((view->is_connected ? FLAG_CONNECTED : 0) | (view->is_member ? FLAG_MEMBER : 0) |
-                  (view->has_other ? FLAG_OTHER : 0));
+                  (view->has_other ? FLAG_OTHER : 0) | (view->is_full ? FLAG_FULL : 0));
     wrn_write_u8(writer, flags);
     wrn_write_u8(writer, (uint8_t)(view->left_count << 4 | view->right_count));
     wrn_write_u8(writer, view->hint_count);
@@ -253,6 +283,7 @@ bool wrn_ring_view_read(struct wrn_reader *reader, wrn_id of, struct wrn_ring_vi
     }
     ret_view->is_connected = (flags & FLAG_CONNECTED) != 0;
     ret_view->is_member = (flags & FLAG_MEMBER) != 0;
+    ret_view->is_full = (flags & FLAG_FULL) != 0;
     ret_view->left_count = lefts;
     ret_view->right_count = rights;
     ret_view->hint_count = hints;
@@ -300,6 +331,11 @@ static void on_status(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer 
     if (is_first && view.is_member && is_split(ring, now, link)) {
         ring->counts[WRN_RING_COUNT_SPLITS]++;
         tell_of_other(ring, now, link->id);
+    }
+    if (view.is_full && link->mine == WRN_LINK_SHORTCUT) {
+        /* Another one when this link is closed: the same place would lead to it again. */
+        wrn_ring_keep(ring, link, 0);
+        ring->shortcut = wrn_ring_soon(ring, now, WRN_S(10), WRN_S(20));
     }
     if (view.has_other) {
         on_other(ring, now, peer->handle, view.other);

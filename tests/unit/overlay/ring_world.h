@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A small world of ring machines for their tests: links are granted after a delay, routing is
+ * greedy over the tables as they are at that moment, the dead are noticed after a while. One seed,
+ * one history. No sockets, no cryptography. */
+#pragma once
+#include "base/heap.h"
+#include "overlay/ring.h"
+#include "unit/base/check.h"
+
+enum { RINGWORLD_NODES_MAX = 2048 };
+
+struct ringworld_node {
+    bool is_up;
+    wrn_id id;
+    struct wrn_links links;
+    struct wrn_ring *ring;
+    struct wrn_prng prng;
+    struct ringworld *world;
+    uint32_t index;
+    uint32_t epoch;
+    uint32_t state_changes;
+    wrn_mono timer;
+    void *memory;
+    /* A liar names this many places that nobody has, new ones each time. */
+    bool lies;
+    /* What a crawl found. */
+    wrn_id *found;
+    uint32_t found_count;
+    bool is_crawled;
+    enum wrn_reason crawl_reason;
+};
+
+struct ringworld_event;
+
+struct ringworld {
+    struct wrn_prng prng;
+    wrn_mono now;
+    struct ringworld_node *nodes;
+    uint32_t count;
+    struct ringworld_event **heap;
+    uint32_t heap_count;
+    uint32_t heap_room;
+    uint64_t sequence;
+    uint64_t delay_ns; /* of a link, one way */
+    uint32_t loss;     /* of 1000 messages */
+    uint32_t capacity; /* of tables of links */
+    struct wrn_ring_options options;
+    bool (*is_cut)(const struct ringworld *world, uint32_t a, uint32_t b); /* NULL: none */
+    uint64_t messages;
+    uint64_t bytes; /* of messages, each hop, sealed */
+    uint64_t hash;  /* of all that happened */
+    uint32_t generation;
+};
+
+/* Makes a world, and ends it. */
+struct ringworld *ringworld_create(uint64_t seed, uint32_t capacity);
+void ringworld_destroy(struct ringworld *world);
+
+/* Starts a node that finds the ring by 'bootstrap' (UINT32_MAX: nobody); returns its number. */
+uint32_t ringworld_start(struct ringworld *world, uint32_t bootstrap);
+
+/* Makes a leaf link from a node to another, as a bootstrap does. */
+void ringworld_leaf(struct ringworld *world, uint32_t from, uint32_t to);
+
+/* Kills a node; its peers notice 5 to 15 s later. */
+void ringworld_kill(struct ringworld *world, uint32_t index);
+
+/* Lets time pass; until 'condition' holds, looked at each 'step_ns', at most 'most_ns'. Returns
+ * whether it held. */
+void ringworld_run(struct ringworld *world, uint64_t ns);
+bool ringworld_run_until(struct ringworld *world, uint64_t most_ns, uint64_t step_ns,
+                         bool (*condition)(const struct ringworld *world));
+
+/* All that are up are connected, and linked to the three nearest on each side. Prints the first
+ * that is not if 'why' is true. */
+bool ringworld_is_consistent(const struct ringworld *world);
+bool ringworld_explain(const struct ringworld *world);
+
+/* Routes in the tables as they are; returns the node where it ends, UINT32_MAX: nowhere. */
+uint32_t ringworld_route(const struct ringworld *world, uint32_t from, enum wrn_route_mode mode,
+                         wrn_id target, bool not_source, uint32_t *ret_hops);
+
+/* The node with a place, UINT32_MAX: nobody; the numbers of all that are up, in the order of the
+ * ring (the caller's to free). */
+uint32_t ringworld_at(const struct ringworld *world, wrn_id id);
+uint32_t *ringworld_order(const struct ringworld *world, uint32_t *ret_count);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: hundreds of nodes: all start within a minute, half die, two rings meet, some lie. Method: a
+ * world of ring machines with the router's decisions; what they agree on is compared with the order
+ * of their places. */
+#include "unit/overlay/ring_world.h"
+
+enum { CROWD = 500, BOOTSTRAPS = 3, ROOM = 96 };
+
+/* Starts 'count' nodes evenly over a minute. */
+static void start(struct ringworld *world, uint32_t count) {
+    struct wrn_rand rand = wrn_prng_rand(&world->prng);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t by = i == 0 ? UINT32_MAX : i < BOOTSTRAPS ? 0 : wrn_rand_below(rand, BOOTSTRAPS);
+        ringworld_start(world, by);
+        ringworld_run(world, WRN_S(60) / count);
+    }
+}
+
+static void count_hops(const struct ringworld *world, uint32_t *ret_mean_100, uint32_t *ret_max) {
+    uint32_t count = 0, sum = 0;
+    uint32_t *order = ringworld_order(world, &count);
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, 1, 1);
+    *ret_max = 0;
+    for (uint32_t i = 0; i < 2000; i++) {
+        uint32_t from = order[wrn_rand_below(wrn_prng_rand(&prng), count)];
+        uint32_t to = order[wrn_rand_below(wrn_prng_rand(&prng), count)];
+        uint32_t hops = 0;
+        assert_int_equal(
+            ringworld_route(world, from, WRN_ROUTE_EXACT, world->nodes[to].id, false, &hops), to);
+        sum += hops;
+        *ret_max = hops > *ret_max ? hops : *ret_max;
+    }
+    *ret_mean_100 = sum / 20;
+    free(order);
+}
+
+static void a_crowd_in_a_minute(void **state) {
+    (void)state;
+    struct ringworld *world = ringworld_create(check_seed(), ROOM);
+    world->loss = 10;
+    start(world, CROWD);
+    wrn_mono last = world->now;
+    CHECK(ringworld_run_until(world, WRN_S(60), WRN_MS(500), ringworld_is_consistent) ||
+              ringworld_explain(world),
+          "a minute later: ");
+    print_message("# consistent %llu ms after the last start\n",
+                  (unsigned long long)(wrn_mono_since(world->now, last) / WRN_MS(1)));
+    ringworld_run(world, WRN_S(180));
+    uint32_t mean_100 = 0, max = 0;
+    count_hops(world, &mean_100, &max);
+    print_message("# hops: mean %u.%02u, most %u\n", mean_100 / 100, mean_100 % 100, max);
+    assert_true(mean_100 <= 548); /* log2(500) / 2 + 1 */
+    assert_true(max <= 17);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < CROWD; i++) {
+        uint64_t size = wrn_ring_size(world->nodes[i].ring);
+        CHECK(size > CROWD / 5 && size < CROWD * 5, "node %u says %llu: ", i,
+              (unsigned long long)size);
+        sum += size;
+    }
+    assert_true(sum / CROWD > CROWD * 8 / 10 && sum / CROWD < CROWD * 13 / 10);
+    /* From then on next to nothing is said (pings are not of the ring). */
+    ringworld_run(world, WRN_S(900));
+    uint64_t bytes = world->bytes;
+    ringworld_run(world, WRN_S(600));
+    uint64_t rate = (world->bytes - bytes) / 600 / CROWD;
+    print_message("# idle: %llu bytes a node and second\n", (unsigned long long)rate);
+    assert_true(rate < 30);
+    assert_true(ringworld_explain(world));
+    /* One more has its place in a moment. */
+    ringworld_start(world, 1);
+    assert_true(ringworld_run_until(world, WRN_S(5), WRN_MS(100), ringworld_is_consistent));
+    ringworld_destroy(world);
+}
+
+static void half_of_them_die(void **state) {
+    (void)state;
+    struct ringworld *world = ringworld_create(check_seed(), ROOM);
+    world->loss = 10;
+    start(world, 300);
+    assert_true(ringworld_run_until(world, WRN_S(60), WRN_MS(500), ringworld_is_consistent));
+    ringworld_run(world, WRN_S(60));
+    for (uint32_t i = 0; i < world->count; i++) {
+        if (wrn_rand_below(wrn_prng_rand(&world->prng), 2) == 0) {
+            ringworld_kill(world, i);
+        }
+    }
+    wrn_mono then = world->now;
+    CHECK(ringworld_run_until(world, WRN_S(180), WRN_MS(500), ringworld_is_consistent) ||
+              ringworld_explain(world),
+          "three minutes later: ");
+    print_message("# healed after %llu ms\n",
+                  (unsigned long long)(wrn_mono_since(world->now, then) / WRN_MS(1)));
+    ringworld_destroy(world);
+}
+
+/* Two rings whose places interleave, and one contact between them. */
+static void two_rings_meet(void **state) {
+    (void)state;
+    struct ringworld *world = ringworld_create(check_seed(), ROOM);
+    world->loss = 10;
+    for (uint32_t i = 0; i < 400; i++) {
+        ringworld_start(world, i < 2 ? UINT32_MAX : i % 2);
+        ringworld_run(world, WRN_MS(150));
+    }
+    ringworld_run(world, WRN_S(120));
+    assert_false(ringworld_is_consistent(world));
+    for (uint32_t i = 0; i < world->count; i++) {
+        assert_int_equal(wrn_ring_state(world->nodes[i].ring), WRN_RING_STATE_CONNECTED);
+    }
+    ringworld_leaf(world, 200, 201);
+    wrn_mono then = world->now;
+    CHECK(ringworld_run_until(world, WRN_S(70), WRN_MS(500), ringworld_is_consistent) ||
+              ringworld_explain(world),
+          "a minute later: ");
+    print_message("# one ring after %llu ms\n",
+                  (unsigned long long)(wrn_mono_since(world->now, then) / WRN_MS(1)));
+    ringworld_destroy(world);
+}
+
+/* Every tenth names places beside each reader where nobody is, ever new ones, and leaves the reader
+ * out. All others are connected all the same, and linked to their true neighbours; what the liars
+ * cost has a bound. */
+static void some_lie(void **state) {
+    (void)state;
+    struct ringworld *world = ringworld_create(check_seed(), ROOM);
+    for (uint32_t i = 0; i < 100; i++) {
+        ringworld_start(world, i == 0 ? UINT32_MAX : 0);
+        world->nodes[i].lies = i % 10 == 9;
+        ringworld_run(world, WRN_MS(500));
+    }
+    CHECK(ringworld_run_until(world, WRN_S(300), WRN_S(1), ringworld_is_consistent) ||
+              ringworld_explain(world),
+          "five minutes later: ");
+    ringworld_run(world, WRN_S(900));
+    uint64_t wants = 0;
+    for (uint32_t i = 0; i < world->count; i++) {
+        wants += wrn_ring_count(world->nodes[i].ring, WRN_RING_COUNT_WANTS);
+    }
+    print_message("# %llu links wanted by a node\n", (unsigned long long)(wants / world->count));
+    assert_true(wants / world->count < 600);
+    ringworld_destroy(world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_crowd_in_a_minute),
+        cmocka_unit_test(half_of_them_die),
+        cmocka_unit_test(two_rings_meet),
+        cmocka_unit_test(some_lie),
+    };
+    return cmocka_run_group_tests_name("overlay/ring_crowd", tests, NULL, NULL);
+}
