@@ -2,8 +2,6 @@
 /* The table of links, an array in the order of the ring. Decides nothing and sends nothing. */
 #include "overlay/links.h"
 
-static uint32_t place_of(const struct wrn_links *links, wrn_id id);
-
 void wrn_links_init(struct wrn_links *links, struct wrn_arena *arena, wrn_id self,
                     uint32_t capacity) {
     links->self = self;
@@ -16,7 +14,7 @@ struct wrn_link *wrn_links_add(struct wrn_links *links, wrn_handle peer, wrn_id 
     if (links->count == links->capacity) {
         return NULL;
     }
-    uint32_t place = place_of(links, id);
+    uint32_t place = wrn_links_place(links, id);
     struct wrn_link *link = &links->links[place];
     WRN_ASSERT(!wrn_id_equal(id, links->self));
     WRN_ASSERT(place == links->count || !wrn_id_equal(link->id, id));
@@ -46,11 +44,26 @@ struct wrn_link *wrn_links_of(const struct wrn_links *links, wrn_handle peer) {
 }
 
 struct wrn_link *wrn_links_at(const struct wrn_links *links, wrn_id id) {
-    uint32_t place = place_of(links, id);
+    uint32_t place = wrn_links_place(links, id);
     if (place == links->count || !wrn_id_equal(links->links[place].id, id)) {
         return NULL;
     }
     return &links->links[place];
+}
+
+uint32_t wrn_links_place(const struct wrn_links *links, wrn_id id) {
+    wrn_id way = wrn_id_subtract(id, links->self);
+    uint32_t low = 0;
+    uint32_t high = links->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (wrn_id_less(wrn_id_subtract(links->links[middle].id, links->self), way)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
 }
 
 struct wrn_link *wrn_links_right(const struct wrn_links *links, uint32_t n) {
@@ -81,20 +94,4 @@ uint32_t wrn_links_rank(const struct wrn_links *links, wrn_id target, wrn_id id)
         }
     }
     return rank;
-}
-
-/* Returns the index of the first link that does not lie before 'id', clockwise of us. */
-static uint32_t place_of(const struct wrn_links *links, wrn_id id) {
-    wrn_id way = wrn_id_subtract(id, links->self);
-    uint32_t low = 0;
-    uint32_t high = links->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (wrn_id_less(wrn_id_subtract(links->links[middle].id, links->self), way)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
 }

@@ -54,6 +54,10 @@ void wrn_links_remove(struct wrn_links *links, wrn_handle peer);
 struct wrn_link *wrn_links_of(const struct wrn_links *links, wrn_handle peer);
 struct wrn_link *wrn_links_at(const struct wrn_links *links, wrn_id id);
 
+/* Returns the index in 'links' of the first link that does not lie before 'id', clockwise of us;
+ * 'count' if there is none. O(log n). */
+uint32_t wrn_links_place(const struct wrn_links *links, wrn_id id);
+
 /* Returns the n-th link (from 0) clockwise, or counter-clockwise, of us; NULL if there are not so
  * many. Each link is on both sides in a small ring. */
 struct wrn_link *wrn_links_right(const struct wrn_links *links, uint32_t n);

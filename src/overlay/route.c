@@ -9,7 +9,7 @@
 static void on_routed(struct wrn_route *route, wrn_mono now, const struct wrn_link *link,
                       wrn_span message);
 static bool accept(struct wrn_route *route, wrn_handle peer, uint32_t number);
-static bool forward(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed,
+static void forward(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed,
                     const struct wrn_link *link, enum wrn_route_course arrived, bool is_pinned);
 static void on_error(struct wrn_route *route, const struct wrn_routed *routed);
 static void send_error(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed,
@@ -275,9 +275,12 @@ static void on_routed(struct wrn_route *route, wrn_mono now, const struct wrn_li
     const struct wrn_link *next = NULL;
     switch (wrn_route_decide(route->links, &routed, link, &nobody, &next)) {
     case WRN_ROUTE_FORWARD:
-        if (forward(route, now, &routed, next, arrived, false)) {
-            route->counts[WRN_ROUTE_COUNT_FORWARDED]++;
+        if (routed.header.hops == routed.header.hop_limit) {
+            wrn_route_fail(route, now, &routed, WRN_REASON_HOP_LIMIT);
+            return;
         }
+        route->counts[WRN_ROUTE_COUNT_FORWARDED]++;
+        forward(route, now, &routed, next, arrived, false);
         return;
     case WRN_ROUTE_DELIVER:
         wrn_route_deliver(route, &routed, link->peer);
@@ -305,14 +308,10 @@ static bool accept(struct wrn_route *route, wrn_handle peer, uint32_t number) {
     return false;
 }
 
-/* Sends a message on by 'link', with the course that was decided; 'arrived' is the one with which
- * it came. False: it has gone too far, and is ended. */
-static bool forward(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed,
+/* Sends a message, which may go further, by 'link', with the course that was decided; 'arrived' is
+ * the one with which it came. */
+static void forward(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed,
                     const struct wrn_link *link, enum wrn_route_course arrived, bool is_pinned) {
-    if (routed->header.hops >= routed->header.hop_limit) {
-        wrn_route_fail(route, now, routed, WRN_REASON_HOP_LIMIT);
-        return false;
-    }
     struct wrn_routed next = *routed;
     next.header.hops++;
     struct wrn_parcel parcel = {
@@ -323,7 +322,6 @@ static bool forward(struct wrn_route *route, wrn_mono now, const struct wrn_rout
         .is_pinned = is_pinned,
     };
     wrn_route_post(route, now, link, &parcel);
-    return true;
 }
 
 /* An error came for a message of ours. Only who has seen that message knows its number. */

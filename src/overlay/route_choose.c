@@ -13,6 +13,7 @@ struct query {
     bool is_strict;    /* by the places of links alone, not by what they know */
     bool takes_leaves; /* we have no link but to nodes that carry us until we have joined */
     const struct wrn_route_tried *tried;
+    uint32_t place; /* of the goal in the table */
 };
 
 /* A link with what speaks for it. */
@@ -163,6 +164,7 @@ static enum wrn_route_verdict decide_sideways(const struct wrn_links *links,
  * those of a strict message: no table, old or false, sends an honest node's message round. */
 static const struct wrn_link *lead_on(const struct wrn_links *links, struct wrn_routed *routed,
                                       const struct wrn_link *from, struct query query) {
+    query.place = wrn_links_place(links, query.goal);
     if (routed->course == WRN_ROUTE_DETOUR) {
         if (from != NULL && query.has_bound &&
             wrn_id_is_nearer(query.goal, from->id, query.bound)) {
@@ -240,10 +242,20 @@ static bool is_better(wrn_id goal, const struct candidate *a, const struct candi
     return wrn_id_is_nearer(goal, a->link->id, b->link->id);
 }
 
-/* Returns the place nearest to the goal of a link and those that it says are its neighbours. */
+/* Returns the place nearest to the goal of a link and those that it says are its neighbours. As it
+ * is believed only up to the links after those that it names, its neighbours can be nearer than all
+ * links only if the goal lies among them: few links on both sides of the goal are looked at. */
 static wrn_id best_known(const struct wrn_links *links, uint32_t index, const struct query *query) {
-    wrn_id best = best_of_side(links, index, false, query, links->links[index].id);
-    return best_of_side(links, index, true, query, best);
+    const uint32_t few = WRN_NEAR_PER_SIDE + 1;
+    uint32_t circle = links->count + 1; /* ourselves are the last */
+    wrn_id best = links->links[index].id;
+    if ((index + circle - query->place) % circle < few) {
+        best = best_of_side(links, index, false, query, best);
+    }
+    if ((query->place + circle - 1 - index) % circle < few) {
+        best = best_of_side(links, index, true, query, best);
+    }
+    return best;
 }
 
 /* A peer is believed only for the way up to the next link of ours: who leaves that one out, which

@@ -155,7 +155,7 @@ static struct wrn_route_header header(struct world *w, struct input *in) {
 /* Hands the machine a message with fields as the input says. */
 static void inject(struct world *w, struct input *in, uint32_t peer, uint8_t kind) {
     uint8_t message[WRN_MESSAGE_MAX];
-    struct wrn_route_head head = {0};
+    struct wrn_route_head head;
     wrn_span payload = text(in);
     if (kind % 2 == 0) {
         struct wrn_routed routed = {.header = header(w, in)};
