@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ring: its inputs, deadlines and the links it asks for. Decides nothing about who is near or
  * which shortcuts are good: the other files do. */
+#include "overlay/ring.h"
 #include "overlay/ring_internal.h"
 
 static void settle(struct wrn_ring *ring, wrn_mono now);

@@ -20,8 +20,8 @@ struct wrn_want {
     wrn_handle first; /* the link that the request must begin with; NONE: any */
 };
 
-/* X(NAME, "text"). ALONE has no deadline: whoever owns the ring looks for a first link. JOINING looks
- * again every 20 s at the latest; CONNECTED every 5 minutes. */
+/* X(NAME, "text"). ALONE has no deadline: whoever owns the ring looks for a first link. JOINING
+ * looks again every 20 s at the latest; CONNECTED every 5 minutes. */
 #define WRN_RING_STATE_LIST(X)                                                                     \
     X(ALONE, "no link")                                                                            \
     X(JOINING, "looking for its neighbours")                                                       \
@@ -89,9 +89,9 @@ struct wrn_ring *wrn_ring_init(struct wrn_arena *arena, const struct wrn_ring_op
                                struct wrn_rand rand, wrn_mono now);
 
 /* A link came up and is in the table ('theirs', 'rtt_us', 'is_relayed' are set, 'since' by now);
- * went, and is not in the table any more; or its rtt, is_relayed or theirs changed. One that we made
- * without the ring's asking (to a bootstrap node) has LEAF in 'mine', or nothing in both; it tells
- * the peer at once how our neighbourhood looks. */
+ * went, and is not in the table any more; or its rtt, is_relayed or theirs changed. One that we
+ * made without the ring's asking (to a bootstrap node) has LEAF in 'mine', or nothing in both. Link
+ * up tells the peer at once how our neighbourhood looks. */
 void wrn_ring_on_link_up(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);
 void wrn_ring_on_link_down(struct wrn_ring *ring, wrn_mono now, wrn_handle peer, wrn_id id);
 void wrn_ring_on_link_change(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);

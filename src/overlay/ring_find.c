@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions that are routed to whoever is nearest to a place: audits, looks through a link into what
- * may be another ring, crawls. An answer names the neighbours of who gives it. */
+/* Questions that are routed to whoever is nearest to a place: audits, looks through a link into
+ * what may be another ring, crawls. An answer names the neighbours of who gives it; none of them is
+ * believed to be there before it has a link. */
 #include "overlay/ring_internal.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the ring share: ring.c holds the inputs, states and deadlines, ring_near.c the
- * neighbours, ring_status.c what they tell one another, ring_shortcut.c the other links, ring_find.c
- * questions that are routed. Nobody else includes it. */
+/* What the files of the ring share: ring.c holds the inputs and deadlines, ring_near.c neighbours
+ * and states, ring_status.c what neighbours tell one another, ring_shortcut.c the other links,
+ * ring_find.c questions that are routed. For ring*.c and their tests alone. */
 #pragma once
 #include "overlay/ring.h"
 

@@ -143,7 +143,7 @@ static struct wrn_ring_known *find_known(const struct wrn_ring *ring, wrn_mono n
     return NULL;
 }
 
-/* Finds the line of a place, or makes one, in the place of the one that would be forgotten first. */
+/* Finds the line of a place, or makes one: instead of the one that would be forgotten first. */
 static struct wrn_ring_known *take_known(struct wrn_ring *ring, wrn_mono now, wrn_id id) {
     struct wrn_ring_known *known = find_known(ring, now, id);
     if (known != NULL) {

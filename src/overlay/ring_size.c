@@ -78,38 +78,41 @@ static bool is_clique(const struct wrn_ring *ring) {
     return true;
 }
 
-/* Follows the neighbours, and the neighbours of the farthest of them, on both sides until they
- * meet. Returns how many nodes lie on the circle then, 0 if they do not meet. */
-static uint64_t count_closed(const struct wrn_ring *ring) {
+/* Names the neighbours on a side, and those that the farthest of them sees behind itself, up to us.
+ * Returns the way to the last one. There are three. */
+static wrn_id follow(const struct wrn_ring *ring, bool is_right, struct places *places) {
     const struct wrn_links *links = ring->links;
-    if (links->count < 2 * WRN_NEAR_PER_SIDE) {
-        return is_clique(ring) ? (uint64_t)links->count + 1 : 0;
+    wrn_id self = links->self;
+    const struct wrn_link *last = NULL;
+    for (uint32_t n = 0; n < WRN_NEAR_PER_SIDE; n++) {
+        last = is_right ? wrn_links_right(links, n) : wrn_links_left(links, n);
+        name(places, last->id);
+    }
+    wrn_id reach = is_right ? wrn_id_subtract(last->id, self) : wrn_id_subtract(self, last->id);
+    uint32_t count = is_right ? last->view_right : last->view_left;
+    for (uint32_t n = 0; n < count; n++) {
+        wrn_id id = is_right ? last->right[n] : last->left[n];
+        wrn_id way = is_right ? wrn_id_subtract(id, self) : wrn_id_subtract(self, id);
+        if (wrn_id_less(way, reach) || wrn_id_equal(id, self)) {
+            break; /* once round */
+        }
+        reach = way;
+        name(places, id);
+    }
+    return reach;
+}
+
+/* Follows both sides until they meet. Returns how many nodes lie on the circle then, 0 if they do
+ * not meet. */
+static uint64_t count_closed(const struct wrn_ring *ring) {
+    if (ring->links->count < 2 * WRN_NEAR_PER_SIDE) {
+        return is_clique(ring) ? (uint64_t)ring->links->count + 1 : 0;
     }
     struct places places = {.count = 0};
-    wrn_id reach[WRN_RING_SIDES]; /* the way to the farthest on each side */
-    for (enum wrn_ring_side side = 0; side < WRN_RING_SIDES; side++) {
-        bool is_right = side == WRN_RING_RIGHT;
-        const struct wrn_link *last = NULL;
-        for (uint32_t n = 0; n < WRN_NEAR_PER_SIDE; n++) {
-            last = is_right ? wrn_links_right(links, n) : wrn_links_left(links, n);
-            name(&places, last->id);
-        }
-        reach[side] = is_right ? wrn_id_subtract(last->id, links->self)
-                               : wrn_id_subtract(links->self, last->id);
-        uint32_t count = is_right ? last->view_right : last->view_left;
-        for (uint32_t n = 0; n < count; n++) {
-            wrn_id id = is_right ? last->right[n] : last->left[n];
-            wrn_id way =
-                is_right ? wrn_id_subtract(id, links->self) : wrn_id_subtract(links->self, id);
-            if (wrn_id_less(way, reach[side]) || wrn_id_equal(id, links->self)) {
-                break; /* once round */
-            }
-            reach[side] = way;
-            name(&places, id);
-        }
-    }
-    wrn_id both = wrn_id_add(reach[WRN_RING_RIGHT], reach[WRN_RING_LEFT]);
-    bool is_closed = wrn_id_less(both, reach[WRN_RING_RIGHT]) || wrn_id_equal(both, (wrn_id){0, 0});
+    wrn_id right = follow(ring, true, &places);
+    wrn_id left = follow(ring, false, &places);
+    wrn_id both = wrn_id_add(right, left);
+    bool is_closed = wrn_id_less(both, right) || wrn_id_equal(both, (wrn_id){0, 0});
     return is_closed ? (uint64_t)places.count + 1 : 0;
 }
 
