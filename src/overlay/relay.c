@@ -216,13 +216,11 @@ struct mate *relay_mate_make(struct wrn_relay *relay, wrn_handle peer) {
 }
 
 bool relay_bucket_take(struct bucket *bucket, wrn_mono now, uint64_t cost_ns, uint64_t burst_ns) {
-    uint64_t refilled = wrn_mono_since(now, bucket->updated);
-    bucket->debt_ns = bucket->debt_ns > refilled ? bucket->debt_ns - refilled : 0;
-    bucket->updated = now;
-    if (bucket->debt_ns != 0 && bucket->debt_ns + cost_ns > burst_ns) {
+    uint64_t debt_ns = wrn_mono_since(bucket->full_at, now);
+    if (debt_ns != 0 && debt_ns + cost_ns > burst_ns) {
         return false; /* one that was not used lately lets even what exceeds its burst pass */
     }
-    bucket->debt_ns += cost_ns;
+    bucket->full_at = wrn_mono_add(now, debt_ns + cost_ns);
     return true;
 }
 
@@ -428,7 +426,7 @@ static void let_idle_links_go(struct wrn_relay *relay, wrn_mono now) {
         if (!mate->is_kept || mate->holds > 0) {
             continue;
         }
-        wrn_mono due = wrn_mono_add(mate->idle_at, LINK_IDLE);
+        wrn_mono due = {mate->idle_at_s * WRN_S(1) + LINK_IDLE};
         wrn_handle peer = {i, mate->generation};
         if (!wrn_mono_reached(now, due)) {
             relay->idle_due = wrn_mono_min(relay->idle_due, due);

@@ -87,7 +87,7 @@ void relay_search_spare(struct wrn_relay *relay, wrn_mono now, struct use *use) 
 }
 
 void relay_search_avoid(struct use *use, wrn_mono now, uint32_t relay_id, uint32_t for_s) {
-    uint32_t until_s = for_s == AVOID_ROUND ? AVOID_ROUND : (uint32_t)(now.ns / WRN_S(1)) + for_s;
+    uint32_t until_s = for_s == AVOID_ROUND ? AVOID_ROUND : relay_seconds(now) + for_s;
     struct avoided *at = &use->avoided[0], *same = NULL;
     for (uint32_t i = 0; i < AVOIDED; i++) {
         struct avoided *entry = &use->avoided[i];
@@ -144,7 +144,7 @@ static bool may_be_asked(const struct wrn_relay *relay, wrn_mono now, const stru
  * answer, then by latency. */
 static uint64_t cost_of(const struct wrn_relay *relay, wrn_mono now, const struct wrn_link *link,
                         bool is_common) {
-    uint64_t is_bad = relay_mate(relay, link->peer)->bad_until_s > now.ns / WRN_S(1) ? 1 : 0;
+    uint64_t is_bad = relay_mate(relay, link->peer)->bad_until_s > relay_seconds(now) ? 1 : 0;
     uint64_t is_blind = is_common ? 0 : 1, is_suspect = link->is_suspect ? 1 : 0;
     uint64_t rtt_us = link->rtt_us == 0 ? UINT32_MAX : link->rtt_us;
     return is_bad << 40 | is_blind << 39 | is_suspect << 38 | rtt_us;
@@ -159,7 +159,7 @@ static bool is_theirs(const struct use *use, wrn_id id) {
 }
 
 static bool is_avoided(const struct use *use, wrn_mono now, uint32_t relay_id) {
-    uint64_t now_s = now.ns / WRN_S(1);
+    uint32_t now_s = relay_seconds(now);
     bool found = false;
     for (uint32_t i = 0; i < AVOIDED; i++) {
         found = found || (use->avoided[i].id == relay_id && use->avoided[i].until_s > now_s);

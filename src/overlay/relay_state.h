@@ -43,10 +43,9 @@ enum {
 #define AVOID_BAD_S      300u         /* ... that does not forward */
 #define AVOID_ROUND      (UINT32_MAX) /* ... that was asked in this round */
 
-/* A token bucket, as what is missing from it; zeroed it is full. */
+/* A token bucket, as the moment at which it is full again; zeroed it is full. */
 struct bucket {
-    wrn_mono updated;
-    uint64_t debt_ns;
+    wrn_mono full_at;
 };
 
 /* What is known of a peer as an end or as a relay, by the index of its handle. */
@@ -60,7 +59,7 @@ struct mate {
     bool is_willing;
     bool is_kept;         /* port.keep said so */
     uint32_t bad_until_s; /* did not forward for somebody lately: asked last */
-    wrn_mono idle_at;     /* when 'holds' became 0 */
+    uint32_t idle_at_s;   /* when 'holds' became 0 */
     struct bucket asks;
     struct bucket unknowns;
 };
@@ -157,6 +156,11 @@ struct wrn_relay {
 };
 
 /* ---- relay.c: what both sides need ---- */
+
+/* Seconds of the monotonic clock. */
+static inline uint32_t relay_seconds(wrn_mono now) {
+    return (uint32_t)(now.ns / WRN_S(1));
+}
 
 /* Returns what is known of a peer; NULL if nothing is, or makes it. */
 struct mate *relay_mate(const struct wrn_relay *relay, wrn_handle peer);

@@ -90,8 +90,10 @@ void wrn_relay_on_bad(struct wrn_relay *relay, wrn_mono now, wrn_handle peer,
     if (edge == NULL || !wrn_handle_equal(use->peer, peer)) {
         return;
     }
-    struct mate *mate = relay_mate_make(relay, edge->relay);
-    mate->bad_until_s = (uint32_t)(now.ns / WRN_S(1)) + AVOID_BAD_S;
+    struct mate *mate = relay_mate(relay, edge->relay);
+    if (mate != NULL) {
+        mate->bad_until_s = relay_seconds(now) + AVOID_BAD_S;
+    }
     relay_search_avoid(use, now, edge->relay_id, AVOID_BAD_S);
     close_edge(relay, now, use, edge, WRN_REASON_UNREACHABLE);
     if (use->is_searching && !has_up(use)) {
@@ -117,7 +119,7 @@ void wrn_relay_on_want_done(struct wrn_relay *relay, wrn_mono now, uint32_t tag,
         mate = relay_mate_make(relay, peer);
         mate->is_kept = true;
         mate->is_willing = true; /* its neighbour says so; if not, it will refuse */
-        mate->idle_at = now;
+        mate->idle_at_s = relay_seconds(now);
         relay->idle_due = wrn_mono_min(relay->idle_due, wrn_mono_add(now, LINK_IDLE));
     }
     if (use == NULL || tag == 0 || use->want_tag != tag) {
@@ -297,7 +299,7 @@ void relay_release(struct wrn_relay *relay, wrn_mono now, wrn_handle peer) {
     }
     mate->holds--;
     if (mate->holds == 0) {
-        mate->idle_at = now;
+        mate->idle_at_s = relay_seconds(now);
         relay->idle_due = wrn_mono_min(relay->idle_due, wrn_mono_add(now, LINK_IDLE));
     }
 }

@@ -124,6 +124,32 @@ static void silent_relay_costs_little(void **state) {
     assert_int_equal(told(A, B)->none, 0);
 }
 
+static void relay_that_goes_while_it_is_asked(void **state) {
+    (void)state;
+    rworld_init(&w, 26, &plain);
+    link_both(R);
+    link_both(S);
+    rworld_link(&w, A, S, WORLD_DIRECT, 10);
+    w.drops = drops_to_s;
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_run(&w, WRN_MS(50));
+    wrn_mono gone = w.now;
+    rworld_link(&w, A, S, WORLD_NONE, 0);
+    rworld_run(&w, WRN_S(1));
+    assert_int_equal(told(A, B)->way.relay.index, R);
+    assert_int_equal(wrn_mono_since(told(A, B)->at, gone), WRN_MS(20));
+    /* A refusal with a reason that is not known yet is one all the same. */
+    rworld_init(&w, 27, &plain);
+    rworld_link(&w, A, S, WORLD_DIRECT, 10);
+    w.drops = drops_to_s;
+    rworld_search(&w, A, B, (int[]){S, -1});
+    uint8_t refuse[7] = {WRN_MESSAGE_RELAY, REFUSE, 0, 1, 0, 0, 255};
+    rworld_inject(&w, S, A, false, (wrn_span){refuse, sizeof refuse});
+    rworld_run(&w, WRN_MS(1));
+    assert_int_equal(told(A, B)->none, 1);
+    assert_int_equal(told(A, B)->why, WRN_REASON_NO_RELAY);
+}
+
 static void who_was_not_named_is_asked_too(void **state) {
     (void)state;
     rworld_init(&w, 5, &plain);
@@ -250,6 +276,14 @@ static void refusals_have_reasons(void **state) {
     rworld_link(&w, B, R, WORLD_RELAYED, 20);
     assert_int_equal(answer_to_ask(B), WRN_REASON_RELAY_CHAIN);
     rworld_link(&w, B, R, WORLD_DIRECT, 20);
+    wrn_links_of(&w.nodes[R].links, rworld_peer(A))->is_relayed = true;
+    uint8_t chained[18] = {WRN_MESSAGE_RELAY, ASK};
+    wrn_id_store(w.nodes[B].id, chained + 6);
+    rworld_inject(&w, A, R, false, (wrn_span){chained, sizeof chained});
+    assert_int_equal(w.nodes[R].sent_messages[GRANT], 0);
+    assert_int_equal(w.nodes[R].sent_messages[REFUSE], 6);
+    wrn_links_of(&w.nodes[R].links, rworld_peer(A))->is_relayed = false;
+    rworld_run(&w, WRN_S(1));
     assert_int_equal(answer_to_ask(B), WRN_REASON_NONE);
     rworld_restart(&w, R, &unwilling);
     assert_int_equal(answer_to_ask(B), WRN_REASON_RELAY_REFUSED);
@@ -773,6 +807,7 @@ int main(void) {
         cmocka_unit_test(both_may_ask_at_once),
         cmocka_unit_test(nearest_relay_first_then_the_next),
         cmocka_unit_test(silent_relay_costs_little),
+        cmocka_unit_test(relay_that_goes_while_it_is_asked),
         cmocka_unit_test(who_was_not_named_is_asked_too),
         cmocka_unit_test(links_to_their_relays_are_wanted_in_turn),
         cmocka_unit_test(search_goes_on_with_pauses),
