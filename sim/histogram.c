@@ -23,6 +23,7 @@ struct bars {
 
 static void count_bars(struct bars *bars, const struct sim_histogram *h, struct sim_sample *sample);
 static uint32_t round_width(uint32_t least);
+static uint32_t bars_shown(const struct bars *bars);
 static void draw_axes(struct sim_svg *svg, const struct sim_histogram *h, const struct bars *bars);
 static void draw_bars(struct sim_svg *svg, const struct sim_histogram *h, const struct bars *bars);
 static void draw_marks(struct sim_svg *svg, const struct sim_histogram *h, const struct bars *bars,
@@ -51,6 +52,7 @@ void sim_histogram_draw(struct sim_svg *svg, const struct sim_histogram *h,
         return;
     }
     count_bars(&bars, h, sample);
+    WRN_ASSERT(bars.width > 0 && bars.most > 0);
     draw_summary(svg, h, sample);
     draw_axes(svg, h, &bars);
     draw_bars(svg, h, &bars);
@@ -84,8 +86,14 @@ static uint32_t round_width(uint32_t least) {
     return (uint32_t)width;
 }
 
-static void draw_axes(struct sim_svg *svg, const struct sim_histogram *h, const struct bars *bars) {
+static uint32_t bars_shown(const struct bars *bars) {
     uint32_t shown = bars->count + (bars->has_rest ? 1 : 0);
+    WRN_ASSERT(shown > 0);
+    return shown;
+}
+
+static void draw_axes(struct sim_svg *svg, const struct sim_histogram *h, const struct bars *bars) {
+    uint32_t shown = bars_shown(bars);
     uint32_t every = shown / LABELS_MAX + 1;
     int32_t floor = h->y + h->height;
     for (uint32_t i = 1; i <= 2; i++) { /* all and half of the greatest */
@@ -115,7 +123,7 @@ static void draw_axes(struct sim_svg *svg, const struct sim_histogram *h, const 
 }
 
 static void draw_bars(struct sim_svg *svg, const struct sim_histogram *h, const struct bars *bars) {
-    uint32_t shown = bars->count + (bars->has_rest ? 1 : 0);
+    uint32_t shown = bars_shown(bars);
     for (uint32_t i = 0; i < shown; i++) {
         int32_t x = bar_x(h, bars, i), width = bar_x(h, bars, i + 1) - x;
         int32_t height = (int32_t)(bars->counts[i] * (uint64_t)(uint32_t)h->height / bars->most);
@@ -184,14 +192,14 @@ static void add_value(struct sim_svg *svg, const struct sim_histogram *h, uint64
 }
 
 static int32_t bar_x(const struct sim_histogram *h, const struct bars *bars, uint32_t bar) {
-    uint32_t shown = bars->count + (bars->has_rest ? 1 : 0);
+    uint32_t shown = bars_shown(bars);
     return h->x + (int32_t)((uint64_t)(uint32_t)h->width * bar / shown);
 }
 
 /* In the middle of the bar for bars of one value. Beyond the axis: its end. */
 static int32_t value_x(const struct sim_histogram *h, const struct bars *bars,
                        uint64_t value_milli) {
-    uint64_t shown = bars->count + (bars->has_rest ? 1 : 0);
+    uint64_t shown = bars_shown(bars);
     uint64_t at = value_milli + (bars->width == 1 ? 500 : 0);
     uint64_t x = (uint64_t)(uint32_t)h->width * at / (shown * bars->width * 1000);
     return h->x + (x > (uint64_t)(uint32_t)h->width ? h->width : (int32_t)x);

@@ -124,6 +124,8 @@ wrn_handle wrn_relay_on_frame(struct wrn_relay *relay, wrn_mono now, wrn_handle 
         return WRN_HANDLE_NONE;
     }
     edge->is_heard = true;
+    edge->quiet_s = relay_seconds(now);
+    use->pauses = 0;
     *ret_inside = inside;
     *ret_way = (struct wrn_way){.kind = WRN_WAY_RELAY, .relay = from, .slot = slot};
     return use->peer;

@@ -82,7 +82,9 @@ enum wrn_reason wrn_relay_search(struct wrn_relay *relay, wrn_mono now, wrn_hand
 void wrn_relay_forget(struct wrn_relay *relay, wrn_mono now, wrn_handle peer);
 
 /* Pings by this way stay unanswered: the relay grants, but does not forward. It is closed, avoided
- * for this peer for 5 minutes, and the next one is looked for at once. 'lost' is not called. */
+ * for this peer for 5 minutes while there are others, and the next one is looked for at once.
+ * 'lost' is not called. Searching again while nothing came by a relay for 3 seconds says the
+ * same. */
 void wrn_relay_on_bad(struct wrn_relay *relay, wrn_mono now, wrn_handle peer,
                       const struct wrn_way *way);
 

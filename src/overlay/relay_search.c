@@ -39,7 +39,6 @@ void relay_search_step(struct wrn_relay *relay, wrn_mono now, struct use *use) {
         struct edge *edge = edge_for_asking(use, &asked, &fresh, &up);
         if (up > 0) { /* requests under way may still become spares */
             use->is_in_round = false;
-            use->pauses = 0;
             use->spare_pauses = 0;
             use->next_spare = wrn_mono_add(now, SPARE_FIRST);
             return;
@@ -241,6 +240,8 @@ static void end_round(struct wrn_relay *relay, wrn_mono now, struct use *use) {
     use->is_in_round = false;
     use->next_round = wrn_mono_add(now, pause);
     use->tells_none = true;
+    memset(use->avoided, 0, sizeof use->avoided); /* a bad one is better than none: perhaps the peer
+                                                   * was away */
     if (use->why != WRN_REASON_FULL && use->why != WRN_REASON_RATE) {
         use->why = WRN_REASON_NO_RELAY;
     }

@@ -40,7 +40,8 @@ enum {
 #define SPARE_PAUSE_MAX  WRN_S(960)   /* ... doubled up to this */
 #define AVOID_LOST_S     3u           /* how long a relay is avoided that was lost, */
 #define AVOID_HASTY_S    30u          /* ... that closed at once, */
-#define AVOID_BAD_S      300u         /* ... that does not forward */
+#define AVOID_BAD_S      300u         /* ... that does not forward, as long as there are others */
+#define QUIET_BAD_S      3u           /* asked for another one after so long: it does not forward */
 #define AVOID_ROUND      (UINT32_MAX) /* ... that was asked in this round */
 
 /* A token bucket, as the moment at which it is full again; zeroed it is full. */
@@ -88,6 +89,7 @@ struct edge {
     wrn_mono since;    /* ASKED: when patience ends; UP: when it came up */
     uint32_t number;   /* of our request */
     uint32_t relay_id; /* low bits of its place, for 'avoided' */
+    uint32_t quiet_s;  /* UP: since when nothing came by it, in seconds */
     uint8_t state;     /* enum edge_state */
     bool is_ours;      /* else it was offered */
     bool is_heard;     /* a frame came by it */

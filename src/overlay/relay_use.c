@@ -18,6 +18,9 @@ static void take_down(struct wrn_relay *relay, wrn_mono now, struct use *use, st
 static void close_edge(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge,
                        enum wrn_reason reason);
 static void lose(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge);
+static void call_bad(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge);
+static bool tell_again(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge,
+                       bool was_searching);
 static bool has_up(const struct use *use);
 static void tell(struct wrn_relay *relay, struct use *use);
 static void refresh(struct wrn_relay *relay, struct use *use);
@@ -36,7 +39,8 @@ enum wrn_reason wrn_relay_search(struct wrn_relay *relay, wrn_mono now, wrn_hand
     if (use == NULL) {
         return WRN_REASON_FULL;
     }
-    bool is_news = !use->is_searching || kept != use->their_count;
+    bool was_searching = use->is_searching;
+    bool is_news = !was_searching || kept != use->their_count;
     for (uint32_t i = 0; i < kept; i++) {
         is_news = is_news || !wrn_id_equal(use->theirs[i], their_relays[i]);
         use->theirs[i] = their_relays[i];
@@ -46,7 +50,7 @@ enum wrn_reason wrn_relay_search(struct wrn_relay *relay, wrn_mono now, wrn_hand
     use->linger = WRN_MONO_NEVER;
     use->lingers = 0;
     for (uint32_t i = 0; i < EDGES; i++) {
-        use->edges[i].is_new = use->edges[i].state == EDGE_UP; /* who asks does not know of it */
+        is_news = tell_again(relay, now, use, &use->edges[i], was_searching) || is_news;
     }
     if (has_up(use)) {
         use->next_spare = wrn_mono_min(use->next_spare, wrn_mono_add(now, SPARE_FIRST));
@@ -90,12 +94,7 @@ void wrn_relay_on_bad(struct wrn_relay *relay, wrn_mono now, wrn_handle peer,
     if (edge == NULL || !wrn_handle_equal(use->peer, peer)) {
         return;
     }
-    struct mate *mate = relay_mate(relay, edge->relay);
-    if (mate != NULL) {
-        mate->bad_until_s = relay_seconds(now) + AVOID_BAD_S;
-    }
-    relay_search_avoid(use, now, edge->relay_id, AVOID_BAD_S);
-    close_edge(relay, now, use, edge, WRN_REASON_UNREACHABLE);
+    call_bad(relay, now, use, edge);
     if (use->is_searching && !has_up(use)) {
         relay_search_begin(relay, now, use);
     }
@@ -396,6 +395,7 @@ static void bring_up(struct wrn_relay *relay, wrn_mono now, struct use *use, str
     edge->state = EDGE_UP;
     edge->when = now;
     edge->since = now;
+    edge->quiet_s = relay_seconds(now);
     edge->is_heard = false;
     edge->is_new = true;
     relay_hold(relay, peer);
@@ -430,6 +430,34 @@ static void lose(struct wrn_relay *relay, wrn_mono now, struct use *use, struct 
     if (use->is_searching && !has_up(use)) {
         relay_search_begin(relay, now, use);
     }
+}
+
+/* It granted, but nothing comes through. */
+static void call_bad(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge) {
+    struct mate *mate = relay_mate(relay, edge->relay);
+    if (mate != NULL) {
+        mate->bad_until_s = relay_seconds(now) + AVOID_BAD_S;
+    }
+    relay_search_avoid(use, now, edge->relay_id, AVOID_BAD_S);
+    close_edge(relay, now, use, edge, WRN_REASON_UNREACHABLE);
+}
+
+/* Who asks for a relay does not know of this one, or has pinged by it for long enough in vain.
+ * Tells whether it was let go. */
+static bool tell_again(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge,
+                       bool was_searching) {
+    uint32_t now_s = relay_seconds(now);
+    if (edge->state != EDGE_UP) {
+        return false;
+    }
+    if (!was_searching) {
+        edge->quiet_s = now_s; /* nobody tried it until now */
+    } else if (!edge->is_new && now_s - edge->quiet_s >= QUIET_BAD_S) {
+        call_bad(relay, now, use, edge);
+        return true;
+    }
+    edge->is_new = true;
+    return false;
 }
 
 static bool has_up(const struct use *use) {

@@ -492,17 +492,53 @@ static void relay_that_forwards_nothing_is_avoided(void **state) {
     assert_int_equal(told(A, B)->lost, 0);
     assert_int_equal(told(B, A)->lost, 1); /* the other end is told */
     assert_int_equal(told(A, B)->way.relay.index, S);
-    for (int i = 0; i < 29; i++) { /* S comes and goes: R is not asked, until 5 minutes are over */
-        rworld_link(&w, A, S, WORLD_NONE, 0);
-        rworld_run(&w, WRN_S(5));
-        rworld_link(&w, A, S, WORLD_DIRECT, 20);
-        rworld_run(&w, WRN_S(5));
-    }
+    rworld_link(&w, A, S, WORLD_NONE, 0); /* R is not asked before a pause: maybe B was away */
     assert_int_equal(w.nodes[R].sent_messages[GRANT], 1);
-    rworld_link(&w, A, S, WORLD_NONE, 0);
-    rworld_run(&w, WRN_S(80));
+    rworld_run(&w, WRN_S(10));
     assert_int_equal(w.nodes[R].sent_messages[GRANT], 2);
     assert_int_equal(told(A, B)->way.relay.index, R);
+    assert_true(carries(A, B));
+}
+
+/* Who searches again though a relay is ready has tried it: so too without being told in words. */
+static void searching_again_calls_a_quiet_relay_bad(void **state) {
+    (void)state;
+    const int relays[] = {R, S, -1};
+    rworld_init(&w, 28, &plain);
+    link_both(R);
+    link_both(S);
+    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    rworld_search(&w, A, B, relays);
+    rworld_run(&w, WRN_S(1));
+    rworld_search(&w, A, B, relays); /* too early to know */
+    rworld_run(&w, WRN_S(1));
+    assert_int_equal(told(A, B)->ready, 2);
+    assert_int_equal(told(A, B)->way.relay.index, R);
+    rworld_run(&w, WRN_S(2));
+    rworld_search(&w, A, B, relays);
+    rworld_run(&w, WRN_S(1));
+    assert_int_equal(told(A, B)->way.relay.index, S);
+    assert_true(carries(A, B) && carries(B, A));
+    rworld_run(&w, WRN_S(100));
+    assert_true(carries(B, A));
+    rworld_search(&w, A, B, relays); /* heard just now */
+    rworld_run(&w, WRN_S(1));
+    assert_int_equal(told(A, B)->way.relay.index, S);
+    /* A peer that is away: no relay helps; who asks for one is asked in longer and longer pauses */
+    rworld_init(&w, 29, &plain);
+    link_both(R);
+    for (int i = 0; i < 200; i++) {
+        rworld_search(&w, A, B, (int[]){R, -1});
+        rworld_run(&w, WRN_S(3));
+    }
+    assert_in_range(w.nodes[A].sent_messages[ASK], 8, 20);
+    bool is_back = false; /* it is back: soon it is relayed */
+    for (int i = 0; i < 30 && !is_back; i++) {
+        rworld_search(&w, A, B, (int[]){R, -1});
+        rworld_run(&w, WRN_S(3));
+        is_back = carries(B, A);
+    }
+    assert_true(carries(B, A) && carries(A, B));
 }
 
 /* One that closes what it just granted is not asked again at once: no storm of requests. */
@@ -821,6 +857,7 @@ int main(void) {
         cmocka_unit_test(death_of_a_relay_is_mended_at_once),
         cmocka_unit_test(spare_is_looked_for),
         cmocka_unit_test(relay_that_forwards_nothing_is_avoided),
+        cmocka_unit_test(searching_again_calls_a_quiet_relay_bad),
         cmocka_unit_test(hasty_relay_makes_no_storm),
         cmocka_unit_test(forgotten_peer_is_heard_for_a_while),
         cmocka_unit_test(early_offer_comes_again),
