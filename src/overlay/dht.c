@@ -19,6 +19,8 @@ struct side {
     struct wrn_dht_neighbour nodes[WRN_DHT_NEAR_PER_SIDE];
     uint32_t count;
     bool is_left;
+    wrn_id limit; /* up to here links alone tell who is there */
+    wrn_id reach; /* beyond, nodes that we do not know may lie between those that we know */
 };
 
 static void init_request_tables(struct wrn_dht *dht, struct wrn_arena *arena);
@@ -30,7 +32,10 @@ static void tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *o
 static bool learn_near(struct wrn_dht *dht);
 static void take_links(const struct wrn_dht *dht, struct side *side);
 static void take_views(const struct wrn_dht *dht, struct side *side);
-static void take_view(const struct wrn_dht *dht, struct side *side, wrn_id limit, wrn_id id);
+static void take_view(const struct wrn_dht *dht, struct side *side, wrn_id id);
+static const struct wrn_link *next_link(const struct wrn_dht *dht, const struct side *side,
+                                        uint32_t *cursor);
+static void find_reach(const struct wrn_dht *dht, struct side *side);
 static wrn_id offset_of(const struct wrn_dht *dht, const struct side *side, wrn_id id);
 
 struct wrn_dht *wrn_dht_init(struct wrn_arena *arena, const struct wrn_dht_options *options,
@@ -57,6 +62,7 @@ struct wrn_dht *wrn_dht_init(struct wrn_arena *arena, const struct wrn_dht_optio
     if (built != NULL) {
         built->near[0] = (struct wrn_dht_neighbour){links->self, WRN_HANDLE_NONE};
         built->near_count = 1;
+        built->near_is_all = true;
     }
     return built;
 }
@@ -86,8 +92,7 @@ void wrn_dht_on_payload(struct wrn_dht *dht, struct wrn_now now,
             wrn_dht_request_on_own(dht, now, fields.nonce);
             break;
         }
-        wrn_dht_write_begin(dht, now, from, &writer, fields.record,
-                            (fields.flags & WRN_DHT_STORE_AGAIN) != 0);
+        wrn_dht_write_begin(dht, now, from, &writer, &fields);
         break;
     case WRN_DHT_MESSAGE_ANSWER:
         wrn_dht_request_on_answer(dht, now, header->source, &fields);
@@ -119,6 +124,12 @@ void wrn_dht_on_message(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer
     switch (fields.type) {
     case WRN_DHT_MESSAGE_ASK:
         wrn_dht_answer(dht, now, &asker, &fields, true);
+        break;
+    case WRN_DHT_MESSAGE_PASS:
+        if (asker.is_self) { /* what we asked for came back to us: another attempt follows */
+            break;
+        }
+        wrn_dht_write_begin(dht, now, peer, &asker, &fields);
         break;
     case WRN_DHT_MESSAGE_COPY:
         wrn_dht_copies_on_copy(dht, now, peer, &fields);
@@ -205,6 +216,10 @@ void wrn_dht_add(struct wrn_dht *dht, enum wrn_dht_count count) {
 
 uint32_t wrn_dht_rank(const struct wrn_dht *dht, wrn_id place, wrn_id id) {
     uint32_t rank = 0;
+    if (!dht->near_is_all && !wrn_id_is_between(dht->near[dht->near_count - 1].id, place,
+                                                dht->near[dht->near_right].id)) {
+        return WRN_DHT_HOLDERS_MAX; /* far away: who is there, we do not know */
+    }
     for (uint32_t i = 0; i < dht->near_count; i++) {
         rank += wrn_id_is_nearer(place, dht->near[i].id, id);
     }
@@ -232,6 +247,20 @@ const struct wrn_dht_neighbour *wrn_dht_other(const struct wrn_dht *dht, wrn_id 
     return NULL;
 }
 
+const struct wrn_dht_neighbour *wrn_dht_near(const struct wrn_dht *dht, wrn_id place,
+                                             uint32_t rank) {
+    for (uint32_t i = 1; i < dht->near_count; i++) { /* we are the first */
+        uint32_t nearer = 0;
+        for (uint32_t j = 1; j < dht->near_count; j++) {
+            nearer += wrn_id_is_nearer(place, dht->near[j].id, dht->near[i].id);
+        }
+        if (nearer == rank) {
+            return &dht->near[i];
+        }
+    }
+    return NULL;
+}
+
 void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change) {
     if (!is_change && dht->near_at.ns != 0 && wrn_mono_since(now, dht->near_at) < WRN_MS(LOOK_MS)) {
         return;
@@ -248,11 +277,11 @@ void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change) {
 }
 
 enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
-                              const struct wrn_dht_candidate *candidate, bool is_strict,
-                              uint32_t *ret_entry) {
+                              const struct wrn_dht_candidate *candidate, uint32_t ranks,
+                              bool is_strict, uint32_t *ret_entry) {
     const struct wrn_record *record = &candidate->record;
     *ret_entry = WRN_DHT_NO_ENTRY;
-    if (wrn_dht_rank(dht, candidate->place, dht->links->self) >= WRN_DHT_HOLDERS_MAX) {
+    if (wrn_dht_rank(dht, candidate->place, dht->links->self) >= ranks) {
         return refuse(dht, WRN_REASON_NOT_HOLDER);
     }
     dht->counts[WRN_DHT_COUNT_EXPIRED] += wrn_dht_store_expire(&dht->store, now.mono);
@@ -393,9 +422,11 @@ static void tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *o
 /* Fills in 'near'. Tells whether it has changed. O(links). */
 static bool learn_near(struct wrn_dht *dht) {
     struct wrn_dht_neighbour near[WRN_DHT_NEAR_MAX] = {{dht->links->self, WRN_HANDLE_NONE}};
-    uint32_t count = 1;
+    uint32_t count = 1, right = 0;
+    bool is_all = false;
     for (uint32_t s = 0; s < 2; s++) {
         struct side side = {.is_left = s == 1};
+        find_reach(dht, &side);
         take_links(dht, &side);
         take_views(dht, &side);
         for (uint32_t i = 0; i < side.count; i++) {
@@ -406,7 +437,9 @@ static bool learn_near(struct wrn_dht *dht) {
             if (same == count) {
                 near[count++] = side.nodes[i];
             }
+            is_all = is_all || same < count - 1;
         }
+        right = side.is_left ? right : count - 1;
     }
     bool is_changed = count != dht->near_count;
     for (uint32_t i = 0; i < count && !is_changed; i++) {
@@ -415,46 +448,69 @@ static bool learn_near(struct wrn_dht *dht) {
     }
     memcpy(dht->near, near, sizeof(near));
     dht->near_count = count;
+    dht->near_right = right;
+    dht->near_is_all = is_all || count == 1;
     return is_changed;
 }
 
-static void take_links(const struct wrn_dht *dht, struct side *side) {
-    for (uint32_t i = 0; side->count < WRN_DHT_NEAR_PER_SIDE; i++) {
-        const struct wrn_link *link =
-            side->is_left ? wrn_links_left(dht->links, i) : wrn_links_right(dht->links, i);
-        if (link == NULL) {
+/* The third link knows three nodes behind it: six in a row are known, or the whole ring. */
+static void find_reach(const struct wrn_dht *dht, struct side *side) {
+    const struct wrn_link *last = NULL;
+    const struct wrn_link *link;
+    uint32_t count = 0, cursor = 0;
+    while (count < WRN_NEAR_PER_SIDE && (link = next_link(dht, side, &cursor)) != NULL) {
+        last = link;
+        count++;
+    }
+    side->limit = (wrn_id){0};
+    side->reach = (wrn_id){UINT64_MAX, UINT32_MAX};
+    if (count < WRN_NEAR_PER_SIDE) {
+        return;
+    }
+    uint32_t views = side->is_left ? last->view_left : last->view_right;
+    views = views > WRN_NEAR_PER_SIDE ? WRN_NEAR_PER_SIDE : views;
+    side->limit = offset_of(dht, side, last->id);
+    wrn_id reach = side->limit;
+    for (uint32_t i = 0; i < views; i++) {
+        wrn_id offset = offset_of(dht, side, side->is_left ? last->left[i] : last->right[i]);
+        if (!wrn_id_less(reach, offset)) { /* it lies behind us: once around */
             return;
         }
-        if (wrn_link_is_of_ring(link)) {
-            side->nodes[side->count++] = (struct wrn_dht_neighbour){link->id, link->peer};
-        }
+        reach = offset;
+    }
+    side->reach = reach;
+}
+
+static void take_links(const struct wrn_dht *dht, struct side *side) {
+    const struct wrn_link *link;
+    uint32_t cursor = 0;
+    while (side->count < WRN_DHT_NEAR_PER_SIDE && (link = next_link(dht, side, &cursor)) != NULL &&
+           !wrn_id_less(side->reach, offset_of(dht, side, link->id))) {
+        side->nodes[side->count++] = (struct wrn_dht_neighbour){link->id, link->peer};
     }
 }
 
 /* Beyond the near links neighbours' views tell who is there. Between them they do not count: a node
  * to which we have no link there is most likely dead, and its neighbours have not noticed. */
 static void take_views(const struct wrn_dht *dht, struct side *side) {
-    wrn_id limit = {0};
-    if (side->count >= WRN_NEAR_PER_SIDE) {
-        limit = offset_of(dht, side, side->nodes[WRN_NEAR_PER_SIDE - 1].id);
-    }
     for (uint32_t i = 0; i < dht->links->count; i++) {
         const struct wrn_link *link = &dht->links->links[i];
         if (!wrn_link_is_of_ring(link)) {
             continue;
         }
         for (uint32_t j = 0; j < link->view_left && j < WRN_NEAR_PER_SIDE; j++) {
-            take_view(dht, side, limit, link->left[j]);
+            take_view(dht, side, link->left[j]);
         }
         for (uint32_t j = 0; j < link->view_right && j < WRN_NEAR_PER_SIDE; j++) {
-            take_view(dht, side, limit, link->right[j]);
+            take_view(dht, side, link->right[j]);
         }
     }
 }
 
-static void take_view(const struct wrn_dht *dht, struct side *side, wrn_id limit, wrn_id id) {
+static void take_view(const struct wrn_dht *dht, struct side *side, wrn_id id) {
     wrn_id offset = offset_of(dht, side, id);
-    if (wrn_id_equal(id, dht->links->self) || wrn_id_less(offset, limit)) {
+    if (wrn_id_equal(id, dht->links->self) || wrn_id_less(offset, side->limit) ||
+        wrn_id_less(side->reach, offset)) {
         return;
     }
     uint32_t at = side->count;
@@ -470,6 +526,19 @@ static void take_view(const struct wrn_dht *dht, struct side *side, wrn_id limit
         side->nodes[i] = side->nodes[i - 1];
     }
     side->nodes[at] = (struct wrn_dht_neighbour){id, WRN_HANDLE_NONE};
+}
+
+/* Returns the next link of the ring, away from us; NULL: no more. */
+static const struct wrn_link *next_link(const struct wrn_dht *dht, const struct side *side,
+                                        uint32_t *cursor) {
+    for (;;) {
+        const struct wrn_link *link = side->is_left ? wrn_links_left(dht->links, *cursor)
+                                                    : wrn_links_right(dht->links, *cursor);
+        (*cursor)++;
+        if (link == NULL || wrn_link_is_of_ring(link)) {
+            return link;
+        }
+    }
 }
 
 static wrn_id offset_of(const struct wrn_dht *dht, const struct side *side, wrn_id id) {

@@ -13,7 +13,8 @@ static bool send_page(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
 static void send_answer(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
                         const struct wrn_dht_fields *answer);
 static bool ask_other(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
-                      const struct wrn_dht_fields *question, wrn_id place, uint32_t rank);
+                      const struct wrn_dht_fields *question, wrn_id place, uint32_t rank,
+                      bool is_aside);
 
 void wrn_dht_answer(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_writer *asker,
                     const struct wrn_dht_fields *question, bool is_forwarded) {
@@ -34,12 +35,16 @@ void wrn_dht_answer(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dh
     }
     uint32_t rank = wrn_dht_rank(dht, place, dht->links->self);
     bool is_holder = rank < WRN_DHT_COPIES;
-    bool is_aside = (question->flags & WRN_DHT_GET_ASIDE) != 0;
+    bool is_aside = (question->flags & WRN_DHT_ASIDE) != 0;
+    if (is_forwarded && !is_aside) {
+        return; /* who passed it on has said itself that it has nothing */
+    }
     if (!is_forwarded && rank < WRN_DHT_HOLDERS_MAX && (!is_aside || rank == 0 || !is_holder)) {
         /* We may be new here, so another holder looks, too. Aside, the nearest was asked before:
          * somebody else is to speak. */
-        bool is_asked = ask_other(dht, asker, question, place, is_aside && rank > 0 ? 1 : 0);
-        if (is_asked && (is_aside || !is_holder)) {
+        bool is_other = is_aside || !is_holder;
+        if (ask_other(dht, asker, question, place, is_aside && rank > 0 ? 1 : 0, is_other) &&
+            is_other) {
             return;
         }
     }
@@ -99,13 +104,15 @@ static void send_answer(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
 }
 
 static bool ask_other(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
-                      const struct wrn_dht_fields *question, wrn_id place, uint32_t rank) {
+                      const struct wrn_dht_fields *question, wrn_id place, uint32_t rank,
+                      bool is_aside) {
     const struct wrn_dht_neighbour *other = wrn_dht_other(dht, place, rank);
     if (other == NULL || wrn_id_equal(other->id, asker->source)) {
         return false;
     }
     struct wrn_dht_fields ask = *question;
     ask.type = WRN_DHT_MESSAGE_ASK;
+    ask.flags = is_aside ? WRN_DHT_ASIDE : 0;
     ask.source = asker->source;
     ask.has_via = asker->has_via;
     ask.via = asker->via;

@@ -107,7 +107,7 @@ void wrn_dht_copies_on_copy(struct wrn_dht *dht, struct wrn_now now, wrn_handle 
     if (copied.reason != WRN_REASON_NONE) {
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
     } else {
-        copied.reason = wrn_dht_admit(dht, now, peer, &candidate,
+        copied.reason = wrn_dht_admit(dht, now, peer, &candidate, WRN_DHT_HOLDERS_MAX,
                                       (copy->flags & WRN_DHT_COPY_STRICT) != 0, &index);
     }
     struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
@@ -497,7 +497,8 @@ static void take_others(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
         return;
     }
-    if (wrn_dht_admit(dht, now, peer, &candidate, false, &index) == WRN_REASON_NONE &&
+    if (wrn_dht_admit(dht, now, peer, &candidate, WRN_DHT_HOLDERS_MAX, false, &index) ==
+            WRN_REASON_NONE &&
         wrn_dht_store_at(&dht->store, index) != NULL) {
         wrn_dht_copies_note(dht, peer, wrn_dht_store_at(&dht->store, index));
         wrn_dht_copies_soon(dht, now.mono);

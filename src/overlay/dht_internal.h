@@ -32,11 +32,12 @@ enum wrn_dht_message {
     WRN_DHT_MESSAGE_COPIED = 0x12,
     WRN_DHT_MESSAGE_DIGEST = 0x13,
     WRN_DHT_MESSAGE_WANT = 0x14,
+    WRN_DHT_MESSAGE_PASS = 0x15,
 };
 
 enum {
-    WRN_DHT_GET_ASIDE = 1,    /* not to the nearest node: another one was asked before */
-    WRN_DHT_STORE_AGAIN = 1,  /* the record was stored before: claims are compared */
+    WRN_DHT_ASIDE = 1,        /* GET, STORE: another node was asked before, the nearest one */
+    WRN_DHT_AGAIN = 2,        /* STORE: it was stored before: claims are compared */
     WRN_DHT_COPY_STRICT = 1,  /* the key is asked for anew: another's live record stays */
     WRN_DHT_DIGEST_WHOLE = 1, /* all versions under one place are listed */
 };
@@ -44,9 +45,9 @@ enum {
 /* One message, read or to be written; the fields that its type has. */
 struct wrn_dht_fields {
     enum wrn_dht_message type;
-    uint64_t nonce;         /* GET, ANSWER, STORE, STORED, ASK */
+    uint64_t nonce;         /* GET, ANSWER, STORE, STORED, ASK, PASS */
     uint32_t number;        /* COPY, COPIED, DIGEST, WANT */
-    uint8_t flags;          /* GET, STORE, ASK, COPY, DIGEST */
+    uint8_t flags;          /* GET, STORE, ASK, PASS, COPY, DIGEST */
     enum wrn_reason reason; /* ANSWER, STORED, COPIED */
     uint8_t copies;         /* STORED */
     uint8_t count;          /* ANSWER, DIGEST */
@@ -54,11 +55,11 @@ struct wrn_dht_fields {
     uint64_t place;         /* DIGEST, WHOLE: its first 64 bits */
     uint32_t have;          /* WANT: bits of the digest's items */
     uint32_t want;
-    bool has_via; /* ASK */
+    bool has_via; /* ASK, PASS */
     wrn_id source;
     wrn_id via;
     wrn_span key;    /* GET, ASK */
-    wrn_span record; /* STORE, LOSS, COPY; STORED, COPIED: may be empty */
+    wrn_span record; /* STORE, PASS, LOSS, COPY; STORED, COPIED: may be empty */
     wrn_span items;  /* ANSWER: 'count' times size (2), bytes; DIGEST: place (8), version (8) */
 };
 
@@ -137,11 +138,12 @@ enum wrn_dht_request_kind { WRN_DHT_OF_USER, WRN_DHT_OF_KEEP, WRN_DHT_OF_HANDOVE
 
 struct wrn_dht_request {
     bool is_used;
-    bool is_again;  /* STORE: see WRN_DHT_STORE_AGAIN */
+    bool is_again;  /* STORE: see WRN_DHT_AGAIN */
     bool is_local;  /* to be looked up in, or stored from, this node at 'due' */
     bool is_exact;  /* the next page is asked from who sent the last one */
     bool said_self; /* we are a holder ourselves, and have nothing */
     bool saw_stale;
+    bool is_slow;  /* all attempts have been made once */
     uint8_t spoke; /* bits: attempts that were answered by a word, not by records */
     enum wrn_dht_verb verb;
     enum wrn_dht_request_kind kind;
@@ -194,6 +196,8 @@ struct wrn_dht {
 
     struct wrn_dht_neighbour near[WRN_DHT_NEAR_MAX]; /* with ourselves */
     uint32_t near_count;
+    uint32_t near_right; /* of them lie to the right: the first ones after ourselves */
+    bool near_is_all;    /* those to the right and to the left meet: it is the whole ring */
     wrn_mono near_at;
     bool was_alone;
 
@@ -229,13 +233,19 @@ WRN_NODISCARD bool wrn_dht_take(struct wrn_dht_bucket *bucket, wrn_mono now, uin
 /* Counts. */
 void wrn_dht_add(struct wrn_dht *dht, enum wrn_dht_count count);
 
-/* Returns how many of the nodes that we know, us among them, are nearer to 'place' than 'id'. */
+/* Returns how many of the nodes that we know, us among them, are nearer to 'place' than 'id'; at
+ * least WRN_DHT_HOLDERS_MAX for places that are not near us. */
 uint32_t wrn_dht_rank(const struct wrn_dht *dht, wrn_id place, wrn_id id);
 
 /* Returns the neighbour with this rank at 'place' among all near nodes but us, with a link; NULL:
  * there are not so many. */
 const struct wrn_dht_neighbour *wrn_dht_other(const struct wrn_dht *dht, wrn_id place,
                                               uint32_t rank);
+
+/* Returns the near node with this rank at 'place' among all but us, linked or not; NULL: there are
+ * not so many. */
+const struct wrn_dht_neighbour *wrn_dht_near(const struct wrn_dht *dht, wrn_id place,
+                                             uint32_t rank);
 
 /* Learns the near nodes anew if it is time. */
 void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change);
@@ -245,11 +255,12 @@ void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change);
 void wrn_dht_see(struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
 bool wrn_dht_is_stale(const struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
 
-/* Checks a record that somebody wants stored here and stores it. Returns NONE (also if it was
- * there) and its entry; or why not, and the entry that stands against it or NO_ENTRY. */
+/* Checks a record that somebody wants stored here and stores it, if fewer than 'ranks' nodes are
+ * nearer to its place. Returns NONE (also if it was there) and its entry; or why not, and the entry
+ * that stands against it or NO_ENTRY. */
 enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
-                              const struct wrn_dht_candidate *candidate, bool is_strict,
-                              uint32_t *ret_entry);
+                              const struct wrn_dht_candidate *candidate, uint32_t ranks,
+                              bool is_strict, uint32_t *ret_entry);
 
 /* Sends a message to a neighbour; routes one (header: target, mode, via). */
 void wrn_dht_send(struct wrn_dht *dht, wrn_handle peer, const struct wrn_dht_fields *fields);
@@ -283,8 +294,10 @@ wrn_mono wrn_dht_request_due(const struct wrn_dht *dht);
 
 /* ---- dht_keep.c: own records ---- */
 
+/* What became of storing a kept record again; 'winner' for KEY_TAKEN and STALE. */
 void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t index, uint64_t version,
                           enum wrn_reason reason, const struct wrn_dht_candidate *winner);
+/* Somebody says that this record won against one of ours. */
 void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winner);
 /* The ring was found after this node was alone. */
 void wrn_dht_keep_on_found(struct wrn_dht *dht, wrn_mono now);
@@ -295,9 +308,10 @@ wrn_mono wrn_dht_keep_due(const struct wrn_dht *dht);
 
 /* ---- dht_write.c: stores of writers, questions ---- */
 
-/* Stores for a writer, copies to the other holders, and tells the writer. */
+/* Stores for a writer, copies to the other holders, and tells the writer; or passes it on to a
+ * holder, unless a neighbour did that already. 'store' is a STORE or a PASS. */
 void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
-                         const struct wrn_dht_writer *writer, wrn_span record, bool is_again);
+                         const struct wrn_dht_writer *writer, const struct wrn_dht_fields *store);
 /* Tells whether the answer belonged to a write. */
 bool wrn_dht_write_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
                              const struct wrn_dht_fields *copied);

@@ -5,6 +5,8 @@
 static bool is_routed(enum wrn_dht_message type);
 static void read_question(struct wrn_reader *reader, struct wrn_dht_fields *fields);
 static void write_question(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
+static void read_asker(struct wrn_reader *reader, struct wrn_dht_fields *fields);
+static void write_asker(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
 static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields);
 static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
 static bool is_in_range(const struct wrn_dht_fields *fields);
@@ -102,16 +104,32 @@ static void write_question(struct wrn_writer *writer, const struct wrn_dht_field
     wrn_write_span(writer, fields->key);
 }
 
+/* Who is to be answered, in a message that was passed on. */
+static void read_asker(struct wrn_reader *reader, struct wrn_dht_fields *fields) {
+    fields->source = wrn_read_id(reader);
+    uint8_t via = wrn_read_u8(reader);
+    fields->via = wrn_read_id(reader);
+    reader->failed |= via > 1;
+    fields->has_via = via == 1;
+}
+
+static void write_asker(struct wrn_writer *writer, const struct wrn_dht_fields *fields) {
+    wrn_write_id(writer, fields->source);
+    wrn_write_u8(writer, fields->has_via);
+    wrn_write_id(writer, fields->via);
+}
+
 static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields) {
-    uint8_t via;
     switch (fields->type) {
     case WRN_DHT_MESSAGE_ASK:
-        fields->source = wrn_read_id(reader);
-        via = wrn_read_u8(reader);
-        fields->via = wrn_read_id(reader);
-        reader->failed |= via > 1;
-        fields->has_via = via == 1;
+        read_asker(reader, fields);
         read_question(reader, fields);
+        return;
+    case WRN_DHT_MESSAGE_PASS:
+        read_asker(reader, fields);
+        fields->nonce = wrn_read_u64(reader);
+        fields->flags = wrn_read_u8(reader);
+        fields->record = wrn_read_rest(reader);
         return;
     case WRN_DHT_MESSAGE_COPY:
         fields->number = wrn_read_u32(reader);
@@ -144,10 +162,14 @@ static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields
 static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields *fields) {
     switch (fields->type) {
     case WRN_DHT_MESSAGE_ASK:
-        wrn_write_id(writer, fields->source);
-        wrn_write_u8(writer, fields->has_via);
-        wrn_write_id(writer, fields->via);
+        write_asker(writer, fields);
         write_question(writer, fields);
+        return;
+    case WRN_DHT_MESSAGE_PASS:
+        write_asker(writer, fields);
+        wrn_write_u64(writer, fields->nonce);
+        wrn_write_u8(writer, fields->flags);
+        wrn_write_span(writer, fields->record);
         return;
     case WRN_DHT_MESSAGE_COPY:
         wrn_write_u32(writer, fields->number);
@@ -178,10 +200,10 @@ static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields 
 
 static bool is_in_range(const struct wrn_dht_fields *fields) {
     bool is_question = fields->type == WRN_DHT_MESSAGE_GET || fields->type == WRN_DHT_MESSAGE_ASK;
-    bool needs_record = fields->type == WRN_DHT_MESSAGE_STORE ||
-                        fields->type == WRN_DHT_MESSAGE_LOSS ||
-                        fields->type == WRN_DHT_MESSAGE_COPY;
-    if (fields->flags > 1 || (uint32_t)fields->reason >= WRN_REASON_COUNT ||
+    bool is_store = fields->type == WRN_DHT_MESSAGE_STORE || fields->type == WRN_DHT_MESSAGE_PASS;
+    bool needs_record =
+        is_store || fields->type == WRN_DHT_MESSAGE_LOSS || fields->type == WRN_DHT_MESSAGE_COPY;
+    if (fields->flags > (is_store ? 3 : 1) || (uint32_t)fields->reason >= WRN_REASON_COUNT ||
         fields->record.size > WRN_RECORD_MAX || (needs_record && fields->record.size == 0) ||
         fields->key.size > WRN_RECORD_KEY_MAX || (is_question && fields->key.size == 0) ||
         (fields->have & fields->want) != 0) {

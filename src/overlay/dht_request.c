@@ -7,21 +7,25 @@ enum {
     ASIDE_FROM = 2, /* attempts 2 to 5 go to nodes beside the nearest one */
     ASIDE_COUNT = 4,
     REFUSED_MS = 300, /* before the next attempt if one could not be sent */
+    SLOW_MS = 1000,   /* ... when all attempts have been made */
     RATE_MS = 1000,   /* ... if the holder has no time for us */
     PAGES_MAX = 200,
     GOOD_MAX = 32, /* records of one answer; more do not fit */
 };
 
-/* How long an attempt waits; their sum ends the request. */
+/* How long an attempt waits for an answer. */
 static const uint16_t wait_ms[WRN_DHT_ATTEMPTS] = {1200, 1300, 2000, 2000, 2500, 2500, 3000};
 
 static struct wrn_dht_request *take(struct wrn_dht *dht);
 static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
 static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
 static void attempt_aside(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
+static void send_attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                         uint32_t index, struct wrn_route_header *header, bool is_aside);
+static void wait_until(struct wrn_dht_request *request, wrn_mono due);
 static bool choose_target(const struct wrn_dht *dht, const struct wrn_dht_request *request,
                           uint32_t index, struct wrn_route_header *header, bool *ret_is_aside);
-static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step);
+static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step, bool is_drawn);
 static wrn_id mean_gap(const struct wrn_dht *dht);
 static struct wrn_dht_request *find(struct wrn_dht *dht, uint64_t nonce, uint32_t *ret_attempt);
 static enum wrn_reason examine(struct wrn_dht *dht, struct wrn_now now,
@@ -157,7 +161,7 @@ void wrn_dht_request_on_stored(struct wrn_dht *dht, struct wrn_now now, wrn_id r
     }
     if (stored->reason == WRN_REASON_RATE) {
         request->reason = WRN_REASON_RATE;
-        request->due = wrn_mono_add(now.mono, WRN_MS(RATE_MS));
+        wait_until(request, wrn_mono_add(now.mono, WRN_MS(RATE_MS)));
         return;
     }
     if ((request->spoke & 1u << index) == 0) {
@@ -227,6 +231,7 @@ static struct wrn_dht_request *take(struct wrn_dht *dht) {
 static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
     wrn_dht_look(dht, now.mono, false);
     request->start = now.mono;
+    request->deadline = wrn_mono_add(now.mono, WRN_MS(WRN_DHT_REQUEST_MS));
     request->due = now.mono;
     bool is_nearest = wrn_links_is_nearest(dht->links, request->place, WRN_HANDLE_NONE);
     if (is_nearest || (request->verb == WRN_DHT_GET &&
@@ -238,39 +243,59 @@ static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_reques
     wrn_dht_update_due(dht);
 }
 
-/* Sends the next attempt that has a target. */
+/* Sends the next attempt that has a target; ends the request if its time is over. The attempts
+ * aside are repeated, to other places, until then. */
 static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
-    while (request->attempts < WRN_DHT_ATTEMPTS) {
+    if (wrn_mono_reached(now.mono, request->deadline)) {
+        finish(dht, now, request,
+               request->reason != WRN_REASON_NONE ? request->reason
+               : request->saw_stale               ? WRN_REASON_STALE
+                                                  : WRN_REASON_TIMEOUT,
+               0, NULL);
+        return;
+    }
+    for (uint32_t i = 0; i < WRN_DHT_ATTEMPTS; i++) {
+        if (request->attempts == WRN_DHT_ATTEMPTS) {
+            request->attempts = ASIDE_FROM;
+            request->is_slow = true;
+        }
         uint32_t index = request->attempts++;
         struct wrn_route_header header = {0};
         bool is_aside = false;
-        if (!choose_target(dht, request, index, &header, &is_aside)) {
-            continue;
+        if (choose_target(dht, request, index, &header, &is_aside)) {
+            send_attempt(dht, now, request, index, &header, is_aside);
+            return;
         }
-        wrn_rand_fill(dht->rand, &request->nonces[index], sizeof(request->nonces[index]));
-        request->nonces[index] |= 1; /* 0 is none */
-        wrn_span bytes = {request->bytes, request->size};
-        bool is_get = request->verb == WRN_DHT_GET;
-        struct wrn_dht_fields fields = {
-            .type = is_get ? WRN_DHT_MESSAGE_GET : WRN_DHT_MESSAGE_STORE,
-            .nonce = request->nonces[index],
-            .flags = is_get ? (is_aside ? WRN_DHT_GET_ASIDE : 0)
-                            : (request->is_again ? WRN_DHT_STORE_AGAIN : 0),
-            .token = request->token,
-            .key = is_get ? bytes : (wrn_span){0},
-            .record = is_get ? (wrn_span){0} : bytes,
-        };
-        request->due = wrn_mono_add(now.mono, WRN_MS(wait_ms[index]));
-        header.wants_trace = true;
-        if (wrn_dht_route(dht, &header, &fields) != WRN_REASON_NONE) {
-            request->due = wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS)));
-        }
-        return;
     }
-    enum wrn_reason reason = request->reason != WRN_REASON_NONE ? request->reason
-                             : request->saw_stale               ? WRN_REASON_STALE
-                                                                : WRN_REASON_TIMEOUT;
-    finish(dht, now, request, reason, 0, NULL);
+    wait_until(request, wrn_mono_add(now.mono, WRN_MS(SLOW_MS)));
+}
+
+static void send_attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
+                         uint32_t index, struct wrn_route_header *header, bool is_aside) {
+    wrn_rand_fill(dht->rand, &request->nonces[index], sizeof(request->nonces[index]));
+    request->nonces[index] |= 1; /* 0 is none */
+    request->spoke &= (uint8_t) ~(1u << index);
+    wrn_span bytes = {request->bytes, request->size};
+    bool is_get = request->verb == WRN_DHT_GET;
+    struct wrn_dht_fields fields = {
+        .type = is_get ? WRN_DHT_MESSAGE_GET : WRN_DHT_MESSAGE_STORE,
+        .nonce = request->nonces[index],
+        .flags = (uint8_t)((is_aside ? WRN_DHT_ASIDE : 0) |
+                           (!is_get && request->is_again ? WRN_DHT_AGAIN : 0)),
+        .token = request->token,
+        .key = is_get ? bytes : (wrn_span){0},
+        .record = is_get ? (wrn_span){0} : bytes,
+    };
+    wait_until(request, wrn_mono_add(now.mono, WRN_MS(wait_ms[index])));
+    header->wants_trace = true;
+    if (wrn_dht_route(dht, header, &fields) != WRN_REASON_NONE) {
+        wait_until(request, wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(REFUSED_MS))));
+    }
+}
+
+/* No longer than to the end of the request. */
+static void wait_until(struct wrn_dht_request *request, wrn_mono due) {
+    request->due = wrn_mono_min(due, request->deadline);
 }
 
 static void attempt_aside(struct wrn_dht *dht, struct wrn_now now,
@@ -278,7 +303,11 @@ static void attempt_aside(struct wrn_dht *dht, struct wrn_now now,
     if (request->attempts < ASIDE_FROM) {
         request->attempts = ASIDE_FROM;
     }
-    attempt(dht, now, request);
+    if (request->is_slow) {
+        wait_until(request, wrn_mono_min(request->due, wrn_mono_add(now.mono, WRN_MS(SLOW_MS))));
+    } else {
+        attempt(dht, now, request);
+    }
 }
 
 /* First the nearest node, twice. Then nodes beside it, by ways that do not lead through it: it may
@@ -294,24 +323,30 @@ static bool choose_target(const struct wrn_dht *dht, const struct wrn_dht_reques
     header->target = request->place;
     if (index >= ASIDE_FROM && index < ASIDE_FROM + ASIDE_COUNT) {
         uint32_t step = index - ASIDE_FROM;
-        if (wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES) {
-            const struct wrn_dht_neighbour *other = wrn_dht_other(dht, request->place, step);
+        uint32_t rank = wrn_dht_rank(dht, request->place, dht->links->self);
+        if (rank < WRN_DHT_COPIES || dht->near_is_all) {
+            /* we know the other holders ourselves; if we are not the nearest, that one was asked */
+            const struct wrn_dht_neighbour *other =
+                wrn_dht_near(dht, request->place, step + (rank > 0));
             header->mode = WRN_ROUTE_EXACT;
             header->target = other != NULL ? other->id : dht->links->self;
             return other != NULL;
         }
-        header->target = place_beside(dht, request->place, step);
+        header->target = place_beside(dht, request->place, step, request->is_slow);
         *ret_is_aside = true;
     }
     return !wrn_links_is_nearest(dht->links, header->target, WRN_HANDLE_NONE);
 }
 
-/* One and a half gaps between nodes to the right, as much to the left, two and a half. */
-static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step) {
+/* One and a half gaps between nodes to the right, as much to the left, then half a gap, then drawn
+ * ones: the gap is known roughly, and a node that is not among the holders cannot help. */
+static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step, bool is_drawn) {
     wrn_id gap = mean_gap(dht);
-    wrn_id offset = wrn_id_add(gap, wrn_id_middle((wrn_id){0}, gap));
-    if (step >= 2) {
-        offset = wrn_id_add(offset, gap);
+    wrn_id quarter = wrn_id_middle((wrn_id){0}, wrn_id_middle((wrn_id){0}, gap));
+    uint32_t quarters = is_drawn ? 1 + wrn_rand_below(dht->rand, 10) : step < 2 ? 6 : 2;
+    wrn_id offset = {0};
+    for (uint32_t i = 0; i < quarters; i++) {
+        offset = wrn_id_add(offset, quarter);
     }
     return step % 2 == 0 ? wrn_id_add(place, offset) : wrn_id_subtract(place, offset);
 }
@@ -319,10 +354,10 @@ static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t ste
 /* A power of two, more than half of the mean gap and at most all of it. The near nodes are in the
  * order of the ring: we, those to the right, those to the left; in a small ring they are all. */
 static wrn_id mean_gap(const struct wrn_dht *dht) {
-    uint64_t nodes = dht->near_count < 2 ? 2 : dht->near_count;
-    if (dht->near_count == WRN_DHT_NEAR_MAX) {
-        wrn_id right = dht->near[WRN_DHT_NEAR_PER_SIDE].id;
-        nodes = wrn_id_estimate(wrn_id_subtract(right, dht->links->self), WRN_DHT_NEAR_PER_SIDE);
+    uint64_t nodes = dht->near_count;
+    if (!dht->near_is_all && dht->near_right > 0) {
+        wrn_id last = dht->near[dht->near_right].id;
+        nodes = wrn_id_estimate(wrn_id_subtract(last, dht->links->self), dht->near_right);
     }
     uint32_t bit = WRN_ID_BITS - wrn_ceil_log2(nodes < 2 ? 2 : nodes);
     return bit >= 32 ? (wrn_id){UINT64_C(1) << (bit - 32), 0} : (wrn_id){0, 1u << bit};
@@ -358,6 +393,7 @@ static enum wrn_reason examine(struct wrn_dht *dht, struct wrn_now now,
     }
     if (reason != WRN_REASON_NONE) {
         wrn_dht_add(dht, WRN_DHT_COUNT_FALSE_ANSWERS);
+        request->reason = reason; /* for the user, if no better record comes: our clock, perhaps */
         return reason;
     }
     if (wrn_dht_is_stale(dht, &candidate)) {
@@ -404,6 +440,8 @@ static void next_page(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
     request->pages++;
     request->attempts = 0;
     request->spoke = 0;
+    request->is_slow = false;
+    request->deadline = wrn_mono_add(now.mono, WRN_MS(WRN_DHT_REQUEST_MS));
     request->is_exact = true;
     request->responder = responder;
     attempt(dht, now, request);
@@ -500,13 +538,14 @@ static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
 
 static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
     bool is_joining = dht->near_count == 1 && dht->links->count > 0;
-    if (is_joining && request->attempts < WRN_DHT_ATTEMPTS) { /* the ring may have other holders */
+    bool is_over = wrn_mono_reached(now.mono, request->deadline);
+    if (is_joining && !is_over) { /* the ring may have other holders */
         request->reason = WRN_REASON_NOT_CONNECTED;
-        request->due = wrn_mono_add(now.mono, WRN_MS(wait_ms[request->attempts++]));
+        wait_until(request, wrn_mono_add(now.mono, WRN_MS(SLOW_MS)));
         return;
     }
     request->is_local = false;
-    if (request->attempts == WRN_DHT_ATTEMPTS ||
+    if (is_over || request->attempts == WRN_DHT_ATTEMPTS ||
         wrn_dht_rank(dht, request->place, dht->links->self) >= WRN_DHT_COPIES) {
         attempt(dht, now, request);
         return;
@@ -517,8 +556,10 @@ static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_r
     request->due = wrn_mono_add(now.mono, WRN_S(3));
     struct wrn_dht_writer writer = {
         .is_self = true, .source = dht->links->self, .nonce = request->nonces[index]};
-    wrn_dht_write_begin(dht, now, WRN_HANDLE_NONE, &writer,
-                        (wrn_span){request->bytes, request->size}, request->is_again);
+    struct wrn_dht_fields store = {.type = WRN_DHT_MESSAGE_STORE,
+                                   .flags = request->is_again ? WRN_DHT_AGAIN : 0,
+                                   .record = {request->bytes, request->size}};
+    wrn_dht_write_begin(dht, now, WRN_HANDLE_NONE, &writer, &store);
 }
 
 static void answer_user(struct wrn_dht *dht, struct wrn_now now,

@@ -8,6 +8,8 @@ enum {
     COPY_TRIES = 4,
 };
 
+static bool pass_on(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                    const struct wrn_dht_fields *store, wrn_id place);
 static void reply(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_writer *writer,
                   enum wrn_reason reason, uint32_t copies, wrn_span record);
 static void reply_refused(struct wrn_dht *dht, struct wrn_now now,
@@ -26,12 +28,15 @@ static void end_if_enough(struct wrn_dht *dht, struct wrn_now now, struct wrn_dh
 static void end(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write);
 
 void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
-                         const struct wrn_dht_writer *writer, wrn_span record, bool is_again) {
+                         const struct wrn_dht_writer *writer, const struct wrn_dht_fields *store) {
     struct wrn_dht_candidate candidate;
-    enum wrn_reason reason = wrn_dht_candidate_read(&candidate, record, dht->primitives);
+    enum wrn_reason reason = wrn_dht_candidate_read(&candidate, store->record, dht->primitives);
     if (reason != WRN_REASON_NONE) {
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
         reply(dht, now, writer, reason, 0, (wrn_span){0});
+        return;
+    }
+    if (pass_on(dht, writer, store, candidate.place)) {
         return;
     }
     bool is_running = false;
@@ -39,9 +44,10 @@ void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle fro
     if (is_running) {
         return; /* the writer repeats itself; its answer follows */
     }
-    bool is_strict = candidate.record.kind == WRN_RECORD_CREATE && !is_again;
+    bool is_strict =
+        candidate.record.kind == WRN_RECORD_CREATE && (store->flags & WRN_DHT_AGAIN) == 0;
     uint32_t index;
-    reason = wrn_dht_admit(dht, now, from, &candidate, is_strict, &index);
+    reason = wrn_dht_admit(dht, now, from, &candidate, WRN_DHT_COPIES, is_strict, &index);
     const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
     if (reason != WRN_REASON_NONE || entry == NULL) {
         reply_refused(dht, now, writer, reason, index);
@@ -111,6 +117,28 @@ wrn_mono wrn_dht_write_due(const struct wrn_dht *dht) {
         }
     }
     return due;
+}
+
+/* A holder is to store it. Aside, not the nearest one: it was asked before. */
+static bool pass_on(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                    const struct wrn_dht_fields *store, wrn_id place) {
+    uint32_t rank = wrn_dht_rank(dht, place, dht->links->self);
+    bool is_aside = (store->flags & WRN_DHT_ASIDE) != 0;
+    if (store->type != WRN_DHT_MESSAGE_STORE || rank >= WRN_DHT_HOLDERS_MAX ||
+        (rank < WRN_DHT_COPIES && !(is_aside && rank == 0))) {
+        return false;
+    }
+    const struct wrn_dht_neighbour *other = wrn_dht_other(dht, place, is_aside && rank > 0 ? 1 : 0);
+    if (other == NULL || writer->is_self) {
+        return false;
+    }
+    struct wrn_dht_fields pass = *store;
+    pass.type = WRN_DHT_MESSAGE_PASS;
+    pass.source = writer->source;
+    pass.has_via = writer->has_via;
+    pass.via = writer->via;
+    wrn_dht_send(dht, other->peer, &pass);
+    return true;
 }
 
 /* The last thing that is done for a write: what borrows from a request may be gone afterwards. */
@@ -213,7 +241,8 @@ static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_
     if ((copied->reason == WRN_REASON_KEY_TAKEN || copied->reason == WRN_REASON_STALE) &&
         wrn_dht_candidate_read(&other, copied->record, dht->primitives) == WRN_REASON_NONE &&
         wrn_id_equal(other.place, entry->place) &&
-        wrn_dht_admit(dht, now, write->peers[index], &other, false, &unused) == WRN_REASON_NONE &&
+        wrn_dht_admit(dht, now, write->peers[index], &other, WRN_DHT_HOLDERS_MAX, false, &unused) ==
+            WRN_REASON_NONE &&
         entry_of(dht, write) == NULL) {
         /* We did not know what another holder knew: what we took has to go. */
         struct wrn_dht_write ended = *write;
