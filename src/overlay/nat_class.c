@@ -17,6 +17,10 @@ static bool is_address_dependent(const struct wrn_nat_sight *sights, size_t coun
                                  const struct wrn_ip *ip);
 static size_t passive_ports(const struct wrn_nat_sight *sights, size_t count,
                             const struct wrn_ip *ip, uint16_t *ret_ports, size_t capacity);
+static const struct wrn_nat_sight *kept_port(const struct wrn_nat_sight *sights, size_t count,
+                                             const struct wrn_ip *ip,
+                                             const struct wrn_locator_endpoint *locals,
+                                             size_t local_count);
 static int32_t step_of(const uint16_t *ports, size_t count);
 static uint32_t common_divisor(uint32_t a, uint32_t b);
 static bool is_local(const struct wrn_endpoint *endpoint, const struct wrn_locator_endpoint *locals,
@@ -37,17 +41,19 @@ struct wrn_nat_view wrn_nat_classify(const struct wrn_nat_sight *sights, size_t 
     size_t of_ip = usable_count(sights, count, ip);
     struct vote by_port = vote(sights, count, ip);
     view.outer = sights[by_port.best].outer;
-    if (by_port.agreeing < 2) {
-        if (of_ip < WRN_NAT_SIGHTS_MIN_HARD) {
-            return view;
+    const struct wrn_nat_sight *kept = kept_port(sights, count, ip, locals, local_count);
+    if (by_port.agreeing < 2 && kept != NULL) {
+        view.outer = kept->outer;
+    }
+    if ((by_port.agreeing >= 2 && by_port.addresses >= 2) || (by_port.agreeing < 2 && kept)) {
+        bool is_public = is_local(&view.outer, locals, local_count);
+        if (by_port.agreeing >= 2 || of_ip >= WRN_NAT_SIGHTS_MIN_HARD) {
+            view.nat_class = is_public ? WRN_NAT_CLASS_NONE : WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
         }
-    } else if (2 * by_port.agreeing >= of_ip && by_port.addresses >= 2) {
-        view.nat_class = is_local(&view.outer, locals, local_count)
-                             ? WRN_NAT_CLASS_NONE
-                             : WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
         return view;
-    } else if (of_ip == by_port.agreeing) { /* all of them at one address: nothing can be told */
-        return view;
+    }
+    if (of_ip < WRN_NAT_SIGHTS_MIN_HARD || of_ip == by_port.agreeing) {
+        return view; /* too few, or all of them at one address: nothing can be told */
     }
     uint16_t ports[PORTS_MAX];
     int32_t step;
@@ -130,6 +136,25 @@ static size_t usable_count(const struct wrn_nat_sight *sights, size_t count,
         usable += is_usable(&sights[i]) && (ip == NULL || wrn_ip_equal(&sights[i].outer.ip, ip));
     }
     return usable;
+}
+
+/* Finds one who saw our own port: a NAT that chooses would hardly have. Routers that keep ports
+ * give another one where the peer's datagram came before ours, which may be for most. */
+static const struct wrn_nat_sight *kept_port(const struct wrn_nat_sight *sights, size_t count,
+                                             const struct wrn_ip *ip,
+                                             const struct wrn_locator_endpoint *locals,
+                                             size_t local_count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!is_usable(&sights[i]) || !wrn_ip_equal(&sights[i].outer.ip, ip)) {
+            continue;
+        }
+        for (size_t j = 0; j < local_count; j++) {
+            if (locals[j].kind == WRN_ENDPOINT_LOCAL && locals[j].at.port == sights[i].outer.port) {
+                return &sights[i];
+            }
+        }
+    }
+    return NULL;
 }
 
 /* Tells whether two observers at one address, and all such, saw the same port. */

@@ -30,8 +30,9 @@ enum {
 /* Classes a NAT by what 'count' different peers say (IPv4 only; one sight a peer) and, for those
  * with many outer ports, by the ports that mappings which were made one after the other got
  * ('fresh', oldest first, from 3 on; 0: none were made). 'locals' are our own endpoints. No single
- * peer decides: what most say of the address and the port counts, and where the ports differ at
- * least 3 have to be seen. O(count squared).
+ * peer decides: the address is what most say, the port what two at different addresses say, or our
+ * own one if that is seen at all; where the ports differ at least 3 have to be seen.
+ * O(count squared).
  * Source: RFC 4787, section 4.1; RFC 5780, section 4.3, with peers in the place of servers. */
 struct wrn_nat_view wrn_nat_classify(const struct wrn_nat_sight *sights, size_t count,
                                      const uint16_t *fresh, size_t fresh_count,

@@ -27,13 +27,14 @@ static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
                     const struct wrn_way *way, uint64_t incarnation, wrn_span message);
 static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                      const struct wrn_way *way);
+static bool is_quiet(const struct wrn_paths_peer *p, wrn_mono now);
 static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                           bool has_rtt, uint32_t rtt_us);
 static bool is_better(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
                       const struct wrn_way *way, bool has_rtt, uint32_t rtt_us);
-static void keep_alt(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
-                     const struct wrn_way *way);
+static void keep_alt(struct wrn_paths_peer *p, wrn_mono now, const struct wrn_way *way);
 static uint32_t smoothed(uint32_t old_us, uint32_t new_us);
+static void step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
 static void give_up(struct wrn_paths *paths, struct wrn_paths_peer *p);
 
 bool wrn_way_equal(const struct wrn_way *a, const struct wrn_way *b) {
@@ -296,38 +297,14 @@ void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer
 }
 
 void wrn_paths_on_time(struct wrn_paths *paths, wrn_mono now) {
-    wrn_paths_measure_on_time(paths, now);
-    wrn_paths_guess_on_time(paths, now);
-    wrn_paths_period_on_time(paths, now);
-    for (;;) {
+    while (wrn_mono_reached(now, wrn_paths_due(paths))) {
+        wrn_paths_measure_on_time(paths, now);
+        wrn_paths_guess_on_time(paths, now);
+        wrn_paths_period_on_time(paths, now);
         struct wrn_heap_node *node = wrn_heap_first(&paths->heap);
-        if (node == NULL || !wrn_mono_reached(now, node->due)) {
-            return;
+        if (node != NULL && wrn_mono_reached(now, node->due)) {
+            step(paths, now, WRN_CONTAINER(node, struct wrn_paths_peer, node));
         }
-        struct wrn_paths_peer *p = WRN_CONTAINER(node, struct wrn_paths_peer, node);
-        if (wrn_mono_reached(now, p->gone_at)) {
-            struct wrn_way none = {.kind = WRN_WAY_NONE};
-            enum wrn_reason reason =
-                (p->flags & PEER_WAS_UP) != 0 ? WRN_REASON_TIMEOUT : wrn_paths_why(paths, p, false);
-            wrn_handle handle = p->handle;
-            give_up(paths, p);
-            paths->port.way(paths->port.ctx, handle, &none, reason);
-            continue;
-        }
-        if (p->search != PATHS_NO_SEARCH &&
-            wrn_mono_reached(now, paths->searches[p->search].next)) {
-            wrn_paths_search_step(paths, now, p);
-        }
-        if (wrn_mono_reached(now, p->ping_at)) {
-            wrn_paths_ping_best(paths, now, p);
-        }
-        if (wrn_mono_reached(now, p->relay_at)) {
-            wrn_paths_relay_step(paths, now, p);
-        }
-        if (wrn_mono_reached(now, p->retry_at)) {
-            wrn_paths_retry(paths, now, p);
-        }
-        wrn_paths_arm(paths, p);
     }
 }
 
@@ -410,10 +387,11 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
                 (pong->flags & PATHS_FLAG_MOVED) != 0 || (p->flags & PEER_HAS_MOVED) != 0)) {
         become(paths, now, p, way, rtt_us);
     } else if (!is_best) {
-        keep_alt(paths, now, p, way);
+        keep_alt(p, now, way);
     }
     if (!wrn_way_equal(way, &p->way)) {
-        if (!has_rtt && way->kind == WRN_WAY_DIRECT) { /* proven, but how fast? */
+        /* Proven, but how fast? Not at once: two that ask one another so would never end. */
+        if (!has_rtt && way->kind == WRN_WAY_DIRECT && is_quiet(p, now)) {
             wrn_paths_new_round(p, now);
             wrn_paths_send_ping(paths, now, p, way, 0, true);
         }
@@ -465,21 +443,17 @@ static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
     p->heard_at = now;
     p->gone_at = WRN_MONO_NEVER;
     if (way->kind == WRN_WAY_DIRECT) {
-        struct wrn_way alt = {WRN_WAY_DIRECT, p->alt_socket, p->alt, WRN_HANDLE_NONE, 0};
-        uint16_t alt_socket = p->alt_socket;
+        struct wrn_way alt = {.kind = WRN_WAY_DIRECT, .remote = p->alt};
         p->rtt_us = rtt_us;
         p->reason = WRN_REASON_NONE;
         p->retry_at = WRN_MONO_NEVER;
         p->retries = 0;
-        if (old.kind == WRN_WAY_DIRECT && !was_lost) {
+        if (old.kind == WRN_WAY_DIRECT && old.socket == 0 && !was_lost) {
             p->alt = old.remote;
-            p->alt_socket = old.socket;
             p->alt_at_us = wrn_paths_us(now);
         } else if (wrn_way_equal(&alt, way)) {
             p->alt = (struct wrn_endpoint){0};
-            p->alt_socket = 0;
         }
-        wrn_paths_socket_drop(paths, p, alt_socket);
         if (p->search != PATHS_NO_SEARCH) { /* a little longer, for something better yet */
             struct wrn_paths_search *search = &paths->searches[p->search];
             search->ends = wrn_mono_min(search->ends, wrn_mono_add(now, WRN_MS(SETTLE_MS)));
@@ -527,10 +501,13 @@ static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
     bool is_reflect = (ping.flags & PATHS_FLAG_REFLECT) != 0;
     bool is_known = is_fresh && is_best && (p->flags & PEER_LOST) == 0;
     struct wrn_way relay = wrn_paths_relay_way(p);
-    if (is_fresh && (p->flags & PEER_RELAY_PROVEN) != 0 && wrn_way_equal(way, &relay)) {
+    if (is_fresh && (((p->flags & PEER_RELAY_PROVEN) != 0 && wrn_way_equal(way, &relay)) ||
+                     (way->kind == WRN_WAY_DIRECT && way->socket == 0 &&
+                      wrn_endpoint_equal(&way->remote, &p->alt)))) {
         is_known = true;
     }
-    wrn_paths_send_pong(paths, now, p, way, ping.question, !is_known && !is_reflect, message.size);
+    wrn_paths_send_pong(paths, now, p, way, ping.question,
+                        is_known || is_reflect ? 0 : PATHS_FLAG_QUESTION, message.size);
     if (is_fresh && is_best) {
         p->their_period = ping.period_s;
         p->flags &= (uint8_t)~PEER_WANTS_ME;
@@ -570,16 +547,17 @@ static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
         }
     }
     if ((pong.flags & PATHS_FLAG_QUESTION) != 0) {
-        wrn_paths_send_pong(paths, now, p, way, pong.question, !is_ours, message.size);
+        /* Behind some NATs each answer comes from another port: that must end. */
+        bool may_ask = !is_ours && (pong.flags & PATHS_FLAG_LAST) == 0;
+        wrn_paths_send_pong(paths, now, p, way, pong.question,
+                            may_ask ? PATHS_FLAG_QUESTION | PATHS_FLAG_LAST : 0, message.size);
     }
 }
 
 /* A fresh frame came by another way than the best one: perhaps the peer moved. */
 static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                      const struct wrn_way *way) {
-    enum { NOTE_MS = 500 };
-    uint32_t since_us = wrn_paths_us(now) - p->round_us[p->serial % PATHS_TIMED];
-    if (way->kind != WRN_WAY_DIRECT || since_us < NOTE_MS * 1000 || p->search != PATHS_NO_SEARCH ||
+    if (way->kind != WRN_WAY_DIRECT || !is_quiet(p, now) || p->search != PATHS_NO_SEARCH ||
         !wrn_paths_may_probe(paths, &way->remote)) {
         return;
     }
@@ -590,6 +568,12 @@ static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
         p->tries = p->tries == 0 ? 1 : p->tries;
         p->ping_at = wrn_mono_min(p->ping_at, wrn_mono_add(now, WRN_S(1)));
     }
+}
+
+/* Nothing was asked of the peer lately. */
+static bool is_quiet(const struct wrn_paths_peer *p, wrn_mono now) {
+    enum { QUIET_MS = 500 };
+    return wrn_paths_us(now) - p->round_us[p->serial % PATHS_TIMED] >= QUIET_MS * 1000;
 }
 
 static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
@@ -629,23 +613,46 @@ static bool is_better(const struct wrn_paths *paths, const struct wrn_paths_peer
 }
 
 /* Another proven way: it takes over when the best one dies. */
-static void keep_alt(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
-                     const struct wrn_way *way) {
-    uint16_t socket = p->alt_socket;
-    p->alt = way->remote;
-    p->alt_socket = way->socket;
-    p->alt_at_us = wrn_paths_us(now);
-    wrn_paths_socket_drop(paths, p, socket);
+static void keep_alt(struct wrn_paths_peer *p, wrn_mono now, const struct wrn_way *way) {
+    if (way->socket == 0) { /* others are closed soon */
+        p->alt = way->remote;
+        p->alt_at_us = wrn_paths_us(now);
+    }
 }
 
 static uint32_t smoothed(uint32_t old_us, uint32_t new_us) {
     return old_us == 0 ? new_us : old_us - old_us / 8 + new_us / 8;
 }
 
+/* Does what is due with a peer. */
+static void step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    if (wrn_mono_reached(now, p->gone_at)) {
+        struct wrn_way none = {.kind = WRN_WAY_NONE};
+        bool was_up = (p->flags & PEER_WAS_UP) != 0;
+        enum wrn_reason reason = was_up ? WRN_REASON_TIMEOUT : wrn_paths_why(paths, p, false);
+        wrn_handle handle = p->handle;
+        give_up(paths, p);
+        paths->port.way(paths->port.ctx, handle, &none, reason);
+        return;
+    }
+    if (p->search != PATHS_NO_SEARCH && wrn_mono_reached(now, paths->searches[p->search].next)) {
+        wrn_paths_search_step(paths, now, p);
+    }
+    if (wrn_mono_reached(now, p->ping_at)) {
+        wrn_paths_ping_best(paths, now, p);
+    }
+    if (wrn_mono_reached(now, p->relay_at)) {
+        wrn_paths_relay_step(paths, now, p);
+    }
+    if (wrn_mono_reached(now, p->retry_at)) {
+        wrn_paths_retry(paths, now, p);
+    }
+    wrn_paths_arm(paths, p);
+}
+
 /* Forgets the peer, with all that it holds. */
 static void give_up(struct wrn_paths *paths, struct wrn_paths_peer *p) {
     uint16_t socket = p->way.kind == WRN_WAY_DIRECT ? p->way.socket : 0;
-    uint16_t alt_socket = p->alt_socket;
     wrn_mono now = p->searched_at; /* nothing that follows looks at the clock */
     if (paths->guess.phase != PHASE_NONE && paths->guess.peer == p->handle.index) {
         wrn_paths_guess_end(paths, now);
@@ -660,9 +667,7 @@ static void give_up(struct wrn_paths *paths, struct wrn_paths_peer *p) {
     }
     wrn_paths_forget_sight(paths, p->handle.index);
     p->way = (struct wrn_way){0};
-    p->alt_socket = 0;
     wrn_paths_socket_drop(paths, p, socket);
-    wrn_paths_socket_drop(paths, p, alt_socket);
     wrn_heap_remove(&paths->heap, &p->node);
     *p = (struct wrn_paths_peer){.search = PATHS_NO_SEARCH, .next_wait = PATHS_NOBODY};
 }

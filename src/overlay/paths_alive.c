@@ -67,7 +67,7 @@ void wrn_paths_ping_best(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
     wrn_paths_new_round(p, now);
     wrn_paths_send_ping(paths, now, p, &p->way, 0, true);
     if (p->tries == CALL_AFTER_TRIES && p->way.kind == WRN_WAY_DIRECT) {
-        struct wrn_way alt = {WRN_WAY_DIRECT, p->alt_socket, p->alt, WRN_HANDLE_NONE, 0};
+        struct wrn_way alt = {.kind = WRN_WAY_DIRECT, .remote = p->alt};
         if (p->alt.ip.family != WRN_FAMILY_NONE) {
             wrn_paths_send_ping(paths, now, p, &alt, 0, true);
         }
@@ -100,7 +100,7 @@ void wrn_paths_lose(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
     if ((p->flags & PEER_RELAY_PROVEN) != 0) { /* its ping decides */
         wrn_paths_send_ping(paths, now, p, &relay, 0, true);
     }
-    wrn_paths_call_probe(paths, p, true);
+    wrn_paths_call_probe(paths, p, true, ORDER_TOGETHER);
     wrn_paths_search_begin(paths, now, p, was_relay ? last + 1 : last,
                            (size_t)(!was_relay) + (size_t)has_alt, 0);
 }

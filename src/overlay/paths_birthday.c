@@ -4,7 +4,7 @@
  * the opener's datagrams for strays. One pair at a time.
  *
  *   opener   --- READY: my last port, its step, or "at random" --->   guesser
- *            <-- pings to the ports that come next, or 800 random ones
+ *            <-- pings to the ports that come next, or 850 random ones
  *            <-- GUESSED ---
  *            --- pings from new sockets, whose mappings get just these ports (or 256 of 64,512) -->
  */
@@ -13,8 +13,8 @@
 enum {
     SOCKETS_RANDOM = 256,
     SOCKETS_STEPS = 8,
-    GUESSES_FIRST = 800, /* hit one of 256 ports with 1 - exp(-256 * 800 / 64512) = 96 % */
-    GUESSES_ALL = 1100,  /* ... 98.7 % */
+    GUESSES_FIRST = 850, /* hit one of 256 ports with 1 - exp(-256 * 850 / 64512) = 97 % */
+    GUESSES_ALL = 1180,  /* ... 99 % */
     GUESSES_STEPS = 32,
     GUESSES_DIAGONAL = 24,
     PACE_MS = 30,   /* where the order in which they pass the NAT counts */

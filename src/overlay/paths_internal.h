@@ -27,6 +27,7 @@ enum {
     PATHS_FLAG_REFLECT = 2,  /* PING: only tell me where this comes from */
     PATHS_FLAG_MOVED = 4,    /* our addresses changed: what you knew of them is void */
     PATHS_FLAG_YOU_PING = 8, /* for once the receiver does the pinging */
+    PATHS_FLAG_LAST = 16,    /* PONG: answer me, and ask no more */
 };
 
 /* What a CALL is for. */
@@ -38,6 +39,9 @@ enum wrn_paths_call {
 };
 enum { PATHS_CALL_WANTS_REPLY = 1 };
 
+/* Who probes first: 'run' of a CALL_PROBE. A router that holds strays needs its own side to be. */
+enum wrn_paths_order { ORDER_TOGETHER, ORDER_CALLED_FIRST, ORDER_CALLER_FIRST, ORDERS };
+
 struct wrn_paths_peer {
     struct wrn_heap_node node; /* first: its earliest deadline */
     wrn_handle handle;         /* generation even: nobody */
@@ -45,16 +49,15 @@ struct wrn_paths_peer {
     struct wrn_way way;        /* the best one */
     wrn_handle relay;          /* generation 0: none */
     uint64_t slot;
-    struct wrn_endpoint alt; /* another direct way that was proven, family NONE: none */
-    uint16_t alt_socket;
-    uint16_t search;      /* PATHS_NO_SEARCH: none */
-    uint32_t alt_at_us;   /* when it was proven */
-    wrn_mono heard_at;    /* on the best way */
-    wrn_mono ping_at;     /* when to ping it next */
-    wrn_mono relay_at;    /* when to ask for a relay, or to ping one that is not proven yet */
-    wrn_mono retry_at;    /* when to look for a direct way again */
-    wrn_mono gone_at;     /* when to give the peer up */
-    wrn_mono searched_at; /* when the last search began */
+    struct wrn_endpoint alt; /* another one that was proven, from socket 0; family NONE: none */
+    uint16_t search;         /* PATHS_NO_SEARCH: none */
+    uint32_t alt_at_us;      /* when it was proven */
+    wrn_mono heard_at;       /* on the best way */
+    wrn_mono ping_at;        /* when to ping it next */
+    wrn_mono relay_at;       /* when to ask for a relay, or to ping one that is not proven yet */
+    wrn_mono retry_at;       /* when to look for a direct way again */
+    wrn_mono gone_at;        /* when to give the peer up */
+    wrn_mono searched_at;    /* when the last search began */
     uint32_t round_us[PATHS_TIMED];
     uint32_t serial; /* of the last round of pings */
     uint32_t rtt_us, relay_rtt_us;
@@ -264,9 +267,9 @@ void wrn_paths_send_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
                          const struct wrn_way *way, uint8_t flags, bool is_timed);
 /* Begins a round: pings from now on are timed from here. */
 void wrn_paths_new_round(struct wrn_paths_peer *p, wrn_mono now);
-/* Answers what came on 'way', with at most 'room' bytes. */
+/* Answers what came on 'way', with at most 'room' bytes; 'asks': 0, FLAG_QUESTION, _LAST too. */
 void wrn_paths_send_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
-                         const struct wrn_way *way, uint64_t answer, bool asks, size_t room);
+                         const struct wrn_way *way, uint64_t answer, uint8_t asks, size_t room);
 bool wrn_paths_read_ping(wrn_span message, struct wrn_paths_ping *ret_ping);
 bool wrn_paths_read_pong(wrn_span message, struct wrn_paths_ping *ret_pong);
 /* Tells whether 'answer' is a number that we sent on this way; if it is timed, since when. */
@@ -310,7 +313,8 @@ void wrn_paths_leave_line(struct wrn_paths *paths, struct wrn_paths_peer *p);
 void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                        const struct wrn_paths_call_body *body);
 /* Calls the peer for its endpoints, and has it probe ours. */
-void wrn_paths_call_probe(struct wrn_paths *paths, struct wrn_paths_peer *p, bool wants_reply);
+void wrn_paths_call_probe(struct wrn_paths *paths, struct wrn_paths_peer *p, bool wants_reply,
+                          uint8_t order);
 /* The deadlines of relays and of repeated searches have come. */
 void wrn_paths_relay_step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
 void wrn_paths_retry(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);

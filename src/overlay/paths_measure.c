@@ -90,8 +90,7 @@ void wrn_paths_socket_drop(struct wrn_paths *paths, const struct wrn_paths_peer 
     bool is_guessing = guess->phase != PHASE_NONE && socket >= guess->socket_first &&
                        socket < guess->socket_first + guess->socket_count;
     if (socket == 0 || is_guessing ||
-        (p != NULL &&
-         ((p->way.kind == WRN_WAY_DIRECT && p->way.socket == socket) || p->alt_socket == socket))) {
+        (p != NULL && p->way.kind == WRN_WAY_DIRECT && p->way.socket == socket)) {
         return;
     }
     WRN_ASSERT((paths->sockets_used[socket / 64] >> (socket % 64) & 1) != 0);

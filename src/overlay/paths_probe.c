@@ -52,7 +52,7 @@ void wrn_paths_send_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
 }
 
 void wrn_paths_send_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
-                         const struct wrn_way *way, uint64_t answer, bool asks, size_t room) {
+                         const struct wrn_way *way, uint64_t answer, uint8_t asks, size_t room) {
     uint8_t bytes[PONG_FIXED + 16];
     struct wrn_writer writer = wrn_writer(bytes, sizeof bytes);
     uint8_t period;
@@ -65,8 +65,8 @@ void wrn_paths_send_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
         return;
     }
     wrn_write_u8(&writer, WRN_MESSAGE_PONG);
-    wrn_write_u8(&writer, (uint8_t)(flags | (asks ? PATHS_FLAG_QUESTION : 0)));
-    wrn_write_u64(&writer, asks ? number(paths, p, way, untimed_serial(now, 0)) : 0);
+    wrn_write_u8(&writer, flags | asks);
+    wrn_write_u64(&writer, asks != 0 ? number(paths, p, way, untimed_serial(now, 0)) : 0);
     wrn_write_u32(&writer, paths->epoch);
     wrn_write_u8(&writer, period);
     wrn_write_u64(&writer, answer);

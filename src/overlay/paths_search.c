@@ -13,6 +13,8 @@ enum {
     GONE_S = 20,        /* who was in the line gets the whole time */
     RETRY_FIRST_S = 35, /* after the 30 s of a Linux router that holds strays */
     RETRY_MAX_S = 600,
+    RETRY_LATER_S = 15, /* who did not ask for the link */
+    ORDER_GAP_MS = 300,
     CALL_GAP_MS = 1000,   /* a call begins a new search not oftener */
     CALL_GAP_VAIN_S = 20, /* ... after one that found nothing */
     RELAY_TRIES = 4,
@@ -35,6 +37,7 @@ static bool probe_round(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_
 static void consider_guess(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                            struct wrn_paths_search *search);
 static uint64_t retry_ns(const struct wrn_paths_peer *p);
+static uint64_t wait_of_order(const struct wrn_paths_peer *p, uint8_t order, bool is_called);
 static bool is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
                     const struct wrn_endpoint *endpoint);
 static bool same_network(const struct wrn_ip *a, const struct wrn_ip *b);
@@ -104,8 +107,8 @@ void wrn_paths_search_end(struct wrn_paths *paths, wrn_mono now, struct wrn_path
         p->retries = 0;
     } else {
         p->reason = (uint8_t)wrn_paths_why(paths, p, guessed);
-        p->retry_at = wrn_mono_add(now, retry_ns(p));
         p->retries = p->retries < UINT8_MAX ? p->retries + 1 : p->retries;
+        p->retry_at = wrn_mono_add(now, retry_ns(p));
     }
     wrn_paths_judge(paths, now);
     serve_line(paths, now);
@@ -149,18 +152,18 @@ void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_p
         return;
     }
     if (wants_reply) {
-        wrn_paths_call_probe(paths, p, false);
+        wrn_paths_call_probe(paths, p, false, body->run);
     }
-    /* Who called begins when our answer is there: so do we, as far as we know when that is. */
-    uint64_t delay_ns =
-        wants_reply && (p->flags & PEER_RELAY_PROVEN) != 0 ? (uint64_t)p->relay_rtt_us * 500 : 0;
-    wrn_paths_search_begin(paths, now, p, body->endpoints, body->endpoint_count, delay_ns);
+    wrn_paths_search_begin(paths, now, p, body->endpoints, body->endpoint_count,
+                           wait_of_order(p, body->run, wants_reply));
 }
 
-void wrn_paths_call_probe(struct wrn_paths *paths, struct wrn_paths_peer *p, bool wants_reply) {
+void wrn_paths_call_probe(struct wrn_paths *paths, struct wrn_paths_peer *p, bool wants_reply,
+                          uint8_t order) {
     struct wrn_paths_call_body body = {
         .what = PATHS_CALL_PROBE,
         .flags = wants_reply ? PATHS_CALL_WANTS_REPLY : 0,
+        .run = order,
         .port_step = (int16_t)paths->view.port_step,
         .port_last = paths->view.port_last,
     };
@@ -202,7 +205,7 @@ void wrn_paths_retry(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
         return;
     }
     p->retry_at = wrn_mono_add(now, retry_ns(p)); /* if no answer comes */
-    wrn_paths_call_probe(paths, p, true);
+    wrn_paths_call_probe(paths, p, true, p->retries % ORDERS);
 }
 
 enum wrn_reason wrn_paths_why(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
@@ -311,7 +314,7 @@ static void serve_line(struct wrn_paths *paths, wrn_mono now) {
         if (p->gone_at.ns != WRN_MONO_NEVER.ns) { /* its time begins now */
             p->gone_at = wrn_mono_add(now, WRN_S(GONE_S));
         }
-        wrn_paths_call_probe(paths, p, true);
+        wrn_paths_call_probe(paths, p, true, ORDER_TOGETHER);
         wrn_paths_arm(paths, p);
     }
 }
@@ -354,9 +357,28 @@ static void consider_guess(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
     }
 }
 
+/* Who asked for the link calls; the other one only when that does not come. */
 static uint64_t retry_ns(const struct wrn_paths_peer *p) {
-    uint64_t wait_s = (uint64_t)RETRY_FIRST_S << (p->retries < 5 ? p->retries : 5);
+    uint32_t doublings = p->retries > ORDERS ? p->retries - ORDERS : 0;
+    uint64_t wait_s = (uint64_t)RETRY_FIRST_S << (doublings < 5 ? doublings : 5);
+    if ((p->flags & PEER_WE_ASKED) == 0) {
+        wait_s += wait_s / 2 + RETRY_LATER_S;
+    }
     return WRN_S(wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S);
+}
+
+/* How long to wait with the first probe after a call, or the answer to one, came. Together means:
+ * who called begins when the answer is there, so who was called waits as long as that takes. */
+static uint64_t wait_of_order(const struct wrn_paths_peer *p, uint8_t order, bool is_called) {
+    uint64_t rtt_ns = (p->flags & PEER_RELAY_PROVEN) != 0 ? (uint64_t)p->relay_rtt_us * 1000 : 0;
+    switch (order) {
+    case ORDER_CALLED_FIRST:
+        return is_called ? 0 : WRN_MS(ORDER_GAP_MS);
+    case ORDER_CALLER_FIRST:
+        return is_called ? rtt_ns + WRN_MS(ORDER_GAP_MS) : 0;
+    default:
+        return is_called ? rtt_ns / 2 : 0;
+    }
 }
 
 /* Do we have an address in the same network, or come from the same outer address? */
