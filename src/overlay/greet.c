@@ -5,7 +5,8 @@
 #include "overlay/overlay_internal.h"
 
 enum {
-    HELLO_HAVE = 1, /* the sender has admitted the receiver, and needs no credential */
+    HELLO_HAVE = 1,  /* the sender has admitted the receiver, and needs no credential */
+    HELLO_SHOWS = 2, /* the sender shows its credential, be it empty */
     HELLO_FIRST_S = 1,
     HELLO_DOUBLINGS_MAX = 2,
     HELLO_SIZE_MAX = WRN_MESSAGE_MAX,
@@ -67,7 +68,7 @@ void wrn_greet_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
     }
     struct hello hello = make_hello(overlay, peer, WRN_MESSAGE_HELLO, true);
     hello.random = peer->random;
-    hello.flags = peer->admitted && !peer->asked_again ? HELLO_HAVE : 0;
+    hello.flags |= peer->admitted && !peer->asked_again ? HELLO_HAVE : 0;
     size_t size = write_hello(&hello, message, sizeof(message));
     if (to != 0) {
         wrn_overlay_send_to(overlay, peer, way, to, (wrn_span){message, size});
@@ -157,6 +158,7 @@ size_t wrn_greet_write_stranger(struct wrn_overlay *overlay, struct wrn_overlay_
     size_t size = write_hello(&hello, out, capacity);
     if (size == 0) { /* both do not fit: the credential is shown when it is asked for */
         hello.credential.size = 0;
+        hello.flags = 0;
         size = write_hello(&hello, out, capacity);
     }
     peer->told = hello.kinds;
@@ -197,6 +199,7 @@ void wrn_overlay_admit_again(struct wrn_overlay *overlay, struct wrn_now now,
             wrn_wall limit = {.s = now.wall.s + SHOW_WITHIN_S, .ns = 0};
             peer->until = peer->until.s < limit.s ? peer->until : limit;
             peer->asked_again = true;
+            peer->random = 0; /* an answer that is under way shows nothing */
             wrn_greet_hello(overlay, peer, NULL, 0);
             wrn_peers_admission(overlay, peer);
         }
@@ -214,6 +217,7 @@ static struct hello make_hello(struct wrn_overlay *overlay, const struct wrn_ove
                           .sequence = overlay->locator_sequence};
     memcpy(hello.ring, overlay->ring_hash, sizeof(hello.ring));
     if (show) {
+        hello.flags = HELLO_SHOWS;
         hello.credential = (wrn_span){overlay->credential, overlay->credential_size};
     }
     return hello;
@@ -250,7 +254,7 @@ static bool read_hello(wrn_span message, struct hello *ret_hello) {
     ret_hello->locator = wrn_read_span(&reader, wrn_read_u16(&reader));
     ret_hello->credential = wrn_read_span(&reader, wrn_read_u16(&reader));
     return wrn_reader_is_done(&reader) && zero == 0 && ret_hello->receiver != 0 &&
-           ret_hello->random != 0 && (ret_hello->flags & ~HELLO_HAVE) == 0 &&
+           ret_hello->random != 0 && (ret_hello->flags & ~(HELLO_HAVE | HELLO_SHOWS)) == 0 &&
            ret_hello->kinds < 2 * WRN_LINK_OVERLAP &&
            ret_hello->credential.size <= WRN_CREDENTIAL_MAX;
 }
@@ -264,7 +268,7 @@ static void say_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *pe
     }
     struct hello hello = make_hello(overlay, peer, WRN_MESSAGE_WELCOME, !peer->they_have);
     hello.random = peer->their_random;
-    hello.flags = HELLO_HAVE;
+    hello.flags |= HELLO_HAVE;
     size_t size = write_hello(&hello, message, sizeof(message));
     wrn_overlay_send_on(overlay, peer, way, (wrn_span){message, size});
     if (peer->their_other != 0) {
@@ -295,6 +299,7 @@ static void on_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
         return;
     }
     peer->admitted = true;
+    peer->asked_again = false;
     peer->until = until;
     peer->their_random = hello->random;
     peer->they_have = (hello->flags & HELLO_HAVE) != 0;
@@ -326,7 +331,7 @@ static void on_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
 static void on_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                        const struct wrn_way *way, uint64_t incarnation, const struct hello *hello) {
     wrn_wall until = peer->until;
-    bool shows = !(peer->admitted && !peer->asked_again) || hello->credential.size > 0;
+    bool shows = (hello->flags & HELLO_SHOWS) != 0;
     wrn_peers_prove(overlay, peer, incarnation);
     if (peer->pair.their_incarnation != incarnation) {
         wrn_overlay_refuse(overlay, WRN_REASON_STALE);
@@ -346,10 +351,13 @@ static void on_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
         turn_out(overlay, peer, reason);
         return;
     }
-    peer->admitted = peer->welcomed = true;
-    peer->asked_again = false;
-    peer->until = until;
-    if (peer->their_random != 0) {
+    peer->welcomed = true;
+    if (shows) {
+        peer->admitted = true;
+        peer->asked_again = false;
+        peer->until = until;
+    } /* else the next HELLO says that we lack it: when it is time, not at once */
+    if (peer->their_random != 0 && peer->admitted) {
         say_welcome(overlay, peer, wrn_paths_way(overlay->paths, peer->handle));
     }
     if (peer->state == WRN_PEER_STATE_UP) {
@@ -499,7 +507,7 @@ static void meet_stranger(struct wrn_overlay *overlay, const struct wrn_way *way
                           struct wrn_pair *pair, const struct hello *hello,
                           const struct wrn_locator *locator) {
     wrn_wall until = {0};
-    bool shows = hello->credential.size > 0 || !overlay->admit;
+    bool shows = (hello->flags & HELLO_SHOWS) != 0 || !overlay->admit;
     enum wrn_reason reason = wrn_peers_shunned(overlay, locator->id);
     if (memcmp(hello->ring, overlay->ring_hash, sizeof(hello->ring)) != 0) {
         reason = WRN_REASON_OTHER_RING;

@@ -15,13 +15,23 @@ enum {
     ADMIT_CHECK_S = 3600, /* so that a wall clock that jumped is noticed */
     ADMIT_LEAD_S = 60,    /* so long before its end an admission is asked for again */
     ADMIT_ASK_AGAIN_S = 2,
-    LEAF_YOUNG_S = 15, /* so long a leaf is not turned out for another one */
+    YOUNG_S = 15, /* so long nobody is turned out for another one */
     SHUN_LEAST_S = 60,
     SHUN_MORE_S = 240,
 };
 
+/* How much a peer is needed when there is no room for others. */
+enum need {
+    NEED_NONE,
+    NEED_LEAF,     /* a newcomer that had its time */
+    NEED_TRAFFIC,  /* the user has another try */
+    NEED_SHORTCUT, /* others do as well */
+    NEED_STAYS,
+};
+
+static uint32_t limit_for(const struct wrn_overlay *overlay, uint8_t kind);
 static bool make_room(struct wrn_overlay *overlay, uint8_t kind);
-static int need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer);
+static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer);
 static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                         enum wrn_reason reason);
 static void check_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
@@ -60,7 +70,7 @@ struct wrn_overlay_peer *wrn_peers_add(struct wrn_overlay *overlay,
         return NULL;
     }
     if (wrn_peers_at(overlay, locator->id) || overlay->pending > overlay->peers_max / 2 ||
-        (overlay->pool.live == overlay->peers_max && !make_room(overlay, kind))) {
+        (overlay->pool.live >= limit_for(overlay, kind) && !make_room(overlay, kind))) {
         *reterr_reason = WRN_REASON_FULL;
         return NULL;
     }
@@ -432,6 +442,9 @@ static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
 /* The admission ends soon, unless this is but the hourly look. */
 static void check_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     if (peer->asked_again || peer->until.s - overlay->now.wall.s <= ADMIT_LEAD_S) {
+        if (!peer->asked_again) {
+            peer->random = 0; /* an answer that is under way shows nothing */
+        }
         peer->asked_again = true;
         wrn_greet_hello(overlay, peer, NULL, 0);
     }
@@ -449,15 +462,22 @@ static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *pe
     act_peer(overlay, WRN_OVERLAY_PEER_DOWN, peer, reason);
 }
 
+/* Returns how many peers there may be before one of this kind. Those that the ring can do without
+ * leave some room for neighbours, and for newcomers that want to be let in. */
+static uint32_t limit_for(const struct wrn_overlay *overlay, uint8_t kind) {
+    bool may_fill = (kind & (WRN_LINK_NEAR | WRN_LINK_LEAF)) != 0;
+    return overlay->peers_max - (may_fill ? 0 : overlay->peers_max / 8 + 1);
+}
+
 /* Lets go of the peer that is needed least, if that is less than a link of 'kind'. */
 static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
-    bool is_vital = (kind & (WRN_LINK_NEAR | WRN_LINK_SHORTCUT | WRN_LINK_OVERLAP)) != 0;
-    int limit = is_vital ? 3 : 2;
+    bool may_fill = (kind & (WRN_LINK_NEAR | WRN_LINK_LEAF)) != 0;
+    enum need limit = may_fill ? NEED_STAYS : NEED_TRAFFIC;
     struct wrn_overlay_peer *least = NULL;
     uint32_t cursor = 0;
     for (struct wrn_overlay_peer *peer = wrn_peers_next(overlay, &cursor); peer;
          peer = wrn_peers_next(overlay, &cursor)) {
-        int need = need_of(overlay, peer);
+        enum need need = need_of(overlay, peer);
         if (need < limit) {
             limit = need;
             least = peer;
@@ -469,19 +489,24 @@ static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
     return least != NULL;
 }
 
-/* 0: nobody needs it; 1: a leaf that had its time; 2: traffic or a young leaf; 3: it stays. */
-static int need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer) {
+static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer) {
     const struct wrn_link *link =
         peer->state == WRN_PEER_STATE_UP ? wrn_links_of(&overlay->links, peer->handle) : NULL;
     uint8_t kinds = (uint8_t)(wrn_peers_kinds(overlay, peer) | peer->theirs);
-    if (!link || (kinds & ~(WRN_LINK_LEAF | WRN_LINK_ON_DEMAND)) != 0) {
-        return 3;
+    if (!link || (kinds & (WRN_LINK_NEAR | WRN_LINK_OVERLAP)) != 0) {
+        return NEED_STAYS;
     }
-    bool is_young = wrn_mono_since(overlay->now.mono, link->since) < WRN_S(LEAF_YOUNG_S);
-    if (kinds == WRN_LINK_LEAF && peer->held == 0 && !is_young) {
-        return 1;
+    bool is_young = wrn_mono_since(overlay->now.mono, link->since) < WRN_S(YOUNG_S);
+    if (kinds == 0) {
+        return NEED_NONE;
     }
-    return kinds == 0 ? 0 : 2;
+    if (is_young) {
+        return NEED_STAYS;
+    }
+    if ((kinds & WRN_LINK_SHORTCUT) != 0) {
+        return NEED_SHORTCUT;
+    }
+    return kinds == WRN_LINK_LEAF && wrn_peers_kinds(overlay, peer) == 0 ? NEED_LEAF : NEED_TRAFFIC;
 }
 
 static void act_peer(struct wrn_overlay *overlay, enum wrn_overlay_action_kind kind,

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: a node lets in whom it may, and nothing that others send makes it do more than a little
+ * work. Method: a mesh with a rule of admission; strangers, floods, broken frames, and members that
+ * say anything. */
+#include "overlay/overlay_internal.h"
+#include "unit/base/check.h"
+#include "unit/overlay/mesh.h"
+
+static uint64_t seed;
+
+/* The rule: a credential is "member" and the second until when. */
+struct rule {
+    uint8_t excluded[WRN_SIGN_PUBLIC_SIZE];
+    bool has_excluded;
+    uint32_t asked;
+};
+
+enum { CREDENTIAL_SIZE = 14, WALL_S = 1800000000 + 1000 };
+
+static enum wrn_reason admit(void *ctx, wrn_wall now,
+                             const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], wrn_span credential,
+                             wrn_wall *ret_until) {
+    struct rule *rule = ctx;
+    (void)now;
+    rule->asked++;
+    if (rule->has_excluded && memcmp(rule->excluded, public_key, WRN_SIGN_PUBLIC_SIZE) == 0) {
+        return WRN_REASON_EXCLUDED;
+    }
+    if (credential.size != CREDENTIAL_SIZE || memcmp(credential.data, "member", 6) != 0) {
+        return WRN_REASON_NOT_ADMITTED;
+    }
+    *ret_until = (wrn_wall){.s = (int64_t)wrn_load_be64(credential.data + 6)};
+    return WRN_REASON_NONE;
+}
+
+static wrn_span credential(uint8_t out[CREDENTIAL_SIZE], int64_t for_s) {
+    memcpy(out, "member", 6);
+    wrn_store_be64(out + 6, (uint64_t)(WALL_S + for_s));
+    return (wrn_span){out, CREDENTIAL_SIZE};
+}
+
+/* Adds and starts a node whose credential ends 'for_s' after the mesh began; 0: it has none. */
+static uint32_t add(struct mesh *mesh, struct rule *rule, int64_t for_s) {
+    uint8_t bytes[CREDENTIAL_SIZE];
+    struct wrn_overlay_options options = mesh_options(mesh);
+    options.admit = admit;
+    options.admit_ctx = rule;
+    options.credential = for_s ? credential(bytes, for_s) : (wrn_span){0};
+    uint32_t node = mesh_add(mesh, &options);
+    mesh_start(mesh, node, node == 0 ? UINT32_MAX : 0);
+    mesh_run(mesh, 200);
+    return node;
+}
+
+static bool is_ring(struct mesh *mesh) {
+    return mesh_is_ring(mesh);
+}
+
+static uint64_t refused(struct mesh *mesh, uint32_t node, enum wrn_reason reason) {
+    return wrn_overlay_refused(mesh_node(mesh, node)->overlay, reason);
+}
+
+static void members_only(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    for (uint32_t i = 0; i < 4; i++) {
+        add(mesh, &rule, 100000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    uint32_t outsider = add(mesh, &rule, 0);
+    mesh_run(mesh, 40000);
+    assert_int_equal(mesh_node(mesh, outsider)->ups, 0);
+    assert_int_equal(refused(mesh, 0, WRN_REASON_NOT_ADMITTED), 1); /* and not asked again soon */
+    assert_int_equal(wrn_overlay_links(mesh_node(mesh, outsider)->overlay)->count, 0);
+    mesh_destroy(mesh);
+}
+
+static void another_ring(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct wrn_overlay_options options = mesh_options(mesh);
+    mesh_start(mesh, mesh_add(mesh, &options), UINT32_MAX);
+    options = mesh_options(mesh);
+    memcpy(options.ring, "not ours", sizeof(options.ring));
+    mesh_start(mesh, mesh_add(mesh, &options), 0);
+    mesh_run(mesh, 20000);
+    assert_int_equal(mesh_node(mesh, 0)->ups + mesh_node(mesh, 1)->ups, 0);
+    assert_true(refused(mesh, 0, WRN_REASON_OTHER_RING) > 0);
+    mesh_destroy(mesh);
+}
+
+/* The link lasts as long as the admission, and longer if it is renewed in time. */
+static void admission_ends(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t bytes[CREDENTIAL_SIZE];
+    add(mesh, &rule, 100000);
+    uint32_t kept = add(mesh, &rule, 60);
+    uint32_t lost = add(mesh, &rule, 60);
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    wrn_overlay_set_credential(mesh_node(mesh, kept)->overlay, credential(bytes, 100000));
+    mesh_run(mesh, 90000);
+    assert_true(mesh_has_link(mesh, 0, kept) && mesh_has_link(mesh, kept, 0));
+    assert_int_equal(mesh_node(mesh, kept)->ups, 2); /* to both, once */
+    assert_false(mesh_has_link(mesh, 0, lost) || mesh_has_link(mesh, lost, 0));
+    assert_int_equal(mesh_node(mesh, lost)->down_reason, WRN_REASON_EXPIRED);
+    mesh_destroy(mesh);
+}
+
+/* The rules change: one is cut at once, the others stay. */
+static void exclusion_cuts_at_once(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    for (uint32_t i = 0; i < 4; i++) {
+        add(mesh, &rule, 100000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    struct wrn_overlay_peer_info info;
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    wrn_handle peer = wrn_overlay_find(overlay, mesh_node(mesh, 2)->id);
+    assert_true(wrn_overlay_peer_info(overlay, peer, &info));
+    memcpy(rule.excluded, info.public_key, sizeof(rule.excluded));
+    rule.has_excluded = true;
+    for (uint32_t i = 0; i < 4; i++) {
+        wrn_overlay_admit_again(mesh_node(mesh, i)->overlay, mesh_now(mesh, i), mesh_out(mesh));
+        mesh_perform(mesh, i);
+        assert_true(i == 2 || !mesh_has_link(mesh, i, 2));
+    }
+    mesh_run(mesh, 15000);
+    assert_int_equal(wrn_overlay_links(mesh_node(mesh, 2)->overlay)->count, 0);
+    assert_int_equal(mesh_node(mesh, 2)->down_reason, WRN_REASON_EXCLUDED);
+    mesh_crash(mesh, 2);
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_true(mesh_has_link(mesh, 0, 1) && mesh_has_link(mesh, 0, 3));
+    mesh_destroy(mesh);
+}
+
+/* Anybody may ask WHO: answers are few a second, and never larger than the question. */
+static void flood_of_questions(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t frame[WRN_DATAGRAM_MAX] = {0};
+    add(mesh, &rule, 1000);
+    uint64_t sent = mesh_node(mesh, 0)->sent;
+    uint64_t bytes = mesh_node(mesh, 0)->sent_bytes;
+    for (uint32_t i = 0; i < 5000; i++) {
+        struct wrn_endpoint from = {.port = (uint16_t)(1 + i % 60000)};
+        from.ip.family = WRN_FAMILY_IPV4;
+        from.ip.bytes[0] = 12;
+        size_t size = wrn_who_write(i + 1, frame);
+        mesh_inject(mesh, 0, &from, frame, size);
+    }
+    sent = mesh_node(mesh, 0)->sent - sent;
+    bytes = mesh_node(mesh, 0)->sent_bytes - bytes;
+    assert_in_range(sent, 1, 100);
+    assert_true(bytes <= sent * WRN_WHO_SIZE);
+    assert_int_equal(refused(mesh, 0, WRN_REASON_RATE), 5000 - sent);
+    assert_int_equal(mesh_node(mesh, 0)->actions_lost, 0);
+    mesh_destroy(mesh);
+}
+
+/* Without the cookie of its address a stranger is not even looked at. */
+static void flood_of_strangers(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t frame[WRN_DATAGRAM_MAX];
+    struct wrn_endpoint from = {.port = 9};
+    add(mesh, &rule, 1000);
+    from.ip.family = WRN_FAMILY_IPV4;
+    from.ip.bytes[0] = 12;
+    check_pattern(frame, sizeof(frame), 7);
+    memset(frame, 0, 4);
+    frame[0] = WRN_FRAME_STRANGER;
+    frame[1] = 1; /* version */
+    for (uint32_t i = 0; i < 2000; i++) {
+        wrn_store_be32(frame + 40, i);
+        mesh_inject(mesh, 0, &from, frame, 600);
+    }
+    assert_int_equal(refused(mesh, 0, WRN_REASON_COOKIE), 2000);
+    assert_int_equal(rule.asked, 0);
+    mesh_destroy(mesh);
+}
+
+static bool mutate(void *ctx, struct mesh *mesh, uint32_t from, const struct wrn_endpoint *to,
+                   uint8_t *bytes, size_t size) {
+    struct wrn_prng *prng = ctx;
+    uint64_t draw = wrn_prng_next(prng);
+    (void)mesh;
+    (void)from;
+    (void)to;
+    if (draw % 10 == 0) {
+        bytes[(draw >> 8) % size] ^= (uint8_t)(1 + (draw >> 40) % 255);
+    }
+    return true;
+}
+
+/* A tenth of all datagrams comes changed: each is refused for a reason, and the ring forms. */
+static void changed_datagrams(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, seed, 77);
+    mesh_set_filter(mesh, mutate, &prng);
+    for (uint32_t i = 0; i < 10; i++) {
+        add(mesh, &rule, 100000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 180000));
+    uint64_t seals = 0;
+    for (uint32_t i = 0; i < 10; i++) {
+        seals += refused(mesh, i, WRN_REASON_BAD_SEAL);
+    }
+    assert_true(seals > 0);
+    mesh_destroy(mesh);
+}
+
+/* Frames of every kind, from an address that nobody knows. */
+static void noise_from_outside(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    struct wrn_prng prng;
+    struct wrn_endpoint from = mesh_node(mesh, 1)->at;
+    uint8_t frame[WRN_DATAGRAM_MAX];
+    add(mesh, &rule, 100000);
+    add(mesh, &rule, 100000);
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    wrn_prng_init(&prng, seed, 78);
+    from = mesh_node(mesh, 1)->at;
+    for (uint32_t i = 0; i < 20000; i++) {
+        size_t size = 1 + wrn_prng_next(&prng) % sizeof(frame);
+        wrn_rand_fill(wrn_prng_rand(&prng), frame, size < 100 ? size : 100);
+        frame[0] = (uint8_t)(0x20 + i % 16);
+        frame[1] = (uint8_t)(i % 3 != 0);
+        if (size > 3 && i % 2 == 0) {
+            frame[2] = frame[3] = 0;
+        }
+        from.port = i % 4 == 0 ? MESH_PORT : (uint16_t)(i + 1);
+        mesh_inject(mesh, 0, &from, frame, size);
+    }
+    assert_true(refused(mesh, 0, WRN_REASON_MALFORMED) > 0);
+    assert_true(refused(mesh, 0, WRN_REASON_WRONG_VERSION) > 0);
+    assert_true(refused(mesh, 0, WRN_REASON_UNKNOWN_SENDER) > 0);
+    assert_true(mesh_has_link(mesh, 0, 1));
+    mesh_destroy(mesh);
+}
+
+/* Has a member say 'message' to another one, sealed as it should be. */
+static void say(struct mesh *mesh, uint32_t from, uint32_t to, wrn_span message) {
+    struct wrn_overlay *overlay = mesh_node(mesh, from)->overlay;
+    wrn_overlay_begin(overlay, mesh_now(mesh, from), mesh_out(mesh));
+    struct wrn_overlay_peer *peer = wrn_peers_at(overlay, mesh_node(mesh, to)->id);
+    if (peer && peer->state == WRN_PEER_STATE_UP) {
+        wrn_overlay_send_message(overlay, peer, message);
+    }
+    wrn_overlay_end(overlay);
+    mesh_perform(mesh, from);
+}
+
+/* A member that was let in says anything: noise behind every first byte, and routed noise. Nothing
+ * breaks, and nobody sends much because of it. */
+static void noise_from_inside(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    struct wrn_prng prng;
+    uint8_t message[WRN_MESSAGE_MAX];
+    for (uint32_t i = 0; i < 6; i++) {
+        add(mesh, &rule, 1000000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    wrn_prng_init(&prng, seed, 79);
+    uint64_t sent = mesh_node(mesh, 0)->sent;
+    for (uint32_t i = 0; i < 20000; i++) {
+        size_t size = 1 + wrn_prng_next(&prng) % 120;
+        wrn_rand_fill(wrn_prng_rand(&prng), message, size);
+        message[0] = (uint8_t)(i % 0x40);
+        if (message[0] == WRN_MESSAGE_BYE) {
+            continue;
+        }
+        if (size > 2 && i % 3 != 0) { /* plausible verbs */
+            message[1] %= 8;
+        }
+        say(mesh, 1, 0, (wrn_span){message, size});
+        mesh_run(mesh, i % 8 == 0 ? 50 : 0);
+    }
+    sent = mesh_node(mesh, 0)->sent - sent;
+    assert_true(sent < 60000);
+    assert_true(refused(mesh, 0, WRN_REASON_MALFORMED) > 0);
+    assert_int_equal(mesh_node(mesh, 0)->actions_lost, 0);
+    mesh_crash(mesh, 1);
+    assert_true(mesh_run_until(mesh, is_ring, 240000));
+    mesh_destroy(mesh);
+}
+
+/* CONNECT payloads of every verb with noise behind, delivered to a node. */
+static void noise_in_requests(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    struct wrn_prng prng;
+    uint8_t payload[200];
+    for (uint32_t i = 0; i < 3; i++) {
+        add(mesh, &rule, 1000000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    wrn_prng_init(&prng, seed, 80);
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    for (uint32_t i = 0; i < 5000; i++) {
+        struct wrn_route_header header = {.source = mesh_node(mesh, 1 + i % 2)->id,
+                                          .target = mesh_node(mesh, 0)->id};
+        size_t size = 2 + wrn_prng_next(&prng) % (sizeof(payload) - 2);
+        wrn_rand_fill(wrn_prng_rand(&prng), payload, size);
+        payload[0] = WRN_PAYLOAD_CONNECT;
+        payload[1] = (uint8_t)(i % 8);
+        if (size > 3) {
+            payload[2] = (uint8_t)(1u << i % 5);
+            payload[3] = 0;
+        }
+        wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
+        wrn_linker_on_payload(overlay, &header, (wrn_span){payload, size});
+        wrn_overlay_end(overlay);
+        mesh_perform(mesh, 0);
+        mesh_run(mesh, 10);
+    }
+    assert_true(refused(mesh, 0, WRN_REASON_MALFORMED) > 0);
+    assert_true(mesh_run_until(mesh, is_ring, 60000));
+    mesh_destroy(mesh);
+}
+
+/* A forged request in the name of a peer that lives does not cut its link. */
+static void forged_restart(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t payload[WRN_PAYLOAD_MAX];
+    for (uint32_t i = 0; i < 3; i++) {
+        add(mesh, &rule, 1000000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    mesh_run(mesh, 20000);
+    uint32_t downs = mesh_node(mesh, 0)->downs;
+    struct wrn_route_header header = {.source = mesh_node(mesh, 1)->id,
+                                      .target = mesh_node(mesh, 0)->id};
+    struct wrn_writer writer = wrn_writer(payload, sizeof(payload));
+    wrn_write_u8(&writer, WRN_PAYLOAD_CONNECT);
+    wrn_write_u8(&writer, 1);
+    wrn_write_u8(&writer, WRN_LINK_NEAR);
+    wrn_write_u8(&writer, 0);
+    wrn_write_u64(&writer, 0x1234567812345678);
+    writer.size += wrn_overlay_locator(mesh_node(mesh, 1)->overlay, mesh_now(mesh, 1),
+                                       payload + writer.size, sizeof(payload) - writer.size);
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
+    wrn_linker_on_payload(overlay, &header, wrn_written(&writer));
+    wrn_overlay_end(overlay);
+    mesh_perform(mesh, 0);
+    mesh_run(mesh, 60000);
+    assert_int_equal(mesh_node(mesh, 0)->downs, downs);
+    assert_true(mesh_has_link(mesh, 0, 1) && mesh_is_ring(mesh));
+    mesh_destroy(mesh);
+}
+
+/* Small pools: who finds no room is told FULL, and the ring forms nevertheless. */
+static void full_pools(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        options.peers_max = 16;
+        mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
+        mesh_run(mesh, 50);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 600000));
+    uint64_t full = 0;
+    for (uint32_t i = 0; i < 40; i++) {
+        full += refused(mesh, i, WRN_REASON_FULL);
+        assert_true(wrn_overlay_links(mesh_node(mesh, i)->overlay)->count <= 16);
+    }
+    assert_true(full > 0);
+    mesh_destroy(mesh);
+}
+
+static void wrong_calls(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t bytes[WRN_MESSAGE_MAX + 1] = {1};
+    add(mesh, &rule, 1000);
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    struct wrn_now now = mesh_now(mesh, 0);
+    wrn_handle dead = {3, 7};
+    wrn_id id = {1, 2};
+    assert_int_equal(wrn_overlay_send(overlay, now, dead, (wrn_span){bytes, 1}, mesh_out(mesh)),
+                     WRN_REASON_UNREACHABLE);
+    assert_int_equal(wrn_overlay_carry(overlay, now, dead, (wrn_span){bytes, 1}, mesh_out(mesh)),
+                     WRN_REASON_UNREACHABLE);
+    assert_int_equal(wrn_overlay_carry(overlay, now, dead, (wrn_span){0}, mesh_out(mesh)),
+                     WRN_REASON_TOO_LARGE);
+    assert_int_equal(
+        wrn_overlay_send(overlay, now, dead, (wrn_span){bytes, sizeof(bytes)}, mesh_out(mesh)),
+        WRN_REASON_TOO_LARGE);
+    assert_int_equal(wrn_overlay_route(overlay, now, WRN_ROUTE_EXACT, id,
+                                       (wrn_span){bytes, sizeof(bytes)}, mesh_out(mesh)),
+                     WRN_REASON_TOO_LARGE);
+    assert_int_equal(wrn_overlay_crawl(overlay, now, 1, 5, mesh_out(mesh)),
+                     WRN_REASON_NOT_CONNECTED);
+    assert_int_equal(wrn_overlay_add_cached(overlay, (wrn_span){bytes, 30}), WRN_REASON_MALFORMED);
+    for (uint16_t i = 0; i <= WRN_BOOTSTRAPS_MAX; i++) {
+        struct wrn_endpoint endpoint = {.port = (uint16_t)(i + 1)};
+        assert_int_equal(wrn_overlay_add_bootstrap(overlay, &endpoint),
+                         i < WRN_BOOTSTRAPS_MAX ? WRN_REASON_NONE : WRN_REASON_FULL);
+    }
+    assert_int_equal(wrn_overlay_refused(overlay, WRN_REASON_COUNT), 0);
+    mesh_perform(mesh, 0);
+    mesh_destroy(mesh);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(members_only),       cmocka_unit_test(another_ring),
+        cmocka_unit_test(admission_ends),     cmocka_unit_test(exclusion_cuts_at_once),
+        cmocka_unit_test(flood_of_questions), cmocka_unit_test(flood_of_strangers),
+        cmocka_unit_test(changed_datagrams),  cmocka_unit_test(noise_from_outside),
+        cmocka_unit_test(noise_from_inside),  cmocka_unit_test(noise_in_requests),
+        cmocka_unit_test(forged_restart),     cmocka_unit_test(full_pools),
+        cmocka_unit_test(wrong_calls),
+    };
+    seed = check_seed();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
