@@ -492,6 +492,13 @@ static void relay_that_forwards_nothing_is_avoided(void **state) {
     assert_int_equal(told(A, B)->lost, 0);
     assert_int_equal(told(B, A)->lost, 1); /* the other end is told */
     assert_int_equal(told(A, B)->way.relay.index, S);
+    rworld_search(&w, A, T, (int[]){R, S, -1}); /* for others R comes last, though it is nearer */
+    assert_int_equal(w.nodes[A].sent_messages[ASK], 3);
+    rworld_run(&w, WRN_MS(15));
+    assert_int_equal(w.nodes[R].sent_messages[REFUSE], 0);
+    rworld_run(&w, WRN_MS(100));
+    assert_int_equal(w.nodes[S].sent_messages[REFUSE], 1);
+    assert_int_equal(w.nodes[R].sent_messages[REFUSE], 1);
     rworld_link(&w, A, S, WORLD_NONE, 0); /* R is not asked before a pause: maybe B was away */
     assert_int_equal(w.nodes[R].sent_messages[GRANT], 1);
     rworld_run(&w, WRN_S(10));
@@ -556,6 +563,20 @@ static void hasty_relay_makes_no_storm(void **state) {
         }
     }
     assert_true(w.nodes[A].sent_messages[ASK] <= 5);
+    rworld_init(&w, 30, &plain); /* with another one beside it that goes soon after */
+    link_both(R);
+    link_both(S);
+    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_run(&w, WRN_MS(100));
+    uint8_t close[11] = {WRN_MESSAGE_RELAY, CLOSE};
+    wrn_store_be64(close + 2, told(A, B)->way.slot);
+    rworld_inject(&w, R, A, false, (wrn_span){close, sizeof close});
+    rworld_run(&w, WRN_S(6));
+    assert_int_equal(told(A, B)->way.relay.index, S);
+    rworld_link(&w, A, S, WORLD_NONE, 0);
+    rworld_run(&w, WRN_S(1));
+    assert_int_equal(w.nodes[R].sent_messages[GRANT], 1);
 }
 
 static void forgotten_peer_is_heard_for_a_while(void **state) {
@@ -576,7 +597,7 @@ static void forgotten_peer_is_heard_for_a_while(void **state) {
     assert_int_equal(told(A, B)->lost, 0); /* who forgets is told nothing */
     rworld_search(&w, A, B, (int[]){R, -1});
     rworld_run(&w, WRN_S(1));
-    assert_true(carries(B, A));
+    assert_true(carries(B, A) && carries(A, B));
     wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(B));
     for (int i = 0; i < 70 && told(B, A)->lost == 1; i++) { /* but not for ever */
         (void)carries(B, A);
