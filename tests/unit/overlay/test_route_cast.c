@@ -130,6 +130,45 @@ static void a_broadcast_goes_round_the_dead(void **state) {
     assert_int_equal(missed, 0);
 }
 
+/* Nodes do not agree on who lies between them, so that one gets several pieces of a broadcast: it
+ * hands on only what is new, and delivers once. */
+static void only_what_is_new_is_handed_on(void **state) {
+    (void)state;
+    struct routenet *net = net_of(40, 0);
+    for (uint32_t i = 1; i < 40; i++) { /* node 0 knows all, which is easy to count */
+        routenet_link(net, 0, i, WRN_LINK_SHORTCUT);
+    }
+    static const struct {
+        uint32_t from, end, pieces;
+    } steps[] = {
+        {0, 10, 9},  /* 1 to 9 */
+        {0, 10, 0},  /* again */
+        {0, 5, 0},   /* less */
+        {0, 15, 5},  /* 10 to 14 */
+        {20, 25, 5}, /* of somebody else, who did not answer */
+        {0, 0, 25},  /* the whole circle: 15 to 39 */
+        {0, 39, 0},
+    };
+    for (uint32_t i = 0; i < WRN_COUNT(steps); i++) {
+        uint8_t message[100] = {0};
+        struct wrn_piece piece = {.source = routenet_id(net, 30),
+                                  .from = routenet_id(net, steps[i].from),
+                                  .end = routenet_id(net, steps[i].end),
+                                  .origin = 5,
+                                  .number = i + 1,
+                                  .hops = 1};
+        struct wrn_route_head head = wrn_piece_write(&piece);
+        memcpy(message, head.bytes, head.size);
+        uint64_t sent = net->nodes[0].sent;
+        routenet_inject(net, 33 + i % 2, 0, (wrn_span){message, head.size + 20u});
+        CHECK(net->nodes[0].sent - sent == 1 + steps[i].pieces, "piece %u: %u sent: ", i,
+              (unsigned)(net->nodes[0].sent - sent));
+    }
+    assert_int_equal(net->event_count, 1);
+    assert_true(routenet_run(net, 60));
+    routenet_destroy(net);
+}
+
 /* A link alone is broken; both ends live, and the node gets it from another. */
 static void a_broken_link_hides_nobody(void **state) {
     (void)state;
@@ -309,6 +348,7 @@ int main(void) {
         cmocka_unit_test(a_broadcast_reaches_all_once),
         cmocka_unit_test(a_broadcast_outlives_loss),
         cmocka_unit_test(a_broadcast_goes_round_the_dead),
+        cmocka_unit_test(only_what_is_new_is_handed_on),
         cmocka_unit_test(a_broken_link_hides_nobody),
         cmocka_unit_test(want_of_links_and_size),
         cmocka_unit_test(a_sum_counts_each_node_once),
