@@ -62,6 +62,9 @@ enum wrn_reason wrn_overlay_carry(struct wrn_overlay *overlay, struct wrn_now no
     }
     bool sent = wrn_overlay_send_raw(overlay, &way,
                                      (wrn_span){header, is_relayed ? sizeof(header) : 0}, datagram);
+    if (is_relayed) {
+        wrn_relay_on_sent(overlay->relay, now.mono, &way);
+    }
     uint32_t second = (uint32_t)(now.mono.ns / WRN_S(1)) + 1;
     if (peer->traffic_s != second) { /* once a second is enough for those who watch it */
         peer->traffic_s = second;

@@ -285,6 +285,11 @@ static void perform(struct mesh *mesh, uint32_t number, const struct wrn_overlay
         memcpy(node->message, action->bytes.data, size);
         node->message[size] = 0;
         break;
+    case WRN_OVERLAY_CARRIED:
+        node->carried++;
+        memcpy(node->message, action->bytes.data, size);
+        node->message[size] = 0;
+        break;
     case WRN_OVERLAY_BROADCAST:
         node->broadcasts++;
         break;

@@ -23,7 +23,7 @@ struct mesh_node {
     enum wrn_ring_state state;
     uint64_t actions_lost;
     uint64_t sent, sent_bytes;
-    uint32_t messages;
+    uint32_t messages, carried;
     char message[64]; /* the last one */
     struct wrn_dht_answer answer;
     uint64_t values[4];

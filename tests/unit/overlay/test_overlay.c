@@ -159,6 +159,87 @@ static void requests_cross(void **state) {
     mesh_destroy(mesh);
 }
 
+static bool keep_apart(void *ctx, struct mesh *mesh, uint32_t from, const struct wrn_endpoint *to,
+                       uint8_t *bytes, size_t size) {
+    const uint32_t *apart = ctx;
+    (void)bytes;
+    (void)size;
+    for (int i = 0; i < 2; i++) {
+        if (from == apart[i] && wrn_endpoint_equal(to, &mesh_node(mesh, apart[1 - i])->at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint32_t apart[2];
+
+static enum wrn_path_state path_between(struct mesh *mesh, uint32_t a, uint32_t b,
+                                        wrn_handle *ret_peer, enum wrn_reason *ret_reason) {
+    struct wrn_overlay *overlay = mesh_node(mesh, a)->overlay;
+    struct wrn_overlay_peer_info info = {0};
+    *ret_peer = wrn_overlay_find(overlay, mesh_node(mesh, b)->id);
+    *ret_reason = WRN_REASON_NONE;
+    if (!wrn_overlay_peer_info(overlay, *ret_peer, &info)) {
+        return WRN_PATH_STATE_LOST;
+    }
+    *ret_reason = info.why_relayed;
+    return info.path;
+}
+
+static bool is_relayed(struct mesh *mesh) {
+    wrn_handle peer;
+    enum wrn_reason reason;
+    enum wrn_path_state path = path_between(mesh, apart[0], apart[1], &peer, &reason);
+    return mesh_has_link(mesh, apart[0], apart[1]) && mesh_has_link(mesh, apart[1], apart[0]) &&
+           (path == WRN_PATH_STATE_RELAYED || path == WRN_PATH_STATE_RELAYED_SEARCHING);
+}
+
+static bool is_direct(struct mesh *mesh) {
+    wrn_handle peer;
+    enum wrn_reason reason;
+    return path_between(mesh, apart[0], apart[1], &peer, &reason) == WRN_PATH_STATE_DIRECT;
+}
+
+static void carry(struct mesh *mesh, uint32_t from, uint32_t to) {
+    static const uint8_t datagram[] = {4, 0, 0, 0, 'x'};
+    struct wrn_overlay *overlay = mesh_node(mesh, from)->overlay;
+    wrn_handle peer = wrn_overlay_find(overlay, mesh_node(mesh, to)->id);
+    assert_int_equal(wrn_overlay_carry(overlay, mesh_now(mesh, from), peer,
+                                       (wrn_span){datagram, sizeof(datagram)}, mesh_out(mesh)),
+                     WRN_REASON_NONE);
+    mesh_perform(mesh, from);
+}
+
+/* Two nodes that do not hear one another: a common neighbour forwards, until they do. */
+static void relayed_and_direct_again(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(40);
+    mesh_run(mesh, 60000);
+    assert_true(unlinked(mesh, &apart[0], &apart[1]));
+    mesh_set_filter(mesh, keep_apart, apart);
+    connect_to(mesh, apart[0], mesh_node(mesh, apart[1])->id);
+    if (!mesh_run_until(mesh, is_relayed, 15000)) {
+        print_mesh(mesh);
+        fail_msg("no relay within 15 s");
+    }
+    carry(mesh, apart[0], apart[1]);
+    mesh_run(mesh, 500);
+    assert_int_equal(mesh_node(mesh, apart[1])->carried, 1);
+    wrn_handle peer;
+    enum wrn_reason reason;
+    mesh_run(mesh, 30000);
+    (void)path_between(mesh, apart[0], apart[1], &peer, &reason);
+    assert_int_not_equal(reason, WRN_REASON_NONE); /* it is known why */
+    mesh_set_filter(mesh, NULL, NULL);
+    for (int i = 0; i < 100 && !is_direct(mesh); i++) {
+        carry(mesh, apart[0], apart[1]);
+        mesh_run(mesh, 1000);
+    }
+    assert_true(is_direct(mesh));
+    mesh_destroy(mesh);
+}
+
 static void nobody_is_there(void **state) {
     (void)state;
     struct mesh *mesh = ring_of(8);
@@ -388,6 +469,7 @@ int main(void) {
         cmocka_unit_test(nodes_join_over_a_bad_network),
         cmocka_unit_test(strangers_cross),
         cmocka_unit_test(requests_cross),
+        cmocka_unit_test(relayed_and_direct_again),
         cmocka_unit_test(nobody_is_there),
         cmocka_unit_test(idle_link_is_trimmed),
         cmocka_unit_test(leaving_is_told),
