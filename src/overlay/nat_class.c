@@ -21,6 +21,9 @@ static const struct wrn_nat_sight *kept_port(const struct wrn_nat_sight *sights,
                                              const struct wrn_ip *ip,
                                              const struct wrn_locator_endpoint *locals,
                                              size_t local_count);
+static bool needs_no_nat(const struct wrn_locator_endpoint *locals, size_t count);
+static bool is_seen_at_home(const struct wrn_nat_sight *sights, size_t count,
+                            const struct wrn_locator_endpoint *locals, size_t local_count);
 static int32_t step_of(const uint16_t *ports, size_t count);
 static uint32_t common_divisor(uint32_t a, uint32_t b);
 static bool is_local(const struct wrn_endpoint *endpoint, const struct wrn_locator_endpoint *locals,
@@ -35,19 +38,28 @@ struct wrn_nat_view wrn_nat_classify(const struct wrn_nat_sight *sights, size_t 
     struct vote by_ip = vote(sights, count, NULL);
     size_t all = usable_count(sights, count, NULL);
     if (by_ip.agreeing == 0 || (all > 2 && by_ip.agreeing < 2)) {
+        if (all == 0 && needs_no_nat(locals, local_count) &&
+            is_seen_at_home(sights, count, locals, local_count)) {
+            view.nat_class = WRN_NAT_CLASS_NONE;
+        }
         return view;
     }
     const struct wrn_ip *ip = &sights[by_ip.best].outer.ip;
     size_t of_ip = usable_count(sights, count, ip);
     struct vote by_port = vote(sights, count, ip);
     view.outer = sights[by_port.best].outer;
+    if (by_ip.agreeing < 2 && needs_no_nat(locals, local_count) &&
+        !is_local(&view.outer, locals, local_count)) {
+        view.outer = (struct wrn_endpoint){0}; /* one alone, against our own address */
+        return view;
+    }
     const struct wrn_nat_sight *kept = kept_port(sights, count, ip, locals, local_count);
     if (by_port.agreeing < 2 && kept != NULL) {
         view.outer = kept->outer;
     }
     if ((by_port.agreeing >= 2 && by_port.addresses >= 2) || (by_port.agreeing < 2 && kept)) {
         bool is_public = is_local(&view.outer, locals, local_count);
-        if (by_port.agreeing >= 2 || of_ip >= WRN_NAT_SIGHTS_MIN_HARD) {
+        if (by_port.agreeing >= 2 || of_ip >= WRN_NAT_SIGHTS_MIN_HARD || is_public) {
             view.nat_class = is_public ? WRN_NAT_CLASS_NONE : WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
         }
         return view;
@@ -91,6 +103,17 @@ int32_t wrn_nat_port_distance(uint16_t from, uint16_t to) {
         way += WRN_NAT_PORTS;
     }
     return way < WRN_NAT_PORTS / 2 ? way : way - WRN_NAT_PORTS;
+}
+
+bool wrn_nat_is_private(const struct wrn_ip *ip) {
+    static const uint8_t loopback[16] = {[15] = 1};
+    const uint8_t *b = ip->bytes;
+    if (ip->family == WRN_FAMILY_IPV6) {
+        return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) ||
+               memcmp(b, loopback, sizeof loopback) == 0;
+    }
+    return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
+           (b[0] == 100 && (b[1] & 0xc0) == 64) || (b[0] == 169 && b[1] == 254) || b[0] == 127;
 }
 
 static bool is_usable(const struct wrn_nat_sight *sight) {
@@ -155,6 +178,28 @@ static const struct wrn_nat_sight *kept_port(const struct wrn_nat_sight *sights,
         }
     }
     return NULL;
+}
+
+/* Tells whether we have addresses, and all of IPv4 are public. */
+static bool needs_no_nat(const struct wrn_locator_endpoint *locals, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct wrn_ip *ip = &locals[i].at.ip;
+        if (ip->family == WRN_FAMILY_IPV4 && wrn_nat_is_private(ip)) {
+            return false;
+        }
+    }
+    return count > 0;
+}
+
+/* Tells whether somebody sees us by IPv6 where we are. */
+static bool is_seen_at_home(const struct wrn_nat_sight *sights, size_t count,
+                            const struct wrn_locator_endpoint *locals, size_t local_count) {
+    for (size_t i = 0; i < count; i++) {
+        if (is_local(&sights[i].outer, locals, local_count)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Tells whether two observers at one address, and all such, saw the same port. */

@@ -43,3 +43,7 @@ uint16_t wrn_nat_port_after(uint16_t port, int32_t step, int32_t steps);
 
 /* Returns the way from one port to the other, the shorter one round: -32256..32255. */
 int32_t wrn_nat_port_distance(uint16_t from, uint16_t to);
+
+/* Tells whether an address means something only nearby: private, shared, link-local, loopback.
+ * Source: RFC 1918, 6598, 3927, 4193, 4291. */
+bool wrn_nat_is_private(const struct wrn_ip *ip);

@@ -25,13 +25,17 @@ static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
                     const struct wrn_way *way, uint64_t incarnation, wrn_span message);
 static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                     const struct wrn_way *way, uint64_t incarnation, wrn_span message);
+static void follow(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                   const struct wrn_way *way);
 static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                      const struct wrn_way *way);
+static bool has_moved(const struct wrn_paths_peer *p, const struct wrn_way *way,
+                      const struct wrn_paths_ping *pong);
 static bool is_quiet(const struct wrn_paths_peer *p, wrn_mono now);
 static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                           bool has_rtt, uint32_t rtt_us);
-static bool is_better(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
-                      const struct wrn_way *way, bool has_rtt, uint32_t rtt_us);
+static bool is_better(const struct wrn_paths_peer *p, const struct wrn_way *way, bool has_rtt,
+                      uint32_t rtt_us);
 static void keep_alt(struct wrn_paths_peer *p, wrn_mono now, const struct wrn_way *way);
 static uint32_t smoothed(uint32_t old_us, uint32_t new_us);
 static void step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
@@ -88,20 +92,12 @@ struct wrn_paths *wrn_paths_init(struct wrn_arena *arena, const struct wrn_paths
 
 void wrn_paths_set_local(struct wrn_paths *paths, wrn_mono now,
                          const struct wrn_locator_endpoint *endpoints, size_t count) {
-    struct wrn_locator_endpoint old[PATHS_LOCALS];
-    size_t old_count = paths->local_count;
-    memcpy(old, paths->locals, sizeof old);
+    bool is_first = paths->local_count == 0;
     paths->local_count = count < PATHS_LOCALS ? count : PATHS_LOCALS;
-    bool is_same = paths->local_count == old_count;
     for (size_t i = 0; i < paths->local_count; i++) {
         paths->locals[i] = endpoints[i];
-        is_same = is_same && wrn_endpoint_equal(&old[i].at, &endpoints[i].at) &&
-                  old[i].kind == endpoints[i].kind;
     }
-    if (is_same) {
-        return;
-    }
-    bool is_first = old_count == 0;
+    /* Equal addresses tell nothing: many homes use the same ones. */
     paths->sight_count = 0;
     paths->fresh_count = 0;
     paths->tried_count = 0;
@@ -119,7 +115,7 @@ void wrn_paths_set_local(struct wrn_paths *paths, wrn_mono now,
         if (p->way.kind == WRN_WAY_DIRECT) { /* a firewall on the other side knows us no more */
             p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
         }
-        p->tries = 0;
+        p->tries = 1; /* at once, however lately it was heard */
         p->ping_at = now;
         p->retry_at = p->way.kind == WRN_WAY_RELAY ? now : p->retry_at;
         wrn_paths_arm(paths, p);
@@ -168,8 +164,7 @@ void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer
         add(paths, now, peer, false);
     }
     struct wrn_paths_peer *p = &paths->peers[peer.index];
-    if (way->kind == WRN_WAY_DIRECT &&
-        (!wrn_paths_is_direct(p) || is_better(paths, p, way, false, 0))) {
+    if (way->kind == WRN_WAY_DIRECT && (!wrn_paths_is_direct(p) || is_better(p, way, false, 0))) {
         become(paths, now, p, way, 0);
         wrn_paths_new_round(p, now);
         wrn_paths_send_ping(paths, now, p, way, 0, true);
@@ -382,9 +377,7 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
     p->their_period = pong->period_s;
     if (way->kind == WRN_WAY_RELAY) {
         confirm_relay(paths, now, p, has_rtt, rtt_us);
-    } else if (!is_best &&
-               (is_better(paths, p, way, has_rtt, rtt_us) ||
-                (pong->flags & PATHS_FLAG_MOVED) != 0 || (p->flags & PEER_HAS_MOVED) != 0)) {
+    } else if (!is_best && (is_better(p, way, has_rtt, rtt_us) || has_moved(p, way, pong))) {
         become(paths, now, p, way, rtt_us);
     } else if (!is_best) {
         keep_alt(p, now, way);
@@ -408,6 +401,7 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
     wrn_paths_period_heard(paths, now, p, false);
     wrn_paths_keep_alive(paths, now, p);
     if (!has_rtt) {
+        p->tries = 1;
         p->ping_at = now;
     } else {
         paths->port.heard(paths->port.ctx, p->handle,
@@ -415,12 +409,11 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
     }
 }
 
-uint32_t wrn_paths_rank(const struct wrn_paths *paths, const struct wrn_way *way) {
-    (void)paths;
+uint32_t wrn_paths_rank(const struct wrn_way *way) {
     if (way->kind != WRN_WAY_DIRECT) {
         return way->kind == WRN_WAY_RELAY ? 3 : 4;
     }
-    return wrn_paths_is_private(&way->remote.ip) ? 0 : way->socket == 0 ? 1 : 2;
+    return wrn_nat_is_private(&way->remote.ip) ? 0 : way->socket == 0 ? 1 : 2;
 }
 
 struct wrn_way wrn_paths_relay_way(const struct wrn_paths_peer *p) {
@@ -520,6 +513,17 @@ static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
         }
     } else if (is_fresh && (ping.flags & PATHS_FLAG_MOVED) != 0 && !is_reflect) {
         p->flags |= PEER_HAS_MOVED;
+    } else if (is_known && (ping.flags & PATHS_FLAG_BEST) != 0) {
+        follow(paths, now, p, way);
+    }
+}
+
+/* Who asked for the link chooses among equal ways, so that both use the same. */
+static void follow(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                   const struct wrn_way *way) {
+    if ((p->flags & PEER_WE_ASKED) == 0 && way->kind == WRN_WAY_DIRECT && wrn_paths_is_direct(p) &&
+        wrn_paths_rank(way) <= wrn_paths_rank(&p->way)) {
+        become(paths, now, p, way, p->rtt_us);
     }
 }
 
@@ -570,6 +574,18 @@ static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
     }
 }
 
+/* Tells whether the peer left the best way for this one: it says so, or its NAT gave it another
+ * port. */
+static bool has_moved(const struct wrn_paths_peer *p, const struct wrn_way *way,
+                      const struct wrn_paths_ping *pong) {
+    if ((pong->flags & PATHS_FLAG_MOVED) != 0 || (p->flags & PEER_HAS_MOVED) != 0) {
+        return true;
+    }
+    return (pong->flags & PATHS_FLAG_BEST) != 0 &&
+           ((p->flags & PEER_WE_ASKED) == 0 || wrn_ip_equal(&way->remote.ip, &p->way.remote.ip)) &&
+           wrn_paths_rank(way) <= wrn_paths_rank(&p->way);
+}
+
 /* Nothing was asked of the peer lately. */
 static bool is_quiet(const struct wrn_paths_peer *p, wrn_mono now) {
     enum { QUIET_MS = 500 };
@@ -598,17 +614,18 @@ static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_path
     }
 }
 
-/* Better by kind, or clearly faster. Without a time only the kind counts. */
-static bool is_better(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
-                      const struct wrn_way *way, bool has_rtt, uint32_t rtt_us) {
+/* Better by kind, or clearly faster, which is for who asked for the link to judge. */
+static bool is_better(const struct wrn_paths_peer *p, const struct wrn_way *way, bool has_rtt,
+                      uint32_t rtt_us) {
     if (!wrn_paths_is_direct(p)) {
         return true;
     }
-    uint32_t mine = wrn_paths_rank(paths, way), best = wrn_paths_rank(paths, &p->way);
+    uint32_t mine = wrn_paths_rank(way), best = wrn_paths_rank(&p->way);
     if (mine != best) {
         return mine < best;
     }
-    return has_rtt && p->rtt_us > 0 && rtt_us + SWITCH_US <= p->rtt_us &&
+    return (p->flags & PEER_WE_ASKED) != 0 && has_rtt && p->rtt_us > 0 &&
+           rtt_us + SWITCH_US <= p->rtt_us &&
            (uint64_t)rtt_us * 100 <= (uint64_t)p->rtt_us * (100 - SWITCH_PERCENT);
 }
 

@@ -144,6 +144,7 @@ void wrn_paths_period_on_time(struct wrn_paths *paths, wrn_mono now) {
     period->failed_s = period->test_s;
     period->failed_at = now;
     end_test(paths);
+    p->tries = 1;
     p->ping_at = now;
     wrn_paths_arm(paths, p);
 }

@@ -274,7 +274,7 @@ static bool find_target(const struct wrn_paths *paths, const struct wrn_paths_ca
                         struct wrn_endpoint *ret_at) {
     for (size_t i = 0; i < body->endpoint_count; i++) {
         const struct wrn_endpoint *at = &body->endpoints[i].at;
-        if (at->ip.family == WRN_FAMILY_IPV4 && !wrn_paths_is_private(&at->ip) &&
+        if (at->ip.family == WRN_FAMILY_IPV4 && !wrn_nat_is_private(&at->ip) &&
             wrn_paths_may_probe(paths, at)) {
             *ret_at = *at;
             return true;

@@ -22,10 +22,10 @@ void wrn_paths_see(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
     if (outer->ip.family != way->remote.ip.family || outer->port == 0) {
         return;
     }
-    if (wrn_paths_is_private(&way->remote.ip) && !wrn_paths_is_private(&outer->ip)) {
+    if (wrn_nat_is_private(&way->remote.ip) && !wrn_nat_is_private(&outer->ip)) {
         return; /* who is that near cannot know */
     }
-    if (wrn_paths_is_private(&way->remote.ip)) {
+    if (wrn_nat_is_private(&way->remote.ip)) {
         return; /* seen from our own side of the NAT */
     }
     struct wrn_paths_sight *sight = sight_of(paths, p->handle.index);
@@ -103,7 +103,7 @@ size_t wrn_paths_endpoints(const struct wrn_paths *paths,
     struct wrn_endpoint outer;
     size_t count = 0;
     for (size_t i = 0; i < paths->local_count; i++) {
-        if (!wrn_paths_is_private(&paths->locals[i].at.ip) ||
+        if (!wrn_nat_is_private(&paths->locals[i].at.ip) ||
             paths->locals[i].kind == WRN_ENDPOINT_MAPPED) {
             count = append(ret_endpoints, count, &paths->locals[i].at, paths->locals[i].kind);
         }

@@ -27,6 +27,7 @@ enum {
     PATHS_FLAG_REFLECT = 2,  /* PING: only tell me where this comes from */
     PATHS_FLAG_MOVED = 4,    /* our addresses changed: what you knew of them is void */
     PATHS_FLAG_YOU_PING = 8, /* for once the receiver does the pinging */
+    PATHS_FLAG_BEST = 32,    /* this way is our best one */
     PATHS_FLAG_LAST = 16,    /* PONG: answer me, and ask no more */
 };
 
@@ -235,7 +236,7 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
                          const struct wrn_paths_ping *pong);
 
 /* Tells how good a way is by its kind alone: smaller is better. */
-uint32_t wrn_paths_rank(const struct wrn_paths *paths, const struct wrn_way *way);
+uint32_t wrn_paths_rank(const struct wrn_way *way);
 
 /* Returns the way through the peer's relay. */
 struct wrn_way wrn_paths_relay_way(const struct wrn_paths_peer *p);
@@ -280,7 +281,6 @@ bool wrn_paths_is_ours(const struct wrn_paths *paths, wrn_mono now, const struct
 bool wrn_paths_may_send(struct wrn_paths *paths, wrn_mono now, wrn_mono *ret_at);
 /* Tells whether an endpoint can be anybody's but ours, and may be probed. */
 bool wrn_paths_may_probe(const struct wrn_paths *paths, const struct wrn_endpoint *endpoint);
-bool wrn_paths_is_private(const struct wrn_ip *ip);
 /* Calls the peer: by its relay, its direct way, or over the ring. */
 void wrn_paths_send_call(struct wrn_paths *paths, struct wrn_paths_peer *p,
                          struct wrn_paths_call_body *body);

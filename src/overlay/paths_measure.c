@@ -121,7 +121,7 @@ static bool can_help(const struct wrn_paths *paths, const struct wrn_paths_peer 
     bool is_guessed = paths->guess.phase != PHASE_NONE && paths->guess.peer == p->handle.index;
     return p->handle.generation != 0 && !is_guessed && wrn_paths_is_direct(p) &&
            p->way.socket == 0 && p->way.remote.ip.family == WRN_FAMILY_IPV4 &&
-           !wrn_paths_is_private(&p->way.remote.ip) &&
+           !wrn_nat_is_private(&p->way.remote.ip) &&
            (!wants_public || p->nat_class == WRN_NAT_CLASS_NONE);
 }
 

@@ -158,16 +158,6 @@ bool wrn_paths_may_probe(const struct wrn_paths *paths, const struct wrn_endpoin
            paths->options.may_probe(paths->options.may_probe_ctx, endpoint);
 }
 
-/* RFC 1918, 6598, 3927, 4193, 4291. */
-bool wrn_paths_is_private(const struct wrn_ip *ip) {
-    const uint8_t *b = ip->bytes;
-    if (ip->family == WRN_FAMILY_IPV6) {
-        return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || is_loopback(ip);
-    }
-    return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
-           (b[0] == 100 && (b[1] & 0xc0) == 64) || (b[0] == 169 && b[1] == 254) || b[0] == 127;
-}
-
 void wrn_paths_send_call(struct wrn_paths *paths, struct wrn_paths_peer *p,
                          struct wrn_paths_call_body *body) {
     uint8_t bytes[PATHS_CALL_MAX];
@@ -269,7 +259,9 @@ static uint8_t flags_of(const struct wrn_paths *paths, wrn_mono now, const struc
                         const struct wrn_way *way, uint8_t *ret_period) {
     bool you_ping;
     *ret_period = wrn_paths_period_told(paths, p, &you_ping);
-    uint8_t flags = you_ping && wrn_way_equal(way, &p->way) ? PATHS_FLAG_YOU_PING : 0;
+    bool is_best = wrn_way_equal(way, &p->way) && (p->flags & PEER_LOST) == 0;
+    uint8_t flags = is_best ? PATHS_FLAG_BEST : 0;
+    flags |= you_ping && is_best ? PATHS_FLAG_YOU_PING : 0;
     if (wrn_mono_before(now, paths->moved_until)) {
         flags |= PATHS_FLAG_MOVED;
     }
@@ -284,7 +276,7 @@ static void note_probe(struct wrn_paths *paths, const struct wrn_way *way) {
             return;
         }
     }
-    if (paths->tried_count < WRN_COUNT(paths->tried) && !wrn_paths_is_private(&way->remote.ip)) {
+    if (paths->tried_count < WRN_COUNT(paths->tried) && !wrn_nat_is_private(&way->remote.ip)) {
         paths->tried[paths->tried_count++] = way->remote.ip;
     }
 }

@@ -154,6 +154,10 @@ void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_p
     if (wants_reply) {
         wrn_paths_call_probe(paths, p, false, body->run);
     }
+    if (wrn_paths_is_direct(p) && p->tries == 0) { /* the peer seems not to hear us there */
+        p->tries = 1;
+        p->ping_at = now;
+    }
     wrn_paths_search_begin(paths, now, p, body->endpoints, body->endpoint_count,
                            wait_of_order(p, body->run, wants_reply));
 }
@@ -245,7 +249,7 @@ static void renew(struct wrn_paths *paths, struct wrn_paths_search *search,
     for (size_t i = 0; i < search->count; i++) {
         struct wrn_paths_candidate *candidate = &search->candidates[i];
         candidate->limit =
-            wrn_paths_is_private(&candidate->at.ip) && !is_near(paths, search, &candidate->at)
+            wrn_nat_is_private(&candidate->at.ip) && !is_near(paths, search, &candidate->at)
                 ? ROUNDS_FAR_PRIVATE
                 : ROUNDS;
     }
