@@ -27,6 +27,7 @@ static void init_request_tables(struct wrn_dht *dht, struct wrn_arena *arena);
 static enum wrn_reason refuse(struct wrn_dht *dht, enum wrn_reason reason);
 static enum wrn_reason verify(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
                               const struct wrn_dht_candidate *candidate);
+static uint32_t rank_by_way(const struct wrn_dht *dht, wrn_id place);
 static void tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *owner,
                        wrn_span winner);
 static bool learn_near(struct wrn_dht *dht);
@@ -224,9 +225,11 @@ uint32_t wrn_dht_rank(const struct wrn_dht *dht, wrn_id place, wrn_id id) {
         rank += wrn_id_is_nearer(place, dht->near[i].id, id);
     }
     if (rank < WRN_DHT_HOLDERS_MAX && wrn_id_equal(id, dht->links->self)) {
-        /* a place far from us: it is the other links that are nearer */
+        /* a place at the end of what we know: others are nearer */
         uint32_t by_links = wrn_links_rank(dht->links, place, id);
+        uint32_t by_way = rank_by_way(dht, place);
         rank = by_links > rank ? by_links : rank;
+        rank = by_way > rank ? by_way : rank;
     }
     return rank;
 }
@@ -402,7 +405,28 @@ static enum wrn_reason verify(struct wrn_dht *dht, struct wrn_now now, wrn_handl
     return reason;
 }
 
+/* Behind a place there are about as many nodes as between it and us: if we do not know all of them
+ * they count twice. */
+static uint32_t rank_by_way(const struct wrn_dht *dht, wrn_id place) {
+    wrn_id self = dht->links->self;
+    wrn_id left = wrn_id_subtract(self, place), right = wrn_id_subtract(place, self);
+    bool is_left = wrn_id_less(left, right);
+    wrn_id way = is_left ? left : right;
+    wrn_id end = dht->near[is_left ? dht->near_count - 1 : dht->near_right].id;
+    wrn_id known = is_left ? wrn_id_subtract(self, end) : wrn_id_subtract(end, self);
+    uint32_t between = 0;
+    if (dht->near_is_all || !wrn_id_less(known, wrn_id_add(way, way))) {
+        return 0;
+    }
+    for (uint32_t i = 1; i < dht->near_count; i++) {
+        between += is_left ? wrn_id_is_between(place, dht->near[i].id, self)
+                           : wrn_id_is_between(self, dht->near[i].id, place);
+    }
+    return 2 * between;
+}
+
 /* The owner's key is that of a node, as a rule: its place follows from it. */
+static uint32_t rank_by_way(const struct wrn_dht *dht, wrn_id place);
 static void tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *owner,
                        wrn_span winner) {
     uint8_t hit[WRN_HIT_SIZE];

@@ -208,16 +208,17 @@ void wrn_dht_copies_on_handed(struct wrn_dht *dht, struct wrn_now now, uint32_t 
     if (entry == NULL || entry->version != version) {
         return;
     }
+    bool is_far = wrn_dht_rank(dht, entry->place, dht->links->self) >= WRN_DHT_HOLDERS_MAX;
     if (reason == WRN_REASON_NONE) {
         entry->is_handed = true;
         wrn_dht_add(dht, WRN_DHT_COUNT_HANDED_OVER);
-    } else if (winner != NULL) { /* there is something that ours has lost against */
-        entry->is_handed = true;
     }
-    if (entry->is_handed &&
-        wrn_dht_rank(dht, entry->place, dht->links->self) >= WRN_DHT_HOLDERS_MAX) {
+    if (is_far && (entry->is_handed || winner != NULL)) {
         wrn_dht_store_remove(&dht->store, index);
         wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
+    } else if (winner != NULL) { /* ours has lost against it, and should not be found any more */
+        uint32_t unused;
+        (void)wrn_dht_admit(dht, now, WRN_HANDLE_NONE, winner, WRN_DHT_HOLDERS_MAX, false, &unused);
     }
 }
 
@@ -563,7 +564,7 @@ static bool handle_stray(struct wrn_dht *dht, struct wrn_now now, uint32_t index
         wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
         return false;
     }
-    if (entry->is_handed || wrn_dht_copies_known(dht, entry) > 0) {
+    if (entry->is_handed || (!is_far && wrn_dht_copies_known(dht, entry) > 0)) {
         return false;
     }
     uint8_t copy[WRN_RECORD_MAX];

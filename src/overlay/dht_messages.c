@@ -210,7 +210,7 @@ static bool is_in_range(const struct wrn_dht_fields *fields) {
         return false;
     }
     if (fields->type == WRN_DHT_MESSAGE_DIGEST) {
-        return fields->count <= WRN_DHT_BATCH && fields->items.size == 16u * fields->count;
+        return fields->count <= WRN_DHT_BATCH && fields->items.size == (size_t)16 * fields->count;
     }
     return fields->type != WRN_DHT_MESSAGE_ANSWER || are_records(fields);
 }

@@ -12,6 +12,15 @@ enum relation {
     LOSES,     /* ... though it is another owner's */
 };
 
+/* What is beside a candidate under its key, and what would give way to it. */
+struct sums {
+    uint32_t of_key;
+    uint32_t of_owner;
+    uint32_t freed; /* bytes */
+    uint32_t freed_own;
+    uint32_t freed_count;
+};
+
 /* Before the bytes of each record in the block. */
 enum { HEAD_SIZE = 8 };
 struct head {
@@ -23,6 +32,10 @@ static enum relation relate(const struct wrn_dht_store *store, const struct wrn_
                             const struct wrn_dht_candidate *candidate, bool is_strict);
 static enum relation relate_own(const struct wrn_dht_entry *entry,
                                 const struct wrn_dht_candidate *candidate);
+static void count_beside(struct sums *sums, const struct wrn_dht_entry *entry, bool own);
+static enum wrn_reason find_room(const struct wrn_dht_store *store,
+                                 const struct wrn_dht_candidate *candidate,
+                                 const struct sums *sums);
 static bool is_newer(const struct wrn_dht_candidate *candidate, const struct wrn_dht_entry *entry);
 static bool is_own(const struct wrn_dht_store *store, const struct wrn_dht_entry *entry,
                    const struct wrn_dht_candidate *candidate);
@@ -87,7 +100,7 @@ struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
                                            const struct wrn_dht_candidate *candidate,
                                            bool is_strict) {
     struct wrn_dht_verdict verdict = {.reason = WRN_REASON_NONE, .existing = WRN_DHT_NO_ENTRY};
-    uint32_t of_key = 0, of_owner = 0, freed = 0, freed_own = 0, freed_count = 0;
+    struct sums sums = {0};
     uint32_t index = *key_chain(store, candidate->place.high);
     for (; index != WRN_DHT_NO_ENTRY; index = store->entries[index].next) {
         const struct wrn_dht_entry *entry = &store->entries[index];
@@ -95,39 +108,24 @@ struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
             continue;
         }
         enum relation relation = relate(store, entry, candidate, is_strict);
-        bool own = is_own(store, entry, candidate);
-        if (relation == HELD || relation == STALE || relation == TAKEN) {
+        if (relation == APART) {
+            count_beside(&sums, entry, is_own(store, entry, candidate));
+            continue;
+        }
+        verdict.existing = index;
+        if (relation < GIVES_WAY) {
             verdict.is_held = relation == HELD;
             verdict.reason = relation == TAKEN   ? WRN_REASON_KEY_TAKEN
                              : relation == STALE ? WRN_REASON_STALE
                                                  : WRN_REASON_NONE;
-            verdict.existing = index;
             return verdict;
         }
-        if (relation == APART) {
-            of_key += entry->kind != WRN_RECORD_CREATE && !entry->is_ghost;
-            of_owner += own && entry->kind == WRN_RECORD_PUT && !entry->is_ghost;
-            continue;
-        }
-        freed += entry->size;
-        freed_own += own ? entry->size : 0;
-        freed_count++;
-        verdict.existing = index;
+        sums.freed += entry->size;
+        sums.freed_own += relation == LOSES ? 0 : entry->size;
+        sums.freed_count++;
         verdict.is_conflict = relation == LOSES;
     }
-    uint32_t owner = find_owner(store, candidate->record.owner);
-    uint64_t owned = owner == WRN_DHT_NO_ENTRY ? 0 : store->owners[owner].bytes;
-    uint64_t size = candidate->bytes.size;
-    bool frees = candidate->record.kind == WRN_RECORD_DELETE && freed_own > 0;
-    if (!frees &&
-        (owned - freed_own + size > store->writer_bytes_max ||
-         (candidate->record.kind == WRN_RECORD_PUT && of_owner >= WRN_DHT_VALUES_PER_OWNER))) {
-        verdict.reason = WRN_REASON_QUOTA;
-    } else if (store->count - freed_count >= store->records_max ||
-               store->bytes - freed + size > store->bytes_max ||
-               (candidate->record.kind != WRN_RECORD_CREATE && of_key >= WRN_DHT_VALUES_PER_KEY)) {
-        verdict.reason = WRN_REASON_FULL;
-    }
+    verdict.reason = find_room(store, candidate, &sums);
     return verdict;
 }
 
@@ -335,6 +333,32 @@ static enum relation relate_own(const struct wrn_dht_entry *entry,
         return APART;
     }
     return is_newer(candidate, entry) ? GIVES_WAY : STALE;
+}
+
+static void count_beside(struct sums *sums, const struct wrn_dht_entry *entry, bool own) {
+    if (!entry->is_ghost) {
+        sums->of_key += entry->kind != WRN_RECORD_CREATE;
+        sums->of_owner += own && entry->kind == WRN_RECORD_PUT;
+    }
+}
+
+/* An owner may always delete what it has. */
+static enum wrn_reason find_room(const struct wrn_dht_store *store,
+                                 const struct wrn_dht_candidate *candidate,
+                                 const struct sums *sums) {
+    enum wrn_record_kind kind = candidate->record.kind;
+    uint32_t owner = find_owner(store, candidate->record.owner);
+    uint64_t owned = owner == WRN_DHT_NO_ENTRY ? 0 : store->owners[owner].bytes;
+    uint64_t size = candidate->bytes.size;
+    bool is_over = owned - sums->freed_own + size > store->writer_bytes_max ||
+                   (kind == WRN_RECORD_PUT && sums->of_owner >= WRN_DHT_VALUES_PER_OWNER);
+    if (is_over && !(kind == WRN_RECORD_DELETE && sums->freed_own > 0)) {
+        return WRN_REASON_QUOTA;
+    }
+    bool is_full = store->count - sums->freed_count >= store->records_max ||
+                   store->bytes - sums->freed + size > store->bytes_max ||
+                   (kind != WRN_RECORD_CREATE && sums->of_key >= WRN_DHT_VALUES_PER_KEY);
+    return is_full ? WRN_REASON_FULL : WRN_REASON_NONE;
 }
 
 /* Of two versions with one sequence number (their owner is at fault) the same one stays
