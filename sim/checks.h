@@ -4,8 +4,9 @@
  *
  * - No datagram of an overlay is larger than WRN_DATAGRAM_MAX.
  * - No number of a sealed frame is used twice under one key.
- * - An address that has not proven that it receives gets no more bytes than it sent, but for probes
- *   and questions, which are bounded (SIM_UNPROVEN_*).
+ * - An address that has not proven that it receives gets no more bytes than it sent, but for
+ *   questions and probes (sealed frames of SIM_PROBE_BYTES at most), which are bounded: see
+ *   SIM_UNPROVEN_*. Private addresses do not count: there is one of each in every home.
  * - The table of links is within its bounds and sorted, and has nobody in it that was not admitted.
  *
  * That no action is lost and nothing due twice, the driver looks at itself. */
@@ -13,10 +14,14 @@
 #include "sim/node.h"
 
 enum {
-    /* Bytes of probes to an address that does not answer: so many at once, and so many more for
-     * each second since the first. */
+    /* Bytes of questions and greetings to an address that does not answer: so many at once, and so
+     * many more for each second since the first. */
     SIM_UNPROVEN_BURST_BYTES = 6000,
     SIM_UNPROVEN_BYTES_PER_S = 300,
+    /* Probes to such an address: all of one search, with its 257 sockets, and so many a minute. */
+    SIM_UNPROVEN_PROBES = 1500,
+    SIM_UNPROVEN_PROBES_PER_MINUTE = 120,
+    SIM_PROBE_BYTES = 128,
     SIM_FAILURES_MAX = 20, /* more are not said */
 };
 

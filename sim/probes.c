@@ -61,7 +61,9 @@ bool sim_probes_on_event(struct sim_probes *probes, struct sim_node *node,
         return false;
     }
     uint64_t serial = wrn_load_be64(action->bytes.data + 1);
-    WRN_ASSERT(serial < probes->count);
+    if (serial >= probes->count) { /* somebody changed it */
+        return true;
+    }
     struct sim_probe *probe = &probes->all[serial];
     struct sim_plot *plot = probes->nodes->run->options.plot;
     uint64_t took_us = wrn_mono_since(sim_now(probes->nodes->run->world).mono, probe->sent) / 1000;
@@ -74,7 +76,8 @@ bool sim_probes_on_event(struct sim_probes *probes, struct sim_node *node,
                                           : sim_nearest(probes->nodes, probe->group, probe->target);
     probe->has_come = true;
     probe->is_wrong = node != expected;
-    sim_report_expect(&probes->nodes->run->report, !probe->is_exact || !probe->is_wrong,
+    sim_report_expect(&probes->nodes->run->report,
+                      !probe->is_exact || !probe->is_wrong || probes->has_liars,
                       "a message for exactly one node came to node %u", node->number);
     sim_sample_add(&probes->hops, action->number);
     sim_sample_add(&probes->latency_us, took_us);

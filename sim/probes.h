@@ -21,6 +21,7 @@ struct sim_probes {
     struct sim_probe *all;
     uint32_t count, capacity;
     uint32_t first; /* of those that sim_probes_judge has not looked at */
+    bool has_liars; /* who may change what they forward */
     uint64_t refused, right, wrong, late, twice;
     struct sim_sample hops, latency_us;
 };

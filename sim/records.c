@@ -18,7 +18,7 @@ static void on_get(struct sim_records *records, const struct wrn_dht_answer *ans
                    uint32_t number, wrn_span bytes);
 static void on_store(struct sim_records *records, const struct wrn_dht_answer *answer,
                      uint32_t record);
-static void on_lost(struct sim_records *records, const struct sim_node *node, wrn_span bytes);
+static bool on_lost(struct sim_records *records, const struct sim_node *node, wrn_span bytes);
 
 void sim_records_init(struct sim_records *records, struct sim_nodes *nodes) {
     *records = (struct sim_records){
@@ -101,8 +101,7 @@ void sim_records_get_all(struct sim_records *records, uint32_t group, bool only_
 bool sim_records_on_event(struct sim_records *records, struct sim_node *node,
                           const struct wrn_overlay_action *action) {
     if (action->kind == WRN_OVERLAY_RECORD_LOST) {
-        on_lost(records, node, action->bytes);
-        return true;
+        return on_lost(records, node, action->bytes);
     }
     if (action->kind != WRN_OVERLAY_ANSWER) {
         return false;
@@ -251,12 +250,14 @@ static void on_store(struct sim_records *records, const struct wrn_dht_answer *a
     records->refused += answer->reason != WRN_REASON_NONE;
 }
 
-static void on_lost(struct sim_records *records, const struct sim_node *node, wrn_span bytes) {
+static bool on_lost(struct sim_records *records, const struct sim_node *node, wrn_span bytes) {
     struct wrn_record record;
     uint32_t number;
-    if (wrn_record_read(bytes, &records->nodes->primitives, &record) == WRN_REASON_NONE &&
-        number_of_key(record.key, &number) && number < records->count &&
-        records->all[number].owner == node) {
+    bool is_ours =
+        wrn_record_read(bytes, &records->nodes->primitives, &record) == WRN_REASON_NONE &&
+        number_of_key(record.key, &number) && number < records->count;
+    if (is_ours && records->all[number].owner == node) {
         records->all[number].is_lost = true;
     }
+    return is_ours;
 }
