@@ -327,7 +327,7 @@ static void on_flood(struct sim_event *event) {
 static size_t write_frame(struct attacker *attacker, uint8_t *out) {
     uint32_t drawn = wrn_rand_below(attacker->rand, 6);
     size_t size = 40 + wrn_rand_below(attacker->rand, 1200);
-    wrn_rand_fill(attacker->rand, out, size);
+    wrn_rand_fill(attacker->rand, out, FRAME_MAX);
     switch (drawn) {
     case 0:
         size = wrn_who_write(wrn_load_be64(out), out);
