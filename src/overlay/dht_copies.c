@@ -484,8 +484,9 @@ static void skip_wanted(struct wrn_dht_partner *partner) {
 /* What is there may be replaced even if the store is full. */
 static bool has_room(const struct wrn_dht *dht, uint64_t place) {
     const struct wrn_dht_store *store = &dht->store;
+    uint32_t mean = store->count > 0 ? store->bytes / store->count : 0;
     return (store->count - store->ghosts < store->records_max &&
-            store->bytes + WRN_RECORD_MAX <= store->bytes_max) ||
+            store->bytes + mean <= store->bytes_max) ||
            wrn_dht_store_next_at(store, place, WRN_DHT_NO_ENTRY) != WRN_DHT_NO_ENTRY;
 }
 

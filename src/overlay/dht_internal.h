@@ -10,7 +10,7 @@ enum {
     WRN_DHT_NEAR_PER_SIDE = 8,  /* nodes that we know on each side of us */
     WRN_DHT_NEAR_MAX = 17,      /* ... and ourselves */
     WRN_DHT_PARTNERS = 8,       /* linked neighbours with whom copies are compared */
-    WRN_DHT_BATCH = 32,         /* records in one digest */
+    WRN_DHT_BATCH = 16,         /* records in one digest */
     WRN_DHT_WRITES = 12,        /* stores of others that wait for copies here */
     WRN_DHT_ATTEMPTS = 7,       /* of one request */
     WRN_DHT_SEEN = 32,          /* newest versions that this node remembers of others' records */
