@@ -9,6 +9,9 @@ struct vote {
     size_t addresses; /* ... at how many different addresses they are */
 };
 
+static void classify_hard(struct wrn_nat_view *view, const struct wrn_nat_sight *sights,
+                          size_t count, const struct wrn_ip *ip, const uint16_t *fresh,
+                          size_t fresh_count);
 static bool is_usable(const struct wrn_nat_sight *sight);
 static struct vote vote(const struct wrn_nat_sight *sights, size_t count, const struct wrn_ip *ip);
 static size_t usable_count(const struct wrn_nat_sight *sights, size_t count,
@@ -33,58 +36,37 @@ struct wrn_nat_view wrn_nat_classify(const struct wrn_nat_sight *sights, size_t 
                                      const uint16_t *fresh, size_t fresh_count,
                                      const struct wrn_locator_endpoint *locals,
                                      size_t local_count) {
-    enum { PORTS_MAX = 8 };
     struct wrn_nat_view view = {.nat_class = WRN_NAT_CLASS_UNKNOWN};
     struct vote by_ip = vote(sights, count, NULL);
     size_t all = usable_count(sights, count, NULL);
-    if (by_ip.agreeing == 0 || (all > 2 && by_ip.agreeing < 2)) {
-        if (all == 0 && needs_no_nat(locals, local_count) &&
-            is_seen_at_home(sights, count, locals, local_count)) {
+    bool is_public = needs_no_nat(locals, local_count);
+    if (all == 0) {
+        if (is_public && is_seen_at_home(sights, count, locals, local_count)) {
             view.nat_class = WRN_NAT_CLASS_NONE;
         }
         return view;
     }
     const struct wrn_ip *ip = &sights[by_ip.best].outer.ip;
-    size_t of_ip = usable_count(sights, count, ip);
     struct vote by_port = vote(sights, count, ip);
-    view.outer = sights[by_port.best].outer;
-    if (by_ip.agreeing < 2 && needs_no_nat(locals, local_count) &&
-        !is_local(&view.outer, locals, local_count)) {
-        view.outer = (struct wrn_endpoint){0}; /* one alone, against our own address */
+    const struct wrn_endpoint *outer = &sights[by_port.best].outer;
+    /* Alone against others, or against our own address, nobody is believed. */
+    if (by_ip.agreeing < 2 && (all > 2 || (is_public && !is_local(outer, locals, local_count)))) {
         return view;
     }
     const struct wrn_nat_sight *kept = kept_port(sights, count, ip, locals, local_count);
+    size_t of_ip = usable_count(sights, count, ip);
+    bool is_one = by_port.agreeing >= 2 && by_port.addresses >= 2;
     if (by_port.agreeing < 2 && kept != NULL) {
-        view.outer = kept->outer;
+        outer = &kept->outer;
+        is_one = of_ip >= WRN_NAT_SIGHTS_MIN_HARD || is_local(outer, locals, local_count);
     }
-    if ((by_port.agreeing >= 2 && by_port.addresses >= 2) || (by_port.agreeing < 2 && kept)) {
-        bool is_public = is_local(&view.outer, locals, local_count);
-        if (by_port.agreeing >= 2 || of_ip >= WRN_NAT_SIGHTS_MIN_HARD || is_public) {
-            view.nat_class = is_public ? WRN_NAT_CLASS_NONE : WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
-        }
-        return view;
-    }
-    if (of_ip < WRN_NAT_SIGHTS_MIN_HARD || of_ip == by_port.agreeing) {
-        return view; /* too few, or all of them at one address: nothing can be told */
-    }
-    uint16_t ports[PORTS_MAX];
-    int32_t step;
-    if (fresh_count >= 3) {
-        step = step_of(fresh, fresh_count);
-        view.port_last = fresh[fresh_count - 1];
-    } else {
-        size_t port_count = passive_ports(sights, count, ip, ports, PORTS_MAX);
-        step = port_count >= WRN_NAT_SIGHTS_MIN_HARD ? step_of(ports, port_count) : 0;
-        view.port_last = ports[port_count - 1];
-    }
-    if (step != 0) {
-        view.nat_class = WRN_NAT_CLASS_PORT_PREDICTABLE;
-        view.port_step = step;
-        return view;
-    }
-    view.port_last = 0;
-    view.nat_class = is_address_dependent(sights, count, ip) ? WRN_NAT_CLASS_ADDRESS_DEPENDENT
-                                                             : WRN_NAT_CLASS_PORT_RANDOM;
+    view.outer = *outer;
+    if (is_one) {
+        view.nat_class = is_local(outer, locals, local_count) ? WRN_NAT_CLASS_NONE
+                                                              : WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
+    } else if (of_ip >= WRN_NAT_SIGHTS_MIN_HARD && of_ip != by_port.agreeing) {
+        classify_hard(&view, sights, count, ip, fresh, fresh_count);
+    } /* else too few, or all of them at one address: nothing can be told */
     return view;
 }
 
@@ -114,6 +96,26 @@ bool wrn_nat_is_private(const struct wrn_ip *ip) {
     }
     return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
            (b[0] == 100 && (b[1] & 0xc0) == 64) || (b[0] == 169 && b[1] == 254) || b[0] == 127;
+}
+
+/* Which of the classes with many ports? */
+static void classify_hard(struct wrn_nat_view *view, const struct wrn_nat_sight *sights,
+                          size_t count, const struct wrn_ip *ip, const uint16_t *fresh,
+                          size_t fresh_count) {
+    enum { PORTS_MAX = 8 };
+    uint16_t seen[PORTS_MAX] = {0};
+    if (fresh_count < WRN_NAT_SIGHTS_MIN_HARD) {
+        fresh_count = passive_ports(sights, count, ip, seen, PORTS_MAX);
+        fresh = seen;
+    }
+    view->port_step = step_of(fresh, fresh_count);
+    if (view->port_step != 0) {
+        view->nat_class = WRN_NAT_CLASS_PORT_PREDICTABLE;
+        view->port_last = fresh[fresh_count - 1];
+    } else {
+        view->nat_class = is_address_dependent(sights, count, ip) ? WRN_NAT_CLASS_ADDRESS_DEPENDENT
+                                                                  : WRN_NAT_CLASS_PORT_RANDOM;
+    }
 }
 
 static bool is_usable(const struct wrn_nat_sight *sight) {

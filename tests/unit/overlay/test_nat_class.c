@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a NAT is classed by what peers see, whatever one of them says. Method: a table of boxes of
- * the simulator, spoken through to several observers; then the same with liars and few witnesses. */
+/* Goal: a NAT is classed by what peers see, whatever one of them says. Method: a table of boxes
+ * of the simulator, spoken through to several observers; then liars and few witnesses. */
 #include "overlay/nat_class.h"
 #include "sim/nat.h"
 #include "unit/base/check.h"
@@ -150,7 +150,7 @@ static void each_box_has_its_class(void **state) {
     }
 }
 
-/* A step that others' flows hide is a multiple of the true one, or none: never a wrong small one. */
+/* A step that others' flows hide is a multiple of the true one. */
 static void steps_of_a_busy_home_are_multiples(void **state) {
     (void)state;
     for (uint32_t strangers = 1; strangers <= 4; strangers++) {
