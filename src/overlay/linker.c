@@ -201,6 +201,12 @@ void wrn_linker_on_time(struct wrn_overlay *overlay) {
         if (request->state != WRN_REQUEST_ASKING || !wrn_mono_reached(now, request->due)) {
             continue;
         }
+        struct wrn_overlay_peer *peer =
+            request->mode == WRN_ROUTE_EXACT ? wrn_peers_at(overlay, request->target) : NULL;
+        if (peer && request->tries >= TRIES_MAX) {
+            link_to(overlay, request, peer); /* it asked us; its paths may yet be found */
+            continue;
+        }
         enum wrn_reason reason =
             request->tries < TRIES_MAX ? ask(overlay, request) : WRN_REASON_TIMEOUT;
         if (reason != WRN_REASON_NONE) {
@@ -233,12 +239,14 @@ static struct wrn_request *request_of(const struct wrn_overlay *overlay, uint64_
 
 /* Decides what a request waits for. A link that is there already answers it at once. */
 static enum wrn_reason place(struct wrn_overlay *overlay, struct wrn_request *request) {
+    struct wrn_overlay_peer *peer = NULL;
     if (request->mode == WRN_ROUTE_EXACT) {
-        struct wrn_overlay_peer *peer = wrn_peers_at(overlay, request->target);
+        peer = wrn_peers_at(overlay, request->target);
         if (wrn_id_equal(request->target, overlay->id)) {
             return WRN_REASON_SELF;
         }
-        if (peer) {
+        /* One that asked us may never have had our answer: while no way is proven it is asked. */
+        if (peer && peer->state != WRN_PEER_STATE_SEARCHING) {
             link_to(overlay, request, peer);
             return WRN_REASON_NONE;
         }
@@ -257,6 +265,9 @@ static enum wrn_reason place(struct wrn_overlay *overlay, struct wrn_request *re
     }
     request->number = wrn_peers_draw_number(overlay);
     request->state = WRN_REQUEST_ASKING;
+    if (peer) {
+        set_wanted(overlay, peer);
+    }
     return ask(overlay, request);
 }
 
@@ -353,8 +364,12 @@ static void set_wanted(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
     peer->wanted = 0;
     for (size_t i = 0; i < WRN_REQUESTS_MAX; i++) {
         const struct wrn_request *request = &overlay->linker.requests[i];
-        if (request->state == WRN_REQUEST_LINKING &&
-            wrn_handle_equal(request->peer, peer->handle)) {
+        bool is_for_it = request->state == WRN_REQUEST_LINKING
+                             ? wrn_handle_equal(request->peer, peer->handle)
+                             : request->state != WRN_REQUEST_FREE &&
+                                   request->mode == WRN_ROUTE_EXACT &&
+                                   wrn_id_equal(request->target, peer->id);
+        if (is_for_it) {
             peer->wanted |= request->kind;
         }
     }

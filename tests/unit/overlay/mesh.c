@@ -268,9 +268,6 @@ static void perform(struct mesh *mesh, uint32_t number, const struct wrn_overlay
     case WRN_OVERLAY_PEER_UP:
         node->ups++;
         break;
-    case WRN_OVERLAY_PEER_WAY:
-        node->ways++;
-        break;
     case WRN_OVERLAY_PEER_DOWN:
         node->downs++;
         node->down_reason = action->reason;

@@ -18,7 +18,7 @@ struct mesh_node {
     bool is_cut;           /* ... but nothing goes in or out */
     uint32_t group;        /* datagrams stay within a group */
     /* what it was told */
-    uint32_t ups, downs, restarted, ways, failed, cached, broadcasts;
+    uint32_t ups, downs, restarted, failed, cached, broadcasts;
     enum wrn_reason down_reason, failed_reason;
     enum wrn_ring_state state;
     uint64_t actions_lost;
