@@ -131,6 +131,7 @@ struct wrn_ring_best {
 struct wrn_ring_bests {
     struct wrn_ring_best at[WRN_RING_SIDES][WRN_NEAR_PER_SIDE];
     uint32_t count[WRN_RING_SIDES];
+    wrn_mono retry; /* an absent one that would belong here is tried again then */
 };
 
 struct wrn_ring {

@@ -60,18 +60,18 @@ void wrn_ring_near_failed(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_ha
     if (known->fails < UINT8_MAX) {
         known->fails++;
     }
-    uint64_t wait = WRN_RING_BACK_OFF_MAX_NS;
-    if (known->fails < 6) {
+    /* An absent one is tried again as long as it is told of: while a crowd comes, or two rings grow
+     * together, a request may end anywhere. */
+    uint64_t wait = WRN_RING_FORGET_NS;
+    if (known->fails < 7) {
         wait = WRN_RING_BACK_OFF_MIN_NS << (known->fails - 1);
     }
-    wait = wait > WRN_RING_BACK_OFF_MAX_NS ? WRN_RING_BACK_OFF_MAX_NS : wait;
     known->next = wrn_ring_soon(ring, now, wait / 2, wait);
     known->until = wrn_mono_add(now, WRN_RING_FORGET_NS);
-    if (known->fails != WRN_RING_ABSENT_FAILS) {
-        return;
+    if (known->fails == WRN_RING_ABSENT_FAILS || wait == WRN_RING_FORGET_NS) {
+        ring->counts[WRN_RING_COUNT_ABSENT]++;
+        distrust(ring, now, wrn_ring_peer(ring, teller), 1);
     }
-    ring->counts[WRN_RING_COUNT_ABSENT]++;
-    distrust(ring, now, wrn_ring_peer(ring, teller), 1);
 }
 
 void wrn_ring_near_doubt(struct wrn_ring *ring, wrn_mono now) {
@@ -223,15 +223,11 @@ static void consider(const struct wrn_ring *ring, wrn_mono now, struct wrn_ring_
     if (!is_near || wrn_links_at(ring->links, id) != NULL) {
         return;
     }
-    struct wrn_ring_known *known = find_known(ring, now, id);
-    if (known != NULL && known->fails >= WRN_RING_ABSENT_FAILS) {
-        if (wrn_mono_before(now, known->until)) {
-            return;
-        }
-        /* It is still told of: one more try, while it stays doubtful. */
-        known->fails = WRN_RING_DOUBT_FAILS;
-        known->next = now;
-        known->until = wrn_mono_add(now, WRN_RING_FORGET_NS);
+    const struct wrn_ring_known *known = find_known(ring, now, id);
+    if (known != NULL && known->fails >= WRN_RING_ABSENT_FAILS &&
+        wrn_mono_before(now, known->next)) {
+        bests->retry = wrn_mono_min(bests->retry, known->next);
+        return;
     }
     struct wrn_ring_best best = {.id = id, .link = WRN_HANDLE_NONE, .teller = teller};
     add_best(ring, bests, WRN_RING_RIGHT, best);
@@ -239,7 +235,7 @@ static void consider(const struct wrn_ring *ring, wrn_mono now, struct wrn_ring_
 }
 
 static void gather(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_bests *ret_bests) {
-    *ret_bests = (struct wrn_ring_bests){0};
+    *ret_bests = (struct wrn_ring_bests){.retry = WRN_MONO_NEVER};
     for (enum wrn_ring_side side = 0; side < WRN_RING_SIDES; side++) {
         for (uint32_t n = 0; n < WRN_NEAR_PER_SIDE && nth(ring, side, n) != NULL; n++) {
             const struct wrn_link *link = nth(ring, side, n);
@@ -345,7 +341,7 @@ static void mark(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_best
 }
 
 static void want_missing(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_bests *bests) {
-    ring->retry = WRN_MONO_NEVER;
+    ring->retry = bests->retry;
     for (uint32_t n = 0; n < WRN_NEAR_PER_SIDE; n++) {
         for (enum wrn_ring_side side = 0; side < WRN_RING_SIDES; side++) {
             const struct wrn_ring_best *best = &bests->at[side][n];
