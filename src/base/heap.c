@@ -51,7 +51,8 @@ struct wrn_heap_node *wrn_heap_first(const struct wrn_heap *heap) {
 }
 
 static bool is_before(const struct wrn_heap_node *a, const struct wrn_heap_node *b) {
-    return a->due.ns != b->due.ns ? a->due.ns < b->due.ns : a->sequence < b->sequence;
+    return a->due.ns != b->due.ns ? a->due.ns < b->due.ns
+                                  : (int32_t)(a->sequence - b->sequence) < 0;
 }
 
 static void put(struct wrn_heap *heap, uint32_t index, struct wrn_heap_node *node) {

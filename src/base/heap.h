@@ -7,13 +7,13 @@
 
 struct wrn_heap_node {
     wrn_mono due;
-    uint64_t sequence; /* tie-break: order of wrn_heap_set calls */
+    uint32_t sequence; /* tie-break: order of wrn_heap_set calls; wraps */
     uint32_t place;    /* index in the heap + 1; 0: not in the heap */
 };
 
 struct wrn_heap {
     struct wrn_heap_node **nodes;
-    uint64_t next_sequence;
+    uint32_t next_sequence;
     uint32_t count;
     uint32_t capacity;
 };

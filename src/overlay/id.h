@@ -7,7 +7,8 @@
 
 enum { WRN_ID_SIZE = 12, WRN_ID_BITS = 96, WRN_ID_TEXT_SIZE = 25 };
 
-typedef struct wrn_id {
+/* Nodes keep hundreds of them: 12 bytes each, not 16. */
+typedef struct __attribute__((packed, aligned(4))) wrn_id {
     uint64_t high; /* bits 95 to 32 */
     uint32_t low;  /* bits 31 to 0 */
 } wrn_id;

@@ -17,11 +17,15 @@ enum wrn_way_kind { WRN_WAY_NONE, WRN_WAY_DIRECT, WRN_WAY_RELAY };
 
 /* One way to reach a peer. */
 struct wrn_way {
-    uint8_t kind;               /* enum wrn_way_kind */
-    uint16_t socket;            /* DIRECT: ours; 0 is the node's own */
-    struct wrn_endpoint remote; /* DIRECT */
-    wrn_handle relay;           /* RELAY: the peer that forwards */
-    uint64_t slot;              /* RELAY: the number of this pair at that peer */
+    uint8_t kind;    /* enum wrn_way_kind */
+    uint16_t socket; /* DIRECT: ours; 0 is the node's own */
+    union {
+        struct wrn_endpoint remote; /* DIRECT */
+        struct {
+            wrn_handle relay; /* RELAY: the peer that forwards */
+            uint64_t slot;    /* ... the number of this pair at that peer */
+        };
+    };
 };
 
 /* Tells whether two ways are the same. */
