@@ -3,6 +3,7 @@
 # let `make demo` and `make test` call it.
 BUILD ?= build
 SECONDS_EACH ?= 20
+SEEDS ?= 1..5000
 SAN_asan = address,undefined
 SAN_tsan = thread
 
@@ -45,6 +46,18 @@ fuzz:
 	    -Db_lundef=false -Db_sanitize=$(SAN_asan) -Dc_args=-fsanitize=fuzzer-no-link $(MESON_ARGS)"
 	@tools/fuzz build-fuzz $(SECONDS_EACH) $(ARGS)
 
+# What the ring reaches at full size, as a page: half an hour or more of one processor.
+sim-report:
+	@tools/deps build test
+	@$(MAKE) --no-print-directory all
+	@tools/sim-report $(BUILD)/warren-sim --out docs/ring/figures.md $(ARGS)
+
+# Many small worlds in which the seed decides what goes wrong. The first that fails names its replay.
+soak:
+	@tools/deps build test
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/warren-sim --scenario mixed --seeds $(SEEDS)
+
 bench:
 	@tools/deps build bench
 	@$(MAKE) --no-print-directory all
@@ -63,4 +76,4 @@ format:
 clean:
 	@rm -rf build build-*
 
-.PHONY: all deps demo test e2e asan tsan fuzz bench tidy format clean
+.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak bench tidy format clean
