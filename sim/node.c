@@ -6,7 +6,7 @@
 #include "sim/checks.h"
 #include "sim/memory.h"
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, KEPT_MAX = 8 /* records a node: scenarios store several */ };
 
 static void sort_in(struct sim_node *node);
 static void sort_out(struct sim_node *node);
@@ -43,6 +43,7 @@ struct sim_nodes *sim_nodes_create(struct sim_run *run) {
     wrn_overlay_defaults(&nodes->defaults);
     memcpy(nodes->defaults.ring, "the ring", sizeof nodes->defaults.ring);
     nodes->defaults.port = SIM_NODE_PORT;
+    nodes->defaults.dht.kept_max = KEPT_MAX;
     return nodes;
 }
 
@@ -109,6 +110,7 @@ void sim_node_make_key(struct sim_node *node) {
 void sim_node_start(struct sim_node *node, enum sim_memory memory) {
     struct sim_nodes *nodes = node->nodes;
     WRN_ASSERT(node->overlay == NULL);
+    node->forgot += memory != SIM_SAME_STATE;
     if (memory == SIM_NEW_KEY && node->started.ns != 0) {
         node->has_key = false;
         free_disk(node);

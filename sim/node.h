@@ -95,6 +95,7 @@ struct sim_node {
     uint8_t credential[WRN_CREDENTIAL_MAX];
     uint32_t credential_size;
     bool has_key;
+    uint64_t forgot;    /* how often it was started without its state */
     bool is_sorted;     /* in 'sorted', at 'id' */
     bool is_stranger;   /* not admitted: nobody may have a link to it, the oracle leaves it out */
     bool is_liar;       /* admitted, and not honest: the oracle does not ask it */

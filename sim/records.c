@@ -33,7 +33,8 @@ uint32_t sim_records_store(struct sim_records *records, struct sim_node *owner,
     char value[VALUE_SIZE];
     records->all = sim_grow(records->all, records->count, &records->capacity, sizeof *records->all);
     uint32_t record = records->count++;
-    records->all[record] = (struct sim_stored){.owner = owner, .kind = kind};
+    records->all[record] =
+        (struct sim_stored){.owner = owner, .forgot = owner->forgot, .kind = kind};
     enum wrn_reason reason =
         sim_ask_store(owner, TAG_STORE | record, kind, key_of(record, key),
                       value_of(&records->all[record], record, value), ttl_s, keep);
@@ -89,7 +90,8 @@ void sim_records_get_all(struct sim_records *records, uint32_t group, bool only_
     for (uint32_t i = 0; i < records->count; i++) {
         const struct sim_stored *stored = &records->all[i];
         struct sim_node *from = sim_draw_live(records->nodes, group, records->rand);
-        if (from != NULL && stored->is_stored && (stored->was_copied || !only_copied)) {
+        if (from != NULL && stored->is_stored && (stored->was_copied || !only_copied) &&
+            (only_copied || stored->forgot == stored->owner->forgot)) {
             sim_records_get(records, from, i);
             sim_pass(records->nodes, gap_ns);
         }

@@ -7,6 +7,7 @@
 /* One key. */
 struct sim_stored {
     struct sim_node *owner;
+    uint64_t forgot; /* as the owner's then: differs, then nobody renews it any more */
     enum wrn_record_kind kind;
     uint32_t version; /* in the value; the newest that was stored */
     enum wrn_reason reason;
@@ -57,7 +58,7 @@ void sim_records_store_many(struct sim_records *records, uint32_t group, uint32_
 void sim_records_get(struct sim_records *records, struct sim_node *from, uint32_t record);
 void sim_records_get_drawn(struct sim_records *records, uint32_t group);
 
-/* Asks for all stored ones once, one every 'gap_ns' from drawn nodes, and waits. With
+/* Asks for all stored ones once whose owner still knows of them, one every 'gap_ns' from drawn nodes, and waits. With
  * 'only_copied' those that somebody held at sim_records_find_copies. */
 void sim_records_get_all(struct sim_records *records, uint32_t group, bool only_copied,
                          uint64_t gap_ns);
