@@ -143,8 +143,10 @@ struct wrn_dht_request {
     bool is_exact;  /* the next page is asked from who sent the last one */
     bool said_self; /* we are a holder ourselves, and have nothing */
     bool saw_stale;
-    bool is_slow;  /* all attempts have been made once */
-    uint8_t spoke; /* bits: attempts that were answered by a word, not by records */
+    bool is_unanswered; /* the last attempt aside */
+    uint8_t beside;     /* how far aside the next one goes, in quarters of the mean gap */
+    bool is_slow;       /* all attempts have been made once */
+    uint8_t spoke;      /* bits: attempts that were answered by a word, not by records */
     enum wrn_dht_verb verb;
     enum wrn_dht_request_kind kind;
     uint32_t tag;     /* of the user; index of the kept record; entry that is handed over */

@@ -9,12 +9,14 @@ enum {
     REFUSED_MS = 300, /* before the next attempt if one could not be sent */
     SLOW_MS = 1000,   /* ... when all attempts have been made */
     RATE_MS = 1000,   /* ... if the holder has no time for us */
+    BESIDE = 6,       /* quarters of the mean gap: how far aside the first attempt goes */
+    BESIDE_MAX = 96,
     PAGES_MAX = 200,
     GOOD_MAX = 32, /* records of one answer; more do not fit */
 };
 
 /* How long an attempt waits for an answer. */
-static const uint16_t wait_ms[WRN_DHT_ATTEMPTS] = {1200, 1300, 2000, 2000, 2500, 2500, 3000};
+static const uint16_t wait_ms[WRN_DHT_ATTEMPTS] = {1200, 1300, 1200, 1200, 1200, 1200, 1200};
 
 static struct wrn_dht_request *take(struct wrn_dht *dht);
 static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
@@ -25,7 +27,9 @@ static void send_attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht
 static void wait_until(struct wrn_dht_request *request, wrn_mono due);
 static bool choose_target(const struct wrn_dht *dht, const struct wrn_dht_request *request,
                           uint32_t index, struct wrn_route_header *header, bool *ret_is_aside);
-static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step, bool is_drawn);
+static wrn_id place_beside(const struct wrn_dht *dht, const struct wrn_dht_request *request,
+                           uint32_t step);
+static void go_further(struct wrn_dht_request *request);
 static wrn_id mean_gap(const struct wrn_dht *dht);
 static struct wrn_dht_request *find(struct wrn_dht *dht, uint64_t nonce, uint32_t *ret_attempt);
 static enum wrn_reason examine(struct wrn_dht *dht, struct wrn_now now,
@@ -231,6 +235,7 @@ static struct wrn_dht_request *take(struct wrn_dht *dht) {
 static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
     wrn_dht_look(dht, now.mono, false);
     request->start = now.mono;
+    request->beside = BESIDE;
     request->deadline = wrn_mono_add(now.mono, WRN_MS(WRN_DHT_REQUEST_MS));
     request->due = now.mono;
     bool is_nearest = wrn_links_is_nearest(dht->links, request->place, WRN_HANDLE_NONE);
@@ -253,6 +258,9 @@ static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_requ
                                                   : WRN_REASON_TIMEOUT,
                0, NULL);
         return;
+    }
+    if (request->is_unanswered) {
+        go_further(request);
     }
     for (uint32_t i = 0; i < WRN_DHT_ATTEMPTS; i++) {
         if (request->attempts == WRN_DHT_ATTEMPTS) {
@@ -286,6 +294,7 @@ static void send_attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht
         .key = is_get ? bytes : (wrn_span){0},
         .record = is_get ? (wrn_span){0} : bytes,
     };
+    request->is_unanswered = is_aside;
     wait_until(request, wrn_mono_add(now.mono, WRN_MS(wait_ms[index])));
     header->wants_trace = true;
     if (wrn_dht_route(dht, header, &fields) != WRN_REASON_NONE) {
@@ -332,23 +341,31 @@ static bool choose_target(const struct wrn_dht *dht, const struct wrn_dht_reques
             header->target = other != NULL ? other->id : dht->links->self;
             return other != NULL;
         }
-        header->target = place_beside(dht, request->place, step, request->is_slow);
+        header->target = place_beside(dht, request, step);
         *ret_is_aside = true;
     }
     return !wrn_links_is_nearest(dht->links, header->target, WRN_HANDLE_NONE);
 }
 
-/* One and a half gaps between nodes to the right, as much to the left, then half a gap, then drawn
- * ones: the gap is known roughly, and a node that is not among the holders cannot help. */
-static wrn_id place_beside(const struct wrn_dht *dht, wrn_id place, uint32_t step, bool is_drawn) {
-    wrn_id gap = mean_gap(dht);
-    wrn_id quarter = wrn_id_middle((wrn_id){0}, wrn_id_middle((wrn_id){0}, gap));
-    uint32_t quarters = is_drawn ? 1 + wrn_rand_below(dht->rand, 10) : step < 2 ? 6 : 2;
+/* To the right and to the left in turn, about as far as was found to help: where nobody answers, or
+ * the same node as before, the next attempt goes further; nearer where a node is no holder. */
+static wrn_id place_beside(const struct wrn_dht *dht, const struct wrn_dht_request *request,
+                           uint32_t step) {
+    wrn_id quarter = wrn_id_middle((wrn_id){0}, wrn_id_middle((wrn_id){0}, mean_gap(dht)));
+    uint32_t quarters = request->beside;
+    quarters += wrn_rand_below(dht->rand, 1 + quarters / 2) - quarters / 4;
     wrn_id offset = {0};
     for (uint32_t i = 0; i < quarters; i++) {
         offset = wrn_id_add(offset, quarter);
     }
-    return step % 2 == 0 ? wrn_id_add(place, offset) : wrn_id_subtract(place, offset);
+    return step % 2 == 0 ? wrn_id_add(request->place, offset)
+                         : wrn_id_subtract(request->place, offset);
+}
+
+static void go_further(struct wrn_dht_request *request) {
+    if (request->beside < BESIDE_MAX) {
+        request->beside = (uint8_t)(request->beside * 2);
+    }
 }
 
 /* A power of two, more than half of the mean gap and at most all of it. The near nodes are in the
@@ -440,7 +457,7 @@ static void next_page(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
     request->pages++;
     request->attempts = 0;
     request->spoke = 0;
-    request->is_slow = false;
+    request->is_slow = request->is_unanswered = false;
     request->deadline = wrn_mono_add(now.mono, WRN_MS(WRN_DHT_REQUEST_MS));
     request->is_exact = true;
     request->responder = responder;
@@ -458,6 +475,12 @@ static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
     for (uint32_t i = 0; i < request->said_count; i++) {
         is_new = is_new && !wrn_id_equal(request->said[i], responder);
     }
+    if (request->is_unanswered && reason == WRN_REASON_NOT_HOLDER) {
+        request->beside = (uint8_t)((request->beside + 1) / 2);
+    } else if (request->is_unanswered && !(counts && is_new)) {
+        go_further(request);
+    }
+    request->is_unanswered = false;
     if (counts && is_new && request->said_count < WRN_COUNT(request->said)) {
         request->said[request->said_count++] = responder;
         request->reason = is_get ? request->reason : reason;

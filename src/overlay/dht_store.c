@@ -112,9 +112,10 @@ struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
             count_beside(&sums, entry, is_own(store, entry, candidate));
             continue;
         }
-        verdict.existing = index;
         if (relation < GIVES_WAY) {
             verdict.is_held = relation == HELD;
+            verdict.is_conflict = false;
+            verdict.existing = index;
             verdict.reason = relation == TAKEN   ? WRN_REASON_KEY_TAKEN
                              : relation == STALE ? WRN_REASON_STALE
                                                  : WRN_REASON_NONE;
@@ -123,7 +124,10 @@ struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
         sums.freed += entry->size;
         sums.freed_own += relation == LOSES ? 0 : entry->size;
         sums.freed_count++;
-        verdict.is_conflict = relation == LOSES;
+        if (!verdict.is_conflict) { /* else the loser is named, not an older version of ours */
+            verdict.existing = index;
+            verdict.is_conflict = relation == LOSES;
+        }
     }
     verdict.reason = find_room(store, candidate, &sums);
     return verdict;
