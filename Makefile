@@ -52,7 +52,7 @@ sim-report:
 	@$(MAKE) --no-print-directory all
 	@tools/sim-report $(BUILD)/warren-sim --out docs/ring/figures.md $(ARGS)
 
-# Many small worlds in which the seed decides what goes wrong. The first that fails names its replay.
+# Many small worlds in which the seed decides what goes wrong. One that fails names its replay.
 soak:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all

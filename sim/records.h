@@ -58,8 +58,8 @@ void sim_records_store_many(struct sim_records *records, uint32_t group, uint32_
 void sim_records_get(struct sim_records *records, struct sim_node *from, uint32_t record);
 void sim_records_get_drawn(struct sim_records *records, uint32_t group);
 
-/* Asks for all stored ones once whose owner still knows of them, one every 'gap_ns' from drawn nodes, and waits. With
- * 'only_copied' those that somebody held at sim_records_find_copies. */
+/* Asks once for each stored one whose owner still knows of it, one every 'gap_ns' from drawn nodes,
+ * and waits. With 'only_copied' those that somebody held at sim_records_find_copies. */
 void sim_records_get_all(struct sim_records *records, uint32_t group, bool only_copied,
                          uint64_t gap_ns);
 
