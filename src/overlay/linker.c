@@ -447,7 +447,7 @@ static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id sou
     wrn_peers_learn(overlay, peer, &locator);
     wrn_peers_hear_number(overlay, peer, number);
     if (peer->state != WRN_PEER_STATE_UP) {
-        peer->theirs = (uint8_t)(peer->theirs | kind);
+        peer->theirs = (uint8_t)(peer->theirs | (uint8_t)kind);
     }
     wrn_join_on_locator(overlay, source, bytes);
     *ret_ours = peer->pair.our_receiver;

@@ -34,6 +34,8 @@ static bool make_room(struct wrn_overlay *overlay, uint8_t kind);
 static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer);
 static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                         enum wrn_reason reason);
+static uint64_t admitted_for_s(const struct wrn_overlay *overlay,
+                               const struct wrn_overlay_peer *peer);
 static void check_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 static void act_peer(struct wrn_overlay *overlay, enum wrn_overlay_action_kind kind,
@@ -362,17 +364,13 @@ void wrn_peers_on_time(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
 void wrn_peers_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     peer->admit_due = WRN_MONO_NEVER;
     if (overlay->admit && peer->state == WRN_PEER_STATE_UP) {
-        int64_t left_s = peer->until.s > overlay->now.wall.s
-                             ? (peer->until.s > overlay->now.wall.s + 2 * ADMIT_CHECK_S
-                                    ? 2 * ADMIT_CHECK_S
-                                    : peer->until.s - overlay->now.wall.s)
-                             : 0;
-        int64_t lead_s = left_s / 4 < ADMIT_LEAD_S ? left_s / 4 : ADMIT_LEAD_S;
-        int64_t wait_s = left_s - lead_s < ADMIT_CHECK_S ? left_s - lead_s : ADMIT_CHECK_S;
+        uint64_t left_s = admitted_for_s(overlay, peer);
+        uint64_t lead_s = left_s / 4 < ADMIT_LEAD_S ? left_s / 4 : ADMIT_LEAD_S;
+        uint64_t wait_s = left_s - lead_s < ADMIT_CHECK_S ? left_s - lead_s : ADMIT_CHECK_S;
         if (peer->asked_again) {
             wait_s = left_s < ADMIT_ASK_AGAIN_S ? left_s : ADMIT_ASK_AGAIN_S;
         }
-        peer->admit_due = wrn_mono_add(overlay->now.mono, WRN_S((uint64_t)wait_s));
+        peer->admit_due = wrn_mono_add(overlay->now.mono, WRN_S(wait_s));
         wrn_peers_arm(overlay, peer);
     }
 }
@@ -439,9 +437,16 @@ static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
     return true;
 }
 
+/* Whatever the clock says: the wall clock may jump, the end may be never. */
+static uint64_t admitted_for_s(const struct wrn_overlay *overlay,
+                               const struct wrn_overlay_peer *peer) {
+    int64_t now_s = overlay->now.wall.s;
+    return peer->until.s > now_s ? (uint64_t)peer->until.s - (uint64_t)now_s : 0;
+}
+
 /* The admission ends soon, unless this is but the hourly look. */
 static void check_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
-    if (peer->asked_again || peer->until.s - overlay->now.wall.s <= ADMIT_LEAD_S) {
+    if (peer->asked_again || admitted_for_s(overlay, peer) <= ADMIT_LEAD_S) {
         if (!peer->asked_again) {
             peer->random = 0; /* an answer that is under way shows nothing */
         }
