@@ -33,9 +33,8 @@ static void link_to(struct wrn_overlay *overlay, struct wrn_request *request,
 static void set_wanted(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 static void on_request(struct wrn_overlay *overlay, const struct wrn_route_header *header,
                        struct wrn_reader *reader);
-static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source,
-                                         enum wrn_link_kind kind, uint64_t number, wrn_span bytes,
-                                         uint64_t *ret_ours);
+static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source, uint8_t kind,
+                                         uint64_t number, wrn_span bytes, uint64_t *ret_ours);
 static void on_response(struct wrn_overlay *overlay, const struct wrn_route_header *header,
                         struct wrn_reader *reader);
 static enum wrn_reason take_response(struct wrn_overlay *overlay, struct wrn_request *request,
@@ -409,9 +408,8 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
 }
 
 /* Makes, or finds, the peer that asks, and begins to search for paths to it. */
-static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source,
-                                         enum wrn_link_kind kind, uint64_t number, wrn_span bytes,
-                                         uint64_t *ret_ours) {
+static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source, uint8_t kind,
+                                         uint64_t number, wrn_span bytes, uint64_t *ret_ours) {
     struct wrn_locator locator;
     enum wrn_reason reason = wrn_peers_shunned(overlay, source);
     struct wrn_overlay_peer *peer = wrn_peers_at(overlay, source);
@@ -431,7 +429,8 @@ static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id sou
     if (reason == WRN_REASON_NONE && !wrn_id_equal(locator.id, source)) {
         reason = WRN_REASON_WRONG_KEY;
     }
-    if (reason == WRN_REASON_NONE && !peer && !wrn_ring_accepts(overlay->ring, kind, source)) {
+    if (reason == WRN_REASON_NONE && !peer &&
+        !wrn_ring_accepts(overlay->ring, (enum wrn_link_kind)kind, source)) {
         reason = WRN_REASON_FULL;
     }
     if (reason == WRN_REASON_NONE && !peer) {
@@ -447,7 +446,7 @@ static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id sou
     wrn_peers_learn(overlay, peer, &locator);
     wrn_peers_hear_number(overlay, peer, number);
     if (peer->state != WRN_PEER_STATE_UP) {
-        peer->theirs = (uint8_t)(peer->theirs | (uint8_t)kind);
+        peer->theirs = (uint8_t)(peer->theirs | kind);
     }
     wrn_join_on_locator(overlay, source, bytes);
     *ret_ours = peer->pair.our_receiver;

@@ -379,6 +379,7 @@ static struct event pop(struct mesh *mesh) {
         i = child;
     }
     mesh->events[i] = last;
+    mesh->events[mesh->event_count] = (struct event){0}; /* moved, or the one that is returned */
     return first;
 }
 

@@ -455,7 +455,7 @@ static void records_are_stored_and_found(void **state) {
     mesh_run(mesh, 5000);
     assert_int_equal(mesh_node(mesh, 3)->answer.tag, 11);
     assert_int_equal(mesh_node(mesh, 3)->answer.reason, WRN_REASON_NONE);
-    mesh_run(mesh, 4 * 3600 * 1000);
+    mesh_run(mesh, UINT64_C(4) * 3600 * 1000);
     assert_int_equal(
         wrn_overlay_get(mesh_node(mesh, 7)->overlay, mesh_now(mesh, 7), 12, key, mesh_out(mesh)),
         WRN_REASON_NONE);

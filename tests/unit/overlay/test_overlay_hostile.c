@@ -34,7 +34,8 @@ static enum wrn_reason admit(void *ctx, wrn_wall now,
 }
 
 static wrn_span credential(uint8_t out[CREDENTIAL_SIZE], int64_t for_s) {
-    memcpy(out, "member", 6);
+    static const uint8_t word[6] = {'m', 'e', 'm', 'b', 'e', 'r'};
+    memcpy(out, word, sizeof(word));
     wrn_store_be64(out + 6, (uint64_t)(WALL_S + for_s));
     return (wrn_span){out, CREDENTIAL_SIZE};
 }
@@ -411,7 +412,7 @@ static void wrong_calls(void **state) {
     assert_int_equal(wrn_overlay_crawl(overlay, now, 1, 5, mesh_out(mesh)),
                      WRN_REASON_NOT_CONNECTED);
     assert_int_equal(wrn_overlay_add_cached(overlay, (wrn_span){bytes, 30}), WRN_REASON_MALFORMED);
-    for (uint16_t i = 0; i <= WRN_BOOTSTRAPS_MAX; i++) {
+    for (uint32_t i = 0; i <= WRN_BOOTSTRAPS_MAX; i++) {
         struct wrn_endpoint endpoint = {.port = (uint16_t)(i + 1)};
         assert_int_equal(wrn_overlay_add_bootstrap(overlay, &endpoint),
                          i < WRN_BOOTSTRAPS_MAX ? WRN_REASON_NONE : WRN_REASON_FULL);
