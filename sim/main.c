@@ -17,6 +17,13 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 enum { COMMAND_SIZE = 300 };
 
+/* A part of the run that is being measured. */
+struct phase {
+    const char *name; /* NULL: none */
+    wrn_mono began;
+    uint64_t began_ns; /* of processor time */
+};
+
 static int play(const char *program, const struct sim_args *args);
 static int play_range(const char *program, const struct sim_args *args);
 static int write_plot(FILE *file, const struct sim_args *args, struct sim_plot *plot);
@@ -32,6 +39,7 @@ static void print_record(void *ctx, wrn_mono now, const char *what, const uint64
                          wrn_span bytes);
 static void print_list(void);
 static void print_usage(FILE *out);
+static void on_phase(void *ctx, const char *name, wrn_mono now);
 static uint64_t read_clock_ns(void);
 
 int main(int argc, char **argv) {
@@ -82,6 +90,9 @@ static int play(const char *program, const struct sim_args *args) {
     if (!args->is_json) {
         print_options(args);
     }
+    struct phase phase = {0};
+    options.on_phase = on_phase;
+    options.phase_ctx = &phase;
     uint64_t began_ns = read_clock_ns();
     sim_play(args->scenario, options, args->shows_trace ? print_record : NULL, NULL, &outcome);
     uint64_t took_ns = read_clock_ns() - began_ns;
@@ -260,6 +271,22 @@ static void print_usage(FILE *out) {
                   "compiler. A run that fails prints the command that repeats it and ends with 1.\n"
                   "\n"
                   "Example: warren-sim --scenario links --seed 7\n");
+}
+
+/* To standard error, as it differs from run to run. */
+static void on_phase(void *ctx, const char *name, wrn_mono now) {
+    struct phase *phase = ctx;
+    uint64_t clock_ns = read_clock_ns();
+    if (name == NULL && phase->name != NULL) {
+        uint64_t took_ms = (clock_ns - phase->began_ns) / WRN_MS(1);
+        uint64_t passed_ms = wrn_mono_since(now, phase->began) / WRN_MS(1);
+        (void)fprintf(stderr,
+                      "%s: %" PRIu64 " s in %" PRIu64 " ms of processor time; %" PRIu64
+                      " times as fast as real time\n",
+                      phase->name, passed_ms / 1000, took_ms,
+                      passed_ms / (took_ms > 0 ? took_ms : 1));
+    }
+    *phase = (struct phase){.name = name, .began = now, .began_ns = clock_ns};
 }
 
 /* Processor time: others may use the machine too. */

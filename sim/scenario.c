@@ -25,6 +25,12 @@ const struct sim_scenario *sim_scenario_find(const char *name) {
     return *scenario;
 }
 
+void sim_phase(const struct sim_run *run, const char *name) {
+    if (run->options.on_phase != NULL) {
+        run->options.on_phase(run->options.phase_ctx, name, sim_now(run->world).mono);
+    }
+}
+
 void sim_play(const struct sim_scenario *scenario, struct sim_options options,
               sim_watch_trace *watch, void *ctx, struct sim_outcome *ret_outcome) {
     struct sim_run run = {.options = options};

@@ -12,6 +12,10 @@ struct sim_options {
     uint32_t minutes; /* of virtual time, 0: the scenario's own */
     bool is_cheap;    /* sim/cheap.h in place of cryptography */
     struct sim_plot *plot; /* filled by scenarios that draw, NULL: no picture is wanted */
+    /* Is told of parts of the run that are worth measuring: 'name' begins, NULL: it is over; so
+     * much virtual time has passed. NULL: nobody. */
+    void (*on_phase)(void *ctx, const char *name, wrn_mono now);
+    void *phase_ctx;
 };
 
 /* One run, while a scenario plays. */
@@ -40,6 +44,9 @@ struct sim_outcome {
     uint64_t events;
     uint64_t passed_ns; /* of virtual time */
 };
+
+/* A part of the run begins that is worth measuring by itself; NULL: it is over. */
+void sim_phase(const struct sim_run *run, const char *name);
 
 /* All scenarios, in the order in which a list shows them; the last one is NULL. */
 extern const struct sim_scenario *const sim_scenarios[];

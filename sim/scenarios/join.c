@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How a ring comes to be, and how quiet it is then: one node after the other, all at once, without
- * the nodes that everybody began with. */
+/* How a ring comes to be: one node after the other, all at once, without the nodes that everybody
+ * began with. */
 #include "sim/scenarios/scenarios.h"
 #include "sim/stage.h"
 
 enum { GAP_MS = 500, LIMIT_S = 60, CROWD_S = 60, PROBES_MAX = 2000 };
-enum { IDLE_BYTES_PER_S_MAX = 100, REJOIN_LIMIT_S = 120 };
+enum { REJOIN_LIMIT_S = 120 };
 
 static void play_join(struct sim_run *run);
 static void play_flash_crowd(struct sim_run *run);
-static void play_idle(struct sim_run *run);
 static void play_bootstrap_death(struct sim_run *run);
 static void expect_lasting(struct sim_stage *stage);
 static void expect_hops(struct sim_stage *stage);
-static uint64_t bytes_of_all(const struct sim_nodes *nodes);
 
 const struct sim_scenario sim_join = {
     .name = "join",
@@ -35,16 +33,6 @@ const struct sim_scenario sim_flash_crowd = {
     .minutes = 1,
     .draws = true,
     .play = play_flash_crowd,
-};
-
-const struct sim_scenario sim_idle = {
-    .name = "idle",
-    .sentence = "nobody does anything; what the ring costs when it is left alone",
-    .nodes_are = "nodes, half of them behind NAT",
-    .nodes = 40,
-    .nodes_max = 20000,
-    .minutes = 10,
-    .play = play_idle,
 };
 
 const struct sim_scenario sim_bootstrap_death = {
@@ -91,29 +79,6 @@ static void play_flash_crowd(struct sim_run *run) {
     expect_lasting(&stage);
     sim_report_nodes(stage.nodes, SIM_ALL);
     sim_probes_report(&stage.probes);
-    sim_stage_end(&stage);
-}
-
-static void play_idle(struct sim_run *run) {
-    struct sim_mixture mixture = sim_mixture_usual();
-    struct sim_stage stage;
-    sim_stage_begin(&stage, run, run->options.nodes, &mixture);
-    (void)sim_stage_start(&stage, WRN_S(CROWD_S), WRN_S(2 * LIMIT_S));
-    sim_pass(stage.nodes, WRN_S(300));
-    uint64_t before = bytes_of_all(stage.nodes);
-    uint64_t sent = sim_net_count(stage.nodes->net, SIM_COUNT_SENT);
-    sim_pass(stage.nodes, run->options.minutes * WRN_S(60));
-    uint64_t node_seconds = (uint64_t)run->options.minutes * 60 * stage.nodes->count;
-    uint64_t milli = (bytes_of_all(stage.nodes) - before) * 1000 / node_seconds;
-    sent = (sim_net_count(stage.nodes->net, SIM_COUNT_SENT) - sent) * 1000 / node_seconds;
-    sim_report_figure(stage.report, "upkeep_millibytes_per_node_s", milli);
-    sim_report_figure(stage.report, "upkeep_millidatagrams_per_node_s", sent);
-    sim_report_expect(stage.report, milli <= IDLE_BYTES_PER_S_MAX * 1000,
-                      "an idle node sends and receives %llu.%03llu bytes a second, at most %d",
-                      (unsigned long long)milli / 1000, (unsigned long long)milli % 1000,
-                      IDLE_BYTES_PER_S_MAX);
-    expect_lasting(&stage);
-    sim_report_nodes(stage.nodes, SIM_ALL);
     sim_stage_end(&stage);
 }
 
@@ -170,13 +135,4 @@ static void expect_hops(struct sim_stage *stage) {
                       "of %u messages %llu came to the wrong node, %llu not at all, %llu twice",
                       probes->count, (unsigned long long)probes->wrong,
                       (unsigned long long)probes->late, (unsigned long long)probes->twice);
-}
-
-static uint64_t bytes_of_all(const struct sim_nodes *nodes) {
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < nodes->count; i++) {
-        struct sim_traffic traffic = sim_host_traffic(nodes->net, nodes->all[i]->host);
-        bytes += traffic.sent_bytes + traffic.received_bytes;
-    }
-    return bytes;
 }

@@ -311,11 +311,16 @@ static void finish(struct wrn_overlay *overlay, struct wrn_request *request, wrn
     wrn_mono now = overlay->now.mono;
     memset(request, 0, sizeof(*request));
     struct wrn_overlay_action *action;
+    struct wrn_overlay_peer *up;
     switch (done.owner) {
     case WRN_REQUEST_OF_RING:
         wrn_ring_on_want_done(overlay->ring, now, done.tag, peer, id, reason);
         break;
     case WRN_REQUEST_OF_RELAY:
+        up = wrn_peers_get(overlay, peer);
+        if (up) { /* until the relay machine says that it is needed no more */
+            wrn_peers_hold(overlay, up, WRN_LINK_OVERLAP, true);
+        }
         wrn_relay_on_want_done(overlay->relay, now, done.tag, peer, reason);
         break;
     default:

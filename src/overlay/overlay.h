@@ -215,6 +215,35 @@ enum wrn_reason wrn_overlay_store(struct wrn_overlay *overlay, struct wrn_now no
 
 /* ---- questions ---- */
 
+/* X(NAME, name): what a node says, by what it is for; each datagram counts once. */
+#define WRN_OVERLAY_SAID_LIST(X)                                                                   \
+    X(PING, ping)                                                                                  \
+    X(PONG, pong)                                                                                  \
+    X(CALL, call)                                                                                  \
+    X(GREETING, greeting) /* HELLO, WELCOME, BYE, also to strangers */                             \
+    X(WANTS, wants)       /* KINDS */                                                              \
+    X(CONNECT, connect)   /* routed, begun here or passed on, as the next ones */                  \
+    X(FIND, find)                                                                                  \
+    X(RECORDS, records)                                                                            \
+    X(ROUTED_USER, routed_user)                                                                    \
+    X(HOP_ACK, hop_ack)                                                                            \
+    X(BROADCAST, broadcast) /* and sums */                                                         \
+    X(STATUS, status)                                                                              \
+    X(STATUS_ASK, status_ask) /* and confirmations */                                              \
+    X(RELAY, relay)           /* about relays */                                                   \
+    X(FORWARDED, forwarded)   /* for others, or carried */                                         \
+    X(COPIES, copies)         /* of records, between those that hold them */                       \
+    X(USER, user)                                                                                  \
+    X(WHO, who) /* and replies */                                                                  \
+    X(ANNOUNCE, announce)
+
+enum wrn_overlay_said {
+#define X(upper, lower) WRN_OVERLAY_SAID_##upper,
+    WRN_OVERLAY_SAID_LIST(X)
+#undef X
+        WRN_OVERLAY_SAID_KINDS
+};
+
 struct wrn_overlay_peer_info {
     wrn_id id;
     uint8_t public_key[WRN_SIGN_PUBLIC_SIZE];
@@ -246,6 +275,9 @@ wrn_handle wrn_overlay_peer_next(const struct wrn_overlay *overlay, uint32_t *cu
 /* Writes our own signed locator; returns its size. */
 size_t wrn_overlay_locator(struct wrn_overlay *overlay, struct wrn_now now, uint8_t *out,
                            size_t capacity);
+/* What was sent as one kind of message: how often, and with how many bytes of UDP payload. */
+void wrn_overlay_said(const struct wrn_overlay *overlay, enum wrn_overlay_said kind,
+                      uint64_t *ret_count, uint64_t *ret_bytes);
 /* Counters: refusals of frames and strangers by reason; those of the parts. */
 uint64_t wrn_overlay_refused(const struct wrn_overlay *overlay, enum wrn_reason reason);
 const struct wrn_route *wrn_overlay_routing(const struct wrn_overlay *overlay);

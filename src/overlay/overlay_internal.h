@@ -154,6 +154,8 @@ struct wrn_overlay {
     uint64_t sequence; /* of records, the last one used */
     uint32_t lost_notes;
     uint32_t refused[WRN_REASON_COUNT];
+    uint64_t said[WRN_OVERLAY_SAID_KINDS];
+    uint64_t said_bytes[WRN_OVERLAY_SAID_KINDS];
 };
 
 /* What another part of the overlay is to do; see struct wrn_overlay_work. */

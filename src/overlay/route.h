@@ -130,3 +130,7 @@ wrn_mono wrn_route_due(const struct wrn_route *route);
 
 /* Returns a counter. */
 uint64_t wrn_route_count(const struct wrn_route *route, enum wrn_route_count count);
+
+/* Returns the first byte of the payload of a ROUTED message that this node made (enum
+ * wrn_payload_kind); 0 if it is none. */
+uint8_t wrn_route_payload_kind(wrn_span message);

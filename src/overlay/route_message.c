@@ -73,6 +73,13 @@ bool wrn_routed_read(wrn_span message, struct wrn_routed *ret_routed) {
     return is_good;
 }
 
+uint8_t wrn_route_payload_kind(wrn_span message) {
+    enum { HEAD_SIZE = 18 + 2 * WRN_ID_SIZE };
+    bool is_routed = message.size > 1 && message.data[0] == WRN_MESSAGE_ROUTED;
+    size_t at = HEAD_SIZE + (is_routed && (message.data[1] & FLAG_VIA) != 0 ? WRN_ID_SIZE : 0);
+    return is_routed && message.size > at ? message.data[at] : 0;
+}
+
 struct wrn_route_head wrn_piece_write(const struct wrn_piece *piece) {
     struct wrn_route_head head = {0};
     struct wrn_writer writer = wrn_writer(head.bytes, sizeof(head.bytes));

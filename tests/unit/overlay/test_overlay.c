@@ -240,6 +240,34 @@ static void relayed_and_direct_again(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Without shortcuts the two have few relays in common, or none: they make links to some, which stay
+ * as long as they are needed, and some minutes more. */
+static void links_to_relays_stay(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        options.ring_options.wants_shortcuts = false;
+        mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
+        mesh_run(mesh, 200);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 60000));
+    mesh_run(mesh, 60000);
+    assert_true(unlinked(mesh, &apart[0], &apart[1]));
+    mesh_set_filter(mesh, keep_apart, apart);
+    connect_to(mesh, apart[0], mesh_node(mesh, apart[1])->id);
+    assert_true(mesh_run_until(mesh, is_relayed, 40000));
+    mesh_run(mesh, 20000); /* a spare is found, too */
+    uint32_t downs = mesh_node(mesh, apart[0])->downs + mesh_node(mesh, apart[1])->downs;
+    for (int i = 0; i < 20; i++) {
+        carry(mesh, apart[0], apart[1]);
+        mesh_run(mesh, 10000);
+    }
+    assert_int_equal(mesh_node(mesh, apart[0])->downs + mesh_node(mesh, apart[1])->downs, downs);
+    assert_true(is_relayed(mesh));
+    mesh_destroy(mesh);
+}
+
 static void nobody_is_there(void **state) {
     (void)state;
     struct mesh *mesh = ring_of(8);
@@ -475,6 +503,7 @@ int main(void) {
         cmocka_unit_test(strangers_cross),
         cmocka_unit_test(requests_cross),
         cmocka_unit_test(relayed_and_direct_again),
+        cmocka_unit_test(links_to_relays_stay),
         cmocka_unit_test(nobody_is_there),
         cmocka_unit_test(idle_link_is_trimmed),
         cmocka_unit_test(leaving_is_told),
