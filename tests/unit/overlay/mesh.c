@@ -10,8 +10,10 @@ struct event {
     struct wrn_endpoint from, to;
     uint16_t to_node;
     size_t size;
-    uint8_t *bytes;
+    uint32_t slot; /* of its bytes */
 };
+
+enum { DATAGRAM_MAX = 1500, UNDER_WAY_MAX = 20000 };
 
 struct mesh {
     struct wrn_crypto *crypto;
@@ -25,7 +27,10 @@ struct mesh {
     mesh_filter *filter;
     void *filter_ctx;
     struct event *events; /* a heap by time */
-    size_t event_count, event_capacity;
+    size_t event_count;
+    uint8_t (*slots)[DATAGRAM_MAX];
+    uint32_t *free_slots;
+    uint32_t free_count;
     uint32_t count;
     struct mesh_node nodes[MESH_NODES_MAX];
     struct wrn_overlay_out out;
@@ -47,6 +52,13 @@ struct mesh *mesh_create(uint64_t seed) {
     mesh->seed = seed;
     mesh->now_ns = WRN_S(1000);
     mesh->delay_ns = WRN_MS(20);
+    mesh->events = calloc(UNDER_WAY_MAX, sizeof(*mesh->events));
+    mesh->slots = calloc(UNDER_WAY_MAX, sizeof(*mesh->slots));
+    mesh->free_slots = calloc(UNDER_WAY_MAX, sizeof(*mesh->free_slots));
+    assert_true(mesh->events && mesh->slots && mesh->free_slots);
+    for (uint32_t i = 0; i < UNDER_WAY_MAX; i++) {
+        mesh->free_slots[mesh->free_count++] = i;
+    }
     return mesh;
 }
 
@@ -54,10 +66,9 @@ void mesh_destroy(struct mesh *mesh) {
     for (uint32_t i = 0; i < mesh->count; i++) {
         mesh_crash(mesh, i);
     }
-    while (mesh->event_count > 0) {
-        free(pop(mesh).bytes);
-    }
     free(mesh->events);
+    free(mesh->slots);
+    free(mesh->free_slots);
     wrn_crypto_destroy(mesh->crypto);
     free(mesh);
 }
@@ -142,7 +153,7 @@ void mesh_run(struct mesh *mesh, uint64_t ms) {
         if (first == UINT32_MAX) {
             struct event event = pop(mesh);
             deliver(mesh, &event);
-            free(event.bytes);
+            mesh->free_slots[mesh->free_count++] = event.slot;
             continue;
         }
         struct wrn_overlay *overlay = mesh->nodes[first].overlay;
@@ -322,18 +333,14 @@ static void send_event(struct mesh *mesh, uint32_t from, const struct wrn_endpoi
         wrn_rand_below(wrn_prng_rand(&mesh->prng), 100) < mesh->loss_percent) {
         return;
     }
-    uint8_t *copy = malloc(bytes.size);
-    assert_non_null(copy);
-    memcpy(copy, bytes.data, bytes.size);
-    if (mesh->filter && !mesh->filter(mesh->filter_ctx, mesh, from, to, copy, bytes.size)) {
-        free(copy);
+    assert_true(mesh->free_count > 0 && bytes.size <= DATAGRAM_MAX);
+    uint32_t slot = mesh->free_slots[mesh->free_count - 1];
+    memcpy(mesh->slots[slot], bytes.data, bytes.size);
+    if (mesh->filter &&
+        !mesh->filter(mesh->filter_ctx, mesh, from, to, mesh->slots[slot], bytes.size)) {
         return;
     }
-    if (mesh->event_count == mesh->event_capacity) {
-        mesh->event_capacity = mesh->event_capacity ? 2 * mesh->event_capacity : 64;
-        mesh->events = realloc(mesh->events, mesh->event_capacity * sizeof(*mesh->events));
-        assert_non_null(mesh->events);
-    }
+    mesh->free_count--;
     uint64_t jitter_ns = wrn_rand_below(wrn_prng_rand(&mesh->prng), 1000) * UINT64_C(2000);
     struct event event = {.at_ns = mesh->now_ns + mesh->delay_ns + jitter_ns,
                           .number = mesh->number++,
@@ -341,7 +348,7 @@ static void send_event(struct mesh *mesh, uint32_t from, const struct wrn_endpoi
                           .to = *to,
                           .to_node = (uint16_t)to_node,
                           .size = bytes.size,
-                          .bytes = copy};
+                          .slot = slot};
     size_t i = mesh->event_count++;
     while (i > 0 && mesh->events[(i - 1) / 2].at_ns > event.at_ns) {
         mesh->events[i] = mesh->events[(i - 1) / 2];
@@ -354,7 +361,7 @@ static void deliver(struct mesh *mesh, const struct event *event) {
     struct mesh_node *node = &mesh->nodes[event->to_node];
     if (node->is_up && !node->is_cut) {
         wrn_overlay_on_datagram(node->overlay, mesh_now(mesh, event->to_node), 0, &event->from,
-                                event->bytes, event->size, &mesh->out);
+                                mesh->slots[event->slot], event->size, &mesh->out);
         mesh_perform(mesh, event->to_node);
     }
 }
@@ -379,7 +386,6 @@ static struct event pop(struct mesh *mesh) {
         i = child;
     }
     mesh->events[i] = last;
-    mesh->events[mesh->event_count] = (struct event){0}; /* moved, or the one that is returned */
     return first;
 }
 
