@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers what others ask of this node's store. Sends at most two messages for one question. */
+/* Answers what others ask of this node's store, with at most two messages for one question. */
 #include "overlay/dht_internal.h"
 
 enum {

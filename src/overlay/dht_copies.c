@@ -343,7 +343,7 @@ static void wake(struct wrn_dht_partner *partner, wrn_mono due) {
 static void rest(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_partner *partner) {
     partner->phase = WRN_DHT_IDLE;
     partner->tries = 0;
-    partner->due = partner->whole;
+    partner->due = wrn_mono_before(partner->whole, now) ? now : partner->whole;
     if (partner->is_again) {
         partner->due = wrn_mono_add(now, WRN_MS(SOON_MS) + jitter(dht, SOON_MS));
     }
@@ -372,7 +372,7 @@ static void on_due(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_partn
         }
         rest(dht, now.mono, partner);
         partner->due = wrn_mono_min(
-            partner->whole, wrn_mono_add(now.mono, WRN_MS(AGAIN_MS) + jitter(dht, AGAIN_MS / 2)));
+            partner->due, wrn_mono_add(now.mono, WRN_MS(AGAIN_MS) + jitter(dht, AGAIN_MS / 2)));
         return;
     case WRN_DHT_SENT:
         if (++partner->tries >= TRIES) {

@@ -7,7 +7,7 @@
 #include "fuzz/overlay_stub.h"
 #include "overlay/dht_internal.h"
 
-enum { PEERS = 8, STEPS_MAX = 300, SENT_MAX = 4 };
+enum { PEERS = 8, STEPS_MAX = 300, SENT_MAX = 6 };
 
 struct input {
     const uint8_t *next;
