@@ -169,6 +169,7 @@ enum wrn_work_kind {
     WRN_WORK_HEARD,      /* peer, number (rtt), tag (epoch) */
     WRN_WORK_RESTARTED,  /* peer */
     WRN_WORK_WANT_RELAY, /* peer */
+    WRN_WORK_RELAY_BAD,  /* peer, way */
     WRN_WORK_SUSPECT,    /* peer */
     WRN_WORK_STATE,      /* number */
     WRN_WORK_NEIGHBOURS,

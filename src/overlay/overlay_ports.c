@@ -78,6 +78,13 @@ static void paths_want_relay(void *ctx, wrn_handle peer) {
     wrn_overlay_note(ctx, WRN_WORK_WANT_RELAY, peer);
 }
 
+static void paths_relay_bad(void *ctx, wrn_handle peer, const struct wrn_way *way) {
+    struct wrn_overlay_work *work = wrn_overlay_note(ctx, WRN_WORK_RELAY_BAD, peer);
+    if (work) {
+        work->way = *way;
+    }
+}
+
 static void paths_locator(void *ctx) {
     struct wrn_overlay *overlay = ctx;
     overlay->locator_dirty = true;
@@ -93,6 +100,7 @@ struct wrn_paths_port wrn_overlay_paths_port(struct wrn_overlay *overlay) {
         .heard = paths_heard,
         .proven = paths_proven,
         .want_relay = paths_want_relay,
+        .relay_bad = paths_relay_bad,
         .locator = paths_locator,
     };
 }
@@ -445,6 +453,9 @@ static void work_off_peer(struct wrn_overlay *overlay, const struct wrn_overlay_
             relays[i] = wrn_id_load(peer->relays[i]);
         }
         wrn_relay_search(overlay->relay, now, peer->handle, peer->id, relays, peer->relay_count);
+        break;
+    case WRN_WORK_RELAY_BAD:
+        wrn_relay_on_bad(overlay->relay, now, peer->handle, &work->way);
         break;
     case WRN_WORK_SUSPECT:
         wrn_paths_check(overlay->paths, now, peer->handle);

@@ -15,6 +15,8 @@ enum {
     FIRST_RELAY_MS = 300,  /* before a relay is asked for */
     GONE_S = 20,           /* without any way */
     TRAFFIC_SEARCH_S = 30, /* traffic asks for a search not oftener */
+    TRAFFIC_QUIET_MS = 2500, /* traffic on a path that was silent for so long: is it alive? */
+    OTHER_QUIET_MS = 1000,   /* the peer takes another relay, and ours was silent for so long */
     SETTLE_MS = 700,       /* a search looks for better ways for so long */
 };
 
@@ -31,9 +33,10 @@ static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
                      const struct wrn_way *way);
 static bool has_moved(const struct wrn_paths_peer *p, const struct wrn_way *way,
                       const struct wrn_paths_ping *pong);
+static bool has_working_relay(const struct wrn_paths_peer *p);
 static bool is_quiet(const struct wrn_paths_peer *p, wrn_mono now);
 static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
-                          bool has_rtt, uint32_t rtt_us);
+                          const struct wrn_way *way, bool has_rtt, uint32_t rtt_us);
 static bool is_better(const struct wrn_paths_peer *p, const struct wrn_way *way, bool has_rtt,
                       uint32_t rtt_us);
 static void keep_alt(struct wrn_paths_peer *p, wrn_mono now, const struct wrn_way *way);
@@ -188,7 +191,8 @@ void wrn_paths_on_relay(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
         return;
     }
     struct wrn_way old = wrn_paths_relay_way(p);
-    if (wrn_way_equal(&old, way) && p->relay.generation != 0) {
+    bool is_known = p->relay.generation != 0 && wrn_way_equal(&old, way);
+    if (is_known || has_working_relay(p)) {
         return;
     }
     p->relay = way->relay;
@@ -280,7 +284,13 @@ void wrn_paths_check(struct wrn_paths *paths, wrn_mono now, wrn_handle peer) {
 
 void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer) {
     struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
-    if (p == NULL || p->way.kind != WRN_WAY_RELAY || p->search != PATHS_NO_SEARCH) {
+    if (p == NULL || p->way.kind == WRN_WAY_NONE) {
+        return;
+    }
+    if (wrn_mono_since(now, p->heard_at) >= WRN_MS(TRAFFIC_QUIET_MS)) {
+        wrn_paths_check(paths, now, peer); /* what the user sends may go nowhere */
+    }
+    if (p->way.kind != WRN_WAY_RELAY || p->search != PATHS_NO_SEARCH) {
         return;
     }
     wrn_mono at = wrn_mono_add(p->searched_at, WRN_S(TRAFFIC_SEARCH_S));
@@ -376,7 +386,7 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
     bool is_best = wrn_way_equal(way, &p->way);
     p->their_period = pong->period_s;
     if (way->kind == WRN_WAY_RELAY) {
-        confirm_relay(paths, now, p, has_rtt, rtt_us);
+        confirm_relay(paths, now, p, way, has_rtt, rtt_us);
     } else if (!is_best && (is_better(p, way, has_rtt, rtt_us) || has_moved(p, way, pong))) {
         become(paths, now, p, way, rtt_us);
     } else if (!is_best) {
@@ -513,8 +523,14 @@ static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
         }
     } else if (is_fresh && (ping.flags & PATHS_FLAG_MOVED) != 0 && !is_reflect) {
         p->flags |= PEER_HAS_MOVED;
-    } else if (is_known && (ping.flags & PATHS_FLAG_BEST) != 0) {
-        follow(paths, now, p, way);
+    } else if (is_fresh && (ping.flags & PATHS_FLAG_BEST) != 0) {
+        if (is_known) {
+            follow(paths, now, p, way);
+        }
+        if (way->kind == WRN_WAY_RELAY && !wrn_way_equal(way, &p->way) &&
+            wrn_mono_since(now, p->heard_at) >= WRN_MS(OTHER_QUIET_MS)) {
+            wrn_paths_check(paths, now, p->handle); /* the way that we use may be dead */
+        }
     }
 }
 
@@ -586,29 +602,42 @@ static bool has_moved(const struct wrn_paths_peer *p, const struct wrn_way *way,
            wrn_paths_rank(way) <= wrn_paths_rank(&p->way);
 }
 
+/* What was proven before the best way died has to be proven again. */
+static bool has_working_relay(const struct wrn_paths_peer *p) {
+    return p->relay.generation != 0 && (p->flags & PEER_RELAY_PROVEN) != 0 &&
+           (p->flags & PEER_LOST) == 0;
+}
+
 /* Nothing was asked of the peer lately. */
 static bool is_quiet(const struct wrn_paths_peer *p, wrn_mono now) {
     enum { QUIET_MS = 500 };
     return wrn_paths_us(now) - p->round_us[p->serial % PATHS_TIMED] >= QUIET_MS * 1000;
 }
 
+/* Of several relays that are tried the first that answers is taken. */
 static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
-                          bool has_rtt, uint32_t rtt_us) {
-    struct wrn_way way = wrn_paths_relay_way(p);
-    bool was_proven = (p->flags & PEER_RELAY_PROVEN) != 0;
+                          const struct wrn_way *way, bool has_rtt, uint32_t rtt_us) {
+    struct wrn_way mine = wrn_paths_relay_way(p);
+    bool is_mine = p->relay.generation != 0 && wrn_way_equal(&mine, way);
+    bool was_proven = is_mine && (p->flags & PEER_RELAY_PROVEN) != 0;
+    if (!is_mine && has_working_relay(p)) {
+        return;
+    }
+    p->relay = way->relay;
+    p->slot = way->slot;
     if (has_rtt) {
         p->relay_rtt_us = smoothed(was_proven ? p->relay_rtt_us : 0, rtt_us);
     }
     p->flags |= PEER_RELAY_PROVEN;
     p->relay_at = WRN_MONO_NEVER;
     p->relay_tries = 0;
-    if (wrn_paths_is_direct(p) || wrn_way_equal(&p->way, &way)) {
+    if (wrn_paths_is_direct(p) || wrn_way_equal(&p->way, way)) {
         return;
     }
     if (p->reason == WRN_REASON_NONE) {
         p->reason = (uint8_t)wrn_paths_why(paths, p, false);
     }
-    become(paths, now, p, &way, 0);
+    become(paths, now, p, way, 0);
     if (p->search == PATHS_NO_SEARCH && (p->flags & PEER_WAITS) == 0) {
         p->retry_at = wrn_mono_min(p->retry_at, now);
     }

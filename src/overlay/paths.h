@@ -64,6 +64,8 @@ struct wrn_paths_port {
     /* There is no direct way yet, or no more: find a relay to the peer. Repeated, with back-off, as
      * long as it holds. */
     void (*want_relay)(void *ctx, wrn_handle peer);
+    /* This relay does not lead to the peer, or no more: find another one when it is wanted. */
+    void (*relay_bad)(void *ctx, wrn_handle peer, const struct wrn_way *way);
     /* Our own endpoints or class changed: the locator is to be made anew. */
     void (*locator)(void *ctx);
 };
@@ -111,7 +113,8 @@ void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer
 /* Forgets a peer. */
 void wrn_paths_forget(struct wrn_paths *paths, wrn_handle peer);
 
-/* A relay to the peer is ready; or gone. It is proven by a ping before it is used. */
+/* A relay to the peer is ready; or gone. It is proven by a ping before it is used; while another
+ * relay works it is not even looked at. */
 void wrn_paths_on_relay(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
                         const struct wrn_way *way);
 void wrn_paths_on_relay_lost(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
@@ -130,7 +133,8 @@ void wrn_paths_on_heard(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
 /* Something was not answered: check the path now, in seconds rather than in a minute. */
 void wrn_paths_check(struct wrn_paths *paths, wrn_mono now, wrn_handle peer);
 
-/* User traffic flows: a relayed path is worth another search. */
+/* User traffic flows (told once a second at most): a path that was silent meanwhile is checked, and
+ * a relayed one is worth another search. */
 void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer);
 
 /* Time. */

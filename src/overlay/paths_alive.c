@@ -11,7 +11,6 @@ enum {
     PERIOD_LEAST_S = 10,
     GUARD_S = 3,    /* how much later than asked for a ping may come */
     FAILED_S = 600, /* before a time that proved too long is tried again */
-    RELAY_SOON_MS = 300,
 };
 
 static uint32_t wish(const struct wrn_paths *paths);
@@ -44,7 +43,7 @@ void wrn_paths_keep_alive(struct wrn_paths *paths, wrn_mono now, struct wrn_path
 }
 
 void wrn_paths_ping_best(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
-    enum { RETRY_MS = 1000 };
+    enum { RETRY_MS = 1000, RETRY_RELAY_MS = 600 };
     if (p->way.kind == WRN_WAY_NONE || (p->flags & PEER_LOST) != 0) {
         p->ping_at = WRN_MONO_NEVER;
         return;
@@ -64,6 +63,8 @@ void wrn_paths_ping_best(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
     }
     uint32_t rtt_us = p->way.kind == WRN_WAY_RELAY ? p->relay_rtt_us : p->rtt_us;
     uint64_t wait_ns = (uint64_t)rtt_us * 3000;
+    uint64_t least_ns =
+        p->way.kind == WRN_WAY_RELAY && rtt_us != 0 ? WRN_MS(RETRY_RELAY_MS) : WRN_MS(RETRY_MS);
     wrn_paths_new_round(p, now);
     wrn_paths_send_ping(paths, now, p, &p->way, 0, true);
     if (p->tries == CALL_AFTER_TRIES && p->way.kind == WRN_WAY_DIRECT) {
@@ -73,15 +74,14 @@ void wrn_paths_ping_best(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
         }
     }
     p->tries++;
-    p->ping_at = wrn_mono_add(now, wait_ns > WRN_MS(RETRY_MS) ? wait_ns : WRN_MS(RETRY_MS));
+    p->ping_at = wrn_mono_add(now, wait_ns > least_ns ? wait_ns : least_ns);
 }
 
 void wrn_paths_lose(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
     struct wrn_way relay = wrn_paths_relay_way(p);
     bool was_relay = p->way.kind == WRN_WAY_RELAY;
-    if (was_relay && wrn_way_equal(&p->way, &relay)) {
-        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
-        p->relay_tries = 0;
+    if (was_relay && p->relay.generation != 0 && wrn_way_equal(&p->way, &relay)) {
+        wrn_paths_relay_drop(paths, p);
     }
     if (paths->period.peer == p->handle.index) {
         end_test(paths);
@@ -89,17 +89,18 @@ void wrn_paths_lose(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
     p->flags |= PEER_LOST;
     p->ping_at = WRN_MONO_NEVER;
     p->gone_at = wrn_mono_add(now, WRN_S(GONE_S));
-    p->relay_at = wrn_mono_add(now, p->relay.generation != 0 ? 0 : WRN_MS(RELAY_SOON_MS));
-    wrn_paths_new_round(p, now);
+    p->relay_at = now; /* a ping by the relay of before, or the wish for one */
+    p->relay_tries = 0;
+    p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+    if (p->relay.generation != 0) { /* it may be long gone */
+        paths->port.want_relay(paths->port.ctx, p->handle);
+    }
     struct wrn_locator_endpoint last[2] = {
         {.at = p->way.remote, .kind = WRN_ENDPOINT_REFLECTED},
         {.at = p->alt, .kind = WRN_ENDPOINT_REFLECTED},
     };
     bool has_alt =
         p->alt.ip.family != WRN_FAMILY_NONE && wrn_paths_us(now) - p->alt_at_us < ALT_S * 1000000u;
-    if ((p->flags & PEER_RELAY_PROVEN) != 0) { /* its ping decides */
-        wrn_paths_send_ping(paths, now, p, &relay, 0, true);
-    }
     wrn_paths_call_probe(paths, p, true, ORDER_TOGETHER);
     wrn_paths_search_begin(paths, now, p, was_relay ? last + 1 : last,
                            (size_t)(!was_relay) + (size_t)has_alt, 0);

@@ -316,6 +316,7 @@ void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_p
 void wrn_paths_call_probe(struct wrn_paths *paths, struct wrn_paths_peer *p, bool wants_reply,
                           uint8_t order);
 /* The deadlines of relays and of repeated searches have come. */
+void wrn_paths_relay_drop(struct wrn_paths *paths, struct wrn_paths_peer *p); /* leads nowhere */
 void wrn_paths_relay_step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
 void wrn_paths_retry(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
 /* Why is there no direct way? */

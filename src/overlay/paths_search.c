@@ -17,8 +17,8 @@ enum {
     ORDER_GAP_MS = 300,
     CALL_GAP_MS = 1000,   /* a call begins a new search not oftener */
     CALL_GAP_VAIN_S = 20, /* ... after one that found nothing */
-    RELAY_TRIES = 4,
-    RELAY_TRY_MS = 500,
+    RELAY_TRIES = 3,
+    RELAY_TRY_MS = 250, /* doubled each time, before the next ping */
     WANT_RELAY_MS = 2000,
     WANT_RELAY_MAX_S = 60,
 };
@@ -188,9 +188,7 @@ void wrn_paths_relay_step(struct wrn_paths *paths, wrn_mono now, struct wrn_path
             p->relay_at = wrn_mono_add(now, WRN_MS(RELAY_TRY_MS) << p->relay_tries);
             return;
         }
-        p->relay = WRN_HANDLE_NONE; /* it does not lead to the peer */
-        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
-        p->relay_tries = 0;
+        wrn_paths_relay_drop(paths, p);
     }
     if (wrn_paths_is_direct(p)) {
         return;
@@ -200,6 +198,14 @@ void wrn_paths_relay_step(struct wrn_paths *paths, wrn_mono now, struct wrn_path
     p->relay_at =
         wrn_mono_add(now, wait_ns < WRN_S(WANT_RELAY_MAX_S) ? wait_ns : WRN_S(WANT_RELAY_MAX_S));
     paths->port.want_relay(paths->port.ctx, p->handle);
+}
+
+void wrn_paths_relay_drop(struct wrn_paths *paths, struct wrn_paths_peer *p) {
+    struct wrn_way way = wrn_paths_relay_way(p);
+    p->relay = WRN_HANDLE_NONE;
+    p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+    p->relay_tries = 0;
+    paths->port.relay_bad(paths->port.ctx, p->handle, &way);
 }
 
 /* The peer's answer to the call begins the search, or the line's turn does. */

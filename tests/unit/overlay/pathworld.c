@@ -42,6 +42,7 @@ static void port_way(void *ctx, wrn_handle peer, const struct wrn_way *way, enum
 static void port_heard(void *ctx, wrn_handle peer, uint32_t rtt_us, uint32_t epoch);
 static void port_proven(void *ctx, wrn_handle peer, uint64_t incarnation);
 static void port_want_relay(void *ctx, wrn_handle peer);
+static void port_relay_bad(void *ctx, wrn_handle peer, const struct wrn_way *way);
 static void port_locator(void *ctx);
 
 struct pathworld *pathworld_create(uint64_t seed) {
@@ -141,7 +142,8 @@ struct pathworld_node *pathworld_add_to(struct pathworld *world, sim_segment seg
         .may_open_sockets = true,
     };
     struct wrn_paths_port port = {node,       port_send,   port_send_around, port_sockets, port_way,
-                                  port_heard, port_proven, port_want_relay,  port_locator};
+                                  port_heard, port_proven, port_want_relay,
+                                  port_relay_bad, port_locator};
     struct wrn_arena arena;
     wrn_arena_init(&arena, NULL, 0);
     struct wrn_paths *measured = wrn_paths_init(&arena, &options, port, wrn_prng_rand(&node->prng));
@@ -404,6 +406,13 @@ static void port_want_relay(void *ctx, wrn_handle peer) {
     struct pathworld_node *node = ctx;
     node->wanted |= (uint32_t)1 << peer.index;
     node->want_count++;
+}
+
+static void port_relay_bad(void *ctx, wrn_handle peer, const struct wrn_way *way) {
+    struct pathworld_node *node = ctx;
+    (void)peer;
+    WRN_ASSERT(way->kind == WRN_WAY_RELAY && way->relay.generation != 0);
+    node->bad_relays++;
 }
 
 static void port_locator(void *ctx) {

@@ -42,6 +42,7 @@ struct pathworld_node {
     bool drops_calls; /* no ring */
     uint32_t wanted;  /* bits: peers that a relay is wanted for */
     uint32_t want_count;
+    uint32_t bad_relays; /* that were said to lead nowhere */
     /* what the machine said, by peer */
     struct {
         uint32_t way_changes;
