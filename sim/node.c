@@ -44,6 +44,7 @@ struct sim_nodes *sim_nodes_create(struct sim_run *run) {
     memcpy(nodes->defaults.ring, "the ring", sizeof nodes->defaults.ring);
     nodes->defaults.port = SIM_NODE_PORT;
     nodes->defaults.dht.kept_max = KEPT_MAX;
+    nodes->defaults.dht.own_bytes = 0; /* enough for all of them */
     return nodes;
 }
 

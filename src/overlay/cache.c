@@ -8,8 +8,9 @@ enum { FAILED_MAX = 8 };
 
 static struct wrn_cached *cached_of(const struct wrn_overlay *overlay, wrn_id id);
 static struct wrn_cached *room_for(struct wrn_overlay *overlay);
-static uint8_t *bytes_of(const struct wrn_join *join, const struct wrn_cached *cached);
-static void store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool is_good);
+static wrn_span locator_of(const struct wrn_cached *cached);
+static void forget(struct wrn_overlay *overlay, struct wrn_cached *cached);
+static bool store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool is_good);
 
 enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locator) {
     struct wrn_locator read;
@@ -17,17 +18,14 @@ enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locato
     if (reason == WRN_REASON_NONE && wrn_id_equal(read.id, overlay->id)) {
         reason = WRN_REASON_SELF;
     }
-    if (reason == WRN_REASON_NONE && !cached_of(overlay, read.id) && !room_for(overlay)) {
+    if (reason == WRN_REASON_NONE && !store(overlay, read.id, locator, true)) {
         reason = WRN_REASON_FULL;
-    }
-    if (reason == WRN_REASON_NONE) {
-        store(overlay, read.id, locator, true);
     }
     return reason;
 }
 
 void wrn_join_on_locator(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes) {
-    store(overlay, id, bytes, false);
+    (void)store(overlay, id, bytes, false);
 }
 
 void wrn_cache_on_up(struct wrn_overlay *overlay, wrn_id id) {
@@ -37,8 +35,7 @@ void wrn_cache_on_up(struct wrn_overlay *overlay, wrn_id id) {
         if (!cached->is_good) {
             cached->is_good = true;
             struct wrn_overlay_action *action =
-                wrn_overlay_act_bytes(overlay, WRN_OVERLAY_CACHE,
-                                      (wrn_span){bytes_of(&overlay->join, cached), cached->size});
+                wrn_overlay_act_bytes(overlay, WRN_OVERLAY_CACHE, locator_of(cached));
             if (action) {
                 action->id = id;
             }
@@ -52,7 +49,7 @@ void wrn_cache_on_down(struct wrn_overlay *overlay, wrn_id id, bool was_up) {
     if (cached && !was_up) {
         cached->failed++;
         if (!cached->is_good || cached->failed > FAILED_MAX) {
-            memset(cached, 0, sizeof(*cached));
+            forget(overlay, cached);
         }
     }
 }
@@ -62,9 +59,8 @@ bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, uint32_
     const struct wrn_join *join = &overlay->join;
     struct wrn_cached *cached = &join->cached[index];
     struct wrn_locator locator;
-    if (cached->size == 0 || !cached->is_good || wrn_peers_at(overlay, cached->id) ||
-        wrn_locator_read((wrn_span){bytes_of(join, cached), cached->size}, &overlay->primitives,
-                         &locator) != WRN_REASON_NONE ||
+    if (!cached->bytes || !cached->is_good || wrn_peers_at(overlay, cached->id) ||
+        wrn_locator_read(locator_of(cached), &overlay->primitives, &locator) != WRN_REASON_NONE ||
         locator.endpoint_count == 0) {
         return false;
     }
@@ -75,22 +71,29 @@ bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, uint32_
     return true;
 }
 
-static void store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool is_good) {
+/* False if there is no room: all that are kept are worth more. */
+static bool store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool is_good) {
     struct wrn_cached *cached = cached_of(overlay, id);
     cached = cached ? cached : room_for(overlay);
-    if (cached && bytes.size <= WRN_LOCATOR_MAX) {
+    uint8_t *place = cached && bytes.size <= WRN_LOCATOR_MAX
+                         ? wrn_room_change(&overlay->join.room, cached->bytes, cached->size,
+                                           (uint32_t)bytes.size)
+                         : NULL;
+    if (place) {
+        memmove(place, bytes.data, bytes.size);
         cached->is_good = is_good || (wrn_id_equal(cached->id, id) && cached->is_good);
         cached->id = id;
+        cached->bytes = place;
         cached->size = (uint16_t)bytes.size;
         cached->failed = 0;
-        memcpy(bytes_of(&overlay->join, cached), bytes.data, bytes.size);
     }
+    return place != NULL;
 }
 
 static struct wrn_cached *cached_of(const struct wrn_overlay *overlay, wrn_id id) {
     for (uint32_t i = 0; i < overlay->join.cached_max; i++) {
         struct wrn_cached *cached = &overlay->join.cached[i];
-        if (cached->size > 0 && wrn_id_equal(cached->id, id)) {
+        if (cached->bytes && wrn_id_equal(cached->id, id)) {
             return cached;
         }
     }
@@ -103,7 +106,7 @@ static struct wrn_cached *room_for(struct wrn_overlay *overlay) {
     struct wrn_join *join = &overlay->join;
     struct wrn_cached *failed = NULL;
     for (uint32_t i = 0; i < join->cached_max; i++) {
-        if (join->cached[i].size == 0) {
+        if (!join->cached[i].bytes) {
             return &join->cached[i];
         }
         if (join->cached[i].failed > 0 && (!failed || join->cached[i].failed > failed->failed)) {
@@ -117,6 +120,11 @@ static struct wrn_cached *room_for(struct wrn_overlay *overlay) {
     return wrn_peers_at(overlay, chosen->id) ? chosen : NULL;
 }
 
-static uint8_t *bytes_of(const struct wrn_join *join, const struct wrn_cached *cached) {
-    return join->locators + (size_t)(cached - join->cached) * WRN_LOCATOR_MAX;
+static wrn_span locator_of(const struct wrn_cached *cached) {
+    return (wrn_span){cached->bytes, cached->size};
+}
+
+static void forget(struct wrn_overlay *overlay, struct wrn_cached *cached) {
+    wrn_room_give(&overlay->join.room, cached->bytes, cached->size);
+    *cached = (struct wrn_cached){0};
 }

@@ -345,6 +345,9 @@ static void init_request_tables(struct wrn_dht *dht, struct wrn_arena *arena) {
     dht->requests =
         wrn_arena_take(arena, dht->options.requests_max + 2, sizeof(struct wrn_dht_request));
     dht->kept = wrn_arena_take(arena, dht->options.kept_max, sizeof(struct wrn_dht_kept));
+    uint32_t largest = (WRN_RECORD_MAX + WRN_ROOM_PIECE - 1) / WRN_ROOM_PIECE * WRN_ROOM_PIECE;
+    uint32_t all = largest * (dht->options.requests_max + dht->options.kept_max);
+    wrn_room_init(&dht->room, arena, dht->options.own_bytes != 0 ? dht->options.own_bytes : all);
 }
 
 void wrn_dht_update_due(struct wrn_dht *dht) {

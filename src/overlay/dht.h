@@ -58,6 +58,8 @@ struct wrn_dht_options {
     uint32_t writer_bytes_max; /* of one owner's, here */
     uint32_t requests_max;     /* of our own at the same time */
     uint32_t kept_max;         /* own records that are renewed by themselves */
+    uint32_t own_bytes;        /* of requests (key or record) and kept records, all together; 0:
+                                * enough for all of them, however large. FULL when it is full */
     wrn_dht_rule *rule;        /* NULL: all that is signed */
     void *rule_ctx;
 };

@@ -4,6 +4,7 @@
 #include "overlay/dht.h"
 #include "overlay/dht_store.h"
 #include "overlay/limits.h"
+#include "overlay/room.h"
 
 enum {
     WRN_DHT_HOLDERS_MAX = 8,    /* who takes copies: slack while the ring changes */
@@ -164,7 +165,8 @@ struct wrn_dht_request {
     wrn_mono due;
     wrn_mono deadline;
     uint16_t size;
-    uint8_t bytes[WRN_RECORD_MAX]; /* the key or the record */
+    uint8_t *bytes; /* OF_USER: the key or the record, in the room; else it is what is kept or held
+                     * at 'tag' as long as that has the version */
 };
 
 struct wrn_dht_kept {
@@ -178,7 +180,7 @@ struct wrn_dht_kept {
     wrn_mono renewal; /* when to tell that it is to be signed anew; NEVER: told */
     wrn_mono end;
     uint16_t size;
-    uint8_t bytes[WRN_RECORD_MAX];
+    uint8_t *bytes; /* in the room */
 };
 
 /* The newest that we have seen of somebody's record: older ones are stale. */
@@ -212,6 +214,7 @@ struct wrn_dht {
 
     struct wrn_dht_request *requests; /* requests_max, one for kept records, one to hand over */
     struct wrn_dht_kept *kept;
+    struct wrn_room room; /* for what requests and kept records hold */
     struct wrn_dht_seen seen[WRN_DHT_SEEN];
     uint32_t seen_next;
 

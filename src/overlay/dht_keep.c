@@ -24,6 +24,7 @@ static void check(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *
 static void retry(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept);
 static void lose(struct wrn_dht *dht, struct wrn_dht_kept *kept, wrn_span winner,
                  enum wrn_reason reason);
+static void release(struct wrn_dht *dht, struct wrn_dht_kept *kept);
 static struct wrn_dht_candidate read_kept(const struct wrn_dht *dht,
                                           const struct wrn_dht_kept *kept);
 static uint64_t name_of(const struct wrn_dht *dht, const struct wrn_dht_candidate *candidate,
@@ -40,13 +41,19 @@ enum wrn_reason wrn_dht_keep(struct wrn_dht *dht, struct wrn_now now, wrn_span r
     if (kept == NULL) {
         return WRN_REASON_FULL;
     }
-    bool was_stored = kept->is_used && kept->was_stored;
-    memset(kept, 0, offsetof(struct wrn_dht_kept, bytes));
-    kept->is_used = true;
-    kept->was_stored = was_stored;
-    kept->version = candidate.version;
-    kept->size = (uint16_t)record.size;
-    memmove(kept->bytes, record.data, record.size);
+    uint8_t *old = kept->is_used ? kept->bytes : NULL;
+    uint8_t *place = wrn_room_change(&dht->room, old, kept->size, (uint32_t)record.size);
+    if (place == NULL) {
+        return WRN_REASON_FULL;
+    }
+    memmove(place, record.data, record.size); /* it may be the one that was kept until now */
+    *kept = (struct wrn_dht_kept){
+        .is_used = true,
+        .was_stored = old != NULL && kept->was_stored,
+        .version = candidate.version,
+        .size = (uint16_t)record.size,
+        .bytes = place,
+    };
     schedule(dht, now, kept, &candidate.record);
     wrn_dht_update_due(dht);
     return WRN_REASON_NONE;
@@ -61,7 +68,7 @@ void wrn_dht_keep_no_more(struct wrn_dht *dht, wrn_span key) {
         struct wrn_dht_candidate ours = read_kept(dht, kept);
         if (ours.record.key.size == key.size &&
             memcmp(ours.record.key.data, key.data, key.size) == 0) {
-            kept->is_used = false;
+            release(dht, kept);
         }
     }
     wrn_dht_update_due(dht);
@@ -289,8 +296,14 @@ static void lose(struct wrn_dht *dht, struct wrn_dht_kept *kept, wrn_span winner
     uint8_t copy[WRN_RECORD_MAX]; /* the caller may keep another record in its slot */
     memcpy(copy, kept->bytes, kept->size);
     wrn_span lost = {copy, kept->size};
-    kept->is_used = false;
+    release(dht, kept);
     dht->port.lost(dht->port.ctx, lost, winner, reason);
+}
+
+static void release(struct wrn_dht *dht, struct wrn_dht_kept *kept) {
+    kept->is_used = false;
+    wrn_room_give(&dht->room, kept->bytes, kept->size);
+    kept->bytes = NULL;
 }
 
 static struct wrn_dht_candidate read_kept(const struct wrn_dht *dht,

@@ -18,7 +18,9 @@ enum {
 /* How long an attempt waits for an answer. */
 static const uint16_t wait_ms[WRN_DHT_ATTEMPTS] = {1200, 1300, 1200, 1200, 1200, 1200, 1200};
 
-static struct wrn_dht_request *take(struct wrn_dht *dht);
+static struct wrn_dht_request *take(struct wrn_dht *dht, wrn_span bytes);
+static void release(struct wrn_dht *dht, struct wrn_dht_request *request);
+static wrn_span bytes_of(const struct wrn_dht *dht, const struct wrn_dht_request *request);
 static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
 static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
 static void attempt_aside(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
@@ -57,15 +59,13 @@ enum wrn_reason wrn_dht_get(struct wrn_dht *dht, struct wrn_now now, uint32_t ta
     if (key.size == 0 || key.size > WRN_RECORD_KEY_MAX) {
         return WRN_REASON_TOO_LARGE;
     }
-    struct wrn_dht_request *request = take(dht);
+    struct wrn_dht_request *request = take(dht, key);
     if (request == NULL) {
         return WRN_REASON_FULL;
     }
     request->verb = WRN_DHT_GET;
     request->tag = tag;
     request->place = wrn_record_place(key, dht->primitives);
-    request->size = (uint16_t)key.size;
-    memcpy(request->bytes, key.data, key.size);
     begin(dht, now, request);
     return WRN_REASON_NONE;
 }
@@ -80,7 +80,7 @@ enum wrn_reason wrn_dht_store(struct wrn_dht *dht, struct wrn_now now, uint32_t 
     if (reason == WRN_REASON_NONE) {
         reason = wrn_record_verify(record, dht->primitives);
     }
-    struct wrn_dht_request *request = reason == WRN_REASON_NONE ? take(dht) : NULL;
+    struct wrn_dht_request *request = reason == WRN_REASON_NONE ? take(dht, record) : NULL;
     if (request == NULL) {
         return reason != WRN_REASON_NONE ? reason : WRN_REASON_FULL;
     }
@@ -88,8 +88,6 @@ enum wrn_reason wrn_dht_store(struct wrn_dht *dht, struct wrn_now now, uint32_t 
     request->tag = tag;
     request->place = candidate.place;
     request->version = candidate.version;
-    request->size = (uint16_t)record.size;
-    memcpy(request->bytes, record.data, record.size);
     begin(dht, now, request);
     return WRN_REASON_NONE;
 }
@@ -101,7 +99,7 @@ bool wrn_dht_request_inner(struct wrn_dht *dht, struct wrn_now now, enum wrn_dht
     if (request->is_used) {
         return false;
     }
-    memset(request, 0, offsetof(struct wrn_dht_request, bytes));
+    memset(request, 0, sizeof(*request));
     request->is_used = true;
     request->verb = WRN_DHT_STORE;
     request->kind = kind;
@@ -109,8 +107,6 @@ bool wrn_dht_request_inner(struct wrn_dht *dht, struct wrn_now now, enum wrn_dht
     request->tag = tag;
     request->place = candidate->place;
     request->version = candidate->version;
-    request->size = (uint16_t)candidate->bytes.size;
-    memcpy(request->bytes, candidate->bytes.data, candidate->bytes.size);
     begin(dht, now, request);
     return true;
 }
@@ -220,16 +216,47 @@ wrn_mono wrn_dht_request_due(const struct wrn_dht *dht) {
     return due;
 }
 
-static struct wrn_dht_request *take(struct wrn_dht *dht) {
+/* Takes a request, and a place for its bytes. NULL: there is no room for it. */
+static struct wrn_dht_request *take(struct wrn_dht *dht, wrn_span bytes) {
     for (uint32_t i = 0; i < dht->options.requests_max; i++) {
         struct wrn_dht_request *request = &dht->requests[i];
         if (!request->is_used) {
-            memset(request, 0, offsetof(struct wrn_dht_request, bytes));
+            uint8_t *place = wrn_room_take(&dht->room, (uint32_t)bytes.size);
+            if (place == NULL) {
+                return NULL;
+            }
+            memcpy(place, bytes.data, bytes.size);
+            memset(request, 0, sizeof(*request));
             request->is_used = true;
+            request->bytes = place;
+            request->size = (uint16_t)bytes.size;
             return request;
         }
     }
     return NULL;
+}
+
+/* What it held can still be read until another one is taken. */
+static void release(struct wrn_dht *dht, struct wrn_dht_request *request) {
+    request->is_used = false;
+    wrn_room_give(&dht->room, request->bytes, request->size);
+    request->bytes = NULL;
+}
+
+/* Returns the key or the record; empty if what was kept or held is gone, or a newer version is
+ * there. Valid until requests, kept records or the store change. */
+static wrn_span bytes_of(const struct wrn_dht *dht, const struct wrn_dht_request *request) {
+    if (request->kind == WRN_DHT_OF_KEEP) {
+        const struct wrn_dht_kept *kept = &dht->kept[request->tag];
+        bool is_there = kept->is_used && kept->version == request->version;
+        return is_there ? (wrn_span){kept->bytes, kept->size} : (wrn_span){0};
+    }
+    if (request->kind == WRN_DHT_OF_HANDOVER) {
+        const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, request->tag);
+        bool is_there = entry != NULL && entry->version == request->version;
+        return is_there ? wrn_dht_store_bytes(&dht->store, entry) : (wrn_span){0};
+    }
+    return (wrn_span){request->bytes, request->size};
 }
 
 static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
@@ -251,7 +278,7 @@ static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_reques
 /* Sends the next attempt that has a target; ends the request if its time is over. The attempts
  * aside are repeated, to other places, until then. */
 static void attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
-    if (wrn_mono_reached(now.mono, request->deadline)) {
+    if (wrn_mono_reached(now.mono, request->deadline) || bytes_of(dht, request).size == 0) {
         finish(dht, now, request,
                request->reason != WRN_REASON_NONE ? request->reason
                : request->saw_stale               ? WRN_REASON_STALE
@@ -283,7 +310,7 @@ static void send_attempt(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht
     wrn_rand_fill(dht->rand, &request->nonces[index], sizeof(request->nonces[index]));
     request->nonces[index] |= 1; /* 0 is none */
     request->spoke &= (uint8_t) ~(1u << index);
-    wrn_span bytes = {request->bytes, request->size};
+    wrn_span bytes = bytes_of(dht, request);
     bool is_get = request->verb == WRN_DHT_GET;
     struct wrn_dht_fields fields = {
         .type = is_get ? WRN_DHT_MESSAGE_GET : WRN_DHT_MESSAGE_STORE,
@@ -444,7 +471,7 @@ static void deliver(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_requ
         answer_user(dht, now, request, WRN_REASON_NONE, 0, records[i], false);
     }
     if (is_last) {
-        request->is_used = false;
+        release(dht, request);
         wrn_span last = count > 0 ? records[count - 1] : (wrn_span){0};
         answer_user(dht, now, request, WRN_REASON_NONE, 0, last, true);
     }
@@ -500,8 +527,7 @@ static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
 static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_request *request,
                      enum wrn_reason reason, wrn_span bytes, struct wrn_dht_candidate *ret_other) {
     struct wrn_dht_candidate ours;
-    if (wrn_dht_candidate_read(&ours, (wrn_span){request->bytes, request->size}, dht->primitives) !=
-            WRN_REASON_NONE ||
+    if (wrn_dht_candidate_read(&ours, bytes_of(dht, request), dht->primitives) != WRN_REASON_NONE ||
         wrn_dht_candidate_read(ret_other, bytes, dht->primitives) != WRN_REASON_NONE ||
         ours.record.key.size != ret_other->record.key.size ||
         memcmp(ours.record.key.data, ret_other->record.key.data, ours.record.key.size) != 0) {
@@ -567,12 +593,15 @@ static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_r
         wait_until(request, wrn_mono_add(now.mono, WRN_MS(SLOW_MS)));
         return;
     }
+    uint8_t copy[WRN_RECORD_MAX]; /* what is held moves when the store changes */
+    wrn_span record = bytes_of(dht, request);
     request->is_local = false;
-    if (is_over || request->attempts == WRN_DHT_ATTEMPTS ||
+    if (record.size == 0 || is_over || request->attempts == WRN_DHT_ATTEMPTS ||
         wrn_dht_rank(dht, request->place, dht->links->self) >= WRN_DHT_COPIES) {
         attempt(dht, now, request);
         return;
     }
+    memcpy(copy, record.data, record.size);
     uint32_t index = request->attempts++;
     wrn_rand_fill(dht->rand, &request->nonces[index], sizeof(request->nonces[index]));
     request->nonces[index] |= 1;
@@ -581,7 +610,7 @@ static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_r
         .is_self = true, .source = dht->links->self, .nonce = request->nonces[index]};
     struct wrn_dht_fields store = {.type = WRN_DHT_MESSAGE_STORE,
                                    .flags = request->is_again ? WRN_DHT_AGAIN : 0,
-                                   .record = {request->bytes, request->size}};
+                                   .record = {copy, record.size}};
     wrn_dht_write_begin(dht, now, WRN_HANDLE_NONE, &writer, &store);
 }
 
@@ -606,7 +635,7 @@ static void finish(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_reque
                    const struct wrn_dht_candidate *winner) {
     uint32_t tag = request->tag;
     uint64_t version = request->version;
-    request->is_used = false;
+    release(dht, request);
     if (request->kind == WRN_DHT_OF_HANDOVER) {
         bool is_few = reason == WRN_REASON_NONE && copies < 2;
         wrn_dht_copies_on_handed(dht, now, tag, version, is_few ? WRN_REASON_TIMEOUT : reason,

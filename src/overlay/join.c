@@ -37,7 +37,8 @@ void wrn_join_init(struct wrn_join *join, struct wrn_arena *arena,
     join->whos = wrn_arena_take(arena, WRN_WHO_MAX, sizeof(*join->whos));
     join->strangers = wrn_arena_take(arena, WRN_STRANGERS_MAX, sizeof(*join->strangers));
     join->cached = wrn_arena_take(arena, options->cached_max, sizeof(*join->cached));
-    join->locators = wrn_arena_take(arena, options->cached_max, WRN_LOCATOR_MAX);
+    uint32_t all = options->cached_max * WRN_LOCATOR_MAX;
+    wrn_room_init(&join->room, arena, options->cached_bytes != 0 ? options->cached_bytes : all);
     join->cached_max = options->cached_max;
     join->announces = options->announces;
     join->port = options->port;

@@ -12,6 +12,7 @@
 #include "overlay/pair.h"
 #include "overlay/paths.h"
 #include "overlay/ring.h"
+#include "overlay/room.h"
 
 struct wrn_overlay;
 struct wrn_overlay_peer;
@@ -34,7 +35,8 @@ struct wrn_bootstrap {
 /* The locator of a node that is or was a peer. */
 struct wrn_cached {
     wrn_id id;
-    uint16_t size;  /* 0: free */
+    uint8_t *bytes; /* in the room; NULL: free */
+    uint16_t size;
     uint8_t failed; /* tries in a row that led nowhere */
     bool is_good;   /* it was admitted once, or came from the user's disk */
 };
@@ -71,7 +73,7 @@ struct wrn_join {
     struct wrn_cookies cookies;
     struct wrn_bootstrap *bootstraps;
     struct wrn_cached *cached;
-    uint8_t *locators; /* WRN_LOCATOR_MAX bytes for each of 'cached' */
+    struct wrn_room room; /* for the locators of 'cached' */
     struct wrn_who *whos;
     struct wrn_stranger *strangers;
     uint32_t bootstrap_count;

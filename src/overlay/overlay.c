@@ -31,17 +31,19 @@ void wrn_overlay_defaults(struct wrn_overlay_options *options) {
     *options = (struct wrn_overlay_options){
         .relays = true,
         .announces = true,
-        .peers_max = 44,
-        .cached_max = 4,
-        .route = {.watched_max = 24, .watched_bytes = 4096, .sums_max = 1},
+        .peers_max = 48,
+        .cached_max = 6,
+        .cached_bytes = 2048,
+        .route = {.watched_max = 32, .watched_bytes = 2560, .sums_max = 2},
         .ring_options = {.wants_shortcuts = true, .on_demand_idle_s = 300, .crawls_max = 1},
-        .paths = {.searches_max = 8, .may_open_sockets = true},
-        .relay = {.relays = true, .forwards_max = 12, .uses_max = 6},
+        .paths = {.searches_max = 6, .may_open_sockets = true},
+        .relay = {.relays = true, .forwards_max = 8, .uses_max = 8},
         .dht = {.records_max = 24,
                 .bytes_max = 6144,
                 .writer_bytes_max = 4096,
-                .requests_max = 2,
-                .kept_max = 2},
+                .requests_max = 4,
+                .kept_max = 2,
+                .own_bytes = 2560},
     };
 }
 

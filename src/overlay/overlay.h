@@ -32,11 +32,12 @@ struct wrn_overlay_options {
     wrn_span credential;         /* ours, at most WRN_CREDENTIAL_MAX bytes; copied */
     wrn_overlay_admit *admit;    /* NULL: everybody */
     void *admit_ctx;
-    bool relays;         /* forward for others */
-    bool announces;      /* on the LAN, by multicast */
-    uint16_t port;       /* of UDP socket 0, for announcements */
-    uint32_t peers_max;  /* 8..4096 */
-    uint32_t cached_max; /* locators of former peers that are tried again, 0..64 */
+    bool relays;           /* forward for others */
+    bool announces;        /* on the LAN, by multicast */
+    uint16_t port;         /* of UDP socket 0, for announcements */
+    uint32_t peers_max;    /* 8..4096 */
+    uint32_t cached_max;   /* locators of former peers that are tried again, 0..64 */
+    uint32_t cached_bytes; /* ... all together, 0: enough for the largest ones */
     struct wrn_route_options route;
     struct wrn_ring_options ring_options;
     struct wrn_paths_options paths; /* peers_max is filled in */

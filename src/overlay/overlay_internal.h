@@ -91,7 +91,7 @@ struct wrn_shunned {
 };
 
 enum {
-    WRN_REQUESTS_MAX = 24, /* links that are being set up on request, at the same time */
+    WRN_REQUESTS_MAX = 16, /* links that are being set up on request, at the same time */
     WRN_SHUNNED_MAX = 16,
 };
 

@@ -10,8 +10,8 @@
 
 enum {
     PATHS_LOCALS = 8,
-    PATHS_SIGHTS = 12,
-    PATHS_CANDIDATES = 16,
+    PATHS_SIGHTS = 8,
+    PATHS_CANDIDATES = WRN_ENDPOINTS_MAX,
     PATHS_TIMED = 4,      /* rounds of pings that a pong may still answer with a measured time */
     PATHS_FRESH = 4,      /* mappings made to see the steps of our NAT */
     PATHS_BIRTHDAYS = 8,  /* addresses that are remembered as guessed at */

@@ -27,6 +27,7 @@ static void let_idle_links_go(struct wrn_relay *relay, wrn_mono now);
 static void wake_searches(struct wrn_relay *relay, wrn_handle peer);
 static bool is_better(const struct wrn_link *a, const struct wrn_link *b);
 static uint32_t slot_home(const struct slots *slots, uint64_t slot);
+static uint64_t slot_of(const struct wrn_relay *relay, uint32_t owner);
 
 struct wrn_relay *wrn_relay_init(struct wrn_arena *arena, const struct wrn_relay_options *options,
                                  struct wrn_links *links, struct wrn_relay_port port,
@@ -51,7 +52,7 @@ struct wrn_relay *wrn_relay_init(struct wrn_arena *arena, const struct wrn_relay
         .slots.mask = slots - 1,
     };
     at->mates = wrn_arena_take(arena, options->peers_max, sizeof(struct mate));
-    at->slots.entries = wrn_arena_take(arena, slots, sizeof(struct slot_entry));
+    at->slots.owners = wrn_arena_take(arena, slots, sizeof(*at->slots.owners));
     wrn_pool_init(&at->forwards, arena, forwards_max, sizeof(struct forward));
     wrn_pool_init(&at->uses, arena, options->uses_max, sizeof(struct use));
     wrn_heap_init(&at->forward_heap, arena, forwards_max);
@@ -237,10 +238,9 @@ uint32_t relay_owner_edge(uint32_t index, uint32_t edge) {
 struct forward *relay_slot_forward(const struct wrn_relay *relay, wrn_handle peer, uint64_t slot,
                                    uint32_t *ret_side) {
     const struct slots *slots = &relay->slots;
-    for (uint32_t i = slot_home(slots, slot); slots->entries[i].slot != 0;
-         i = (i + 1) & slots->mask) {
-        uint32_t owner = slots->entries[i].owner, side = owner % OWNER_SIDES;
-        if (slots->entries[i].slot != slot || owner / OWNER_SIDES % 2 != 0) {
+    for (uint32_t i = slot_home(slots, slot); slots->owners[i] != 0; i = (i + 1) & slots->mask) {
+        uint32_t owner = slots->owners[i] - 1, side = owner % OWNER_SIDES;
+        if (owner / OWNER_SIDES % 2 != 0 || slot_of(relay, owner) != slot) {
             continue;
         }
         struct forward *forward = wrn_pool_slot(&relay->forwards, owner / OWNER_SIDES / 2);
@@ -255,10 +255,9 @@ struct forward *relay_slot_forward(const struct wrn_relay *relay, wrn_handle pee
 struct edge *relay_slot_edge(const struct wrn_relay *relay, wrn_handle peer, uint64_t slot,
                              struct use **ret_use) {
     const struct slots *slots = &relay->slots;
-    for (uint32_t i = slot_home(slots, slot); slots->entries[i].slot != 0;
-         i = (i + 1) & slots->mask) {
-        uint32_t owner = slots->entries[i].owner;
-        if (slots->entries[i].slot != slot || owner / OWNER_SIDES % 2 != 1) {
+    for (uint32_t i = slot_home(slots, slot); slots->owners[i] != 0; i = (i + 1) & slots->mask) {
+        uint32_t owner = slots->owners[i] - 1;
+        if (owner / OWNER_SIDES % 2 != 1 || slot_of(relay, owner) != slot) {
             continue;
         }
         struct use *use = wrn_pool_slot(&relay->uses, owner / OWNER_SIDES / 2);
@@ -274,41 +273,40 @@ struct edge *relay_slot_edge(const struct wrn_relay *relay, wrn_handle peer, uin
 bool relay_slot_is_known(const struct wrn_relay *relay, uint64_t slot) {
     const struct slots *slots = &relay->slots;
     uint32_t i = slot_home(slots, slot);
-    while (slots->entries[i].slot != 0 && slots->entries[i].slot != slot) {
+    while (slots->owners[i] != 0 && slot_of(relay, slots->owners[i] - 1) != slot) {
         i = (i + 1) & slots->mask;
     }
-    return slot != 0 && slots->entries[i].slot == slot;
+    return slot != 0 && slots->owners[i] != 0;
 }
 
 /* The table is at most half full: each slot that the pools can hold has room twice. */
 void relay_slot_add(struct wrn_relay *relay, uint64_t slot, uint32_t owner) {
     struct slots *slots = &relay->slots;
-    WRN_ASSERT(slot != 0 && slots->count <= slots->mask / 2);
+    WRN_ASSERT(slot != 0 && slots->count <= slots->mask / 2 && slot_of(relay, owner) == slot);
     uint32_t i = slot_home(slots, slot);
-    while (slots->entries[i].slot != 0) {
+    while (slots->owners[i] != 0) {
         i = (i + 1) & slots->mask;
     }
-    slots->entries[i] = (struct slot_entry){.slot = slot, .owner = owner};
+    slots->owners[i] = owner + 1;
     slots->count++;
 }
 
 void relay_slot_remove(struct wrn_relay *relay, uint64_t slot, uint32_t owner) {
     struct slots *slots = &relay->slots;
     uint32_t hole = slot_home(slots, slot);
-    while (slots->entries[hole].slot != slot || slots->entries[hole].owner != owner) {
-        WRN_ASSERT(slots->entries[hole].slot != 0);
+    while (slots->owners[hole] != owner + 1) {
+        WRN_ASSERT(slots->owners[hole] != 0);
         hole = (hole + 1) & slots->mask;
     }
     /* Later entries move into the hole unless their home lies behind it. */
-    for (uint32_t i = (hole + 1) & slots->mask; slots->entries[i].slot != 0;
-         i = (i + 1) & slots->mask) {
-        uint32_t home = slot_home(slots, slots->entries[i].slot);
+    for (uint32_t i = (hole + 1) & slots->mask; slots->owners[i] != 0; i = (i + 1) & slots->mask) {
+        uint32_t home = slot_home(slots, slot_of(relay, slots->owners[i] - 1));
         if (((i - home) & slots->mask) >= ((i - hole) & slots->mask)) {
-            slots->entries[hole] = slots->entries[i];
+            slots->owners[hole] = slots->owners[i];
             hole = i;
         }
     }
-    slots->entries[hole] = (struct slot_entry){0};
+    slots->owners[hole] = 0;
     slots->count--;
 }
 
@@ -468,4 +466,14 @@ static bool is_better(const struct wrn_link *a, const struct wrn_link *b) {
 
 static uint32_t slot_home(const struct slots *slots, uint64_t slot) {
     return (uint32_t)wrn_siphash(slots->seed, &slot, sizeof slot) & slots->mask;
+}
+
+static uint64_t slot_of(const struct wrn_relay *relay, uint32_t owner) {
+    uint32_t index = owner / OWNER_SIDES / 2;
+    if (owner / OWNER_SIDES % 2 == 0) {
+        const struct forward *forward = wrn_pool_slot(&relay->forwards, index);
+        return forward->slots[owner % OWNER_SIDES];
+    }
+    const struct use *use = wrn_pool_slot(&relay->uses, index);
+    return use->edges[owner % OWNER_SIDES].slot;
 }

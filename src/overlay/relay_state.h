@@ -19,7 +19,7 @@ enum {
     EDGES = 4,                         /* relays between us and one peer: */
     EDGES_OURS = 2,                    /* ... those that we asked for, */
     EDGES_THEIRS = EDGES - EDGES_OURS, /* ... that were offered to us */
-    AVOIDED = 12,                      /* relays that are not asked now, for one peer */
+    AVOIDED = 8,                       /* relays that are not asked now, for one peer */
     BLIND_ASKS = 4, /* nodes a round that are asked though the peer did not name them */
 };
 
@@ -128,14 +128,10 @@ struct use {
     bool tells_none;
 };
 
-/* Slots of both kinds: who they belong to. Slots of different peers may be equal. */
-struct slot_entry {
-    uint64_t slot; /* 0: free */
-    uint32_t owner;
-};
-
+/* Finds whom slots of both kinds belong to; the owners have them. Slots of different peers may be
+ * equal. */
 struct slots {
-    struct slot_entry *entries;
+    uint32_t *owners; /* and 1; 0: free */
     uint64_t seed[2];
     uint32_t mask;
     uint32_t count;
@@ -183,6 +179,7 @@ struct forward *relay_slot_forward(const struct wrn_relay *relay, wrn_handle pee
 struct edge *relay_slot_edge(const struct wrn_relay *relay, wrn_handle peer, uint64_t slot,
                              struct use **ret_use);
 bool relay_slot_is_known(const struct wrn_relay *relay, uint64_t slot);
+/* While it is in the table, the owner has the slot. */
 void relay_slot_add(struct wrn_relay *relay, uint64_t slot, uint32_t owner);
 void relay_slot_remove(struct wrn_relay *relay, uint64_t slot, uint32_t owner);
 

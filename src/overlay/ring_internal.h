@@ -6,9 +6,9 @@
 #include "overlay/ring.h"
 
 enum {
-    WRN_RING_WANTS_MAX = 24,   /* links asked for at the same time */
+    WRN_RING_WANTS_MAX = 16,   /* links asked for at the same time */
     WRN_RING_WANTS_OF_ONE = 6, /* ... on the word of one peer */
-    WRN_RING_KNOWN_MAX = 48,   /* places heard of, or where nobody answered */
+    WRN_RING_KNOWN_MAX = 32,   /* places heard of, or where nobody answered */
     WRN_RING_FINDS_MAX = 6,    /* questions under way, besides crawls */
     WRN_RING_HINTS_MAX = 6,    /* places near the receiver that a status names */
     WRN_RING_DOUBT_FAILS = 2,  /* so many wants failed: its being told of does not matter */
@@ -67,12 +67,12 @@ struct wrn_ring_peer {
 /* A place that a peer told of and that has no link; or where wants failed. */
 struct wrn_ring_known {
     wrn_id id;
+    uint8_t fails;
+    bool is_used;
     wrn_handle teller; /* the link that leads there */
     wrn_mono told;     /* it counts as a neighbour to be until then; 0: does not (a view may) */
     wrn_mono next;     /* not wanted again before */
     wrn_mono until;    /* forgotten then */
-    uint8_t fails;
-    bool is_used;
 };
 
 enum wrn_ring_purpose {
@@ -85,12 +85,12 @@ enum wrn_ring_purpose {
 };
 
 struct wrn_ring_wanted {
-    enum wrn_ring_purpose purpose;
+    uint8_t purpose; /* enum wrn_ring_purpose */
+    uint8_t kind;
     uint32_t tag;
     wrn_id id;
     wrn_handle teller;
     wrn_mono deadline;
-    uint8_t kind;
 };
 
 enum wrn_ring_find_kind {

@@ -33,7 +33,7 @@ struct wrn_route *wrn_route_init(struct wrn_arena *arena, const struct wrn_route
     route->dues = wrn_arena_take(arena, route->due_count, sizeof(*route->dues));
     wrn_route_seen_init(&route->hops, arena, WRN_ROUTE_HOPS_SEEN);
     wrn_route_seen_init(&route->origins, arena, WRN_ROUTE_ORIGINS_SEEN);
-    wrn_route_seen_init(&route->asked, arena, WRN_ROUTE_ORIGINS_SEEN);
+    wrn_route_seen_init(&route->asked, arena, WRN_ROUTE_ASKED);
     route->casts = wrn_arena_take(arena, WRN_ROUTE_CASTS_SEEN, sizeof(*route->casts));
     if (taken == NULL) {
         return NULL;

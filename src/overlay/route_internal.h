@@ -11,9 +11,10 @@ enum {
     WRN_ROUTE_PIECE_TRIES = 8, /* to hand on one piece of a broadcast, with what mends it */
     WRN_ROUTE_TRIED = 3,       /* links that one message does not take again */
     WRN_ROUTE_BLOCK = 128,     /* bytes that payloads are kept in */
-    WRN_ROUTE_HOPS_SEEN = 128,
+    WRN_ROUTE_HOPS_SEEN = 128, /* hops and origins: one of 2^32 / so many is taken for another */
     WRN_ROUTE_ORIGINS_SEEN = 64,
-    WRN_ROUTE_CASTS_SEEN = 64,
+    WRN_ROUTE_ASKED = 32,
+    WRN_ROUTE_CASTS_SEEN = 48,
     WRN_ROUTE_FANOUT = 48,    /* pieces that a broadcast is split into at one node, at most */
     WRN_ROUTE_BRANCHES = 64,  /* of a sum: FANOUT and what mends lost ones */
     WRN_ROUTE_SLOT_BITS = 11, /* of a hop number: 1 + where the message waits */
@@ -129,7 +130,7 @@ enum wrn_route_verdict wrn_route_decide(const struct wrn_links *links, struct wr
 
 /* The hashes of the last few things, the oldest is forgotten first. */
 struct wrn_route_seen {
-    uint64_t *hashes; /* 0: none yet */
+    uint32_t *hashes; /* 0: none yet */
     uint32_t size;
     uint32_t next;
 };
@@ -207,7 +208,7 @@ void wrn_route_watch_failed(struct wrn_route *route, wrn_mono now, uint32_t slot
 /* ---- broadcasts and sums (route_broadcast.c, route_sum.c) ---- */
 
 /* A broadcast that came: how far clockwise of us it has been handed on. */
-struct wrn_route_cast {
+struct __attribute__((packed, aligned(4))) wrn_route_cast {
     uint64_t hash; /* 0: none */
     wrn_id covered;
 };

@@ -383,12 +383,53 @@ static void determinism(void **state) {
     assert_true(traces[0] == traces[1]);
 }
 
+/* What requests and kept records hold shares one small room: large ones are refused by name when it
+ * is full, small ones find room, and a record that could not be replaced is still kept. */
+static void a_full_room_refuses_and_forgets_nothing(void **state) {
+    (void)state;
+    struct wrn_dht_options options = dworld_options();
+    char value[800];
+    uint8_t key[WRN_RECORD_KEY_MAX] = {'a'};
+    options.own_bytes = 2048;
+    memset(value, 'v', sizeof(value) - 1);
+    value[700] = 0;
+    dworld_init(&w, check_seed(), 5, &options);
+    struct wrn_dht *dht = w.nodes[0].dht;
+    struct wrn_now now = dworld_now(&w, 0);
+    struct dworld_record large = dworld_make(&w, 0, WRN_RECORD_CREATE, "svc/a", value, 1, 60);
+    struct dworld_record small = dworld_make(&w, 0, WRN_RECORD_PUT, "svc/b", "b", 1, 60);
+    assert_true(large.size > 800 && large.size < 1024 && small.size < 384);
+    assert_int_equal(wrn_dht_keep(dht, now, dworld_span(&small)), WRN_REASON_NONE);
+    assert_int_equal(wrn_dht_keep(dht, now, dworld_span(&large)), WRN_REASON_NONE);
+    assert_int_equal(wrn_dht_store(dht, now, 1, dworld_span(&large)), WRN_REASON_FULL);
+    assert_int_equal(wrn_dht_get(dht, now, 2, (wrn_span){key, 30}), WRN_REASON_NONE);
+    value[300] = 0;
+    large = dworld_make(&w, 0, WRN_RECORD_CREATE, "svc/a", value, 2, 60); /* instead of the first */
+    assert_int_equal(wrn_dht_keep(dht, now, dworld_span(&large)), WRN_REASON_NONE);
+    struct dworld_record other = large;
+    assert_int_equal(wrn_dht_store(dht, now, 3, dworld_span(&large)), WRN_REASON_NONE);
+    value[300] = value[700] = 'v';
+    value[799] = 0;
+    large = dworld_make(&w, 0, WRN_RECORD_CREATE, "svc/a", value, 3, 60);
+    assert_int_equal(wrn_dht_keep(dht, now, dworld_span(&large)), WRN_REASON_FULL);
+    dworld_run(&w, WRN_S(30)); /* the second one was still kept: it is stored */
+    assert_true(dworld_copies(&w, &other) >= WRN_DHT_COPIES);
+    dworld_finish(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verbs),       cmocka_unit_test(one_owner), cmocka_unit_test(many_values),
-        cmocka_unit_test(loss),        cmocka_unit_test(clocks),    cmocka_unit_test(refused_here),
-        cmocka_unit_test(kept),        cmocka_unit_test(full),      cmocka_unit_test(cost),
+        cmocka_unit_test(verbs),
+        cmocka_unit_test(one_owner),
+        cmocka_unit_test(many_values),
+        cmocka_unit_test(loss),
+        cmocka_unit_test(clocks),
+        cmocka_unit_test(refused_here),
+        cmocka_unit_test(kept),
+        cmocka_unit_test(full),
+        cmocka_unit_test(cost),
         cmocka_unit_test(determinism),
+        cmocka_unit_test(a_full_room_refuses_and_forgets_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
