@@ -10,8 +10,13 @@ enum {
     HELLO_FIRST_S = 1,
     HELLO_DOUBLINGS_MAX = 2,
     HELLO_SIZE_MAX = WRN_MESSAGE_MAX,
-    VERIFY_PER_S = 40, /* signatures and key agreements for others; 10 ms of CPU a second */
-    VERIFY_BURST = 80,
+    /* Signatures and key agreements, each a quarter of a millisecond: for members, and apart from
+     * these, so that a flood does not keep them from anything, for strangers that showed a cookie.
+     * A crowd of 1,000 in a minute at 3 nodes is 6 a second at each, asked twice. */
+    VERIFY_PER_S = 60,
+    VERIFY_BURST = 120,
+    STRANGERS_PER_S = 60,
+    STRANGERS_BURST = 120,
 };
 
 /* HELLO and WELCOME look the same. */
@@ -58,7 +63,7 @@ static void meet_again(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
                        const struct wrn_locator *locator);
 static void refuse_stranger(struct wrn_overlay *overlay, const struct wrn_way *way,
                             struct wrn_pair *pair, const struct hello *hello,
-                            enum wrn_reason reason);
+                            enum wrn_reason reason, bool shows);
 
 void wrn_greet_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                      const struct wrn_way *way, uint64_t to) {
@@ -91,12 +96,13 @@ void wrn_greet_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
 
 void wrn_greet_bye(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                    enum wrn_reason reason) {
-    uint8_t message[10];
+    uint8_t message[11];
     struct wrn_writer writer = wrn_writer(message, sizeof(message));
     const struct wrn_way *way = wrn_paths_way(overlay->paths, peer->handle);
     wrn_write_u8(&writer, WRN_MESSAGE_BYE);
     wrn_write_u8(&writer, (uint8_t)reason);
     wrn_write_u64(&writer, peer->their_random);
+    wrn_write_u8(&writer, 0);
     if (peer->pair.their_receiver != 0 && wrn_overlay_direct(overlay, way)) {
         wrn_overlay_send_on(overlay, peer, way, wrn_written(&writer));
     }
@@ -407,7 +413,8 @@ static void on_bye(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, b
     (void)wrn_read_u8(&reader);
     uint8_t reason = wrn_read_u8(&reader);
     uint64_t echo = wrn_read_u64(&reader);
-    if (!wrn_reader_is_done(&reader) || reason >= WRN_REASON_COUNT) {
+    struct wrn_endpoint redirect;
+    if (!wrn_redirect_read(overlay, &reader, &redirect) || reason >= WRN_REASON_COUNT) {
         wrn_overlay_refuse(overlay, WRN_REASON_MALFORMED);
         return;
     }
@@ -419,7 +426,11 @@ static void on_bye(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, b
         reason == WRN_REASON_EXPIRED || reason == WRN_REASON_OTHER_RING) {
         wrn_peers_shun(overlay, peer->id, reason);
     }
+    bool is_stranger = peer->state == WRN_PEER_STATE_STRANGER;
     wrn_peers_remove(overlay, peer, reason ? reason : WRN_REASON_LEAVING, false);
+    if (is_stranger && reason == WRN_REASON_FULL && redirect.ip.family != WRN_FAMILY_NONE) {
+        wrn_join_on_redirect(overlay, &redirect);
+    }
 }
 
 static void on_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, bool is_fresh,
@@ -478,7 +489,8 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (!wrn_cookie_check(&overlay->join.cookies, &overlay->primitives, now, from, cookie)) {
         return WRN_REASON_COOKIE;
     }
-    if (!wrn_overlay_may_verify(overlay)) {
+    if (!wrn_overlay_bucket_take(&overlay->stranger_bucket, now, STRANGERS_PER_S,
+                                 STRANGERS_BURST)) {
         return WRN_REASON_RATE;
     }
     *ret_known = wrn_peers_of_key(overlay, key);
@@ -520,7 +532,7 @@ static void meet_stranger(struct wrn_overlay *overlay, const struct wrn_way *way
     }
     if (!peer) {
         wrn_overlay_refuse(overlay, reason);
-        refuse_stranger(overlay, way, pair, hello, reason);
+        refuse_stranger(overlay, way, pair, hello, reason, shows);
         return;
     }
     peer->admitted = shows;
@@ -554,16 +566,23 @@ static void meet_again(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
     }
 }
 
-/* Says why, if the frame was good enough to tell to whom; no more bytes than came. */
+/* Says why, if the frame was good enough to tell to whom, and where else to ask, if it may be on
+ * the ring; no more bytes than came. */
 static void refuse_stranger(struct wrn_overlay *overlay, const struct wrn_way *way,
                             struct wrn_pair *pair, const struct hello *hello,
-                            enum wrn_reason reason) {
-    uint8_t message[10];
+                            enum wrn_reason reason, bool shows) {
+    uint8_t message[11 + WRN_REDIRECTS_MAX * 19];
     uint8_t frame[sizeof(message) + WRN_FRAME_OVERHEAD];
     struct wrn_writer writer = wrn_writer(message, sizeof(message));
     wrn_write_u8(&writer, WRN_MESSAGE_BYE);
     wrn_write_u8(&writer, (uint8_t)reason);
     wrn_write_u64(&writer, hello->random);
+    if (reason == WRN_REASON_FULL && shows) {
+        wrn_redirect_write(overlay, &way->remote, &writer);
+    } else {
+        wrn_write_u8(&writer, 0);
+    }
+    WRN_ASSERT(!writer.failed);
     pair->their_receiver = hello->receiver;
     size_t size = wrn_pair_seal(pair, &overlay->primitives, wrn_written(&writer), frame);
     wrn_overlay_send_datagram(overlay, way->socket, &way->remote, (wrn_span){frame, size});

@@ -11,7 +11,9 @@ enum {
     LONGEST_WAIT_S = 60,
     JOINING_WAIT_S = 20, /* ... while we have one, and no place yet */
     HEAL_S = 300,        /* between looks for other parts of the ring */
-    HEAL_SOON_S = 30,    /* ... after many links were lost; doubled up to HEAL_S */
+    HEAL_SOON_S = 10,    /* ... at first, and after many links were lost; doubled up to HEAL_S */
+    REDIRECT_WAIT_MS = 200,
+    REDIRECTS_MAX = 6, /* between two rounds */
     PROBE_S = 8,
     AT_ONCE_MAX = 2, /* strangers that are tried in one round */
     WHO_PER_S = 50,  /* replies: a flash crowd at one bootstrap node gets through */
@@ -43,13 +45,13 @@ void wrn_join_init(struct wrn_join *join, struct wrn_arena *arena,
     join->announces = options->announces;
     join->port = options->port;
     join->try_due = join->heal_due = join->announce_due = join->probe_due = WRN_MONO_NEVER;
-    join->due = WRN_MONO_NEVER;
+    join->redirect_due = join->due = WRN_MONO_NEVER;
 }
 
 void wrn_join_start(struct wrn_overlay *overlay) {
     struct wrn_join *join = &overlay->join;
     join->delay_ns = WRN_S(FIRST_WAIT_S);
-    join->heal_ns = WRN_S(HEAL_S);
+    join->heal_ns = WRN_S(HEAL_SOON_S);
     if (join->announces && join->port != 0) {
         announce(overlay);
     }
@@ -66,6 +68,7 @@ void wrn_join_stop(struct wrn_overlay *overlay) {
     memset(join->whos, 0, WRN_WHO_MAX * sizeof(*join->whos));
     join->probe = 0;
     join->try_due = join->heal_due = join->announce_due = join->probe_due = WRN_MONO_NEVER;
+    join->redirect_due = WRN_MONO_NEVER;
     set_due(overlay);
 }
 
@@ -114,6 +117,19 @@ void wrn_join_on_down(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer
     set_due(overlay);
 }
 
+/* Bounded, since whoever refuses us may name whom it likes. */
+void wrn_join_on_redirect(struct wrn_overlay *overlay, const struct wrn_endpoint *at) {
+    struct wrn_join *join = &overlay->join;
+    if (!overlay->is_started || overlay->links.count > 0 || join->redirects >= REDIRECTS_MAX) {
+        return;
+    }
+    join->redirects++;
+    join->redirect = *at;
+    join->redirect_due =
+        wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, WRN_MS(REDIRECT_WAIT_MS)));
+    set_due(overlay);
+}
+
 void wrn_join_on_state(struct wrn_overlay *overlay, enum wrn_ring_state state) {
     struct wrn_join *join = &overlay->join;
     wrn_mono now = overlay->now.mono;
@@ -125,6 +141,7 @@ void wrn_join_on_state(struct wrn_overlay *overlay, enum wrn_ring_state state) {
         join->delay_ns = WRN_S(FIRST_WAIT_S);
         join->try_due = wrn_mono_add(now, wrn_overlay_jitter(overlay, join->delay_ns));
         join->heal_due = WRN_MONO_NEVER;
+        join->heal_ns = WRN_S(HEAL_SOON_S);
         if (join->announces && join->port != 0) {
             wrn_mono soon = wrn_mono_add(now, wrn_overlay_jitter(overlay, WRN_S(2)));
             join->announce_due = wrn_mono_min(join->announce_due, soon);
@@ -202,6 +219,13 @@ void wrn_join_on_time(struct wrn_overlay *overlay) {
     if (wrn_mono_reached(now, join->try_due)) {
         next_round(overlay);
     }
+    if (wrn_mono_reached(now, join->redirect_due)) {
+        struct wrn_source source = {.to = join->redirect, .bootstrap = -1, .cached = -1};
+        join->redirect_due = WRN_MONO_NEVER;
+        if (overlay->links.count == 0) {
+            wrn_join_ask_who(overlay, &source, false);
+        }
+    }
     if (wrn_mono_reached(now, join->heal_due)) {
         heal(overlay);
     }
@@ -222,6 +246,7 @@ static void next_round(struct wrn_overlay *overlay) {
     for (uint32_t i = 0; i < sources && tried < (is_alone ? AT_ONCE_MAX : 1); i++) {
         tried += try_next(overlay);
     }
+    join->redirects = 0;
     uint64_t wait_ns = is_alone ? join->delay_ns : WRN_S(JOINING_WAIT_S);
     join->try_due = wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
     join->delay_ns =
@@ -354,7 +379,7 @@ static void on_announce(struct wrn_overlay *overlay, const struct wrn_endpoint *
 
 static void set_due(struct wrn_overlay *overlay) {
     struct wrn_join *join = &overlay->join;
-    wrn_mono due = wrn_mono_min(join->try_due, join->heal_due);
+    wrn_mono due = wrn_mono_min(wrn_mono_min(join->try_due, join->redirect_due), join->heal_due);
     due = wrn_mono_min(due, wrn_mono_min(join->announce_due, join->probe_due));
     join->due = wrn_mono_min(due, wrn_join_strangers_due(overlay));
 }

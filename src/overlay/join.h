@@ -22,6 +22,7 @@ enum {
     WRN_BOOTSTRAPS_MAX = 16,
     WRN_WHO_MAX = 4,       /* questions to strangers that are not answered yet */
     WRN_STRANGERS_MAX = 4, /* strangers that answered, and were sent a HELLO */
+    WRN_REDIRECTS_MAX = 4, /* other nodes that one without room names */
 };
 
 /* An address where a node of the ring may answer. */
@@ -57,6 +58,7 @@ struct wrn_who {
     uint8_t tries;
     int8_t bootstrap;
     bool look_through;
+    bool was_alone; /* when it was asked */
 };
 
 /* A peer in state STRANGER. */
@@ -88,10 +90,13 @@ struct wrn_join {
     uint64_t delay_ns;  /* between tries while we are alone */
     uint64_t heal_ns;   /* ... while we are not */
     wrn_mono try_due;
+    struct wrn_endpoint redirect; /* one without room named it; asked at 'redirect_due' */
+    wrn_mono redirect_due;
     wrn_mono heal_due;
     wrn_mono announce_due;
     wrn_mono due;
     uint16_t port;
+    uint8_t redirects; /* addresses that were taken up since the last round */
     bool announces;
 };
 
@@ -119,6 +124,9 @@ void wrn_join_on_locator(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes)
 void wrn_join_on_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 void wrn_join_on_down(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                       enum wrn_reason reason);
+
+/* A node that had no room for us named this one. */
+void wrn_join_on_redirect(struct wrn_overlay *overlay, const struct wrn_endpoint *at);
 
 /* The state of the ring changed. */
 void wrn_join_on_state(struct wrn_overlay *overlay, enum wrn_ring_state state);

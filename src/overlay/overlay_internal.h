@@ -9,6 +9,7 @@
  * message of a peer, or from a note. */
 #pragma once
 #include "base/heap.h"
+#include "base/wire.h"
 #include "overlay/join.h"
 #include "overlay/linker.h"
 #include "overlay/overlay.h"
@@ -136,7 +137,8 @@ struct wrn_overlay {
     uint32_t peers_max;
     uint32_t pending; /* peers that are not UP */
     struct wrn_shunned shunned[WRN_SHUNNED_MAX];
-    struct wrn_bucket verify_bucket; /* signatures and key agreements that others make us do */
+    struct wrn_bucket verify_bucket;   /* signatures and key agreements that members make us do */
+    struct wrn_bucket stranger_bucket; /* ... strangers */
     struct wrn_bucket who_bucket;
     struct wrn_bucket error_bucket; /* answers to what has no peer */
 
@@ -376,6 +378,17 @@ void wrn_peers_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *p
 void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reason);
 enum wrn_reason wrn_peers_shunned(const struct wrn_overlay *overlay, wrn_id id);
 
+/* ---- redirect.c ---- */
+
+/* Writes the addresses of some of our peers, for a stranger at 'asker'. */
+void wrn_redirect_write(const struct wrn_overlay *overlay, const struct wrn_endpoint *asker,
+                        struct wrn_writer *writer);
+
+/* Reads such a list to the end and chooses one of it; family NONE: none is of use. False if it does
+ * not follow its format. */
+bool wrn_redirect_read(const struct wrn_overlay *overlay, struct wrn_reader *reader,
+                       struct wrn_endpoint *ret_chosen);
+
 /* ---- greet.c ---- */
 
 /* Says HELLO on the best way, or on a given one (NULL: the best) to a given number (0: the
@@ -402,7 +415,7 @@ void wrn_greet_on_message(struct wrn_overlay *overlay, struct wrn_overlay_peer *
 size_t wrn_greet_write_stranger(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                                 uint8_t *out, size_t capacity);
 
-/* Tells whether one more signature or key agreement may be spent on what others ask for. */
+/* Tells whether one more signature or key agreement may be spent on what members ask for. */
 bool wrn_overlay_may_verify(struct wrn_overlay *overlay);
 
 /* Takes a STRANGER frame. */

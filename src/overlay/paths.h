@@ -141,6 +141,9 @@ void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer
 void wrn_paths_on_time(struct wrn_paths *paths, wrn_mono now);
 wrn_mono wrn_paths_due(const struct wrn_paths *paths);
 
+/* Tells whether an endpoint can be anybody's but ours, and may be probed. */
+bool wrn_paths_may_probe(const struct wrn_paths *paths, const struct wrn_endpoint *endpoint);
+
 /* Questions. The way is the best one (kind NONE: none). The reason says why a relayed peer is. */
 const struct wrn_way *wrn_paths_way(const struct wrn_paths *paths, wrn_handle peer);
 enum wrn_path_state wrn_paths_state(const struct wrn_paths *paths, wrn_handle peer,

@@ -279,8 +279,6 @@ bool wrn_paths_is_ours(const struct wrn_paths *paths, wrn_mono now, const struct
                        uint32_t *ret_rtt_us);
 /* Takes one probe from the bucket; false: not before *ret_at. */
 bool wrn_paths_may_send(struct wrn_paths *paths, wrn_mono now, wrn_mono *ret_at);
-/* Tells whether an endpoint can be anybody's but ours, and may be probed. */
-bool wrn_paths_may_probe(const struct wrn_paths *paths, const struct wrn_endpoint *endpoint);
 /* Calls the peer: by its relay, its direct way, or over the ring. */
 void wrn_paths_send_call(struct wrn_paths *paths, struct wrn_paths_peer *p,
                          struct wrn_paths_call_body *body);

@@ -15,7 +15,8 @@ enum {
     ADMIT_CHECK_S = 3600, /* so that a wall clock that jumped is noticed */
     ADMIT_LEAD_S = 60,    /* so long before its end an admission is asked for again */
     ADMIT_ASK_AGAIN_S = 2,
-    YOUNG_S = 15, /* so long nobody is turned out for another one */
+    YOUNG_S = 15,     /* so long nobody is turned out for another one, but for a neighbour */
+    YOUNG_LEAF_S = 5, /* ... a newcomer: it has found others meanwhile, or tries again elsewhere */
     SHUN_LEAST_S = 60,
     SHUN_MORE_S = 240,
 };
@@ -23,15 +24,18 @@ enum {
 /* How much a peer is needed when there is no room for others. */
 enum need {
     NEED_NONE,
-    NEED_LEAF,     /* a newcomer that had its time */
+    NEED_LEAF,     /* a newcomer that had its time, a relay that nobody uses */
     NEED_TRAFFIC,  /* the user has another try */
     NEED_SHORTCUT, /* others do as well */
+    NEED_YOUNG,    /* any of these, but it came just now */
+    NEED_RELAY,    /* somebody is reached through it */
     NEED_STAYS,
 };
 
 static uint32_t limit_for(const struct wrn_overlay *overlay, uint8_t kind);
 static bool make_room(struct wrn_overlay *overlay, uint8_t kind);
-static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer);
+static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer,
+                         const struct wrn_link *link);
 static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                         enum wrn_reason reason);
 static uint64_t admitted_for_s(const struct wrn_overlay *overlay,
@@ -474,18 +478,23 @@ static uint32_t limit_for(const struct wrn_overlay *overlay, uint8_t kind) {
     return overlay->peers_max - (may_fill ? 0 : overlay->peers_max / 8 + 1);
 }
 
-/* Lets go of the peer that is needed least, if that is less than a link of 'kind'. */
+/* Lets go of the peer that is needed least, and of these the one that is there longest, if that is
+ * less than a link of 'kind'. The ring needs neighbours more than anybody needs anything else. */
 static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
-    bool may_fill = (kind & (WRN_LINK_NEAR | WRN_LINK_LEAF)) != 0;
-    enum need limit = may_fill ? NEED_STAYS : NEED_TRAFFIC;
+    enum need limit = (kind & WRN_LINK_NEAR) != 0   ? NEED_STAYS
+                      : (kind & WRN_LINK_LEAF) != 0 ? NEED_YOUNG
+                                                    : NEED_TRAFFIC;
     struct wrn_overlay_peer *least = NULL;
+    wrn_mono since = WRN_MONO_NEVER;
     uint32_t cursor = 0;
     for (struct wrn_overlay_peer *peer = wrn_peers_next(overlay, &cursor); peer;
          peer = wrn_peers_next(overlay, &cursor)) {
-        enum need need = need_of(overlay, peer);
-        if (need < limit) {
+        const struct wrn_link *link = wrn_links_of(&overlay->links, peer->handle);
+        enum need need = link ? need_of(overlay, peer, link) : NEED_STAYS;
+        if (need < limit || (least && need == limit && wrn_mono_before(link->since, since))) {
             limit = need;
             least = peer;
+            since = link->since;
         }
     }
     if (least) {
@@ -494,24 +503,27 @@ static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
     return least != NULL;
 }
 
-static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer) {
-    const struct wrn_link *link =
-        peer->state == WRN_PEER_STATE_UP ? wrn_links_of(&overlay->links, peer->handle) : NULL;
+static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer,
+                         const struct wrn_link *link) {
     uint8_t kinds = (uint8_t)(wrn_peers_kinds(overlay, peer) | peer->theirs);
-    if (!link || (kinds & (WRN_LINK_NEAR | WRN_LINK_OVERLAP)) != 0) {
+    uint64_t age_ns = wrn_mono_since(overlay->now.mono, link->since);
+    if ((kinds & WRN_LINK_NEAR) != 0) {
         return NEED_STAYS;
     }
-    bool is_young = wrn_mono_since(overlay->now.mono, link->since) < WRN_S(YOUNG_S);
+    if (wrn_relay_is_used(overlay->relay, peer->handle)) {
+        return NEED_RELAY;
+    }
     if (kinds == 0) {
         return NEED_NONE;
     }
-    if (is_young) {
-        return NEED_STAYS;
+    bool is_ours = wrn_peers_kinds(overlay, peer) != 0;
+    if ((kinds & ~(WRN_LINK_LEAF | WRN_LINK_OVERLAP)) == 0 && !is_ours) {
+        return age_ns < WRN_S(YOUNG_LEAF_S) ? NEED_YOUNG : NEED_LEAF;
     }
-    if ((kinds & WRN_LINK_SHORTCUT) != 0) {
-        return NEED_SHORTCUT;
+    if (age_ns < WRN_S(YOUNG_S)) {
+        return NEED_YOUNG;
     }
-    return kinds == WRN_LINK_LEAF && wrn_peers_kinds(overlay, peer) == 0 ? NEED_LEAF : NEED_TRAFFIC;
+    return (kinds & WRN_LINK_SHORTCUT) != 0 ? NEED_SHORTCUT : NEED_TRAFFIC;
 }
 
 static void act_peer(struct wrn_overlay *overlay, enum wrn_overlay_action_kind kind,

@@ -166,6 +166,11 @@ size_t wrn_relay_list(const struct wrn_relay *relay, wrn_id *ret_ids, size_t cap
     return count;
 }
 
+bool wrn_relay_is_used(const struct wrn_relay *relay, wrn_handle peer) {
+    const struct mate *mate = relay_mate(relay, peer);
+    return mate != NULL && (mate->holds > 0 || mate->ends > 0);
+}
+
 void wrn_relay_set_willing(struct wrn_relay *relay, wrn_handle peer, bool is_willing) {
     struct mate *mate = relay_mate(relay, peer);
     if (mate == NULL && !is_willing) {

@@ -111,6 +111,9 @@ void wrn_relay_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle pe
 /* Writes the places of direct links to nodes that relay, best latency first, for our locator. */
 size_t wrn_relay_list(const struct wrn_relay *relay, wrn_id *ret_ids, size_t capacity);
 
+/* Tells whether somebody is reached through the peer, by us, or the peer through us. O(1). */
+bool wrn_relay_is_used(const struct wrn_relay *relay, wrn_handle peer);
+
 /* The peer's locator says whether it relays. Nobody does before it is said. */
 void wrn_relay_set_willing(struct wrn_relay *relay, wrn_handle peer, bool is_willing);
 

@@ -33,7 +33,7 @@ enum {
 #define UNUSED_OFFER     WRN_S(60)    /* an offered slot on which no frame ever came */
 #define LINGER           WRN_S(5)     /* a forgotten peer's frames are still taken */
 #define HASTY            WRN_S(10)    /* a relay that closes sooner is avoided for longer */
-#define LINK_IDLE        WRN_S(300)   /* a link that no relay needs any more is kept */
+#define LINK_IDLE        WRN_S(60)    /* a link that no relay needs any more is kept */
 #define SPARE_FIRST      WRN_S(1)     /* after a relay is ready, a second one is looked for, */
 #define SPARE_LOOK       WRN_S(300)   /* ... and looked after */
 #define SPARE_PAUSE_MIN  WRN_S(60)    /* between attempts to find a second relay */

@@ -15,6 +15,7 @@ static void send_who(struct wrn_overlay *overlay, struct wrn_who *who);
 static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *stranger);
 static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *who, uint16_t socket,
                             const uint8_t cookie[WRN_COOKIE_SIZE], wrn_span bytes);
+static bool is_too_many(const struct wrn_overlay *overlay, const struct wrn_who *who);
 static struct wrn_stranger *stranger_of(const struct wrn_overlay *overlay, wrn_handle peer);
 
 bool wrn_join_ask_who(struct wrn_overlay *overlay, const struct wrn_source *source,
@@ -35,7 +36,8 @@ bool wrn_join_ask_who(struct wrn_overlay *overlay, const struct wrn_source *sour
     *free = (struct wrn_who){.to = source->to,
                              .nonce = wrn_overlay_draw(overlay),
                              .bootstrap = source->bootstrap,
-                             .look_through = look_through};
+                             .look_through = look_through,
+                             .was_alone = overlay->links.count == 0};
     send_who(overlay, free);
     return true;
 }
@@ -168,6 +170,9 @@ static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *w
     if (reason == WRN_REASON_NONE && !stranger) {
         reason = WRN_REASON_FULL;
     }
+    if (reason == WRN_REASON_NONE && is_too_many(overlay, who)) {
+        return WRN_REASON_NONE;
+    }
     struct wrn_overlay_peer *peer = NULL;
     if (reason == WRN_REASON_NONE) {
         peer = wrn_peers_add(overlay, &locator, NULL, 0, WRN_LINK_LEAF, &reason);
@@ -183,6 +188,17 @@ static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *w
     memcpy(stranger->cookie, cookie, WRN_COOKIE_SIZE);
     send_hello(overlay, stranger);
     return WRN_REASON_NONE;
+}
+
+/* One of those that were asked at once is enough to be let in: each takes a place at another node,
+ * which others need, too. A second one is greeted when the first does not answer soon. */
+static bool is_too_many(const struct wrn_overlay *overlay, const struct wrn_who *who) {
+    bool is_greeting = false;
+    for (size_t i = 0; i < WRN_STRANGERS_MAX; i++) {
+        const struct wrn_stranger *stranger = &overlay->join.strangers[i];
+        is_greeting = is_greeting || (stranger->peer.generation != 0 && stranger->tries == 1);
+    }
+    return !who->look_through && who->was_alone && (overlay->links.count > 0 || is_greeting);
 }
 
 static struct wrn_stranger *stranger_of(const struct wrn_overlay *overlay, wrn_handle peer) {
