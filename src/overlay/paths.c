@@ -9,15 +9,15 @@ enum {
     PROBES_PER_S = 200,
     KEEPALIVE_S = 60,
     SEARCHES = 8,
-    SWITCH_PERCENT = 20,   /* a way of the same kind must be so much faster */
-    SWITCH_US = 5000,      /* ... and at least so much */
-    MOVED_S = 10,          /* pings say that we moved for so long */
-    FIRST_RELAY_MS = 300,  /* before a relay is asked for */
-    GONE_S = 20,           /* without any way */
-    TRAFFIC_SEARCH_S = 30, /* traffic asks for a search not oftener */
+    SWITCH_PERCENT = 20,     /* a way of the same kind must be so much faster */
+    SWITCH_US = 5000,        /* ... and at least so much */
+    MOVED_S = 10,            /* pings say that we moved for so long */
+    FIRST_RELAY_MS = 300,    /* before a relay is asked for */
+    GONE_S = 20,             /* without any way */
+    TRAFFIC_SEARCH_S = 30,   /* traffic asks for a search not oftener */
     TRAFFIC_QUIET_MS = 2500, /* traffic on a path that was silent for so long: is it alive? */
     OTHER_QUIET_MS = 1000,   /* the peer takes another relay, and ours was silent for so long */
-    SETTLE_MS = 700,       /* a search looks for better ways for so long */
+    SETTLE_MS = 700,         /* a search looks for better ways for so long */
 };
 
 static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,

@@ -47,6 +47,11 @@ void wrn_ring_near_heard(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_han
         return;
     }
     struct wrn_ring_known *known = take_known(ring, now, id);
+    if (known->fails >= WRN_RING_ABSENT_FAILS && wrn_mono_reached(now, known->told)) {
+        /* Nobody told of it for a while: it may have come back, or we have. */
+        known->fails = WRN_RING_DOUBT_FAILS;
+        known->next = now;
+    }
     known->told = wrn_mono_add(now, WRN_RING_HEARD_NS);
     known->teller = teller;
     if (wrn_mono_before(known->until, known->told)) {
@@ -62,13 +67,13 @@ void wrn_ring_near_failed(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_ha
     }
     /* An absent one is tried again as long as it is told of: while a crowd comes, or two rings grow
      * together, a request may end anywhere. */
-    uint64_t wait = WRN_RING_FORGET_NS;
-    if (known->fails < 7) {
+    uint64_t wait = WRN_RING_BACK_OFF_MAX_NS;
+    if (known->fails < 6) {
         wait = WRN_RING_BACK_OFF_MIN_NS << (known->fails - 1);
     }
     known->next = wrn_ring_soon(ring, now, wait / 2, wait);
     known->until = wrn_mono_add(now, WRN_RING_FORGET_NS);
-    if (known->fails == WRN_RING_ABSENT_FAILS || wait == WRN_RING_FORGET_NS) {
+    if (known->fails == WRN_RING_ABSENT_FAILS || wait == WRN_RING_BACK_OFF_MAX_NS) {
         ring->counts[WRN_RING_COUNT_ABSENT]++;
         distrust(ring, now, wrn_ring_peer(ring, teller), 1);
     }
