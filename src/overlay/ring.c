@@ -302,12 +302,12 @@ bool wrn_ring_want(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_purpose pu
     }
     /* The link that leads there may be gone since: then any. */
     wrn_handle first = wrn_ring_peer(ring, teller) != NULL ? teller : WRN_HANDLE_NONE;
-    *place = (struct wrn_ring_wanted){.purpose = purpose,
+    *place = (struct wrn_ring_wanted){.purpose = (uint8_t)purpose,
                                       .tag = ++ring->next_tag,
                                       .id = id,
                                       .teller = first,
                                       .deadline = wrn_mono_add(now, WRN_RING_WANT_NS),
-                                      .kind = kind};
+                                      .kind = (uint8_t)kind};
     struct wrn_want want = {
         .tag = place->tag, .kind = kind, .mode = mode, .target = id, .steps = 0, .first = first};
     ring->counts[WRN_RING_COUNT_WANTS]++;

@@ -141,8 +141,8 @@ struct pathworld_node *pathworld_add_to(struct pathworld *world, sim_segment seg
         .searches_max = world->searches_max,
         .may_open_sockets = true,
     };
-    struct wrn_paths_port port = {node,       port_send,   port_send_around, port_sockets, port_way,
-                                  port_heard, port_proven, port_want_relay,
+    struct wrn_paths_port port = {node,           port_send,   port_send_around, port_sockets,
+                                  port_way,       port_heard,  port_proven,      port_want_relay,
                                   port_relay_bad, port_locator};
     struct wrn_arena arena;
     wrn_arena_init(&arena, NULL, 0);
