@@ -323,6 +323,9 @@ static void renew_records(struct wrn_overlay *overlay) {
         }
         record.sequence = wrn_overlay_next_sequence(overlay, record.sequence);
         record.made_s = overlay->now.wall.s;
+        if (record.made_s < record.claimed_s) { /* our clock was set back: nothing is made before */
+            record.made_s = record.claimed_s;
+        }
         size_t size =
             wrn_record_write(&record, &overlay->primitives, overlay->seed, bytes, sizeof(bytes));
         if (size == 0 ||
