@@ -37,7 +37,7 @@ void wrn_overlay_defaults(struct wrn_overlay_options *options) {
         .route = {.watched_max = 32, .watched_bytes = 2560, .sums_max = 2},
         .ring_options = {.wants_shortcuts = true, .on_demand_idle_s = 300, .crawls_max = 1},
         .paths = {.searches_max = 6, .may_open_sockets = true},
-        .relay = {.relays = true, .forwards_max = 8, .uses_max = 8},
+        .relay = {.relays = true, .forwards_max = 40, .uses_max = 12},
         .dht = {.records_max = 24,
                 .bytes_max = 6144,
                 .writer_bytes_max = 4096,

@@ -214,7 +214,7 @@ void wrn_paths_on_relay_lost(struct wrn_paths *paths, wrn_mono now, wrn_handle p
     if (wrn_way_equal(&old, way)) {
         p->relay = WRN_HANDLE_NONE;
         p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
-        p->relay_at = WRN_MONO_NEVER;
+        p->relay_at = wrn_paths_is_direct(p) ? WRN_MONO_NEVER : now; /* perhaps others are ready */
         p->relay_tries = 0;
     }
     if (wrn_way_equal(&p->way, way)) {

@@ -42,6 +42,7 @@ static uint64_t admitted_for_s(const struct wrn_overlay *overlay,
                                const struct wrn_overlay_peer *peer);
 static void check_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
+static uint8_t effort_of(uint8_t nat_class);
 static void act_peer(struct wrn_overlay *overlay, enum wrn_overlay_action_kind kind,
                      const struct wrn_overlay_peer *peer, enum wrn_reason reason);
 
@@ -190,6 +191,7 @@ void wrn_peers_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     wrn_peers_admission(overlay, peer);
     act_peer(overlay, WRN_OVERLAY_PEER_UP, peer, WRN_REASON_NONE);
     wrn_relay_set_willing(overlay->relay, peer->handle, peer->relays_for_others);
+    wrn_relay_set_effort(overlay->relay, peer->handle, effort_of(peer->nat_class));
     wrn_ring_on_link_up(overlay->ring, now, peer->handle);
     wrn_linker_on_up(overlay, peer);
     wrn_join_on_up(overlay, peer);
@@ -524,6 +526,18 @@ static enum need need_of(const struct wrn_overlay *overlay, const struct wrn_ove
         return NEED_YOUNG;
     }
     return (kinds & WRN_LINK_SHORTCUT) != 0 ? NEED_SHORTCUT : NEED_TRAFFIC;
+}
+
+/* How hard others find it to reach a node behind such a NAT. */
+static uint8_t effort_of(uint8_t nat_class) {
+    switch (nat_class) {
+    case WRN_NAT_CLASS_NONE:
+        return 0;
+    case WRN_NAT_CLASS_ENDPOINT_INDEPENDENT:
+        return 1;
+    default:
+        return 2;
+    }
 }
 
 static void act_peer(struct wrn_overlay *overlay, enum wrn_overlay_action_kind kind,

@@ -25,7 +25,7 @@ static bool is_carried(uint8_t kind);
 static void count_unknown(struct wrn_relay *relay, wrn_mono now, wrn_handle from, uint64_t slot);
 static void let_idle_links_go(struct wrn_relay *relay, wrn_mono now);
 static void wake_searches(struct wrn_relay *relay, wrn_handle peer);
-static bool is_better(const struct wrn_link *a, const struct wrn_link *b);
+static uint64_t cost_of(const struct wrn_relay *relay, const struct wrn_link *link);
 static uint32_t slot_home(const struct slots *slots, uint64_t slot);
 static uint64_t slot_of(const struct wrn_relay *relay, uint32_t owner);
 
@@ -150,7 +150,7 @@ size_t wrn_relay_list(const struct wrn_relay *relay, wrn_id *ret_ids, size_t cap
             continue;
         }
         size_t at = count < most ? count++ : most; /* in order; beyond 'most' it falls out */
-        while (at > 0 && is_better(link, best[at - 1])) {
+        while (at > 0 && cost_of(relay, link) < cost_of(relay, best[at - 1])) {
             if (at < most) {
                 best[at] = best[at - 1];
             }
@@ -182,6 +182,10 @@ void wrn_relay_set_willing(struct wrn_relay *relay, wrn_handle peer, bool is_wil
     if (is_new) {
         wake_searches(relay, peer);
     }
+}
+
+void wrn_relay_set_effort(struct wrn_relay *relay, wrn_handle peer, uint8_t effort) {
+    relay_mate_make(relay, peer)->effort = effort;
 }
 
 void wrn_relay_on_time(struct wrn_relay *relay, wrn_mono now) {
@@ -462,11 +466,11 @@ static void wake_searches(struct wrn_relay *relay, wrn_handle peer) {
     }
 }
 
-/* Answers, and sooner. */
-static bool is_better(const struct wrn_link *a, const struct wrn_link *b) {
-    uint64_t cost_a = (uint64_t)a->is_suspect << 33 | (a->rtt_us == 0 ? UINT32_MAX : a->rtt_us);
-    uint64_t cost_b = (uint64_t)b->is_suspect << 33 | (b->rtt_us == 0 ? UINT32_MAX : b->rtt_us);
-    return cost_a < cost_b;
+/* Whoever needs such a relay may have no link to it yet, and a hard NAT itself. */
+static uint64_t cost_of(const struct wrn_relay *relay, const struct wrn_link *link) {
+    uint64_t effort = relay_mate(relay, link->peer)->effort;
+    uint64_t rtt_us = link->rtt_us == 0 ? UINT32_MAX : link->rtt_us;
+    return (uint64_t)link->is_suspect << 40 | effort << 32 | rtt_us;
 }
 
 static uint32_t slot_home(const struct slots *slots, uint64_t slot) {

@@ -108,7 +108,8 @@ wrn_handle wrn_relay_on_frame(struct wrn_relay *relay, wrn_mono now, wrn_handle 
  * what went through us to it, and through it, is lost. Called before its handle dies. */
 void wrn_relay_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle peer);
 
-/* Writes the places of direct links to nodes that relay, best latency first, for our locator. */
+/* Writes the places of direct links to nodes that relay, for our locator: those that anybody
+ * reaches first, among them best latency first. */
 size_t wrn_relay_list(const struct wrn_relay *relay, wrn_id *ret_ids, size_t capacity);
 
 /* Tells whether somebody is reached through the peer, by us, or the peer through us. O(1). */
@@ -116,6 +117,9 @@ bool wrn_relay_is_used(const struct wrn_relay *relay, wrn_handle peer);
 
 /* The peer's locator says whether it relays. Nobody does before it is said. */
 void wrn_relay_set_willing(struct wrn_relay *relay, wrn_handle peer, bool is_willing);
+
+/* How hard it is to reach the peer, by its NAT: 0 not at all, 255 hardly. */
+void wrn_relay_set_effort(struct wrn_relay *relay, wrn_handle peer, uint8_t effort);
 
 /* Time. */
 void wrn_relay_on_time(struct wrn_relay *relay, wrn_mono now);

@@ -5,7 +5,7 @@
 
 #include "overlay/pair.h"
 
-enum { ASKED_MIN = 2, ASKED_SHARE = 8, MESSAGE_MAX = 32 };
+enum { ASKED_MIN = 2, ASKED_SHARE = 4, MESSAGE_MAX = 32 };
 
 #define ASK_COST   WRN_MS(500) /* two requests a second, */
 #define ASK_BURST  WRN_S(4)    /* ... eight at once */

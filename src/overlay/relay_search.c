@@ -44,6 +44,9 @@ void relay_search_step(struct wrn_relay *relay, wrn_mono now, struct use *use) {
             return;
         }
         const struct wrn_link *link = choose(relay, now, use, &is_common);
+        if (!is_common && use->want_tag == 0 && use->blind_left + FRESH_BLIND <= BLIND_ASKS) {
+            (void)want(relay, now, use); /* the first to be asked did not know the peer */
+        }
         if (link != NULL) {
             if (edge == NULL || fresh >= (is_common ? FRESH_COMMON : FRESH_BLIND)) {
                 return;

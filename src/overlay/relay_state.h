@@ -25,12 +25,13 @@ enum {
 
 #define ASK_DEADLINE     WRN_S(1)     /* then another one is asked instead */
 #define ASK_PATIENCE_MIN WRN_MS(200)  /* then another one is asked as well, if 3 RTT are over */
-#define WANT_DEADLINE    WRN_S(15)    /* for an overlap link to come up */
+#define WANT_DEADLINE    WRN_S(5)     /* for an overlap link to come up */
 #define ROUND_PAUSE_MIN  WRN_S(2)     /* between rounds that found nothing, doubled each time */
 #define ROUND_PAUSE_MAX  WRN_S(60)    /* ... up to this */
 #define KEEP_AFTER       WRN_S(25)    /* a slot that nothing was sent on */
 #define PAIR_IDLE        WRN_S(90)    /* an end that says nothing for so long is gone */
 #define UNUSED_OFFER     WRN_S(60)    /* an offered slot on which no frame ever came */
+#define UNUSED_S         150u         /* any slot by which nothing comes, while another one works */
 #define LINGER           WRN_S(5)     /* a forgotten peer's frames are still taken */
 #define HASTY            WRN_S(10)    /* a relay that closes sooner is avoided for longer */
 #define LINK_IDLE        WRN_S(60)    /* a link that no relay needs any more is kept */
@@ -59,6 +60,7 @@ struct mate {
     uint16_t offered;    /* slots that it offered and we took */
     bool is_willing;
     bool is_kept;         /* port.keep said so */
+    uint8_t effort;       /* see wrn_relay_set_effort */
     uint32_t bad_until_s; /* did not forward for somebody lately: asked last */
     uint32_t idle_at_s;   /* when 'holds' became 0 */
     struct bucket asks;

@@ -3,7 +3,7 @@
  * Which node to ask is decided in relay_search.c. */
 #include "overlay/relay_state.h"
 
-enum { OFFERED_MIN = 4, OFFERED_SHARE = 4, LINGERS_MAX = 12 };
+enum { OFFERED_MIN = 4, OFFERED_SHARE = 2, LINGERS_MAX = 12 };
 
 static struct use *take_use(struct wrn_relay *relay, wrn_handle peer, wrn_id id);
 static void give_use(struct wrn_relay *relay, wrn_mono now, struct use *use);
@@ -22,6 +22,8 @@ static void call_bad(struct wrn_relay *relay, wrn_mono now, struct use *use, str
 static bool tell_again(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge,
                        bool was_searching);
 static bool has_up(const struct use *use);
+static bool has_fresh(const struct use *use, wrn_mono now);
+static bool is_spare(const struct use *use, wrn_mono now, const struct edge *edge);
 static void tell(struct wrn_relay *relay, struct use *use);
 static void refresh(struct wrn_relay *relay, struct use *use);
 static wrn_mono edge_due(const struct edge *edge, bool is_forgotten);
@@ -200,6 +202,9 @@ void relay_use_on_grant(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, 
         if (there != NULL && other == use) {
             there->is_new = true; /* the peer asked for the same pair before, we were offered it */
         }
+        *edge = (struct edge){0};
+    } else if (has_fresh(use, now)) { /* two were asked at the same time: one will do */
+        relay_send_close(relay, peer, slot, WRN_REASON_NOT_NEEDED);
         *edge = (struct edge){0};
     } else {
         bring_up(relay, now, use, edge, peer, slot);
@@ -468,6 +473,30 @@ static bool has_up(const struct use *use) {
     return found;
 }
 
+/* One that we asked for came up a moment ago. (Not one that was offered: its asker may think the
+ * same of what we asked for.) */
+static bool has_fresh(const struct use *use, wrn_mono now) {
+    bool found = false;
+    for (uint32_t i = 0; i < EDGES; i++) {
+        const struct edge *edge = &use->edges[i];
+        found = found || (edge->state == EDGE_UP && edge->is_ours &&
+                          wrn_mono_since(now, edge->since) < ASK_DEADLINE);
+    }
+    return found;
+}
+
+/* Nobody uses it, and another one works. */
+static bool is_spare(const struct use *use, wrn_mono now, const struct edge *edge) {
+    uint32_t now_s = relay_seconds(now);
+    bool found = false;
+    for (uint32_t i = 0; i < EDGES; i++) {
+        const struct edge *other = &use->edges[i];
+        found = found || (other != edge && other->state == EDGE_UP && other->is_heard &&
+                          now_s - other->quiet_s < UNUSED_S);
+    }
+    return found && now_s - edge->quiet_s >= UNUSED_S;
+}
+
 /* A forgotten peer's owner wants to hear nothing. */
 static void tell(struct wrn_relay *relay, struct use *use) {
     bool is_silent = use->linger.ns != WRN_MONO_NEVER.ns;
@@ -562,8 +591,9 @@ static void on_edge_time(struct wrn_relay *relay, wrn_mono now, struct use *use,
             use->why = use->why == WRN_REASON_NONE ? WRN_REASON_TIMEOUT : use->why;
         }
     } else if (edge->state == EDGE_UP && use->linger.ns == WRN_MONO_NEVER.ns) {
-        if (!edge->is_ours && !edge->is_heard &&
-            wrn_mono_reached(now, wrn_mono_add(edge->since, UNUSED_OFFER))) {
+        bool is_unused = !edge->is_ours && !edge->is_heard &&
+                         wrn_mono_reached(now, wrn_mono_add(edge->since, UNUSED_OFFER));
+        if (is_unused || is_spare(use, now, edge)) {
             relay_send_close(relay, edge->relay, edge->slot, WRN_REASON_NOT_NEEDED);
             lose(relay, now, use, edge);
         } else if (wrn_mono_reached(now, wrn_mono_add(edge->when, KEEP_AFTER))) {

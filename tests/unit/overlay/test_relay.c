@@ -84,6 +84,69 @@ static void both_may_ask_at_once(void **state) {
     assert_true(carries(A, B) && carries(B, A));
 }
 
+static bool drops_to_s(struct rworld *world, const struct rworld_datagram *datagram) {
+    (void)world;
+    return datagram->to == S;
+}
+
+/* Nodes that A asks without knowing whether they know B: two at a time, but one slot will do. */
+static void of_two_grants_one_is_given_back(void **state) {
+    (void)state;
+    rworld_init(&w, 31, &plain);
+    link_both(R);
+    link_both(S);
+    rworld_search(&w, A, B, nobody);
+    rworld_run(&w, WRN_S(1));
+    assert_int_equal(w.nodes[R].sent_messages[GRANT] + w.nodes[S].sent_messages[GRANT], 2);
+    assert_int_equal(w.nodes[A].sent_messages[CLOSE], 1);
+    assert_int_equal(told(A, B)->ready, 1);
+    assert_true(carries(A, B));
+    told(B, A)->way = told(B, A)->came; /* it was told of both, and of one that it is lost */
+    assert_true(carries(B, A));
+}
+
+/* Both ends asked another relay, and one of the two is used: the other one is not kept for ever. */
+static void a_slot_that_nobody_uses_ends(void **state) {
+    (void)state;
+    rworld_init(&w, 32, &plain);
+    link_both(R);
+    link_both(S);
+    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    rworld_link(&w, B, S, WORLD_DIRECT, 10);
+    rworld_search(&w, A, B, (int[]){R, S, -1});
+    rworld_search(&w, B, A, (int[]){R, S, -1});
+    rworld_run(&w, WRN_S(1));
+    assert_int_equal(w.nodes[A].sent_messages[CLOSE] + w.nodes[B].sent_messages[CLOSE], 0);
+    for (uint32_t i = 0; i < 20; i++) { /* by whichever both know last */
+        assert_true(carries(A, B));
+        assert_true(carries(B, A));
+        told(B, A)->way = told(B, A)->came;
+        rworld_run(&w, WRN_S(10));
+    }
+    assert_int_equal(w.nodes[A].sent_messages[CLOSE] + w.nodes[B].sent_messages[CLOSE], 1);
+    assert_true(carries(A, B) && carries(B, A));
+}
+
+/* The nodes near A do not know B: while the others are asked, a link to one of B's is made. */
+static void a_link_to_theirs_is_made_beside(void **state) {
+    (void)state;
+    rworld_init(&w, 33, &plain);
+    rworld_link(&w, A, S, WORLD_DIRECT, 20);
+    rworld_link(&w, A, T, WORLD_DIRECT, 20);
+    rworld_link(&w, A, U, WORLD_DIRECT, 20);
+    rworld_link(&w, B, R, WORLD_DIRECT, 20);
+    w.drops = drops_to_s;
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_MS(100));
+    assert_int_equal(w.nodes[A].want_count, 1);
+    rworld_link(&w, A, R, WORLD_DIRECT, 20);
+    wrn_relay_on_want_done(w.nodes[A].relay, w.now, w.nodes[A].wants[0].tag, rworld_peer(R),
+                           WRN_REASON_NONE);
+    rworld_run(&w, WRN_MS(300));
+    assert_int_equal(told(A, B)->way.relay.index, R);
+    assert_true(carries(A, B));
+}
+
 static void nearest_relay_first_then_the_next(void **state) {
     (void)state;
     struct wrn_relay_options unwilling = plain;
@@ -102,11 +165,6 @@ static void nearest_relay_first_then_the_next(void **state) {
     assert_int_equal(told(A, B)->way.relay.index, T);
     assert_int_equal(wrn_mono_since(told(A, B)->at, began), WRN_MS(24));
     assert_int_equal(w.nodes[R].sent_messages[GRANT], 0);
-}
-
-static bool drops_to_s(struct rworld *world, const struct rworld_datagram *datagram) {
-    (void)world;
-    return datagram->to == S;
 }
 
 static void silent_relay_costs_little(void **state) {
@@ -229,7 +287,7 @@ static void every_wait_has_an_end(void **state) {
     (void)state;
     rworld_init(&w, 8, &plain);
     rworld_search(&w, A, B, (int[]){R, -1});
-    rworld_run(&w, WRN_S(16));
+    rworld_run(&w, WRN_S(6));
     assert_int_equal(told(A, B)->none, 1);
     /* It comes up too late: held for nobody, it is let go again. */
     rworld_link(&w, A, R, WORLD_DIRECT, 20);
@@ -782,8 +840,10 @@ static void lists_the_nearest_relays(void **state) {
     }
     wrn_relay_set_willing(relay, rworld_peer(9), false);
     wrn_links_of(&w.nodes[A].links, rworld_peer(S))->is_suspect = true;
+    wrn_relay_set_effort(relay, rworld_peer(T), 1); /* before latency */
+    wrn_relay_set_effort(relay, rworld_peer(R), 2);
     assert_int_equal(wrn_relay_list(relay, ids, 0), 0);
-    static const uint8_t expected[] = {V, T, R, 8};
+    static const uint8_t expected[] = {V, 8, 7, T};
     for (size_t room = 1; room <= WRN_COUNT(expected); room++) {
         assert_int_equal(wrn_relay_list(relay, ids, room), room);
         for (size_t i = 0; i < room; i++) {
@@ -862,6 +922,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(common_neighbour_is_ready_at_once),
         cmocka_unit_test(both_may_ask_at_once),
+        cmocka_unit_test(of_two_grants_one_is_given_back),
+        cmocka_unit_test(a_slot_that_nobody_uses_ends),
+        cmocka_unit_test(a_link_to_theirs_is_made_beside),
         cmocka_unit_test(nearest_relay_first_then_the_next),
         cmocka_unit_test(silent_relay_costs_little),
         cmocka_unit_test(relay_that_goes_while_it_is_asked),
