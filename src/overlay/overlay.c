@@ -323,7 +323,11 @@ static void renew_records(struct wrn_overlay *overlay) {
         }
         record.sequence = wrn_overlay_next_sequence(overlay, record.sequence);
         record.made_s = overlay->now.wall.s;
-        if (record.made_s < record.claimed_s) { /* our clock was set back: nothing is made before */
+        /* Nothing is made before it was claimed. If our clock was set back by more than holders
+         * forgive, the claim was made by a clock that was wrong, and is made anew. */
+        if (record.claimed_s > record.made_s + WRN_RECORD_CLOCK_SLACK_S) {
+            record.claimed_s = record.made_s;
+        } else if (record.claimed_s > record.made_s) {
             record.made_s = record.claimed_s;
         }
         size_t size =
