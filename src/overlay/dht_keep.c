@@ -19,6 +19,8 @@ enum {
 static struct wrn_dht_kept *find(struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
 static void schedule(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept,
                      const struct wrn_record *record);
+static bool is_later_own(const struct wrn_dht_candidate *ours,
+                         const struct wrn_dht_candidate *theirs);
 static uint64_t jitter(struct wrn_dht *dht, uint64_t ns);
 static void check(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept);
 static void retry(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept);
@@ -50,6 +52,7 @@ enum wrn_reason wrn_dht_keep(struct wrn_dht *dht, struct wrn_now now, wrn_span r
     *kept = (struct wrn_dht_kept){
         .is_used = true,
         .was_stored = old != NULL && kept->was_stored,
+        .failures = old != NULL ? kept->failures : 0,
         .version = candidate.version,
         .size = (uint16_t)record.size,
         .bytes = place,
@@ -110,7 +113,19 @@ void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t inde
         lose(dht, kept, winner->bytes, reason);
         return;
     case WRN_REASON_STALE:
+        if (is_later_own(&ours, winner) &&
+            wrn_dht_keep(dht, now, winner->bytes) == WRN_REASON_NONE) {
+            kept->renewal = now.mono; /* and is signed anew, by a number beyond that one */
+            wrn_dht_update_due(dht);
+            return;
+        }
         lose(dht, kept, winner->bytes, reason);
+        return;
+    case WRN_REASON_EXPIRED:
+    case WRN_REASON_NOT_YET: /* a clock was wrong when it was signed, or is; seldomer each time */
+        retry(dht, now, kept);
+        kept->renewal = wrn_mono_min(kept->renewal, kept->check);
+        wrn_dht_update_due(dht);
         return;
     case WRN_REASON_RULE:
     case WRN_REASON_NOT_OWNER:
@@ -264,6 +279,17 @@ static void schedule(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kep
     kept->check = wrn_mono_add(now.mono, jitter(dht, WRN_MS(FIRST_CHECK_MS)));
 }
 
+/* Tells whether 'theirs' is the very record that we keep, signed by us in a former life whose clock
+ * was ahead of ours. */
+static bool is_later_own(const struct wrn_dht_candidate *ours,
+                         const struct wrn_dht_candidate *theirs) {
+    return theirs->record.kind == ours->record.kind && theirs->value_id == ours->value_id &&
+           theirs->record.sequence > ours->record.sequence &&
+           memcmp(theirs->record.owner, ours->record.owner, WRN_SIGN_PUBLIC_SIZE) == 0 &&
+           theirs->record.value.size == ours->record.value.size &&
+           memcmp(theirs->record.value.data, ours->record.value.data, ours->record.value.size) == 0;
+}
+
 /* Between three quarters and five quarters of 'ns'. */
 static uint64_t jitter(struct wrn_dht *dht, uint64_t ns) {
     return ns / 4 * 3 + ns / 2000 * wrn_rand_below(dht->rand, 1001);
@@ -272,6 +298,11 @@ static uint64_t jitter(struct wrn_dht *dht, uint64_t ns) {
 /* Has the record stored again: who holds it says so, who lacks it gets it. */
 static void check(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept) {
     struct wrn_dht_candidate candidate = read_kept(dht, kept);
+    if (wrn_record_check_time(&candidate.record, now.wall) != WRN_REASON_NONE) {
+        retry(dht, now, kept); /* our clock was wrong when it was signed: first it is renewed */
+        kept->is_due_renewal = true;
+        return;
+    }
     uint64_t interval_s = candidate.record.ttl_s / 4;
     interval_s = interval_s > CHECK_MAX_S ? CHECK_MAX_S : interval_s;
     interval_s = interval_s < CHECK_MIN_S ? CHECK_MIN_S : interval_s;

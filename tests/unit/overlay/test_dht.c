@@ -239,7 +239,7 @@ static void refused_here(void **state) {
 }
 
 /* A kept record survives the death of all of its holders, is due for renewal at half of its life,
- * and is given up when it ends or when its owner has a newer one. */
+ * and is given up when it ends or when its owner has a newer one with another value. */
 static void kept(void **state) {
     (void)state;
     begin(24);
@@ -274,6 +274,7 @@ static void kept(void **state) {
     assert_int_equal(dworld_copies(&w, &second), WRN_DHT_COPIES);
     assert_int_equal(w.nodes[owner].lost_count, 0);
     renewed.sequence += 5;
+    renewed.value = (wrn_span){(const uint8_t *)"another", 7};
     renewed.made_s = dworld_now(&w, owner).wall.s;
     struct dworld_record third = dworld_sign(&w, owner, renewed);
     assert_int_equal(dworld_store(&w, dworld_ranked(&w, key, 5), &third), WRN_REASON_NONE);
