@@ -14,7 +14,7 @@ static bool store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool i
 
 enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locator) {
     struct wrn_locator read;
-    enum wrn_reason reason = wrn_locator_read(locator, &overlay->primitives, &read);
+    enum wrn_reason reason = wrn_locator_read(locator, overlay->primitives, &read);
     if (reason == WRN_REASON_NONE && wrn_id_equal(read.id, overlay->id)) {
         reason = WRN_REASON_SELF;
     }
@@ -60,7 +60,7 @@ bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, uint32_
     struct wrn_cached *cached = &join->cached[index];
     struct wrn_locator locator;
     if (!cached->bytes || !cached->is_good || wrn_peers_at(overlay, cached->id) ||
-        wrn_locator_read(locator_of(cached), &overlay->primitives, &locator) != WRN_REASON_NONE ||
+        wrn_locator_read(locator_of(cached), overlay->primitives, &locator) != WRN_REASON_NONE ||
         locator.endpoint_count == 0) {
         return false;
     }

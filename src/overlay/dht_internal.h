@@ -12,9 +12,9 @@ enum {
     WRN_DHT_NEAR_MAX = 17,      /* ... and ourselves */
     WRN_DHT_PARTNERS = 8,       /* linked neighbours with whom copies are compared */
     WRN_DHT_BATCH = 16,         /* records in one digest */
-    WRN_DHT_WRITES = 12,        /* stores of others that wait for copies here */
+    WRN_DHT_WRITES = 8,         /* stores of others that wait for copies here */
     WRN_DHT_ATTEMPTS = 7,       /* of one request */
-    WRN_DHT_SEEN = 32,          /* newest versions that this node remembers of others' records */
+    WRN_DHT_SEEN = 24,          /* newest versions that this node remembers of others' records */
     WRN_DHT_PEER_BUCKETS = 32,  /* a power of two */
     WRN_DHT_REQUEST_MS = 15000, /* the end of a request */
 };

@@ -203,7 +203,7 @@ void wrn_overlay_admit_again(struct wrn_overlay *overlay, struct wrn_now now,
             turn_out(overlay, peer, WRN_REASON_EXCLUDED);
         } else if (peer->state == WRN_PEER_STATE_UP) {
             wrn_wall limit = {.s = now.wall.s + SHOW_WITHIN_S, .ns = 0};
-            peer->until = peer->until.s < limit.s ? peer->until : limit;
+            peer->until_s = peer->until_s < limit.s ? peer->until_s : limit.s;
             peer->asked_again = true;
             peer->random = 0; /* an answer that is under way shows nothing */
             wrn_greet_hello(overlay, peer, NULL, 0);
@@ -306,7 +306,7 @@ static void on_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
     }
     peer->admitted = true;
     peer->asked_again = false;
-    peer->until = until;
+    peer->until_s = until.s;
     peer->their_random = hello->random;
     peer->they_have = (hello->flags & HELLO_HAVE) != 0;
     if (peer->state != WRN_PEER_STATE_UP || peer->their_kinds_number == 0) {
@@ -336,7 +336,7 @@ static void on_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
 /* The echo proves that the peer lives now, in this incarnation. */
 static void on_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                        const struct wrn_way *way, uint64_t incarnation, const struct hello *hello) {
-    wrn_wall until = peer->until;
+    wrn_wall until = {peer->until_s, 0};
     bool shows = (hello->flags & HELLO_SHOWS) != 0;
     wrn_peers_prove(overlay, peer, incarnation);
     if (peer->pair.their_incarnation != incarnation) {
@@ -361,7 +361,7 @@ static void on_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
     if (shows) {
         peer->admitted = true;
         peer->asked_again = false;
-        peer->until = until;
+        peer->until_s = until.s;
     } /* else the next HELLO says that we lack it: when it is time, not at once */
     if (peer->their_random != 0 && peer->admitted) {
         say_welcome(overlay, peer, wrn_paths_way(overlay->paths, peer->handle));
@@ -486,7 +486,7 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (memcmp(key, overlay->tunnel_public, sizeof(key)) == 0) {
         return WRN_REASON_SELF;
     }
-    if (!wrn_cookie_check(&overlay->join.cookies, &overlay->primitives, now, from, cookie)) {
+    if (!wrn_cookie_check(&overlay->join.cookies, overlay->primitives, now, from, cookie)) {
         return WRN_REASON_COOKIE;
     }
     if (!wrn_overlay_bucket_take(&overlay->stranger_bucket, now, STRANGERS_PER_S,
@@ -498,8 +498,8 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
         reason = wrn_peers_make_pair(overlay, key, 0, ret_pair);
     }
     if (reason == WRN_REASON_NONE) {
-        reason = wrn_stranger_open(*ret_known ? &(*ret_known)->pair : ret_pair,
-                                   &overlay->primitives, frame, size, &message, &incarnation);
+        reason = wrn_stranger_open(*ret_known ? &(*ret_known)->pair : ret_pair, overlay->primitives,
+                                   frame, size, &message, &incarnation);
     }
     if (reason != WRN_REASON_NONE) {
         return reason;
@@ -507,7 +507,7 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (!read_hello(message, ret_hello) || ret_hello->kind != WRN_MESSAGE_HELLO) {
         return WRN_REASON_MALFORMED;
     }
-    reason = wrn_locator_read(ret_hello->locator, &overlay->primitives, ret_locator);
+    reason = wrn_locator_read(ret_hello->locator, overlay->primitives, ret_locator);
     if (reason == WRN_REASON_NONE && memcmp(ret_locator->tunnel_key, key, sizeof(key)) != 0) {
         reason = WRN_REASON_WRONG_KEY;
     }
@@ -536,7 +536,7 @@ static void meet_stranger(struct wrn_overlay *overlay, const struct wrn_way *way
         return;
     }
     peer->admitted = shows;
-    peer->until = until;
+    peer->until_s = until.s;
     wrn_join_on_locator(overlay, locator->id, hello->locator);
     meet_again(overlay, peer, way, hello, locator);
 }
@@ -584,7 +584,7 @@ static void refuse_stranger(struct wrn_overlay *overlay, const struct wrn_way *w
     }
     WRN_ASSERT(!writer.failed);
     pair->their_receiver = hello->receiver;
-    size_t size = wrn_pair_seal(pair, &overlay->primitives, wrn_written(&writer), frame);
+    size_t size = wrn_pair_seal(pair, overlay->primitives, wrn_written(&writer), frame);
     wrn_overlay_send_datagram(overlay, way->socket, &way->remote, (wrn_span){frame, size});
 }
 

@@ -188,7 +188,7 @@ void wrn_join_answer_who(struct wrn_overlay *overlay, uint16_t socket,
         wrn_overlay_refuse(overlay, reason);
         return;
     }
-    wrn_cookie_make(&overlay->join.cookies, &overlay->primitives, now, overlay->rand, from, cookie);
+    wrn_cookie_make(&overlay->join.cookies, overlay->primitives, now, overlay->rand, from, cookie);
     size_t size = wrn_who_reply_write(nonce, cookie, wrn_overlay_own_locator(overlay), reply);
     wrn_overlay_send_datagram(overlay, socket, from, (wrn_span){reply, size});
 }

@@ -170,7 +170,7 @@ void wrn_linker_call(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
         wrn_overlay_refuse(overlay, WRN_REASON_TOO_LARGE);
         return;
     }
-    size_t size = wrn_pair_seal(&peer->pair, &overlay->primitives, message, payload + writer.size);
+    size_t size = wrn_pair_seal(&peer->pair, overlay->primitives, message, payload + writer.size);
     enum wrn_reason reason =
         wrn_route_send(overlay->route, overlay->now.mono, &header, WRN_HANDLE_NONE,
                        (wrn_span){payload, writer.size + size});
@@ -429,7 +429,7 @@ static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id sou
         reason = WRN_REASON_RATE;
     }
     if (reason == WRN_REASON_NONE) {
-        reason = wrn_locator_read(bytes, &overlay->primitives, &locator);
+        reason = wrn_locator_read(bytes, overlay->primitives, &locator);
     }
     if (reason == WRN_REASON_NONE && !wrn_id_equal(locator.id, source)) {
         reason = WRN_REASON_WRONG_KEY;
@@ -503,7 +503,7 @@ static enum wrn_reason take_response(struct wrn_overlay *overlay, struct wrn_req
     }
     enum wrn_reason reason = wrn_peers_shunned(overlay, source);
     if (reason == WRN_REASON_NONE) {
-        reason = wrn_locator_read(bytes, &overlay->primitives, &locator);
+        reason = wrn_locator_read(bytes, overlay->primitives, &locator);
     }
     if (reason == WRN_REASON_NONE &&
         (!wrn_id_equal(locator.id, source) ||

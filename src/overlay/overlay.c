@@ -19,6 +19,7 @@ static struct wrn_overlay *build(struct wrn_arena *arena, const struct wrn_overl
                                  struct wrn_now now);
 static void build_parts(struct wrn_overlay *overlay, struct wrn_arena *arena,
                         const struct wrn_overlay_options *options, struct wrn_now now);
+static uint32_t room_for_credential(const struct wrn_overlay_options *options);
 static bool build_identity(struct wrn_overlay *overlay, const struct wrn_overlay_options *options);
 static void work_off(struct wrn_overlay *overlay, uint32_t *steps);
 static void do_due(struct wrn_overlay *overlay);
@@ -31,19 +32,20 @@ void wrn_overlay_defaults(struct wrn_overlay_options *options) {
     *options = (struct wrn_overlay_options){
         .relays = true,
         .announces = true,
-        .peers_max = 48,
-        .cached_max = 6,
-        .cached_bytes = 2048,
-        .route = {.watched_max = 32, .watched_bytes = 2560, .sums_max = 2},
+        .credential_max = 512,
+        .peers_max = 40,
+        .cached_max = 4,
+        .cached_bytes = 1536,
+        .route = {.watched_max = 24, .watched_bytes = 2560, .sums_max = 2},
         .ring_options = {.wants_shortcuts = true, .on_demand_idle_s = 300, .crawls_max = 1},
-        .paths = {.searches_max = 6, .may_open_sockets = true},
+        .paths = {.searches_max = 5, .may_open_sockets = true},
         .relay = {.relays = true, .forwards_max = 40, .uses_max = 12},
         .dht = {.records_max = 24,
                 .bytes_max = 6144,
                 .writer_bytes_max = 4096,
-                .requests_max = 4,
+                .requests_max = 3,
                 .kept_max = 2,
-                .own_bytes = 2560},
+                .own_bytes = 2304},
     };
 }
 
@@ -215,7 +217,7 @@ wrn_span wrn_overlay_own_locator(struct wrn_overlay *overlay) {
                            : 0;
     locator.sequence =
         wall_ms > overlay->locator_sequence ? wall_ms : overlay->locator_sequence + 1;
-    size_t size = wrn_locator_write(&locator, &overlay->primitives, overlay->seed, overlay->locator,
+    size_t size = wrn_locator_write(&locator, overlay->primitives, overlay->seed, overlay->locator,
                                     WRN_LOCATOR_MAX);
     WRN_ASSERT(size > 0);
     overlay->locator_size = (uint32_t)size;
@@ -318,7 +320,7 @@ static void renew_records(struct wrn_overlay *overlay) {
         struct wrn_record record;
         wrn_span old = wrn_dht_due_renewal(overlay->dht, overlay->now);
         if (old.size == 0 ||
-            wrn_record_read(old, &overlay->primitives, &record) != WRN_REASON_NONE) {
+            wrn_record_read(old, overlay->primitives, &record) != WRN_REASON_NONE) {
             return;
         }
         record.sequence = wrn_overlay_next_sequence(overlay, record.sequence);
@@ -331,7 +333,7 @@ static void renew_records(struct wrn_overlay *overlay) {
             record.made_s = record.claimed_s;
         }
         size_t size =
-            wrn_record_write(&record, &overlay->primitives, overlay->seed, bytes, sizeof(bytes));
+            wrn_record_write(&record, overlay->primitives, overlay->seed, bytes, sizeof(bytes));
         if (size == 0 ||
             wrn_dht_keep(overlay->dht, overlay->now, (wrn_span){bytes, size}) != WRN_REASON_NONE) {
             return;
@@ -374,13 +376,14 @@ static struct wrn_overlay *build(struct wrn_arena *arena, const struct wrn_overl
     overlay->rand = rand;
     if (taken) {
         WRN_ASSERT(primitives);
-        overlay->primitives = *primitives;
+        overlay->primitives = primitives;
         if (!build_identity(overlay, options)) {
             return NULL;
         }
         wrn_rand_fill(rand, overlay->digest_key, sizeof(overlay->digest_key));
     }
-    overlay->credential = wrn_arena_take(arena, 1, WRN_CREDENTIAL_MAX);
+    overlay->credential_max = room_for_credential(options);
+    overlay->credential = wrn_arena_take(arena, 1, overlay->credential_max);
     overlay->locator = wrn_arena_take(arena, 1, WRN_LOCATOR_MAX);
     overlay->linker.requests =
         wrn_arena_take(arena, WRN_REQUESTS_MAX, sizeof(*overlay->linker.requests));
@@ -395,10 +398,19 @@ static struct wrn_overlay *build(struct wrn_arena *arena, const struct wrn_overl
     if (taken) {
         overlay->now = now;
         wrn_cookies_init(&overlay->join.cookies, now.mono, rand);
-        wrn_overlay_set_credential(overlay, options->credential);
+        enum wrn_reason reason = wrn_overlay_set_credential(overlay, options->credential);
+        WRN_ASSERT(reason == WRN_REASON_NONE);
         overlay->due = earliest(overlay);
     }
     return taken;
+}
+
+static uint32_t room_for_credential(const struct wrn_overlay_options *options) {
+    uint32_t most = options->credential_max;
+    WRN_ASSERT(most <= WRN_CREDENTIAL_MAX);
+    return most == 0                         ? WRN_CREDENTIAL_MAX
+           : most > options->credential.size ? most
+                                             : (uint32_t)options->credential.size;
 }
 
 static void build_parts(struct wrn_overlay *overlay, struct wrn_arena *arena,
@@ -416,12 +428,12 @@ static void build_parts(struct wrn_overlay *overlay, struct wrn_arena *arena,
                                     wrn_overlay_route_port(overlay), overlay->rand);
     overlay->ring = wrn_ring_init(arena, &options->ring_options, &overlay->links,
                                   wrn_overlay_ring_port(overlay), overlay->rand, now.mono);
-    overlay->dht = wrn_dht_init(arena, &options->dht, &overlay->links, &overlay->primitives,
+    overlay->dht = wrn_dht_init(arena, &options->dht, &overlay->links, overlay->primitives,
                                 wrn_overlay_dht_port(overlay), overlay->rand);
 }
 
 static bool build_identity(struct wrn_overlay *overlay, const struct wrn_overlay_options *options) {
-    const struct wrn_primitives *primitives = &overlay->primitives;
+    const struct wrn_primitives *primitives = overlay->primitives;
     uint8_t hit[WRN_HIT_SIZE];
     memcpy(overlay->seed, options->seed, WRN_SEED_SIZE);
     if (!primitives->sign_public(primitives->ctx, overlay->seed, overlay->public_key)) {

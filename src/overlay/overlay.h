@@ -30,6 +30,7 @@ struct wrn_overlay_options {
     uint8_t seed[WRN_SEED_SIZE]; /* the host identity; copied, wiped at finish */
     uint8_t ring[8];             /* hash of the ring's name: others are refused */
     wrn_span credential;         /* ours, at most WRN_CREDENTIAL_MAX bytes; copied */
+    uint32_t credential_max;     /* room for it and for later ones; 0: WRN_CREDENTIAL_MAX */
     wrn_overlay_admit *admit;    /* NULL: everybody */
     void *admit_ctx;
     bool relays;           /* forward for others */
@@ -127,7 +128,7 @@ void wrn_overlay_out_reset(struct wrn_overlay_out *out);
 /* Bytes that init needs. */
 size_t wrn_overlay_memory_size(const struct wrn_overlay_options *options);
 
-/* Builds a node in zeroed 64-byte aligned memory. 'primitives' are copied, their ctx outlives it.
+/* Builds a node in zeroed 64-byte aligned memory. 'primitives' outlive it.
  * NULL only if the seed gives no key (want of memory). It does nothing before start. */
 struct wrn_overlay *wrn_overlay_init(void *memory, const struct wrn_overlay_options *options,
                                      const struct wrn_primitives *primitives, struct wrn_rand rand,
@@ -169,8 +170,9 @@ void wrn_overlay_set_local(struct wrn_overlay *overlay, struct wrn_now now,
                            const struct wrn_locator_endpoint *endpoints, size_t count,
                            struct wrn_overlay_out *out);
 
-/* Sets our credential anew (renewed). */
-void wrn_overlay_set_credential(struct wrn_overlay *overlay, wrn_span credential);
+/* Sets our credential anew (renewed). NONE; TOO_LARGE for 'credential_max' and the first one: the
+ * old one stays. */
+enum wrn_reason wrn_overlay_set_credential(struct wrn_overlay *overlay, wrn_span credential);
 
 /* Cuts every peer that 'admit' does not admit any more (the rules changed). It is called without a
  * credential first: EXCLUDED cuts the peer at once. All others are asked to show theirs again, and

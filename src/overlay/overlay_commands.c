@@ -15,12 +15,15 @@ enum wrn_reason wrn_overlay_add_cached(struct wrn_overlay *overlay, wrn_span loc
     return wrn_join_add_cached(overlay, locator);
 }
 
-void wrn_overlay_set_credential(struct wrn_overlay *overlay, wrn_span credential) {
-    WRN_ASSERT(credential.size <= WRN_CREDENTIAL_MAX);
+enum wrn_reason wrn_overlay_set_credential(struct wrn_overlay *overlay, wrn_span credential) {
+    if (credential.size > overlay->credential_max) {
+        return WRN_REASON_TOO_LARGE;
+    }
     if (credential.size > 0) {
         memcpy(overlay->credential, credential.data, credential.size);
     }
     overlay->credential_size = (uint32_t)credential.size;
+    return WRN_REASON_NONE;
 }
 
 void wrn_overlay_connect(struct wrn_overlay *overlay, struct wrn_now now, wrn_id id,
@@ -178,7 +181,7 @@ static enum wrn_reason store(struct wrn_overlay *overlay, uint32_t tag, enum wrn
         return WRN_REASON_MALFORMED;
     }
     size_t size =
-        wrn_record_write(&record, &overlay->primitives, overlay->seed, bytes, sizeof(bytes));
+        wrn_record_write(&record, overlay->primitives, overlay->seed, bytes, sizeof(bytes));
     if (size == 0) {
         return WRN_REASON_TOO_LARGE;
     }

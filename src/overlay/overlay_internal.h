@@ -30,6 +30,8 @@ enum wrn_peer_state {
         WRN_PEER_STATES
 };
 
+enum { WRN_PEER_RELAYS = 2 };
+
 struct wrn_overlay_peer {
     wrn_handle handle;
     wrn_id id;
@@ -46,11 +48,11 @@ struct wrn_overlay_peer {
     wrn_mono trim_due;          /* UP: nobody needs the link since; then it is let go */
     wrn_mono admit_due;         /* UP: the admission ends, or is to be asked for again */
     wrn_mono kinds_due;         /* UP: KINDS was not acknowledged */
-    wrn_wall until;             /* of the admission */
-    struct wrn_endpoint from;   /* the address that its last fresh frame came from */
+    int64_t until_s;            /* of the admission, wall clock */
+    uint32_t from;              /* hash of where its last fresh frame came from, 0: nowhere */
     uint64_t locator_sequence;  /* of the newest locator of it that we saw */
     uint32_t traffic_s;         /* when traffic was noted last, seconds of the monotonic clock */
-    uint8_t relays[WRN_LOCATOR_RELAYS_MAX][WRN_ID_SIZE]; /* of its locator */
+    wrn_id relays[WRN_PEER_RELAYS]; /* of its locator, the best ones */
     uint8_t relay_count;
     uint8_t nat_class;
     uint8_t state;
@@ -87,12 +89,12 @@ struct wrn_bucket {
 /* A node that was not admitted, or did not admit us: not tried again before 'until'. */
 struct wrn_shunned {
     wrn_id id;
-    wrn_mono until;
     uint8_t reason;
+    wrn_mono until;
 };
 
 enum {
-    WRN_REQUESTS_MAX = 16, /* links that are being set up on request, at the same time */
+    WRN_REQUESTS_MAX = 12, /* links that are being set up on request, at the same time */
     WRN_SHUNNED_MAX = 16,
 };
 
@@ -105,8 +107,8 @@ struct wrn_overlay {
     uint8_t tunnel_public[WRN_KEY_SIZE];
     uint8_t ring_hash[8];
     uint8_t *credential;
-    uint32_t credential_size;
-    struct wrn_primitives primitives;
+    uint32_t credential_size, credential_max;
+    const struct wrn_primitives *primitives;
     struct wrn_rand rand;
     wrn_overlay_admit *admit;
     void *admit_ctx;
@@ -279,6 +281,8 @@ struct wrn_overlay_peer *wrn_peers_at(const struct wrn_overlay *overlay, wrn_id 
 struct wrn_overlay_peer *wrn_peers_of_number(const struct wrn_overlay *overlay, uint64_t number);
 struct wrn_overlay_peer *wrn_peers_of_key(const struct wrn_overlay *overlay,
                                           const uint8_t tunnel_key[WRN_KEY_SIZE]);
+/* Hash of an address; not 0. Nobody else can find two with the same one. */
+uint32_t wrn_peers_address_hash(const struct wrn_overlay *overlay, const struct wrn_endpoint *from);
 struct wrn_overlay_peer *wrn_peers_of_address(struct wrn_overlay *overlay,
                                               const struct wrn_endpoint *from);
 

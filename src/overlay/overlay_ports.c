@@ -450,7 +450,7 @@ static void work_off_peer(struct wrn_overlay *overlay, const struct wrn_overlay_
         break;
     case WRN_WORK_WANT_RELAY:
         for (size_t i = 0; i < peer->relay_count; i++) {
-            relays[i] = wrn_id_load(peer->relays[i]);
+            relays[i] = peer->relays[i];
         }
         wrn_relay_search(overlay->relay, now, peer->handle, peer->id, relays, peer->relay_count);
         break;

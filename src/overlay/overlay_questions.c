@@ -41,7 +41,7 @@ bool wrn_overlay_peer_info(const struct wrn_overlay *overlay, wrn_handle handle,
     ret_info->mine = wrn_peers_kinds(overlay, peer);
     ret_info->theirs = peer->theirs;
     ret_info->is_admitted = peer->admitted && peer->welcomed;
-    ret_info->admitted_until = peer->until;
+    ret_info->admitted_until = (wrn_wall){peer->until_s, 0};
     if (peer->state >= WRN_PEER_STATE_SEARCHING) {
         ret_info->way = *wrn_paths_way(overlay->paths, handle);
         ret_info->path =

@@ -51,7 +51,7 @@ void wrn_overlay_on_sealed(struct wrn_overlay *overlay, const struct wrn_way *wa
         return;
     }
     if (is_fresh && way->kind == WRN_WAY_DIRECT) {
-        peer->from = way->remote;
+        peer->from = wrn_peers_address_hash(overlay, &way->remote);
     }
     switch (message.data[0]) {
     case WRN_MESSAGE_PING:
@@ -126,7 +126,7 @@ static enum wrn_reason open_frame(struct wrn_overlay *overlay, struct wrn_overla
                                   bool *ret_is_fresh) {
     uint64_t own = peer->pair.our_receiver;
     peer->pair.our_receiver = number;
-    enum wrn_reason reason = wrn_pair_open(&peer->pair, &overlay->primitives, frame, size,
+    enum wrn_reason reason = wrn_pair_open(&peer->pair, overlay->primitives, frame, size,
                                            ret_message, ret_incarnation, ret_is_fresh);
     peer->pair.our_receiver = own;
     return reason;

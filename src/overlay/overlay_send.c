@@ -90,7 +90,7 @@ bool wrn_overlay_send_to(struct wrn_overlay *overlay, struct wrn_overlay_peer *p
     uint64_t known = peer->pair.their_receiver;
     peer->pair.their_receiver = to;
     count(overlay, kind_of_message(message), action->bytes.size);
-    wrn_pair_seal(&peer->pair, &overlay->primitives, message, room + head);
+    wrn_pair_seal(&peer->pair, overlay->primitives, message, room + head);
     peer->pair.their_receiver = known;
     action->socket = direct->socket;
     action->to = direct->remote;

@@ -6,10 +6,9 @@
 
 static uint32_t number_home(const struct wrn_overlay *overlay, uint64_t number);
 static uint32_t id_home(const struct wrn_overlay *overlay, wrn_id id);
-static uint32_t address_home(const struct wrn_overlay *overlay, const struct wrn_endpoint *from);
 static void put(struct wrn_peer_index *index, uint32_t home, wrn_handle handle);
 static bool is_at(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer,
-                  const struct wrn_endpoint *from);
+                  const struct wrn_endpoint *from, uint32_t hash);
 static uint32_t slots_for(uint32_t count);
 
 void wrn_peers_init(struct wrn_overlay *overlay, struct wrn_arena *arena, uint32_t peers_max) {
@@ -65,16 +64,28 @@ struct wrn_overlay_peer *wrn_peers_of_key(const struct wrn_overlay *overlay,
     return peer;
 }
 
+uint32_t wrn_peers_address_hash(const struct wrn_overlay *overlay,
+                                const struct wrn_endpoint *from) {
+    uint8_t bytes[23];
+    memcpy(bytes, from->ip.bytes, 16);
+    bytes[16] = from->ip.family;
+    wrn_store_be16(bytes + 17, from->port);
+    wrn_store_be32(bytes + 19, from->scope_id);
+    uint32_t hash = (uint32_t)wrn_siphash(overlay->digest_key, bytes, sizeof(bytes));
+    return hash != 0 ? hash : 1;
+}
+
 struct wrn_overlay_peer *wrn_peers_of_address(struct wrn_overlay *overlay,
                                               const struct wrn_endpoint *from) {
-    uint16_t *guess = &overlay->by_address[address_home(overlay, from)];
+    uint32_t hash = wrn_peers_address_hash(overlay, from);
+    uint16_t *guess = &overlay->by_address[hash & overlay->by_address_mask];
     struct wrn_overlay_peer *peer = *guess ? wrn_pool_at(&overlay->pool, *guess - 1u, NULL) : NULL;
-    if (peer && is_at(overlay, peer, from)) {
+    if (peer && is_at(overlay, peer, from, hash)) {
         return peer;
     }
     uint32_t cursor = 0;
     for (peer = wrn_peers_next(overlay, &cursor); peer; peer = wrn_peers_next(overlay, &cursor)) {
-        if (is_at(overlay, peer, from)) {
+        if (is_at(overlay, peer, from, hash)) {
             *guess = (uint16_t)(peer->handle.index + 1);
             return peer;
         }
@@ -146,15 +157,6 @@ static uint32_t id_home(const struct wrn_overlay *overlay, wrn_id id) {
     return (uint32_t)wrn_siphash(overlay->digest_key, bytes, sizeof(bytes)) & overlay->by_id.mask;
 }
 
-static uint32_t address_home(const struct wrn_overlay *overlay, const struct wrn_endpoint *from) {
-    uint8_t bytes[18];
-    memcpy(bytes, from->ip.bytes, 16);
-    bytes[16] = (uint8_t)(from->port >> 8);
-    bytes[17] = (uint8_t)from->port;
-    return (uint32_t)wrn_siphash(overlay->digest_key, bytes, sizeof(bytes)) &
-           overlay->by_address_mask;
-}
-
 static void put(struct wrn_peer_index *index, uint32_t home, wrn_handle handle) {
     uint32_t i = home;
     while (index->slots[i]) {
@@ -164,12 +166,12 @@ static void put(struct wrn_peer_index *index, uint32_t home, wrn_handle handle) 
 }
 
 static bool is_at(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer,
-                  const struct wrn_endpoint *from) {
+                  const struct wrn_endpoint *from, uint32_t hash) {
     if (peer->state < WRN_PEER_STATE_GREETING) {
         return false;
     }
     const struct wrn_way *way = wrn_paths_way(overlay->paths, peer->handle);
-    return wrn_endpoint_equal(&peer->from, from) ||
+    return peer->from == hash ||
            (way->kind == WRN_WAY_DIRECT && wrn_endpoint_equal(&way->remote, from));
 }
 

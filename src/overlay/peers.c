@@ -61,7 +61,7 @@ enum wrn_reason wrn_peers_make_pair(struct wrn_overlay *overlay,
                                     const uint8_t tunnel_key[WRN_KEY_SIZE], uint64_t our_number,
                                     struct wrn_pair *ret_pair) {
     uint64_t number = our_number ? our_number : wrn_peers_draw_number(overlay);
-    bool ok = wrn_pair_init(ret_pair, &overlay->primitives, overlay->tunnel_private,
+    bool ok = wrn_pair_init(ret_pair, overlay->primitives, overlay->tunnel_private,
                             overlay->tunnel_public, tunnel_key, number, wrn_overlay_draw(overlay));
     return ok ? WRN_REASON_NONE : WRN_REASON_WRONG_KEY;
 }
@@ -112,9 +112,10 @@ void wrn_peers_learn(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
     peer->locator_sequence = locator->sequence;
     peer->nat_class = locator->nat_class;
     peer->relays_for_others = locator->relays;
-    peer->relay_count = locator->relay_count;
-    for (size_t i = 0; i < locator->relay_count; i++) {
-        wrn_id_store(locator->relay_ids[i], peer->relays[i]);
+    peer->relay_count =
+        locator->relay_count < WRN_PEER_RELAYS ? locator->relay_count : WRN_PEER_RELAYS;
+    for (size_t i = 0; i < peer->relay_count; i++) {
+        peer->relays[i] = locator->relay_ids[i];
     }
 }
 
@@ -434,7 +435,7 @@ static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
         }
     }
     if (wrn_mono_reached(now, peer->admit_due)) {
-        if (overlay->now.wall.s >= peer->until.s) {
+        if (overlay->now.wall.s >= peer->until_s) {
             wrn_peers_remove(overlay, peer, WRN_REASON_EXPIRED, true);
             return false;
         }
@@ -447,7 +448,7 @@ static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
 static uint64_t admitted_for_s(const struct wrn_overlay *overlay,
                                const struct wrn_overlay_peer *peer) {
     int64_t now_s = overlay->now.wall.s;
-    return peer->until.s > now_s ? (uint64_t)peer->until.s - (uint64_t)now_s : 0;
+    return peer->until_s > now_s ? (uint64_t)peer->until_s - (uint64_t)now_s : 0;
 }
 
 /* The admission ends soon, unless this is but the hourly look. */

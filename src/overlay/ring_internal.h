@@ -6,7 +6,7 @@
 #include "overlay/ring.h"
 
 enum {
-    WRN_RING_WANTS_MAX = 16,   /* links asked for at the same time */
+    WRN_RING_WANTS_MAX = 12,   /* links asked for at the same time */
     WRN_RING_WANTS_OF_ONE = 6, /* ... on the word of one peer */
     WRN_RING_KNOWN_MAX = 32,   /* places heard of, or where nobody answered */
     WRN_RING_FINDS_MAX = 6,    /* questions under way, besides crawls */

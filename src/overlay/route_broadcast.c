@@ -17,6 +17,7 @@ struct split {
 };
 
 static void hand(const struct split *split, const struct wrn_link *link, wrn_id from, wrn_id end);
+static uint32_t fanout(const struct wrn_route *route);
 static void close_gap(const struct split *split, wrn_id end);
 static const struct wrn_link *next_within(const struct split *split, uint32_t *cursor,
                                           bool is_first);
@@ -108,13 +109,13 @@ void wrn_route_split(struct wrn_route *route, wrn_mono now, const struct wrn_pie
         close_gap(&split, first == NULL ? piece->end : first->id);
     }
     const struct wrn_link *pending = NULL;
+    uint32_t most = fanout(route);
     cursor = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct wrn_link *link = next_within(&split, &cursor, i == 0);
         /* With very many links only some get a piece; they reach the others. */
-        bool is_chosen =
-            count <= WRN_ROUTE_FANOUT || i == 0 ||
-            (uint64_t)i * WRN_ROUTE_FANOUT / count != (uint64_t)(i - 1) * WRN_ROUTE_FANOUT / count;
+        bool is_chosen = count <= most || i == 0 ||
+                         (uint64_t)i * most / count != (uint64_t)(i - 1) * most / count;
         if (is_chosen && pending != NULL) {
             hand(&split, pending, pending->id, link->id);
         }
@@ -165,6 +166,13 @@ struct wrn_route_cast *wrn_route_cast_of(struct wrn_route *route, uint64_t origi
     *cast = (struct wrn_route_cast){.hash = hash};
     *ret_is_new = true;
     return cast;
+}
+
+/* Into how many pieces something is split now. */
+static uint32_t fanout(const struct wrn_route *route) {
+    uint32_t most = wrn_route_watches_free(&route->watches);
+    most = most < WRN_ROUTE_FANOUT_LEAST ? WRN_ROUTE_FANOUT_LEAST : most;
+    return most < WRN_ROUTE_FANOUT ? most : WRN_ROUTE_FANOUT;
 }
 
 /* Gives a link the way from 'from' to 'end'. */

@@ -15,10 +15,11 @@ enum {
     WRN_ROUTE_ORIGINS_SEEN = 64,
     WRN_ROUTE_ASKED = 32,
     WRN_ROUTE_CASTS_SEEN = 48,
-    WRN_ROUTE_FANOUT = 48,    /* pieces that a broadcast is split into at one node, at most */
-    WRN_ROUTE_BRANCHES = 64,  /* of a sum: FANOUT and what mends lost ones */
-    WRN_ROUTE_SLOT_BITS = 11, /* of a hop number: 1 + where the message waits */
-    WRN_ROUTE_BUDGET_MS = 50, /* unit of a sum's time */
+    WRN_ROUTE_FANOUT = 48,      /* pieces that a broadcast is split into at one node, at most, */
+    WRN_ROUTE_FANOUT_LEAST = 4, /* ... and at least, also if there is no room to watch them all */
+    WRN_ROUTE_BRANCHES = 64,    /* of a sum: FANOUT and what mends lost ones */
+    WRN_ROUTE_SLOT_BITS = 11,   /* of a hop number: 1 + where the message waits */
+    WRN_ROUTE_BUDGET_MS = 50,   /* unit of a sum's time */
     WRN_ROUTE_BUDGET_FIRST = 200,
     WRN_ROUTE_BUDGET_LEAST = 4, /* with less nobody else is asked */
     WRN_ROUTE_NO_BLOB = 0xffff,
@@ -198,6 +199,9 @@ void wrn_route_post(struct wrn_route *route, wrn_mono now, const struct wrn_link
 uint16_t wrn_route_blob_keep(struct wrn_route *route, wrn_span payload);
 void wrn_route_blob_drop(struct wrn_route *route, uint16_t blob);
 
+/* Returns how many more may wait, by number. O(watches). */
+uint32_t wrn_route_watches_free(const struct wrn_route_watches *watches);
+
 /* An acknowledgement came. */
 void wrn_route_on_hop_ack(struct wrn_route *route, wrn_handle peer, uint32_t number);
 
@@ -235,8 +239,10 @@ void wrn_route_on_part(struct wrn_route *route, wrn_mono now, const struct wrn_l
                        const struct wrn_part *part);
 
 /* Hands a piece on to the links that lie in it. 'except' is not asked (WRN_HANDLE_NONE: nobody).
- * 'sum' is NULL, or gets a branch for each. 'attempts' is how often it was tried before. O(links),
- * and sends to FANOUT + 1 of them at most. */
+ * 'sum' is NULL, or gets a branch for each. 'attempts' is how often it was tried before. No more
+ * pieces are made than can wait for their acknowledgement, FANOUT_LEAST apart: what would not be
+ * noticed to be lost goes to others, a link farther. O(links), and sends to FANOUT + 1 of them at
+ * most. */
 void wrn_route_split(struct wrn_route *route, wrn_mono now, const struct wrn_piece *piece,
                      wrn_handle except, struct wrn_route_sum *sum, uint8_t attempts);
 

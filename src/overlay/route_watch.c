@@ -123,6 +123,14 @@ void wrn_route_blob_drop(struct wrn_route *route, uint16_t blob) {
     watches->free_block = blob;
 }
 
+uint32_t wrn_route_watches_free(const struct wrn_route_watches *watches) {
+    uint32_t free = 0;
+    for (uint32_t i = 0; i < watches->capacity; i++) {
+        free += watches->watches[i].number == 0;
+    }
+    return free;
+}
+
 void wrn_route_on_hop_ack(struct wrn_route *route, wrn_handle peer, uint32_t number) {
     uint32_t slot = (number & SLOT_MASK) - 1;
     if (slot >= route->watches.capacity) {

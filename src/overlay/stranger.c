@@ -136,7 +136,7 @@ static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *strange
     uint8_t frame[WRN_DATAGRAM_MAX];
     WRN_ASSERT(peer);
     size_t size = wrn_greet_write_stranger(overlay, peer, message, sizeof(message));
-    size = wrn_stranger_seal(&peer->pair, &overlay->primitives, overlay->tunnel_public,
+    size = wrn_stranger_seal(&peer->pair, overlay->primitives, overlay->tunnel_public,
                              stranger->cookie, (wrn_span){message, size}, frame);
     uint64_t wait_ns = WRN_MS(HELLO_FIRST_MS) << stranger->tries;
     wrn_overlay_send_datagram(overlay, stranger->socket, &stranger->at, (wrn_span){frame, size});
@@ -150,7 +150,7 @@ static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *w
     struct wrn_join *join = &overlay->join;
     struct wrn_locator locator;
     struct wrn_stranger *stranger = stranger_of(overlay, WRN_HANDLE_NONE);
-    enum wrn_reason reason = wrn_locator_read(bytes, &overlay->primitives, &locator);
+    enum wrn_reason reason = wrn_locator_read(bytes, overlay->primitives, &locator);
     if (reason != WRN_REASON_NONE) {
         return reason;
     }

@@ -89,6 +89,38 @@ static void a_broadcast_outlives_loss(void **state) {
     routenet_destroy(net);
 }
 
+/* A node with many more links than room to watch what it sends by them gives fewer of them a greater
+ * piece, so that nothing goes unwatched and loss is mended. */
+static void many_links_and_little_room(void **state) {
+    (void)state;
+    struct routenet_options options = {
+        .seed = check_seed(),
+        .nodes = 200,
+        .near = 3,
+        .shortcuts = 14,
+        .knows_views = true,
+        .watched_max = 10,
+        .watched_bytes = 2560,
+    };
+    struct routenet *net = routenet_create(&options);
+    uint32_t missed = 0;
+    assert_true(net->nodes[0].links.count > options.watched_max);
+    assert_int_equal(broadcast(net, 0, 1, 900), WRN_REASON_NONE);
+    assert_true(routenet_run(net, 60));
+    assert_int_equal(count_missed(net, 0, 1), 0);
+    assert_int_equal(routenet_count(net, WRN_ROUTE_COUNT_UNWATCHED), 0);
+    net->loss = 100;
+    for (uint64_t tag = 2; tag < 12; tag++) {
+        net->event_count = 0;
+        assert_int_equal(broadcast(net, 0, tag, 900), WRN_REASON_NONE);
+        assert_true(routenet_run(net, 60));
+        missed += count_missed(net, 0, tag);
+    }
+    print_message("# 10 %% loss: %u of %u missed a broadcast\n", missed, 10 * 199);
+    assert_true(missed * 1000 <= 10 * 199);
+    routenet_destroy(net);
+}
+
 /* Kills some nodes other than 'spared', at most 'row' neighbours; returns how many. */
 static uint32_t kill_some(struct routenet *net, uint32_t count, uint32_t spared, uint32_t row) {
     uint32_t killed = 0;
@@ -347,6 +379,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broadcast_reaches_all_once),
         cmocka_unit_test(a_broadcast_outlives_loss),
+        cmocka_unit_test(many_links_and_little_room),
         cmocka_unit_test(a_broadcast_goes_round_the_dead),
         cmocka_unit_test(only_what_is_new_is_handed_on),
         cmocka_unit_test(a_broken_link_hides_nobody),
