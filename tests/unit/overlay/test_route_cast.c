@@ -89,8 +89,8 @@ static void a_broadcast_outlives_loss(void **state) {
     routenet_destroy(net);
 }
 
-/* A node with many more links than room to watch what it sends by them gives fewer of them a greater
- * piece, so that nothing goes unwatched and loss is mended. */
+/* A node with many more links than room to watch what it sends by them gives fewer of them a
+ * greater piece, so that nothing goes unwatched and loss is mended. */
 static void many_links_and_little_room(void **state) {
     (void)state;
     struct routenet_options options = {
