@@ -274,7 +274,7 @@ static uint32_t kill_relays(struct traffic *traffic) {
             info.way.kind == WRN_WAY_RELAY &&
             wrn_overlay_peer_info(overlay, info.way.relay, &relay)) {
             struct sim_node *node = sim_node_of(traffic->stage.nodes, relay.id);
-            if (node != NULL && node->overlay != NULL && node->number > 0) {
+            if (node != NULL && node->overlay != NULL) {
                 sim_node_crash(node);
                 killed++;
             }
