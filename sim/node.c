@@ -74,7 +74,7 @@ void sim_nodes_destroy(struct sim_nodes *nodes) {
 struct sim_node *sim_node_add(struct sim_nodes *nodes, sim_segment segment,
                               const struct sim_link *up, const struct sim_link *down) {
     struct sim_node *node = sim_take(1, sizeof *node);
-    nodes->all = sim_grow(nodes->all, nodes->count, &nodes->capacity, sizeof *nodes->all);
+    nodes->all = sim_grow(nodes->all, nodes->count, &nodes->capacity, sizeof(struct sim_node *));
     nodes->all[nodes->count] = node;
     node->nodes = nodes;
     node->number = nodes->count++;
@@ -332,7 +332,7 @@ static void free_run(struct sim_node *node) {
     free(node->memory);
     node->overlay = NULL;
     node->memory = NULL;
-    node->is_restoring = false;
+    node->is_restoring = node->has_to_restore = false;
     node->life++;
 }
 
@@ -372,6 +372,9 @@ static void on_alarm(struct sim_alarm *alarm) {
     wrn_overlay_on_time(node->overlay, sim_node_now(node), sim_node_begin(node));
     uint64_t life = node->life;
     sim_node_end(node);
+    if (node->life == life && node->has_to_restore) {
+        restore(node);
+    }
     if (node->life == life) {
         set_alarm(node, true);
     }
@@ -419,7 +422,7 @@ static void set_alarm(struct sim_node *node, bool was_time) {
                           (unsigned long long)due.ns, (unsigned long long)now.ns);
         due = wrn_mono_add(now, WRN_MS(10));
     }
-    if (wrn_mono_before(due, now)) {
+    if (wrn_mono_before(due, now) || node->has_to_restore) {
         due = now;
     }
     if (!sim_is_set(&node->alarm.event) || node->alarm.due.ns != due.ns) {
@@ -490,7 +493,8 @@ static void tell(struct sim_node *node, const struct wrn_overlay_action *action)
     }
     if (action->kind == WRN_OVERLAY_STATE && action->number == WRN_RING_STATE_CONNECTED &&
         node->is_restoring) {
-        restore(node);
+        node->is_restoring = false; /* not in the midst of an input: when the alarm rings */
+        node->has_to_restore = true;
     }
     if (nodes->on_event != NULL && node->life == life) {
         nodes->on_event(nodes->ctx, node, action);
@@ -520,7 +524,7 @@ static void keep_cached(struct sim_node *node, const struct wrn_overlay_action *
 
 /* What it kept before it was started anew it signs and stores again. */
 static void restore(struct sim_node *node) {
-    node->is_restoring = false;
+    node->has_to_restore = false;
     for (uint32_t i = 0; i < node->disk->kept_count && node->overlay != NULL; i++) {
         const struct sim_kept *kept = &node->disk->kept[i];
         wrn_span key = {kept->key, kept->key_size};

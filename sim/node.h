@@ -95,14 +95,15 @@ struct sim_node {
     uint8_t credential[WRN_CREDENTIAL_MAX];
     uint32_t credential_size;
     bool has_key;
-    uint64_t forgot;    /* how often it was started without its state */
-    bool is_sorted;     /* in 'sorted', at 'id' */
-    bool is_stranger;   /* not admitted: nobody may have a link to it, the oracle leaves it out */
-    bool is_liar;       /* admitted, and not honest: the oracle does not ask it */
-    bool is_restoring;  /* its kept records are to be stored when it is connected */
-    wrn_mono started;   /* true time */
-    uint32_t group;     /* the scenario's: a half, a ring, … */
-    uint64_t number_of; /* the scenario's */
+    uint64_t forgot;     /* how often it was started without its state */
+    bool is_sorted;      /* in 'sorted', at 'id' */
+    bool is_stranger;    /* not admitted: nobody may have a link to it, the oracle leaves it out */
+    bool is_liar;        /* admitted, and not honest: the oracle does not ask it */
+    bool has_to_restore; /* that: now */
+    bool is_restoring;   /* its kept records are to be stored when it is connected */
+    wrn_mono started;    /* true time */
+    uint32_t group;      /* the scenario's: a half, a ring, … */
+    uint64_t number_of;  /* the scenario's */
     const struct wrn_primitives *primitives; /* of its own; NULL: those of all */
     /* Wrap the node's datagrams for those that lie; may change them in place ('size' up to
      * 'capacity'). False: it goes no further. NULL: all pass. */

@@ -84,7 +84,7 @@ static void play_massacre_data(struct sim_run *run) {
                           0,
                       "of %u records with a copy %llu are not found, %llu time out, %llu are wrong",
                       copied, (unsigned long long)records->missed,
-                      (unsigned long long)(records->timeouts + records->unanswered),
+                      (unsigned long long)records->timeouts + records->unanswered,
                       (unsigned long long)records->wrong);
     sim_report_nodes(stage.nodes, SIM_ALL);
     sim_records_report(records);

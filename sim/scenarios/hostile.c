@@ -92,7 +92,7 @@ static void expect_well(struct sim_stage *stage) {
                           0,
                       "then %llu gets found nothing, %llu timed out, %llu were wrong",
                       (unsigned long long)records->missed,
-                      (unsigned long long)(records->timeouts + records->unanswered),
+                      (unsigned long long)records->timeouts + records->unanswered,
                       (unsigned long long)records->wrong);
     sim_report_nodes(stage->nodes, SIM_ALL);
     sim_probes_report(probes);

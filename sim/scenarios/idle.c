@@ -53,13 +53,14 @@ static void play_idle(struct sim_run *run) {
     sim_phase(run, NULL);
     struct tally after = tally_now(stage.nodes, changes);
     uint64_t node_seconds = (uint64_t)run->options.minutes * 60 * stage.nodes->count;
+    node_seconds = node_seconds > 0 ? node_seconds : 1;
     uint64_t milli = (after.bytes - before.bytes) * 1000 / node_seconds;
     sim_report_figure(stage.report, "idle_bytes_per_node_s", (milli + 500) / 1000);
     sim_report_figure(stage.report, "idle_millidatagrams_per_node_s",
                       (after.datagrams - before.datagrams) * 1000 / node_seconds);
     sim_report_figure(stage.report, "idle_link_changes", after.changes - before.changes);
     report_said(&stage, &before, &after, node_seconds);
-    sim_report_expect(stage.report, milli <= BYTES_PER_S_MAX * 1000,
+    sim_report_expect(stage.report, milli <= (uint64_t)BYTES_PER_S_MAX * 1000,
                       "an idle node sends and receives %llu.%03llu bytes a second, at most %d",
                       (unsigned long long)milli / 1000, (unsigned long long)milli % 1000,
                       BYTES_PER_S_MAX);
@@ -87,7 +88,7 @@ static uint64_t calm_down(struct sim_stage *stage, const uint64_t *changes) {
             return step * CALM_STEP_S;
         }
     }
-    return CALM_STEPS_MAX * CALM_STEP_S;
+    return (uint64_t)CALM_STEPS_MAX * CALM_STEP_S;
 }
 
 static struct tally tally_now(const struct sim_nodes *nodes, uint64_t changes) {

@@ -90,7 +90,7 @@ static void play_lookups(struct sim_run *run) {
                           0,
                       "%llu gets were wrong, %llu found nothing, %llu timed out",
                       (unsigned long long)records->wrong, (unsigned long long)records->missed,
-                      (unsigned long long)(records->timeouts + records->unanswered));
+                      (unsigned long long)records->timeouts + records->unanswered);
     sim_draw_nodes(stage.nodes);
     sim_report_nodes(stage.nodes, SIM_ALL);
     sim_records_report(records);

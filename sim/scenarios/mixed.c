@@ -112,7 +112,7 @@ static void expect_well(struct sim_stage *stage) {
                           0,
                       "healed: %llu gets found nothing, %llu timed out, %llu were wrong",
                       (unsigned long long)records->missed,
-                      (unsigned long long)(records->timeouts + records->unanswered),
+                      (unsigned long long)records->timeouts + records->unanswered,
                       (unsigned long long)records->wrong);
     sim_report_figure(stage->report, "mended_after_ms", took_ms);
     sim_report_nodes(stage->nodes, SIM_ALL);

@@ -314,9 +314,9 @@ static void report(struct traffic *traffic) {
 }
 
 static void finish(struct traffic *traffic) {
+    sim_stage_end(&traffic->stage); /* the streams' events are set until then */
     for (uint32_t i = 0; i < traffic->count; i++) {
         free(traffic->streams[i].seen);
     }
     free(traffic->streams);
-    sim_stage_end(&traffic->stage);
 }
