@@ -106,8 +106,17 @@ static void on_relayed(struct wrn_overlay *overlay, uint16_t socket,
         return; /* forwarded, or counted by the relay machine */
     }
     if (inside.data[0] == WRN_FRAME_SEALED) {
+        /* Who sealed it must be whom the relay made the slot for: else the way would be credited to
+         * somebody who does not use it, and a relay that mixes them is none. */
+        struct wrn_overlay_peer *other = wrn_peers_of_number(overlay, wrn_frame_receiver(inside));
+        if (other && other != peer) {
+            wrn_overlay_refuse(overlay, WRN_REASON_RELAY_MIXED);
+            wrn_relay_on_bad(overlay->relay, overlay->now.mono, whose, &way);
+            wrn_paths_on_relay_lost(overlay->paths, overlay->now.mono, whose, &way);
+            return;
+        }
         wrn_overlay_on_sealed(overlay, &way, bytes + (inside.data - bytes), inside.size);
-    } else if (inside.data[0] >= 1 && inside.data[0] <= 4 && peer->state == WRN_PEER_STATE_UP) {
+    } else if (peer->state == WRN_PEER_STATE_UP) { /* WireGuard's: relays carry nothing else */
         struct wrn_overlay_action *action =
             wrn_overlay_act_bytes(overlay, WRN_OVERLAY_CARRIED, inside);
         if (action) {
@@ -115,7 +124,7 @@ static void on_relayed(struct wrn_overlay *overlay, uint16_t socket,
             action->id = peer->id;
         }
     } else {
-        wrn_overlay_refuse(overlay, WRN_REASON_MALFORMED);
+        wrn_overlay_refuse(overlay, WRN_REASON_NOT_ADMITTED);
     }
 }
 

@@ -223,8 +223,11 @@ void wrn_peers_remove(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer
     }
     if (was_up) {
         leave_table(overlay, peer, reason);
-    } else if (peer->is_back) {
-        act_peer(overlay, WRN_OVERLAY_PEER_DOWN, peer, reason);
+    } else {
+        if (peer->is_back) {
+            act_peer(overlay, WRN_OVERLAY_PEER_DOWN, peer, reason);
+        }
+        wrn_relay_on_peer_down(overlay->relay, overlay->now.mono, handle);
     }
     wrn_join_on_down(overlay, peer, reason);
     wrn_relay_forget(overlay->relay, overlay->now.mono, handle);

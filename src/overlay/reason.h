@@ -49,7 +49,8 @@
     X(NOT_HOLDER, "other nodes are nearer to the key")                                             \
     X(NOT_FOUND, "there is no such record")                                                        \
     X(NOT_CONNECTED, "this node is not part of the ring yet")                                      \
-    X(RANDOM_AND_STEPS, "one NAT chooses random ports, the other a new one for each destination")
+    X(RANDOM_AND_STEPS, "one NAT chooses random ports, the other a new one for each destination")  \
+    X(RELAY_MIXED, "the relay handed it on as another peer's")
 
 enum wrn_reason {
 #define WRN_REASON_ENUM(name, text) WRN_REASON_##name,

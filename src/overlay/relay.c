@@ -409,10 +409,11 @@ static void on_slot_message(struct wrn_relay *relay, wrn_mono now, wrn_handle pe
     }
 }
 
-/* WireGuard and sealed frames of those who know one another or are about to. Not another relayed
- * frame: there are no chains of relays, hence no loops. */
+/* WireGuard and sealed frames: who is reached through a relay was asked over the ring before, so
+ * neither is a stranger to the other. Not another relayed frame: there are no chains of relays,
+ * hence no loops. */
 static bool is_carried(uint8_t kind) {
-    return (kind >= 1 && kind <= 4) || kind == WRN_FRAME_SEALED || kind == WRN_FRAME_STRANGER;
+    return (kind >= 1 && kind <= 4) || kind == WRN_FRAME_SEALED;
 }
 
 /* The other side believes in a slot that we do not have: we lost it, or were never told. Asking

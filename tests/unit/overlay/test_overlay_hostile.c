@@ -422,6 +422,90 @@ static void wrong_calls(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Nodes 1 and 2 do not hear one another; a frame from 'from' to 1 is caught. */
+struct mixing {
+    bool is_on;
+    uint32_t from;
+    uint8_t frame[WRN_RELAYED_OVERHEAD + WRN_DATAGRAM_MAX];
+    size_t size;
+};
+
+static bool keep_two_apart(void *ctx, struct mesh *mesh, uint32_t from,
+                           const struct wrn_endpoint *to, uint8_t *bytes, size_t size) {
+    struct mixing *mixing = ctx;
+    if (mixing->is_on && from == mixing->from && bytes[0] == WRN_FRAME_SEALED &&
+        wrn_endpoint_equal(to, &mesh_node(mesh, 1)->at)) {
+        memcpy(mixing->frame + WRN_RELAYED_OVERHEAD, bytes, size);
+        mixing->size = size;
+        return false;
+    }
+    return !(from == 1 && wrn_endpoint_equal(to, &mesh_node(mesh, 2)->at)) &&
+           !(from == 2 && wrn_endpoint_equal(to, &mesh_node(mesh, 1)->at));
+}
+
+static bool are_two_relayed(struct mesh *mesh) {
+    struct wrn_overlay_peer_info info;
+    struct wrn_overlay *overlay = mesh_node(mesh, 1)->overlay;
+    wrn_handle peer = wrn_overlay_find(overlay, mesh_node(mesh, 2)->id);
+    return mesh_is_ring(mesh) && wrn_overlay_peer_info(overlay, peer, &info) &&
+           info.way.kind == WRN_WAY_RELAY;
+}
+
+/* A relay puts what a third node sealed for us into the slot of the peer that it relays: it is not
+ * taken, the way is not credited to the third, and is used no longer: there are others. (The peer
+ * may have asked the same relay, for another slot.) */
+static void a_relay_that_mixes_peers_is_left(void **state) {
+    (void)state;
+    static const wrn_span text = {(const uint8_t *)"third", 5};
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    struct mixing mixing = {0};
+    struct wrn_overlay_peer_info info;
+    struct wrn_overlay_peer_info relay;
+    mesh_set_filter(mesh, keep_two_apart, &mixing);
+    for (uint32_t i = 0; i < 7; i++) { /* all have links to all */
+        add(mesh, &rule, 100000);
+    }
+    assert_true(mesh_run_until(mesh, are_two_relayed, 60000));
+    mesh_run(mesh, 20000);
+    struct mesh_node *node = mesh_node(mesh, 1);
+    wrn_handle two = wrn_overlay_find(node->overlay, mesh_node(mesh, 2)->id);
+    assert_true(wrn_overlay_peer_info(node->overlay, two, &info));
+    assert_true(wrn_overlay_peer_info(node->overlay, info.way.relay, &relay));
+    uint32_t relay_number = 0;
+    while (!wrn_id_equal(mesh_node(mesh, relay_number)->id, relay.id)) {
+        relay_number++;
+    }
+    mixing.from = relay_number == 3 ? 4 : 3;
+    struct mesh_node *third = mesh_node(mesh, mixing.from);
+    wrn_handle one = wrn_overlay_find(third->overlay, node->id);
+    mixing.is_on = true;
+    assert_int_equal(
+        wrn_overlay_send(third->overlay, mesh_now(mesh, mixing.from), one, text, mesh_out(mesh)),
+        WRN_REASON_NONE);
+    mesh_perform(mesh, mixing.from);
+    mixing.is_on = false;
+    assert_true(mixing.size > 0);
+    uint32_t messages = node->messages;
+    wrn_relayed_write(info.way.slot, mixing.frame);
+    uint8_t mixed[sizeof(mixing.frame)];
+    memcpy(mixed, mixing.frame, sizeof(mixed));
+    mesh_inject(mesh, 1, &mesh_node(mesh, relay_number)->at, mixed,
+                WRN_RELAYED_OVERHEAD + mixing.size);
+    assert_int_equal(refused(mesh, 1, WRN_REASON_RELAY_MIXED), 1);
+    assert_int_equal(node->messages, messages);
+    mesh_run(mesh, 5000);
+    struct wrn_overlay_peer_info after;
+    two = wrn_overlay_find(node->overlay, mesh_node(mesh, 2)->id);
+    assert_true(wrn_overlay_peer_info(node->overlay, two, &after));
+    assert_true(after.way.kind == WRN_WAY_RELAY);
+    assert_true(after.way.slot != info.way.slot);
+    /* It was the third's all the same, and new. */
+    mesh_inject(mesh, 1, &third->at, mixing.frame + WRN_RELAYED_OVERHEAD, mixing.size);
+    assert_int_equal(node->messages, messages + 1);
+    mesh_destroy(mesh);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_only),       cmocka_unit_test(another_ring),
@@ -430,7 +514,7 @@ int main(void) {
         cmocka_unit_test(changed_datagrams),  cmocka_unit_test(noise_from_outside),
         cmocka_unit_test(noise_from_inside),  cmocka_unit_test(noise_in_requests),
         cmocka_unit_test(forged_restart),     cmocka_unit_test(full_pools),
-        cmocka_unit_test(wrong_calls),
+        cmocka_unit_test(wrong_calls),        cmocka_unit_test(a_relay_that_mixes_peers_is_left),
     };
     seed = check_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
