@@ -9,7 +9,7 @@ enum {
     LIMIT_S = 120,
     CALM_STEP_S = 60,    /* the ring is looked at so often until it is calm ... */
     CALM_STEPS_MAX = 30, /* ... at most so often */
-    CALM_PPM = 10000,    /* calm: of the links no more than so many came or went in a step */
+    CALM_PPM = 5000,     /* calm: of the links no more than so many came or went in a step */
     BYTES_PER_S_MAX = 100,
 };
 

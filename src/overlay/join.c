@@ -10,7 +10,9 @@ enum {
     FIRST_WAIT_S = 1, /* between rounds while we have no link; doubled up to the longest */
     LONGEST_WAIT_S = 60,
     JOINING_WAIT_S = 20, /* ... while we have one, and no place yet */
-    HEAL_S = 300,        /* between looks for other parts of the ring */
+    HEAL_S = 300,        /* between looks for other parts of the ring, in a small ring */
+    HEAL_MANY = 64,      /* ... where so many look, each need not look as often ... */
+    HEAL_TIMES = 8,      /* ... but at least so many times less often */
     HEAL_SOON_S = 10,    /* ... at first, and after many links were lost; doubled up to HEAL_S */
     REDIRECT_WAIT_MS = 200,
     REDIRECTS_MAX = 6, /* between two rounds */
@@ -26,6 +28,7 @@ enum {
 static void next_round(struct wrn_overlay *overlay);
 static bool try_next(struct wrn_overlay *overlay);
 static void heal(struct wrn_overlay *overlay);
+static uint64_t heal_times(const struct wrn_overlay *overlay);
 static void probe_failed(struct wrn_overlay *overlay);
 static bool source_at(const struct wrn_overlay *overlay, uint32_t turn, struct wrn_source *ret);
 static void announce(struct wrn_overlay *overlay);
@@ -294,7 +297,8 @@ static void heal(struct wrn_overlay *overlay) {
     struct wrn_source source;
     uint32_t sources = join->bootstrap_count + join->cached_max;
     join->links = overlay->links.count;
-    join->heal_due = wrn_mono_add(now, wrn_overlay_jitter(overlay, join->heal_ns));
+    join->heal_due =
+        wrn_mono_add(now, wrn_overlay_jitter(overlay, join->heal_ns * heal_times(overlay)));
     join->heal_ns = join->heal_ns * 2 < WRN_S(HEAL_S) ? join->heal_ns * 2 : WRN_S(HEAL_S);
     if (join->probe != 0) {
         return;
@@ -305,6 +309,15 @@ static void heal(struct wrn_overlay *overlay) {
             return;
         }
     }
+}
+
+/* One that finds the other part is enough for all, and the smaller part looks more often. */
+static uint64_t heal_times(const struct wrn_overlay *overlay) {
+    uint64_t times = wrn_overlay_size(overlay) / HEAL_MANY;
+    if (overlay->join.heal_ns < WRN_S(HEAL_S) || times < 1) {
+        return 1; /* something happened lately */
+    }
+    return times < HEAL_TIMES ? times : HEAL_TIMES;
 }
 
 void wrn_join_look_at(struct wrn_overlay *overlay, const struct wrn_source *source) {

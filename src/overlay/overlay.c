@@ -38,7 +38,7 @@ void wrn_overlay_defaults(struct wrn_overlay_options *options) {
         .cached_bytes = 1536,
         .route = {.watched_max = 24, .watched_bytes = 2560, .sums_max = 2},
         .ring_options = {.wants_shortcuts = true, .on_demand_idle_s = 300, .crawls_max = 1},
-        .paths = {.searches_max = 10, .may_open_sockets = true},
+        .paths = {.searches_max = 10, .may_open_sockets = true, .keepalive_max_s = 120},
         .relay = {.relays = true, .forwards_max = 40, .uses_max = 12},
         .dht = {.records_max = 24,
                 .bytes_max = 6144,

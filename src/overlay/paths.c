@@ -282,6 +282,17 @@ void wrn_paths_check(struct wrn_paths *paths, wrn_mono now, wrn_handle peer) {
     }
 }
 
+void wrn_paths_set_period(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, uint8_t most_s) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p != NULL && p->most_s != most_s) {
+        p->most_s = most_s;
+        if (p->tries == 0 && p->way.kind != WRN_WAY_NONE && (p->flags & PEER_LOST) == 0) {
+            wrn_paths_keep_alive(paths, now, p);
+            wrn_paths_arm(paths, p);
+        }
+    }
+}
+
 void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer) {
     struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
     if (p == NULL || p->way.kind == WRN_WAY_NONE) {
@@ -440,6 +451,7 @@ static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
     struct wrn_way old = p->way;
     bool was_lost = (p->flags & PEER_LOST) != 0;
     p->way = *way;
+    p->since_s = (uint32_t)(now.ns / WRN_S(1));
     p->flags |= PEER_WAS_UP;
     p->flags &= (uint8_t) ~(PEER_LOST | PEER_WANTS_ME | PEER_IS_SHORT);
     p->tries = 0;
@@ -462,9 +474,10 @@ static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
             search->ends = wrn_mono_min(search->ends, wrn_mono_add(now, WRN_MS(SETTLE_MS)));
             search->next = wrn_mono_min(search->next, search->ends);
         }
-        if (p->relay.generation == 0) {
-            p->relay_at = WRN_MONO_NEVER;
-        }
+        p->relay = WRN_HANDLE_NONE; /* it is let go by who owns it */
+        p->relay_at = WRN_MONO_NEVER;
+        p->relay_tries = 0;
+        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
     }
     if (old.kind == WRN_WAY_DIRECT) {
         wrn_paths_socket_drop(paths, p, old.socket);
@@ -620,7 +633,7 @@ static void confirm_relay(struct wrn_paths *paths, wrn_mono now, struct wrn_path
     struct wrn_way mine = wrn_paths_relay_way(p);
     bool is_mine = p->relay.generation != 0 && wrn_way_equal(&mine, way);
     bool was_proven = is_mine && (p->flags & PEER_RELAY_PROVEN) != 0;
-    if (!is_mine && has_working_relay(p)) {
+    if (!is_mine && (has_working_relay(p) || wrn_paths_is_direct(p))) {
         return;
     }
     p->relay = way->relay;

@@ -133,6 +133,10 @@ void wrn_paths_on_heard(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
 /* Something was not answered: check the path now, in seconds rather than in a minute. */
 void wrn_paths_check(struct wrn_paths *paths, wrn_mono now, wrn_handle peer);
 
+/* Sets the longest time between pings to a peer, where that is less than the options' (0: theirs):
+ * how soon its end is noticed when nothing is sent to it. */
+void wrn_paths_set_period(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, uint8_t most_s);
+
 /* User traffic flows (told once a second at most): a path that was silent meanwhile is checked, and
  * a relayed one is worth another search. */
 void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer);

@@ -9,11 +9,17 @@ enum {
     ALT_S = 60,           /* how long another proven way is worth trying */
     PERIOD_FIRST_S = 25,  /* behind a NAT of which nothing is known */
     PERIOD_LEAST_S = 10,
-    GUARD_S = 3,    /* how much later than asked for a ping may come */
-    FAILED_S = 600, /* before a time that proved too long is tried again */
+    YOUNG_S = 3,       /* a new direct way is first pinged so soon, then ever later; see wish_for */
+    GUARD_S = 3,       /* how much later than asked for a ping may come */
+    TOLD_S = 300,      /* after so long all peers know what was learned */
+    FAILED_TIMES = 20, /* a time that proved too long is tried again after so many times that */
+    TEST_AGE_S = 30,   /* a way that is younger says little of others */
 };
 
 static uint32_t wish(const struct wrn_paths *paths);
+static uint32_t wish_for(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
+static uint32_t age_s(const struct wrn_paths_peer *p, wrn_mono now);
+static bool is_short(const struct wrn_paths *paths, wrn_mono now, const struct wrn_paths_peer *p);
 static uint32_t step_up(const struct wrn_paths *paths, uint32_t period_s);
 static uint32_t step_down(uint32_t period_s);
 static bool is_pinger(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
@@ -21,13 +27,17 @@ static void begin_test(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_p
 static void end_test(struct wrn_paths *paths);
 
 void wrn_paths_keep_alive(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
-    uint32_t period_s = wish(paths);
+    uint32_t period_s = wish_for(paths, p);
     bool is_test = paths->period.peer == p->handle.index;
     if (p->their_period != 0 && p->their_period < period_s) {
         period_s = p->their_period < PERIOD_LEAST_S ? PERIOD_LEAST_S : p->their_period;
     }
     if (p->their_period == 0 && period_s > PERIOD_FIRST_S) {
         period_s = PERIOD_FIRST_S;
+    }
+    uint32_t grown_s = age_s(p, p->heard_at) + YOUNG_S;
+    if (p->way.kind == WRN_WAY_DIRECT && period_s > grown_s) {
+        period_s = grown_s;
     }
     if (is_test) {
         period_s = paths->period.test_s + GUARD_S;
@@ -53,7 +63,7 @@ void wrn_paths_ping_best(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
         if (!wrn_mono_reached(now, p->ping_at)) {
             return;
         }
-        if (!is_pinger(paths, p)) {
+        if (!is_pinger(paths, p) && is_short(paths, now, p)) {
             p->flags |= PEER_IS_SHORT;
         }
     }
@@ -110,16 +120,21 @@ uint8_t wrn_paths_period_told(const struct wrn_paths *paths, const struct wrn_pa
                               bool *ret_you_ping) {
     bool is_test = paths->period.peer == p->handle.index;
     *ret_you_ping = is_test;
-    return (uint8_t)(is_test ? paths->period.test_s : wish(paths));
+    return (uint8_t)(is_test ? paths->period.test_s : wish_for(paths, p));
 }
 
 void wrn_paths_period_heard(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                             bool is_ping) {
     struct wrn_paths_period *period = &paths->period;
+    if (period->peer == p->handle.index &&
+        ((p->flags & PEER_WANTS_ME) != 0 || p->their_period < period->test_s)) {
+        end_test(paths); /* both keep silent, or the peer may not: that would teach nothing */
+    }
     if (period->peer == p->handle.index) {
         uint64_t silent_ns = wrn_mono_since(now, period->silent_since);
         if (is_ping && silent_ns + WRN_S(1) >= WRN_S(period->test_s)) {
             period->learned_s = period->test_s; /* it came in though nothing went out */
+            period->learned_at = now;
             end_test(paths);
         } else {
             period->silent_since = now;
@@ -132,6 +147,7 @@ void wrn_paths_period_heard(struct wrn_paths *paths, wrn_mono now, struct wrn_pa
         p->flags &= (uint8_t)~PEER_IS_SHORT;
         if (!is_ping && wish(paths) < paths->options.keepalive_max_s) {
             period->learned_s = (uint8_t)step_down(wish(paths));
+            period->learned_at = now;
         }
     }
 }
@@ -160,6 +176,27 @@ static uint32_t wish(const struct wrn_paths *paths) {
     return learned < max ? learned : max;
 }
 
+/* The same for one peer. Linux keeps a flow for 30 s only until something passes that is more than
+ * 2 s younger than the flow, and 120 s from then on; so what is true of old ways is not of new
+ * ones. */
+static uint32_t wish_for(const struct wrn_paths *paths, const struct wrn_paths_peer *p) {
+    uint32_t period_s = wish(paths);
+    return p->most_s != 0 && p->most_s < period_s ? p->most_s : period_s;
+}
+
+static uint32_t age_s(const struct wrn_paths_peer *p, wrn_mono now) {
+    return (uint32_t)(now.ns / WRN_S(1)) - p->since_s;
+}
+
+/* Has the peer, which is to ping, been silent for longer than our NAT allows for? Only when it was
+ * told of that, so not soon after the time was changed, else one change would lead to the next. */
+static bool is_short(const struct wrn_paths *paths, wrn_mono now, const struct wrn_paths_peer *p) {
+    uint64_t patience_ns = WRN_S(wish(paths)) + WRN_S(wish(paths)) / 2;
+    return p->way.kind == WRN_WAY_DIRECT && p->their_period >= wish(paths) &&
+           wrn_mono_since(now, p->heard_at) >= patience_ns &&
+           wrn_mono_since(now, paths->period.learned_at) >= WRN_S(TOLD_S);
+}
+
 static uint32_t step_up(const struct wrn_paths *paths, uint32_t period_s) {
     uint32_t next = period_s + period_s / 2 + (period_s < 30 ? 3 : 0); /* 25, 40, 60, 90, ... */
     return next < paths->options.keepalive_max_s ? next : paths->options.keepalive_max_s;
@@ -183,10 +220,12 @@ static bool is_pinger(const struct wrn_paths *paths, const struct wrn_paths_peer
 static void begin_test(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
     uint32_t now_s = wish(paths), next_s = step_up(paths, now_s);
     struct wrn_paths_period *period = &paths->period;
-    bool is_too_long = period->failed_s != 0 && next_s >= period->failed_s &&
-                       wrn_mono_since(now, period->failed_at) < WRN_S(FAILED_S);
+    bool is_too_long =
+        period->failed_s != 0 && next_s >= period->failed_s &&
+        wrn_mono_since(now, period->failed_at) < WRN_S((uint64_t)period->failed_s * FAILED_TIMES);
     if (next_s <= now_s || is_too_long || p->their_period < next_s ||
-        p->way.kind != WRN_WAY_DIRECT || p->way.socket != 0 || p->search != PATHS_NO_SEARCH ||
+        p->way.kind != WRN_WAY_DIRECT || p->way.socket != 0 || age_s(p, now) < TEST_AGE_S ||
+        p->search != PATHS_NO_SEARCH || (p->flags & PEER_WANTS_ME) != 0 ||
         paths->view.nat_class == WRN_NAT_CLASS_UNKNOWN) {
         return;
     }

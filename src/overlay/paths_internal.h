@@ -63,6 +63,7 @@ struct wrn_paths_peer {
     uint32_t serial; /* of the last round of pings */
     uint32_t rtt_us, relay_rtt_us;
     uint32_t probes;    /* in this search */
+    uint32_t since_s;   /* the best way is, in seconds */
     uint32_t next_wait; /* in the line for a search */
     uint16_t port_last; /* the peer's, as it says */
     int16_t port_step;
@@ -72,6 +73,7 @@ struct wrn_paths_peer {
     uint8_t relay_tries;  /* ... on the relay, or how often one was asked for */
     uint8_t retries;      /* searches that found nothing */
     uint8_t their_period; /* seconds between pings that the peer wants, 0: not said */
+    uint8_t most_s;       /* ... that we allow for this peer, 0: the options' */
     uint8_t flags;        /* PEER_... below */
 };
 
@@ -158,6 +160,7 @@ struct wrn_paths_period {
     uint8_t learned_s, test_s, failed_s;
     uint32_t peer; /* PATHS_NOBODY: no test */
     wrn_mono silent_since, failed_at, due;
+    wrn_mono learned_at;
 };
 
 struct wrn_paths_sight {

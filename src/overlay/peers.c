@@ -12,6 +12,7 @@ enum {
     OTHER_NUMBER_S = 15,
     KINDS_RETRY_S = 2,
     KINDS_TRIES_MAX = 6,
+    NEAR_PERIOD_S = 60,   /* the ring must notice when a neighbour dies; others need not */
     ADMIT_CHECK_S = 3600, /* so that a wall clock that jumped is noticed */
     ADMIT_LEAD_S = 60,    /* so long before its end an admission is asked for again */
     ADMIT_ASK_AGAIN_S = 2,
@@ -262,6 +263,8 @@ void wrn_peers_on_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *pe
         peer->kinds_due = wrn_mono_add(now, WRN_S(KINDS_RETRY_S));
         wrn_greet_kinds(overlay, peer, true);
     }
+    bool is_near = ((kinds | peer->theirs) & WRN_LINK_NEAR) != 0;
+    wrn_paths_set_period(overlay->paths, now, peer->handle, is_near ? NEAR_PERIOD_S : 0);
     if ((kinds | peer->theirs) != 0) {
         peer->trim_due = WRN_MONO_NEVER;
     } else if (peer->trim_due.ns == UINT64_MAX) {

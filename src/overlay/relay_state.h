@@ -35,8 +35,8 @@ enum {
 #define LINGER           WRN_S(5)     /* a forgotten peer's frames are still taken */
 #define HASTY            WRN_S(10)    /* a relay that closes sooner is avoided for longer */
 #define LINK_IDLE        WRN_S(60)    /* a link that no relay needs any more is kept */
-#define SPARE_FIRST      WRN_S(1)     /* after a relay is ready, a second one is looked for, */
-#define SPARE_LOOK       WRN_S(300)   /* ... and looked after */
+#define SPARE_FIRST      WRN_S(15)    /* from a relay's coming to the search for a spare */
+#define SPARE_LOOK       WRN_S(300)   /* ... which is looked after so often */
 #define SPARE_PAUSE_MIN  WRN_S(60)    /* between attempts to find a second relay */
 #define SPARE_PAUSE_MAX  WRN_S(960)   /* ... doubled up to this */
 #define AVOID_LOST_S     3u           /* how long a relay is avoided that was lost, */

@@ -207,13 +207,18 @@ static void optimise(struct wrn_ring *ring, wrn_mono now) {
         }
     }
     if (slowest != NULL) {
+        /* A try costs some kilobytes on the way, so each makes the next one later, whatever becomes
+         * of it. */
+        ring->optimise_ns = ring->optimise_ns * 2 < WRN_RING_OPTIMISE_MAX_NS
+                                ? ring->optimise_ns * 2
+                                : WRN_RING_OPTIMISE_MAX_NS;
         ring->judged_old = slowest->peer;
         want_in_layer(ring, now, WRN_RING_FOR_BETTER, layer_of(ring, slowest->id, layers), layers);
     }
 }
 
-/* Both links have been measured by now: the faster one stays. Each failure makes the next try
- * later, for a try costs some kilobytes on the way. */
+/* Both links have been measured by now: the faster one stays, and the next try is sooner, for there
+ * seems to be something to win. */
 static void judge(struct wrn_ring *ring, wrn_mono now) {
     ring->judge = WRN_MONO_NEVER;
     struct wrn_link *old = wrn_links_of(ring->links, ring->judged_old);
@@ -227,11 +232,6 @@ static void judge(struct wrn_ring *ring, wrn_mono now) {
     if (is_faster) {
         ring->optimise_ns =
             ring->optimise_ns > WRN_RING_OPTIMISE_NS ? WRN_RING_OPTIMISE_NS : ring->optimise_ns;
-    } else {
-        ring->optimise_ns *= 2;
-        if (ring->optimise_ns > WRN_RING_OPTIMISE_MAX_NS) {
-            ring->optimise_ns = WRN_RING_OPTIMISE_MAX_NS;
-        }
     }
     struct wrn_link *loser = is_faster ? old : new;
     wrn_ring_keep(ring, loser, loser->mine & (uint8_t)~WRN_LINK_SHORTCUT);

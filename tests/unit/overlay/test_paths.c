@@ -210,6 +210,48 @@ static void idle_paths_cost_little(void **state) {
     pathworld_destroy(f.world);
 }
 
+/* Linux forgets a flow after 30 s unless something passes when it is older than 2 s. A new path is
+ * kept alive though the node has learned by then that older ones need little. */
+static void a_young_path_outlives_its_box(void **state) {
+    (void)state;
+    struct five f = five("lx", "lx");
+    pathworld_pass(f.world, WRN_S(900)); /* the period is learned */
+    pathworld_meet(f.a, f.b);
+    pathworld_pass(f.world, WRN_S(10));
+    uint64_t pings = pings_of(f.a, f.b);
+    pathworld_pass(f.world, WRN_S(900));
+    assert_true(pathworld_is(f.a, f.b, WRN_WAY_DIRECT) && pathworld_is(f.b, f.a, WRN_WAY_DIRECT));
+    assert_in_range(pings_of(f.a, f.b) - pings, 14, 22); /* a lost path takes many */
+    pathworld_destroy(f.world);
+}
+
+/* Two that would both keep silent to learn how long their boxes bear that would learn nothing. */
+static void both_ends_learn_the_period(void **state) {
+    (void)state;
+    struct five f = five("lx", "lx");
+    pathworld_meet(f.a, f.b);
+    pathworld_pass(f.world, WRN_S(900));
+    uint64_t pings = pings_of(f.a, f.b);
+    pathworld_pass(f.world, WRN_S(600));
+    assert_in_range(pings_of(f.a, f.b) - pings, 9, 12);
+    pathworld_destroy(f.world);
+}
+
+/* A neighbour is pinged more often than others, by both ends' wish. */
+static void the_shorter_period_counts(void **state) {
+    (void)state;
+    struct five f = five("pu", "pu");
+    pathworld_meet(f.a, f.b);
+    pathworld_pass(f.world, WRN_S(100));
+    wrn_paths_set_period(f.b->paths, pathworld_now(f.world), pathworld_handle(f.a), 20);
+    pathworld_settle(f.b);
+    pathworld_pass(f.world, WRN_S(100));
+    uint64_t pings = pings_of(f.a, f.b);
+    pathworld_pass(f.world, WRN_S(600));
+    assert_in_range(pings_of(f.a, f.b) - pings, 28, 31);
+    pathworld_destroy(f.world);
+}
+
 static void a_relay_carries_until_a_direct_way_is_found(void **state) {
     (void)state;
     struct five f = five("pr", "pr");
@@ -595,6 +637,9 @@ int main(void) {
         cmocka_unit_test(a_restarted_box_is_survived),
         cmocka_unit_test(the_period_is_learned),
         cmocka_unit_test(idle_paths_cost_little),
+        cmocka_unit_test(a_young_path_outlives_its_box),
+        cmocka_unit_test(both_ends_learn_the_period),
+        cmocka_unit_test(the_shorter_period_counts),
         cmocka_unit_test(a_relay_carries_until_a_direct_way_is_found),
         cmocka_unit_test(traffic_asks_for_a_direct_way_sooner),
         cmocka_unit_test(a_lost_relay_is_replaced),

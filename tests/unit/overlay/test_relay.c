@@ -515,7 +515,9 @@ static void spare_is_looked_for(void **state) {
     link_both(R);
     rworld_link(&w, B, S, WORLD_DIRECT, 20);
     rworld_search(&w, A, B, (int[]){R, S, -1});
-    rworld_run(&w, WRN_S(5));
+    rworld_run(&w, WRN_S(10));
+    assert_int_equal(a->want_count, 0); /* not for a relay that is needed for a moment */
+    rworld_run(&w, WRN_S(10));
     assert_int_equal(a->want_count, 1);
     assert_true(wrn_id_equal(a->wants[0].id, w.nodes[S].id));
     rworld_link(&w, A, S, WORLD_DIRECT, 20);
