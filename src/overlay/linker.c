@@ -377,6 +377,7 @@ static void set_wanted(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
             peer->wanted |= request->kind;
         }
     }
+    wrn_peers_set_eager(overlay, peer);
 }
 
 /* ---- what comes over the ring ---- */
@@ -437,6 +438,11 @@ static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id sou
     if (reason == WRN_REASON_NONE && !peer &&
         !wrn_ring_accepts(overlay->ring, (enum wrn_link_kind)kind, source)) {
         reason = WRN_REASON_FULL;
+    }
+    if (reason == WRN_REASON_NONE && !peer && kind == WRN_LINK_SHORTCUT) {
+        /* Others do as well, without burdening a relay. */
+        reason =
+            wrn_paths_hopeless((uint8_t)wrn_paths_nat_class(overlay->paths), locator.nat_class);
     }
     if (reason == WRN_REASON_NONE && !peer) {
         peer = wrn_peers_add(overlay, &locator, NULL, 0, kind, &reason);

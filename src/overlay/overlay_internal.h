@@ -356,6 +356,13 @@ void wrn_peers_take_theirs(struct wrn_overlay *overlay, struct wrn_overlay_peer 
 void wrn_peers_prove(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                      uint64_t incarnation);
 
+/* How hard its paths are searched for: ports are guessed at at random for links of users alone. */
+void wrn_peers_set_eager(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
+
+/* Tells whether the peer is worth a relay: not a shortcut, for others do as well, nor a relay. */
+bool wrn_peers_may_be_relayed(const struct wrn_overlay *overlay,
+                              const struct wrn_overlay_peer *peer);
+
 /* Sets or clears bits of 'held'. */
 void wrn_peers_hold(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, uint8_t kind,
                     bool is_needed);

@@ -449,6 +449,9 @@ static void work_off_peer(struct wrn_overlay *overlay, const struct wrn_overlay_
         }
         break;
     case WRN_WORK_WANT_RELAY:
+        if (!wrn_peers_may_be_relayed(overlay, peer)) {
+            break;
+        }
         for (size_t i = 0; i < peer->relay_count; i++) {
             relays[i] = peer->relays[i];
         }

@@ -9,15 +9,16 @@ enum {
     PROBES_PER_S = 200,
     KEEPALIVE_S = 60,
     SEARCHES = 8,
-    SWITCH_PERCENT = 20,     /* a way of the same kind must be so much faster */
-    SWITCH_US = 5000,        /* ... and at least so much */
-    MOVED_S = 10,            /* pings say that we moved for so long */
-    FIRST_RELAY_MS = 300,    /* before a relay is asked for */
-    GONE_S = 20,             /* without any way */
-    TRAFFIC_SEARCH_S = 30,   /* traffic asks for a search not oftener */
-    TRAFFIC_QUIET_MS = 2500, /* traffic on a path that was silent for so long: is it alive? */
-    OTHER_QUIET_MS = 1000,   /* the peer takes another relay, and ours was silent for so long */
-    SETTLE_MS = 700,         /* a search looks for better ways for so long */
+    SWITCH_PERCENT = 20,      /* a way of the same kind must be so much faster */
+    SWITCH_US = 5000,         /* ... and at least so much */
+    MOVED_S = 10,             /* pings say that we moved for so long */
+    FIRST_RELAY_MS = 300,     /* before a relay is asked for */
+    GONE_S = 20,              /* without any way */
+    TRAFFIC_SEARCH_S = 30,    /* traffic asks for a search not oftener */
+    TRAFFIC_HOPELESS_S = 300, /* ... between NATs that hardly let one through */
+    TRAFFIC_QUIET_MS = 2500,  /* traffic on a path that was silent for so long: is it alive? */
+    OTHER_QUIET_MS = 1000,    /* the peer takes another relay, and ours was silent for so long */
+    SETTLE_MS = 700,          /* a search looks for better ways for so long */
 };
 
 static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
@@ -116,7 +117,7 @@ void wrn_paths_set_local(struct wrn_paths *paths, wrn_mono now,
             continue;
         }
         if (p->way.kind == WRN_WAY_DIRECT) { /* a firewall on the other side knows us no more */
-            p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+            p->flags &= (uint16_t)~PEER_RELAY_PROVEN;
         }
         p->tries = 1; /* at once, however lately it was heard */
         p->ping_at = now;
@@ -154,8 +155,45 @@ enum wrn_reason wrn_paths_search(struct wrn_paths *paths, wrn_mono now, wrn_hand
     size_t count = locator->endpoint_count;
     wrn_paths_search_begin(paths, now, p, locator->endpoints,
                            count < WRN_ENDPOINTS_MAX ? count : WRN_ENDPOINTS_MAX, 0);
+    if (p->way.kind == WRN_WAY_NONE && p->relay.generation == 0 && p->relay_tries == 0 &&
+        wrn_paths_hopeless((uint8_t)paths->view.nat_class, p->nat_class) != WRN_REASON_NONE) {
+        p->relay_at = now; /* the probes will hardly do it */
+    }
     wrn_paths_arm(paths, p);
     return WRN_REASON_NONE;
+}
+
+void wrn_paths_set_eager(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, bool is_eager) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p == NULL || is_eager == ((p->flags & PEER_IS_MODEST) == 0)) {
+        return;
+    }
+    p->flags ^= PEER_IS_MODEST;
+    if (p->search != PATHS_NO_SEARCH) {
+        wrn_paths_search_pace(paths, now, p);
+    }
+    if (!is_eager || wrn_paths_is_direct(p)) {
+        wrn_paths_arm(paths, p);
+        return;
+    }
+    p->retries = 0; /* the peer may call us, too, however lately we searched */
+    if (p->search != PATHS_NO_SEARCH) {
+        paths->searches[p->search].next = now;
+    } else if ((p->flags & PEER_WAITS) == 0 && p->way.kind == WRN_WAY_RELAY) {
+        p->retry_at = now;
+    }
+    wrn_paths_arm(paths, p);
+}
+
+enum wrn_reason wrn_paths_hopeless(uint8_t one, uint8_t other) {
+    bool is_one = wrn_paths_is_random(one), is_other = wrn_paths_is_random(other);
+    if (is_one && is_other) {
+        return WRN_REASON_BOTH_RANDOM;
+    }
+    return (is_one && other == WRN_NAT_CLASS_PORT_PREDICTABLE) ||
+                   (is_other && one == WRN_NAT_CLASS_PORT_PREDICTABLE)
+               ? WRN_REASON_RANDOM_AND_STEPS
+               : WRN_REASON_NONE;
 }
 
 void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
@@ -197,7 +235,7 @@ void wrn_paths_on_relay(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
     }
     p->relay = way->relay;
     p->slot = way->slot;
-    p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+    p->flags &= (uint16_t)~PEER_RELAY_PROVEN;
     p->relay_tries = 0;
     p->relay_at = now;
     wrn_paths_relay_step(paths, now, p);
@@ -213,7 +251,7 @@ void wrn_paths_on_relay_lost(struct wrn_paths *paths, wrn_mono now, wrn_handle p
     struct wrn_way old = wrn_paths_relay_way(p);
     if (wrn_way_equal(&old, way)) {
         p->relay = WRN_HANDLE_NONE;
-        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+        p->flags &= (uint16_t)~PEER_RELAY_PROVEN;
         p->relay_at = wrn_paths_is_direct(p) ? WRN_MONO_NEVER : now; /* perhaps others are ready */
         p->relay_tries = 0;
     }
@@ -304,7 +342,10 @@ void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer
     if (p->way.kind != WRN_WAY_RELAY || p->search != PATHS_NO_SEARCH) {
         return;
     }
-    wrn_mono at = wrn_mono_add(p->searched_at, WRN_S(TRAFFIC_SEARCH_S));
+    bool is_hopeless =
+        wrn_paths_hopeless((uint8_t)paths->view.nat_class, p->nat_class) != WRN_REASON_NONE;
+    uint32_t wait_s = is_hopeless ? TRAFFIC_HOPELESS_S : TRAFFIC_SEARCH_S;
+    wrn_mono at = wrn_mono_add(p->searched_at, WRN_S(wait_s));
     at = wrn_mono_before(at, now) ? now : at;
     if (wrn_mono_before(at, p->retry_at)) {
         p->retry_at = at;
@@ -412,10 +453,10 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
         return;
     }
     if (way->kind == WRN_WAY_DIRECT) {
-        p->flags &= (uint8_t)~PEER_HAS_MOVED;
+        p->flags &= (uint16_t)~PEER_HAS_MOVED;
         p->rtt_us = has_rtt ? smoothed(is_best ? p->rtt_us : 0, rtt_us) : p->rtt_us;
     }
-    p->flags &= (uint8_t)~PEER_LOST;
+    p->flags &= (uint16_t)~PEER_LOST;
     p->gone_at = WRN_MONO_NEVER;
     p->tries = 0;
     p->heard_at = now;
@@ -453,7 +494,7 @@ static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
     p->way = *way;
     p->since_s = (uint32_t)(now.ns / WRN_S(1));
     p->flags |= PEER_WAS_UP;
-    p->flags &= (uint8_t) ~(PEER_LOST | PEER_WANTS_ME | PEER_IS_SHORT);
+    p->flags &= (uint16_t) ~(PEER_LOST | PEER_WANTS_ME | PEER_IS_SHORT);
     p->tries = 0;
     p->heard_at = now;
     p->gone_at = WRN_MONO_NEVER;
@@ -477,7 +518,7 @@ static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
         p->relay = WRN_HANDLE_NONE; /* it is let go by who owns it */
         p->relay_at = WRN_MONO_NEVER;
         p->relay_tries = 0;
-        p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+        p->flags &= (uint16_t)~PEER_RELAY_PROVEN;
     }
     if (old.kind == WRN_WAY_DIRECT) {
         wrn_paths_socket_drop(paths, p, old.socket);
@@ -526,7 +567,7 @@ static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
                         is_known || is_reflect ? 0 : PATHS_FLAG_QUESTION, message.size);
     if (is_fresh && is_best) {
         p->their_period = ping.period_s;
-        p->flags &= (uint8_t)~PEER_WANTS_ME;
+        p->flags &= (uint16_t)~PEER_WANTS_ME;
         p->flags |= (ping.flags & PATHS_FLAG_YOU_PING) != 0 ? PEER_WANTS_ME : 0;
         wrn_paths_period_heard(paths, now, p, true);
         if ((p->flags & PEER_LOST) == 0) {

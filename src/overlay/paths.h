@@ -106,6 +106,15 @@ void wrn_paths_set_epoch(struct wrn_paths *paths, uint32_t epoch);
 enum wrn_reason wrn_paths_search(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
                                  const struct wrn_locator *locator, bool we_asked);
 
+/* Tells whether ports may be guessed at at random (which takes some 1,400 probes) for a direct way
+ * to the peer; at first they may. If that begins to hold for a relayed peer, it is searched for at
+ * once. Not for links that are the ring's alone: those do as well by a relay. */
+void wrn_paths_set_eager(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, bool is_eager);
+
+/* Tells whether there can be no direct way between nodes behind such NATs (enum wrn_nat_class),
+ * unless one of them lets anybody in. NONE, or why: BOTH_RANDOM, RANDOM_AND_STEPS. */
+enum wrn_reason wrn_paths_hopeless(uint8_t one, uint8_t other);
+
 /* The peer proved itself on this way otherwise (a stranger's HELLO with a cookie): begin there. */
 void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
                           const struct wrn_way *way);

@@ -101,7 +101,7 @@ void wrn_paths_lose(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
     p->gone_at = wrn_mono_add(now, WRN_S(GONE_S));
     p->relay_at = now; /* a ping by the relay of before, or the wish for one */
     p->relay_tries = 0;
-    p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+    p->flags &= (uint16_t)~PEER_RELAY_PROVEN;
     if (p->relay.generation != 0) { /* it may be long gone */
         paths->port.want_relay(paths->port.ctx, p->handle);
     }
@@ -144,7 +144,7 @@ void wrn_paths_period_heard(struct wrn_paths *paths, wrn_mono now, struct wrn_pa
         begin_test(paths, now, p);
     }
     if ((p->flags & PEER_IS_SHORT) != 0) {
-        p->flags &= (uint8_t)~PEER_IS_SHORT;
+        p->flags &= (uint16_t)~PEER_IS_SHORT;
         if (!is_ping && wish(paths) < paths->options.keepalive_max_s) {
             period->learned_s = (uint8_t)step_down(wish(paths));
             period->learned_at = now;

@@ -27,7 +27,6 @@ enum {
 };
 
 static bool is_steps(uint8_t nat_class);
-static bool is_random(uint8_t nat_class);
 static bool is_hard(uint8_t nat_class);
 static bool is_opener(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
 static struct wrn_paths_guess *take(struct wrn_paths *paths, wrn_mono now,
@@ -55,6 +54,10 @@ bool wrn_paths_guess_fits(const struct wrn_paths *paths, const struct wrn_paths_
     }
     if (is_hard(ours) && is_hard(theirs)) {
         return is_steps(ours) && is_steps(theirs);
+    }
+    if ((p->flags & PEER_IS_MODEST) != 0 &&
+        (wrn_paths_is_random(ours) || wrn_paths_is_random(theirs))) {
+        return false;
     }
     return is_hard(ours) || is_hard(theirs);
 }
@@ -160,12 +163,12 @@ static bool is_steps(uint8_t nat_class) {
     return nat_class == WRN_NAT_CLASS_PORT_PREDICTABLE;
 }
 
-static bool is_random(uint8_t nat_class) {
+bool wrn_paths_is_random(uint8_t nat_class) {
     return nat_class == WRN_NAT_CLASS_PORT_RANDOM || nat_class == WRN_NAT_CLASS_ADDRESS_DEPENDENT;
 }
 
 static bool is_hard(uint8_t nat_class) {
-    return is_random(nat_class) || is_steps(nat_class);
+    return wrn_paths_is_random(nat_class) || is_steps(nat_class);
 }
 
 static bool is_opener(const struct wrn_paths *paths, const struct wrn_paths_peer *p) {

@@ -74,18 +74,19 @@ struct wrn_paths_peer {
     uint8_t retries;      /* searches that found nothing */
     uint8_t their_period; /* seconds between pings that the peer wants, 0: not said */
     uint8_t most_s;       /* ... that we allow for this peer, 0: the options' */
-    uint8_t flags;        /* PEER_... below */
+    uint16_t flags;       /* PEER_... below */
 };
 
 enum {
     PEER_WE_ASKED = 1,
     PEER_RELAY_PROVEN = 2,
-    PEER_LOST = 4,       /* the best way does not answer */
-    PEER_WAITS = 8,      /* in the line for a search */
-    PEER_WANTS_ME = 16,  /* the peer asked us to do the pinging */
-    PEER_WAS_UP = 32,    /* there was a way once */
-    PEER_IS_SHORT = 64,  /* nothing came in a period and a half: did our mapping die? */
-    PEER_HAS_MOVED = 128 /* the peer said so, on a way that is not proven yet */
+    PEER_LOST = 4,        /* the best way does not answer */
+    PEER_WAITS = 8,       /* in the line for a search */
+    PEER_WANTS_ME = 16,   /* the peer asked us to do the pinging */
+    PEER_WAS_UP = 32,     /* there was a way once */
+    PEER_IS_SHORT = 64,   /* nothing came in a period and a half: did our mapping die? */
+    PEER_HAS_MOVED = 128, /* the peer said so, on a way that is not proven yet */
+    PEER_IS_MODEST = 256, /* ports are not guessed at at random for it */
 };
 
 struct wrn_paths_candidate {
@@ -307,6 +308,8 @@ size_t wrn_paths_endpoints(const struct wrn_paths *paths,
 void wrn_paths_search_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                             const struct wrn_locator_endpoint *endpoints, size_t count,
                             uint64_t delay_ns);
+/* It may take as long as the peer is worth. */
+void wrn_paths_search_pace(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
 void wrn_paths_search_step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
 /* Ends it, whatever it found; the next in the line begins. */
 void wrn_paths_search_end(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
@@ -327,6 +330,7 @@ enum wrn_reason wrn_paths_why(const struct wrn_paths *paths, const struct wrn_pa
 /* ---- paths_birthday.c ---- */
 
 /* Tells whether guessing ports is worth a try for this pair. */
+bool wrn_paths_is_random(uint8_t nat_class);
 bool wrn_paths_guess_fits(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
 /* Begins it if it is this end's to begin; false: somebody else is being guessed at. */
 bool wrn_paths_guess_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);

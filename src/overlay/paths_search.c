@@ -7,13 +7,17 @@ enum {
     ROUNDS = 8,             /* probes to one endpoint in a search, at most */
     ROUNDS_FAR_PRIVATE = 3, /* ... to a private address that hardly is one of our own LAN */
     PLAIN_MS = 11000,       /* probing of endpoints alone is over */
-    GUESS_MS = 1800,        /* what is not direct by now takes guessing */
-    GUESS_AGAIN_MS = 500,   /* somebody else is being guessed at */
+    MODEST_MS = 6000,       /* ... of those of links of the ring */
+    MODEST_HOPELESS_MS = 2000,
+    ROUNDS_MODEST = 4,    /* so many they have before they may be broken off */
+    GUESS_MS = 1800,      /* what is not direct by now takes guessing */
+    GUESS_AGAIN_MS = 500, /* somebody else is being guessed at */
     GUESS_RUNS = 2,
     GONE_S = 20,        /* who was in the line gets the whole time */
     RETRY_FIRST_S = 35, /* after the 30 s of a Linux router that holds strays */
     RETRY_MAX_S = 600,
     RETRY_LATER_S = 15, /* who did not ask for the link */
+    RETRY_HOPELESS_S = 300,
     ORDER_GAP_MS = 300,
     CALL_GAP_MS = 1000,   /* a call begins a new search not oftener */
     CALL_GAP_VAIN_S = 20, /* ... after one that found nothing */
@@ -30,24 +34,28 @@ static void renew(struct wrn_paths *paths, struct wrn_paths_search *search,
 static void start(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p, uint32_t index,
                   uint64_t delay_ns);
 static uint32_t free_search(const struct wrn_paths *paths);
+static uint32_t take_from_modest(struct wrn_paths *paths, wrn_mono now);
+static uint64_t length_of(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
 static void join_line(struct wrn_paths *paths, struct wrn_paths_peer *p);
 static void serve_line(struct wrn_paths *paths, wrn_mono now);
 static bool probe_round(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                         struct wrn_paths_search *search);
 static void consider_guess(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                            struct wrn_paths_search *search);
-static uint64_t retry_ns(const struct wrn_paths_peer *p);
+static uint64_t retry_ns(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
 static uint64_t wait_of_order(const struct wrn_paths_peer *p, uint8_t order, bool is_called);
 static bool is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
                     const struct wrn_endpoint *endpoint);
 static bool same_network(const struct wrn_ip *a, const struct wrn_ip *b);
-static bool is_random(uint8_t nat_class);
 
 void wrn_paths_search_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                             const struct wrn_locator_endpoint *endpoints, size_t count,
                             uint64_t delay_ns) {
     if (p->search == PATHS_NO_SEARCH) {
         uint32_t index = free_search(paths);
+        if (index == PATHS_NO_SEARCH && (p->flags & PEER_IS_MODEST) == 0) {
+            index = take_from_modest(paths, now);
+        }
         if (index == PATHS_NO_SEARCH) {
             join_line(paths, p);
             return;
@@ -95,6 +103,15 @@ void wrn_paths_search_step(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
     }
 }
 
+void wrn_paths_search_pace(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
+    struct wrn_paths_search *search = &paths->searches[p->search];
+    if (search->guess != GUESS_UNDER_WAY && !wrn_paths_is_direct(p)) {
+        search->ends = wrn_mono_add(search->started, length_of(paths, p));
+        search->ends = wrn_mono_before(search->ends, now) ? now : search->ends;
+        search->next = wrn_mono_min(search->next, search->ends);
+    }
+}
+
 void wrn_paths_search_end(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
     struct wrn_paths_search *search = &paths->searches[p->search];
     bool guessed = search->guess_runs > 0;
@@ -108,7 +125,7 @@ void wrn_paths_search_end(struct wrn_paths *paths, wrn_mono now, struct wrn_path
     } else {
         p->reason = (uint8_t)wrn_paths_why(paths, p, guessed);
         p->retries = p->retries < UINT8_MAX ? p->retries + 1 : p->retries;
-        p->retry_at = wrn_mono_add(now, retry_ns(p));
+        p->retry_at = wrn_mono_add(now, retry_ns(paths, p));
     }
     wrn_paths_judge(paths, now);
     serve_line(paths, now);
@@ -129,7 +146,7 @@ void wrn_paths_leave_line(struct wrn_paths *paths, struct wrn_paths_peer *p) {
         paths->wait_last = previous;
     }
     p->next_wait = PATHS_NOBODY;
-    p->flags &= (uint8_t)~PEER_WAITS;
+    p->flags &= (uint16_t)~PEER_WAITS;
 }
 
 void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
@@ -203,7 +220,7 @@ void wrn_paths_relay_step(struct wrn_paths *paths, wrn_mono now, struct wrn_path
 void wrn_paths_relay_drop(struct wrn_paths *paths, struct wrn_paths_peer *p) {
     struct wrn_way way = wrn_paths_relay_way(p);
     p->relay = WRN_HANDLE_NONE;
-    p->flags &= (uint8_t)~PEER_RELAY_PROVEN;
+    p->flags &= (uint16_t)~PEER_RELAY_PROVEN;
     p->relay_tries = 0;
     paths->port.relay_bad(paths->port.ctx, p->handle, &way);
 }
@@ -214,7 +231,7 @@ void wrn_paths_retry(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
     if (p->way.kind == WRN_WAY_DIRECT || p->search != PATHS_NO_SEARCH) {
         return;
     }
-    p->retry_at = wrn_mono_add(now, retry_ns(p)); /* if no answer comes */
+    p->retry_at = wrn_mono_add(now, retry_ns(paths, p)); /* if no answer comes */
     wrn_paths_call_probe(paths, p, true, p->retries % ORDERS);
 }
 
@@ -227,14 +244,10 @@ enum wrn_reason wrn_paths_why(const struct wrn_paths *paths, const struct wrn_pa
     if (theirs == WRN_NAT_CLASS_BLOCKED) {
         return WRN_REASON_PEER_UDP_BLOCKED;
     }
-    if (is_random(ours) && is_random(theirs)) {
-        return WRN_REASON_BOTH_RANDOM;
-    }
-    if ((is_random(ours) && theirs == WRN_NAT_CLASS_PORT_PREDICTABLE) ||
-        (is_random(theirs) && ours == WRN_NAT_CLASS_PORT_PREDICTABLE)) {
-        return WRN_REASON_RANDOM_AND_STEPS;
-    }
-    return guessed ? WRN_REASON_GUESSES_MISSED : WRN_REASON_UNREACHABLE;
+    enum wrn_reason hopeless = wrn_paths_hopeless(ours, theirs);
+    return hopeless != WRN_REASON_NONE ? hopeless
+           : guessed                   ? WRN_REASON_GUESSES_MISSED
+                                       : WRN_REASON_UNREACHABLE;
 }
 
 /* Adds endpoints that may be probed; those that are there already stay as they are. */
@@ -278,7 +291,7 @@ static void start(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *
     search->cursor = 0;
     search->started = at;
     search->next = at;
-    search->ends = wrn_mono_add(at, WRN_MS(PLAIN_MS));
+    search->ends = wrn_mono_add(at, length_of(paths, p));
     p->search = (uint16_t)index;
     p->searched_at = now;
     p->retry_at = WRN_MONO_NEVER;
@@ -292,6 +305,39 @@ static uint32_t free_search(const struct wrn_paths *paths) {
         }
     }
     return PATHS_NO_SEARCH;
+}
+
+/* What users wait for comes before links of the ring: the search for one of these that had its
+ * first rounds is broken off, and begun again later. */
+static uint32_t take_from_modest(struct wrn_paths *paths, wrn_mono now) {
+    uint32_t found = PATHS_NO_SEARCH;
+    for (uint32_t i = 0; i < paths->options.searches_max; i++) {
+        const struct wrn_paths_search *search = &paths->searches[i];
+        const struct wrn_paths_peer *p = &paths->peers[search->peer];
+        bool is_modest = (p->flags & PEER_IS_MODEST) != 0 && search->guess != GUESS_UNDER_WAY;
+        if (is_modest && search->round >= ROUNDS_MODEST &&
+            (found == PATHS_NO_SEARCH ||
+             wrn_mono_before(search->started, paths->searches[found].started))) {
+            found = i;
+        }
+    }
+    if (found != PATHS_NO_SEARCH) {
+        struct wrn_paths_peer *p = &paths->peers[paths->searches[found].peer];
+        paths->searches[found].is_used = false;
+        p->search = PATHS_NO_SEARCH;
+        p->retry_at = wrn_mono_add(now, retry_ns(paths, p));
+        wrn_paths_arm(paths, p);
+    }
+    return found;
+}
+
+static uint64_t length_of(const struct wrn_paths *paths, const struct wrn_paths_peer *p) {
+    if ((p->flags & PEER_IS_MODEST) == 0) {
+        return WRN_MS(PLAIN_MS);
+    }
+    bool is_hopeless =
+        wrn_paths_hopeless((uint8_t)paths->view.nat_class, p->nat_class) != WRN_REASON_NONE;
+    return is_hopeless ? WRN_MS(MODEST_HOPELESS_MS) : WRN_MS(MODEST_MS);
 }
 
 static void join_line(struct wrn_paths *paths, struct wrn_paths_peer *p) {
@@ -368,9 +414,12 @@ static void consider_guess(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
 }
 
 /* Who asked for the link calls; the other one only when that does not come. */
-static uint64_t retry_ns(const struct wrn_paths_peer *p) {
+static uint64_t retry_ns(const struct wrn_paths *paths, const struct wrn_paths_peer *p) {
     uint32_t doublings = p->retries > ORDERS ? p->retries - ORDERS : 0;
     uint64_t wait_s = (uint64_t)RETRY_FIRST_S << (doublings < 5 ? doublings : 5);
+    if (wrn_paths_hopeless((uint8_t)paths->view.nat_class, p->nat_class) != WRN_REASON_NONE) {
+        wait_s = RETRY_HOPELESS_S;
+    }
     if ((p->flags & PEER_WE_ASKED) == 0) {
         wait_s += wait_s / 2 + RETRY_LATER_S;
     }
@@ -411,8 +460,4 @@ static bool is_near(const struct wrn_paths *paths, const struct wrn_paths_search
 static bool same_network(const struct wrn_ip *a, const struct wrn_ip *b) {
     return a->family == b->family &&
            memcmp(a->bytes, b->bytes, a->family == WRN_FAMILY_IPV6 ? 8 : 3) == 0;
-}
-
-static bool is_random(uint8_t nat_class) {
-    return nat_class == WRN_NAT_CLASS_PORT_RANDOM || nat_class == WRN_NAT_CLASS_ADDRESS_DEPENDENT;
 }

@@ -255,6 +255,7 @@ void wrn_peers_on_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *pe
     }
     wrn_mono now = overlay->now.mono;
     uint8_t kinds = wrn_peers_kinds(overlay, peer);
+    wrn_peers_set_eager(overlay, peer);
     if (kinds != peer->told) {
         peer->told = kinds;
         peer->kinds_number++;
@@ -300,13 +301,28 @@ void wrn_peers_hold(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, 
     wrn_peers_on_kinds(overlay, peer);
 }
 
+void wrn_peers_set_eager(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    uint8_t kinds = (uint8_t)(wrn_peers_kinds(overlay, peer) | peer->theirs);
+    wrn_paths_set_eager(overlay->paths, overlay->now.mono, peer->handle,
+                        (kinds & WRN_LINK_ON_DEMAND) != 0);
+}
+
+bool wrn_peers_may_be_relayed(const struct wrn_overlay *overlay,
+                              const struct wrn_overlay_peer *peer) {
+    uint8_t kinds = (uint8_t)(wrn_peers_kinds(overlay, peer) | peer->theirs);
+    return (kinds & (WRN_LINK_NEAR | WRN_LINK_LEAF | WRN_LINK_ON_DEMAND)) != 0;
+}
+
 enum wrn_reason wrn_peers_search(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                                  const struct wrn_locator *locator, bool we_asked) {
     if (peer->state == WRN_PEER_STATE_NONE || peer->state == WRN_PEER_STATE_STRANGER) {
         wrn_join_forget_stranger(overlay, peer->handle);
         wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_SEARCHING);
     }
-    return wrn_paths_search(overlay->paths, overlay->now.mono, peer->handle, locator, we_asked);
+    enum wrn_reason reason =
+        wrn_paths_search(overlay->paths, overlay->now.mono, peer->handle, locator, we_asked);
+    wrn_peers_set_eager(overlay, peer);
+    return reason;
 }
 
 void wrn_peers_on_way(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
@@ -492,6 +508,7 @@ static uint32_t limit_for(const struct wrn_overlay *overlay, uint8_t kind) {
 static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
     enum need limit = (kind & WRN_LINK_NEAR) != 0   ? NEED_STAYS
                       : (kind & WRN_LINK_LEAF) != 0 ? NEED_YOUNG
+                      : kind == WRN_LINK_ON_DEMAND  ? NEED_YOUNG
                                                     : NEED_TRAFFIC;
     struct wrn_overlay_peer *least = NULL;
     wrn_mono since = WRN_MONO_NEVER;
@@ -500,6 +517,9 @@ static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
          peer = wrn_peers_next(overlay, &cursor)) {
         const struct wrn_link *link = wrn_links_of(&overlay->links, peer->handle);
         enum need need = link ? need_of(overlay, peer, link) : NEED_STAYS;
+        if (kind == WRN_LINK_ON_DEMAND && need == NEED_TRAFFIC) {
+            continue; /* not one user for another */
+        }
         if (need < limit || (least && need == limit && wrn_mono_before(link->since, since))) {
             limit = need;
             least = peer;

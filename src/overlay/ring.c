@@ -13,6 +13,7 @@ static void expire_wants(struct wrn_ring *ring, wrn_mono now);
 static void join(struct wrn_ring *ring, wrn_mono now);
 static void drop_leaves(struct wrn_ring *ring, wrn_mono now);
 static void look_after_peers(struct wrn_ring *ring, wrn_mono now);
+static bool accepts_traffic(const struct wrn_ring *ring);
 static bool accepts_far(const struct wrn_ring *ring, enum wrn_link_kind kind);
 
 struct wrn_ring *wrn_ring_init(struct wrn_arena *arena, const struct wrn_ring_options *options,
@@ -233,6 +234,9 @@ bool wrn_ring_accepts(const struct wrn_ring *ring, enum wrn_link_kind kind, wrn_
         return false;
     }
     uint32_t room = links->capacity - links->count;
+    if (kind == WRN_LINK_ON_DEMAND) {
+        return accepts_traffic(ring);
+    }
     if (kind == WRN_LINK_LEAF || kind == WRN_LINK_NEAR) {
         if (room > (kind == WRN_LINK_LEAF ? WRN_RING_LEAF_ROOM : WRN_RING_ROOM)) {
             return true;
@@ -356,6 +360,17 @@ bool wrn_ring_trusts(const struct wrn_ring *ring, wrn_mono now, wrn_handle handl
 }
 
 /* ---- helpers ---- */
+
+/* Users come before shortcuts and idle relays, whoever makes room for them; but not before all. */
+static bool accepts_traffic(const struct wrn_ring *ring) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ring->links->count; i++) {
+        const struct wrn_link *link = &ring->links->links[i];
+        count += ((link->mine | link->theirs) & (WRN_LINK_ON_DEMAND | WRN_LINK_NEAR)) ==
+                 WRN_LINK_ON_DEMAND;
+    }
+    return count < ring->links->capacity / 2;
+}
 
 /* Far links must not fill the table for good: those that are near, and newcomers, come later. */
 static bool accepts_far(const struct wrn_ring *ring, enum wrn_link_kind kind) {
