@@ -3,7 +3,10 @@
 #pragma once
 #include "overlay/primitives.h"
 
-enum { SIGN_CAPACITY = 4096 };
+enum {
+    SIGN_CAPACITY = 4096,
+    SIGN_VECTORS_SEED = 34, /* of check_pattern: who signed the vectors */
+};
 
 /* Reads 'text', an expression in advanced form in which @K stands for the seed's public key and @B
  * for 32 bytes, signs its canonical form and writes (signed EXPRESSION (signature |64|)) to 'out'.

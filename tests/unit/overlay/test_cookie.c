@@ -3,25 +3,8 @@
  * Method: vectors of a second implementation, each part of an address altered, random times. */
 #include "overlay/pair.h"
 #include "unit/base/check.h"
+#include "unit/overlay/real_primitives.h"
 #include "vectors/ring.h"
-
-static struct wrn_crypto *crypto;
-static struct wrn_primitives primitives;
-
-static int set_up(void **state) {
-    (void)state;
-    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
-    if (error == 0) {
-        primitives = wrn_primitives(crypto);
-    }
-    return error;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    wrn_crypto_destroy(crypto);
-    return 0;
-}
 
 static const struct wrn_endpoint here = {{{198, 51, 100, 7}, WRN_FAMILY_IPV4}, 4000, 0};
 
@@ -116,5 +99,5 @@ int main(void) {
         cmocka_unit_test(is_good_at_its_address_only),
         cmocka_unit_test(lives_for_two_to_four_minutes),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, real_primitives_set_up, real_primitives_tear_down);
 }

@@ -7,28 +7,16 @@
 #include <stdio.h>
 
 #include "unit/base/check.h"
+#include "unit/overlay/real_primitives.h"
 #include "unit/overlay/sign.h"
 #include "vectors/ring.h"
 
-static struct wrn_crypto *crypto;
-static struct wrn_primitives primitives;
 static uint8_t seed[WRN_SEED_SIZE];
 static const char label[] = "warren locator 1";
 
 static int set_up(void **state) {
-    (void)state;
-    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
-    if (error == 0) {
-        primitives = wrn_primitives(crypto);
-        check_pattern(seed, sizeof(seed), 34);
-    }
-    return error;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    wrn_crypto_destroy(crypto);
-    return 0;
+    check_pattern(seed, sizeof(seed), SIGN_VECTORS_SEED);
+    return real_primitives_set_up(state);
 }
 
 /* Reads from memory of its own size; a locator that is refused is zeroed. */
@@ -422,5 +410,5 @@ int main(void) {
         cmocka_unit_test(believes_the_key_that_signed),
         cmocka_unit_test(every_class_has_a_sentence),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, real_primitives_tear_down);
 }

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "unit/base/check.h"
+#include "unit/overlay/real_primitives.h"
 #include "vectors/ring.h"
 
 enum { RECEIVER_AT = 4, INCARNATION_AT = 12, COUNTER_AT = 20, HEAD_SIZE = 28 };
@@ -17,8 +18,6 @@ struct frame {
 };
 
 /* Two nodes and what each keeps of the other. */
-static struct wrn_crypto *crypto;
-static struct wrn_primitives primitives;
 static uint8_t private_keys[2][WRN_KEY_SIZE];
 static uint8_t public_keys[2][WRN_KEY_SIZE];
 static struct wrn_pair pairs[2];
@@ -33,23 +32,16 @@ static void make_pair(int side, uint64_t incarnation) {
 }
 
 static int set_up(void **state) {
-    (void)state;
-    if (wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto) != 0) {
-        return -1;
+    int error = real_primitives_set_up(state);
+    if (error != 0) {
+        return error;
     }
-    primitives = wrn_primitives(crypto);
     for (int side = 0; side < 2; side++) {
         check_pattern(private_keys[side], WRN_KEY_SIZE, 40 + (unsigned)side);
         if (!primitives.public_key(primitives.ctx, private_keys[side], public_keys[side])) {
             return -1;
         }
     }
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    wrn_crypto_destroy(crypto);
     return 0;
 }
 
@@ -637,5 +629,5 @@ int main(void) {
         TEST(strangers_of_a_former_life_come_once),
         TEST(misuse_is_noticed),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, real_primitives_tear_down);
 }

@@ -5,28 +5,16 @@
 #include "overlay/record.h"
 
 #include "unit/base/check.h"
+#include "unit/overlay/real_primitives.h"
 #include "unit/overlay/sign.h"
 #include "vectors/ring.h"
 
-static struct wrn_crypto *crypto;
-static struct wrn_primitives primitives;
 static uint8_t seed[WRN_SEED_SIZE];
 static const char label[] = "warren record 1";
 
 static int set_up(void **state) {
-    (void)state;
-    int error = wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto);
-    if (error == 0) {
-        primitives = wrn_primitives(crypto);
-        check_pattern(seed, sizeof(seed), 34);
-    }
-    return error;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    wrn_crypto_destroy(crypto);
-    return 0;
+    check_pattern(seed, sizeof(seed), SIGN_VECTORS_SEED);
+    return real_primitives_set_up(state);
 }
 
 static wrn_span span_of(const char *text) {
@@ -425,5 +413,5 @@ int main(void) {
         cmocka_unit_test(lives_from_when_it_was_made),
         cmocka_unit_test(conflicts_have_one_winner),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, real_primitives_tear_down);
 }
