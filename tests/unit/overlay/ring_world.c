@@ -371,15 +371,31 @@ void ringworld_run(struct ringworld *world, uint64_t ns) {
     world->now = until;
 }
 
-bool ringworld_run_until(struct ringworld *world, uint64_t most_ns, uint64_t step_ns,
-                         bool (*condition)(const struct ringworld *world)) {
-    for (uint64_t passed = 0; passed < most_ns; passed += step_ns) {
-        if (condition(world)) {
-            return true;
-        }
+void ringworld_await_ring(struct ringworld *world, uint64_t most_ns, uint64_t step_ns,
+                          const char *format, ...) {
+    for (uint64_t passed = 0; passed < most_ns && !ringworld_is_consistent(world);
+         passed += step_ns) {
         ringworld_run(world, step_ns);
     }
-    return condition(world);
+    if (!ringworld_explain(world)) {
+        va_list args;
+        va_start(args, format);
+        vprint_error(format, args);
+        va_end(args);
+        fail_msg("%s", "the ring is not consistent");
+    }
+}
+
+struct ringworld *ringworld_settled(uint32_t nodes, uint32_t capacity, uint64_t apart_ns,
+                                    uint64_t rest_ns) {
+    struct ringworld *world = ringworld_create(check_seed(), capacity);
+    for (uint32_t i = 0; i < nodes; i++) {
+        ringworld_start(world, i == 0 ? UINT32_MAX : 0);
+        ringworld_run(world, apart_ns);
+    }
+    ringworld_await_ring(world, WRN_S(60), WRN_MS(500), "%u nodes: ", nodes);
+    ringworld_run(world, rest_ns);
+    return world;
 }
 
 static void rearm(struct ringworld_node *node) {

@@ -65,11 +65,18 @@ void ringworld_leaf(struct ringworld *world, uint32_t from, uint32_t to);
 /* Kills a node; its peers notice 5 to 15 s later. */
 void ringworld_kill(struct ringworld *world, uint32_t index);
 
-/* Lets time pass; until 'condition' holds, looked at each 'step_ns', at most 'most_ns'. Returns
- * whether it held. */
-void ringworld_run(struct ringworld *world, uint64_t ns);
-bool ringworld_run_until(struct ringworld *world, uint64_t most_ns, uint64_t step_ns,
-                         bool (*condition)(const struct ringworld *world));
+void ringworld_run(struct ringworld *world, uint64_t ns); /* lets time pass */
+
+/* Lets time pass until the ring is consistent, which is looked at each 'step_ns'. If it is not
+ * after 'most_ns', says what is wrong and fails the test, in the case that 'format' names. */
+WRN_PRINTF(4, 5)
+void ringworld_await_ring(struct ringworld *world, uint64_t most_ns, uint64_t step_ns,
+                          const char *format, ...);
+
+/* Makes a ring of nodes that joined 'apart_ns' one after the other, all by the first: consistent
+ * within a minute, and left alone for 'rest_ns' since. */
+struct ringworld *ringworld_settled(uint32_t nodes, uint32_t capacity, uint64_t apart_ns,
+                                    uint64_t rest_ns);
 
 /* All that are up are connected, and linked to the three nearest on each side. Prints the first
  * that is not if 'why' is true. */

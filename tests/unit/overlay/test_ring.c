@@ -30,9 +30,7 @@ static void small_rings_are_exact(void **state) {
         for (uint32_t i = 0; i < nodes; i++) {
             ringworld_start(world, i == 0 ? UINT32_MAX : 0);
         }
-        CHECK(ringworld_run_until(world, WRN_S(15), WRN_MS(100), ringworld_is_consistent) ||
-                  ringworld_explain(world),
-              "%u nodes: ", nodes);
+        ringworld_await_ring(world, WRN_S(15), WRN_MS(100), "%u nodes: ", nodes);
         ringworld_run(world, WRN_S(120));
         uint32_t changes = 0;
         for (uint32_t i = 0; i < nodes; i++) {
@@ -58,9 +56,7 @@ static void one_after_the_other(void **state) {
     for (uint32_t i = 1; i < 50; i++) {
         ringworld_start(world, wrn_rand_below(wrn_prng_rand(&world->prng), i));
         wrn_mono start = world->now;
-        CHECK(ringworld_run_until(world, WRN_S(10), WRN_MS(100), ringworld_is_consistent) ||
-                  ringworld_explain(world),
-              "node %u: ", i);
+        ringworld_await_ring(world, WRN_S(10), WRN_MS(100), "node %u: ", i);
         /* leaf, want, links to the others of both sides: some twenty times the delay */
         CHECK(wrn_mono_since(world->now, start) <= WRN_S(4), "node %u took %llu ms: ", i,
               (unsigned long long)(wrn_mono_since(world->now, start) / WRN_MS(1)));
@@ -76,9 +72,7 @@ static void it_joins_on_bad_lines(void **state) {
         ringworld_start(world, i == 0 ? UINT32_MAX : i / 2);
         ringworld_run(world, WRN_MS(200));
     }
-    CHECK(ringworld_run_until(world, WRN_S(60), WRN_MS(500), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "one message of five is lost: ");
+    ringworld_await_ring(world, WRN_S(60), WRN_MS(500), "one message of five is lost: ");
     ringworld_destroy(world);
 }
 
@@ -89,7 +83,7 @@ static void alone_again(void **state) {
     for (uint32_t i = 0; i < 4; i++) {
         ringworld_start(world, i == 0 ? UINT32_MAX : 0);
     }
-    assert_true(ringworld_run_until(world, WRN_S(15), WRN_MS(100), ringworld_is_consistent));
+    ringworld_await_ring(world, WRN_S(15), WRN_MS(100), "four nodes: ");
     ringworld_kill(world, 1);
     ringworld_kill(world, 2);
     ringworld_kill(world, 3);
@@ -99,7 +93,7 @@ static void alone_again(void **state) {
                 wrn_mono_before(world->now, wrn_ring_due(world->nodes[0].ring)));
     assert_int_equal(size_of(world, 0), 1);
     ringworld_start(world, 0);
-    assert_true(ringworld_run_until(world, WRN_S(15), WRN_MS(100), ringworld_is_consistent));
+    ringworld_await_ring(world, WRN_S(15), WRN_MS(100), "two nodes: ");
     assert_int_equal(size_of(world, 0), 2);
     ringworld_destroy(world);
 }

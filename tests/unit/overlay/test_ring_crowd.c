@@ -41,9 +41,7 @@ static void a_crowd_in_a_minute(void **state) {
     world->loss = 10;
     start(world, CROWD);
     wrn_mono last = world->now;
-    CHECK(ringworld_run_until(world, WRN_S(60), WRN_MS(500), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "a minute later: ");
+    ringworld_await_ring(world, WRN_S(60), WRN_MS(500), "a minute later: ");
     print_message("# consistent %llu ms after the last start\n",
                   (unsigned long long)(wrn_mono_since(world->now, last) / WRN_MS(1)));
     ringworld_run(world, WRN_S(180));
@@ -70,7 +68,7 @@ static void a_crowd_in_a_minute(void **state) {
     assert_true(ringworld_explain(world));
     /* One more has its place in a moment. */
     ringworld_start(world, 1);
-    assert_true(ringworld_run_until(world, WRN_S(5), WRN_MS(100), ringworld_is_consistent));
+    ringworld_await_ring(world, WRN_S(5), WRN_MS(100), "one more: ");
     ringworld_destroy(world);
 }
 
@@ -79,7 +77,7 @@ static void half_of_them_die(void **state) {
     struct ringworld *world = ringworld_create(check_seed(), ROOM);
     world->loss = 10;
     start(world, 300);
-    assert_true(ringworld_run_until(world, WRN_S(60), WRN_MS(500), ringworld_is_consistent));
+    ringworld_await_ring(world, WRN_S(60), WRN_MS(500), "before they die: ");
     ringworld_run(world, WRN_S(60));
     for (uint32_t i = 0; i < world->count; i++) {
         if (wrn_rand_below(wrn_prng_rand(&world->prng), 2) == 0) {
@@ -87,9 +85,7 @@ static void half_of_them_die(void **state) {
         }
     }
     wrn_mono then = world->now;
-    CHECK(ringworld_run_until(world, WRN_S(180), WRN_MS(500), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "three minutes later: ");
+    ringworld_await_ring(world, WRN_S(180), WRN_MS(500), "three minutes later: ");
     print_message("# healed after %llu ms\n",
                   (unsigned long long)(wrn_mono_since(world->now, then) / WRN_MS(1)));
     ringworld_destroy(world);
@@ -111,9 +107,7 @@ static void two_rings_meet(void **state) {
     }
     ringworld_leaf(world, 200, 201);
     wrn_mono then = world->now;
-    CHECK(ringworld_run_until(world, WRN_S(70), WRN_MS(500), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "a minute later: ");
+    ringworld_await_ring(world, WRN_S(70), WRN_MS(500), "a minute later: ");
     print_message("# one ring after %llu ms\n",
                   (unsigned long long)(wrn_mono_since(world->now, then) / WRN_MS(1)));
     ringworld_destroy(world);
@@ -130,9 +124,7 @@ static void some_lie(void **state) {
         world->nodes[i].lies = i % 10 == 9;
         ringworld_run(world, WRN_MS(500));
     }
-    CHECK(ringworld_run_until(world, WRN_S(300), WRN_S(1), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "five minutes later: ");
+    ringworld_await_ring(world, WRN_S(300), WRN_S(1), "five minutes later: ");
     ringworld_run(world, WRN_S(900));
     uint64_t wants = 0;
     for (uint32_t i = 0; i < world->count; i++) {

@@ -5,16 +5,7 @@
 #include "unit/overlay/ring_world.h"
 
 static struct ringworld *settled(uint32_t nodes) {
-    struct ringworld *world = ringworld_create(check_seed(), 48);
-    for (uint32_t i = 0; i < nodes; i++) {
-        ringworld_start(world, i == 0 ? UINT32_MAX : 0);
-        ringworld_run(world, nodes < 20 ? 0 : WRN_MS(500));
-    }
-    CHECK(ringworld_run_until(world, WRN_S(60), WRN_MS(500), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "%u nodes: ", nodes);
-    ringworld_run(world, WRN_S(60));
-    return world;
+    return ringworld_settled(nodes, 48, nodes < 20 ? 0 : WRN_MS(500), WRN_S(60));
 }
 
 static const struct ringworld_node *crawl(struct ringworld *world, uint32_t index, uint32_t limit) {
@@ -130,9 +121,7 @@ static void any_bytes_do_no_harm(void **state) {
     }
     assert_true(wrn_ring_count(node->ring, WRN_RING_COUNT_MALFORMED) > 5000);
     /* Afterwards it has its place again. */
-    CHECK(ringworld_run_until(world, WRN_S(1500), WRN_S(1), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "afterwards: ");
+    ringworld_await_ring(world, WRN_S(1500), WRN_S(1), "afterwards: ");
     ringworld_destroy(world);
 }
 

@@ -5,25 +5,17 @@
 #include "unit/overlay/ring_world.h"
 
 static struct ringworld *settled(uint32_t nodes, uint32_t room) {
-    struct ringworld *world = ringworld_create(check_seed(), room);
-    for (uint32_t i = 0; i < nodes; i++) {
-        ringworld_start(world, i == 0 ? UINT32_MAX : 0);
-        ringworld_run(world, WRN_MS(500));
-    }
-    CHECK(ringworld_run_until(world, WRN_S(60), WRN_MS(500), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "%u nodes: ", nodes);
-    ringworld_run(world, WRN_S(120));
-    return world;
+    return ringworld_settled(nodes, room, WRN_MS(500), WRN_S(120));
 }
 
-static struct wrn_link *with_kind(struct ringworld_node *node, uint8_t kind) {
-    for (uint32_t i = 0; i < node->links.count; i++) {
-        if ((node->links.links[i].mine & kind) != 0) {
-            return &node->links.links[i];
-        }
+/* The first one of its table, which it has. */
+static struct wrn_link *shortcut_of(struct ringworld_node *node) {
+    uint32_t i = 0;
+    while (i < node->links.count && (node->links.links[i].mine & WRN_LINK_SHORTCUT) == 0) {
+        i++;
     }
-    return NULL;
+    assert_true(i < node->links.count);
+    return &node->links.links[i];
 }
 
 static uint32_t count_kind(const struct ringworld_node *node, uint8_t kind) {
@@ -72,8 +64,7 @@ static void traffic_keeps_a_link(void **state) {
     (void)state;
     struct ringworld *world = settled(60, 48);
     struct ringworld_node *node = &world->nodes[5];
-    struct wrn_link *link = with_kind(node, WRN_LINK_SHORTCUT);
-    assert_non_null(link);
+    struct wrn_link *link = shortcut_of(node);
     wrn_handle peer = link->peer;
     wrn_ring_on_traffic(node->ring, world->now, peer);
     assert_true(wrn_links_of(&node->links, peer)->mine & WRN_LINK_ON_DEMAND);
@@ -92,8 +83,7 @@ static void relayed_shortcuts_go(void **state) {
     (void)state;
     struct ringworld *world = settled(60, 48);
     struct ringworld_node *node = &world->nodes[5];
-    struct wrn_link *link = with_kind(node, WRN_LINK_SHORTCUT);
-    assert_non_null(link);
+    struct wrn_link *link = shortcut_of(node);
     wrn_handle peer = link->peer;
     link->is_relayed = true;
     wrn_ring_on_link_change(node->ring, world->now, peer);
@@ -113,8 +103,7 @@ static void slow_shortcuts_are_exchanged(void **state) {
     (void)state;
     struct ringworld *world = settled(60, 48);
     struct ringworld_node *node = &world->nodes[5];
-    struct wrn_link *link = with_kind(node, WRN_LINK_SHORTCUT);
-    assert_non_null(link);
+    struct wrn_link *link = shortcut_of(node);
     for (uint32_t i = 0; i < node->links.count; i++) {
         struct wrn_link *other = &node->links.links[i];
         if (other->mine == WRN_LINK_SHORTCUT && wrn_id_less(wrn_id_distance(node->id, link->id),
@@ -146,9 +135,7 @@ static void full_tables_hold_the_nearest(void **state) {
         ringworld_start(world, i == 0 ? UINT32_MAX : 0);
         ringworld_run(world, WRN_MS(500));
     }
-    CHECK(ringworld_run_until(world, WRN_S(600), WRN_S(1), ringworld_is_consistent) ||
-              ringworld_explain(world),
-          "room for 18 links: ");
+    ringworld_await_ring(world, WRN_S(600), WRN_S(1), "room for 18 links: ");
     ringworld_destroy(world);
 }
 
