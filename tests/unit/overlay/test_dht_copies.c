@@ -21,6 +21,14 @@ static struct dworld_record store(uint32_t owner, const char *key) {
     return record;
 }
 
+/* Fails the test unless the live nodes nearest to the key all hold the record. */
+static void check_holders(const char *key, const struct dworld_record *record, uint32_t number) {
+    for (uint32_t rank = 0; rank < WRN_DHT_COPIES; rank++) {
+        CHECK(dworld_holds(&w, dworld_ranked(&w, key, rank), record), "case %u, rank %u: ", number,
+              rank);
+    }
+}
+
 static uint64_t sent(uint8_t kind) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < w.count; i++) {
@@ -43,10 +51,7 @@ static void nearest_dies(void **state) {
         dworld_relink(&w);
         assert_int_equal(dworld_get(&w, asker, key), WRN_REASON_NONE);
         dworld_run(&w, WRN_S(10));
-        for (uint32_t rank = 0; rank < WRN_DHT_COPIES; rank++) {
-            CHECK(dworld_holds(&w, dworld_ranked(&w, key, rank), &record),
-                  "rank %u, death %u: ", rank, i);
-        }
+        check_holders(key, &record, i);
     }
     dworld_finish(&w);
 }
@@ -76,20 +81,25 @@ static void one_is_left(void **state) {
     }
 }
 
+/* Stores a record while the nodes nearest to its key are dead, and tells which these were. */
+static struct dworld_record store_without(uint32_t *ret_nearest, uint32_t count, const char *key) {
+    for (uint32_t i = 0; i < count; i++) {
+        ret_nearest[i] = dworld_ranked(&w, key, 0);
+        dworld_kill(&w, ret_nearest[i]);
+    }
+    dworld_relink(&w);
+    dworld_run(&w, WRN_S(30));
+    return store(dworld_far(&w, key, 8), key);
+}
+
 /* New nodes come between: they get the copies, are not sent what they have, and those that are far
  * now let go when they are sure. */
 static void newcomers(void **state) {
     (void)state;
     begin(40, check_seed());
     const char *key = "name/moved";
-    uint32_t late[16];
-    for (uint32_t i = 0; i < WRN_COUNT(late); i++) {
-        late[i] = dworld_ranked(&w, key, 0);
-        dworld_kill(&w, late[i]);
-    }
-    dworld_relink(&w);
-    dworld_run(&w, WRN_S(30));
-    struct dworld_record record = store(dworld_far(&w, key, 8), key);
+    uint32_t late[16]; /* the nearest first */
+    struct dworld_record record = store_without(late, WRN_COUNT(late), key);
     for (uint32_t i = 0; i < WRN_COUNT(late); i++) {
         dworld_spawn(&w, late[WRN_COUNT(late) - 1 - i]);
         dworld_relink(&w);
@@ -98,9 +108,7 @@ static void newcomers(void **state) {
         CHECK(dworld_holds(&w, dworld_ranked(&w, key, 0), &record), "newcomer %u: ", i);
     }
     dworld_run(&w, WRN_S(200));
-    for (uint32_t rank = 0; rank < WRN_DHT_COPIES; rank++) {
-        assert_true(dworld_holds(&w, dworld_ranked(&w, key, rank), &record));
-    }
+    check_holders(key, &record, 0);
     CHECK(dworld_copies(&w, &record) <= 10, "%u copies: ", dworld_copies(&w, &record));
     dworld_finish(&w);
 }
@@ -110,22 +118,14 @@ static void overrun(void **state) {
     (void)state;
     begin(48, check_seed());
     const char *key = "name/overrun";
-    uint32_t late[24];
-    for (uint32_t i = 0; i < WRN_COUNT(late); i++) {
-        late[i] = dworld_ranked(&w, key, 0);
-        dworld_kill(&w, late[i]);
-    }
-    dworld_relink(&w);
-    dworld_run(&w, WRN_S(30));
-    struct dworld_record record = store(dworld_far(&w, key, 8), key);
+    uint32_t late[24]; /* the nearest first */
+    struct dworld_record record = store_without(late, WRN_COUNT(late), key);
     for (uint32_t i = 0; i < WRN_COUNT(late); i++) {
         dworld_spawn(&w, late[i]);
     }
     dworld_relink(&w);
     dworld_run(&w, WRN_S(60));
-    for (uint32_t rank = 0; rank < WRN_DHT_COPIES; rank++) {
-        CHECK(dworld_holds(&w, dworld_ranked(&w, key, rank), &record), "rank %u: ", rank);
-    }
+    check_holders(key, &record, 0);
     dworld_run(&w, WRN_S(120));
     CHECK(dworld_copies(&w, &record) <= 10, "%u copies: ", dworld_copies(&w, &record));
     dworld_finish(&w);
@@ -165,10 +165,7 @@ static void massacre(bool at_once) {
             lost++;
             continue;
         }
-        for (uint32_t rank = 0; rank < WRN_DHT_COPIES; rank++) {
-            CHECK(dworld_holds(&w, dworld_ranked(&w, keys[i], rank), &records[i]),
-                  "record %u, rank %u: ", i, rank);
-        }
+        check_holders(keys[i], &records[i], i);
     }
     print_message("# of 60 records %u had no copy left\n", lost);
     assert_true(lost <= 20); /* one in sixteen is what chance takes, at once */
@@ -213,9 +210,7 @@ static void partition(void **state) {
         dworld_relink(&w);
         dworld_run(&w, WRN_S(60));
         uint32_t winner = turn, loser = 1 - turn;
-        for (uint32_t rank = 0; rank < WRN_DHT_COPIES; rank++) {
-            assert_true(dworld_holds(&w, dworld_ranked(&w, key, rank), &records[winner]));
-        }
+        check_holders(key, &records[winner], turn);
         assert_int_equal(w.nodes[loser].lost_count, 1);
         assert_int_equal(w.nodes[loser].lost_reason, WRN_REASON_KEY_TAKEN);
         assert_int_equal(w.nodes[winner].lost_count, 0);

@@ -7,10 +7,6 @@
 
 static uint64_t seed;
 
-static bool is_ring(struct mesh *mesh) {
-    return mesh_is_ring(mesh);
-}
-
 static void print_mesh(struct mesh *mesh) {
     for (uint32_t i = 0; i < mesh_count(mesh); i++) {
         struct mesh_node *node = mesh_node(mesh, i);
@@ -31,6 +27,15 @@ static void print_mesh(struct mesh *mesh) {
     }
 }
 
+/* Fails the test, and says who is how, unless the ring is whole within so long. */
+static void await_ring(struct mesh *mesh, uint64_t limit_ms, const char *otherwise) {
+    if (!mesh_run_until(mesh, mesh_is_ring, limit_ms)) {
+        print_mesh(mesh);
+        fail_msg("%u nodes, after %llu ms: %s", mesh_count(mesh), (unsigned long long)limit_ms,
+                 otherwise);
+    }
+}
+
 /* Adds 'count' nodes, the later ones knowing the first, and starts them 'apart_ms' apart. */
 static void populate(struct mesh *mesh, uint32_t count, uint64_t apart_ms) {
     for (uint32_t i = 0; i < count; i++) {
@@ -43,10 +48,7 @@ static void populate(struct mesh *mesh, uint32_t count, uint64_t apart_ms) {
 
 static void form(struct mesh *mesh, uint32_t count, uint64_t apart_ms, uint64_t limit_ms) {
     populate(mesh, count, apart_ms);
-    if (!mesh_run_until(mesh, is_ring, limit_ms)) {
-        print_mesh(mesh);
-        fail_msg("%u nodes do not form a ring within %llu ms", count, (unsigned long long)limit_ms);
-    }
+    await_ring(mesh, limit_ms, "they do not form a ring");
 }
 
 static void two_nodes_join(void **state) {
@@ -93,7 +95,7 @@ static void strangers_cross(void **state) {
     }
     mesh_start(mesh, 0, 1);
     mesh_start(mesh, 1, 0);
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
     assert_int_equal(mesh_node(mesh, 0)->ups, 1);
     assert_int_equal(mesh_node(mesh, 1)->ups, 1);
     mesh_destroy(mesh);
@@ -251,7 +253,7 @@ static void links_to_relays_stay(void **state) {
         mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
         mesh_run(mesh, 200);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 60000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 60000));
     mesh_run(mesh, 60000);
     assert_true(unlinked(mesh, &apart[0], &apart[1]));
     mesh_set_filter(mesh, keep_apart, apart);
@@ -291,7 +293,7 @@ static void idle_link_is_trimmed(void **state) {
         mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
         mesh_run(mesh, 200);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 60000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 60000));
     mesh_run(mesh, 120000);
     uint32_t a = 0;
     uint32_t b = 0;
@@ -321,7 +323,7 @@ static void leaving_is_told(void **state) {
                     mesh_node(mesh, i)->downs == 0 ||
                     mesh_node(mesh, i)->down_reason == WRN_REASON_NOT_NEEDED);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 30000));
     mesh_destroy(mesh);
 }
 
@@ -340,7 +342,7 @@ static void dead_node_is_missed(void **state) {
     struct mesh *mesh = ring_of(12);
     mesh_crash(mesh, 5);
     assert_true(mesh_run_until(mesh, is_five_forgotten, 180000));
-    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 30000));
     mesh_destroy(mesh);
 }
 
@@ -351,10 +353,7 @@ static void restart_without_notice(void **state) {
     uint32_t restarted = 0;
     mesh_run(mesh, 30000);
     mesh_start(mesh, 5, 0);
-    if (!mesh_run_until(mesh, is_ring, 30000)) {
-        print_mesh(mesh);
-        fail_msg("a restarted node does not find back");
-    }
+    await_ring(mesh, 30000, "a restarted node does not find back");
     mesh_run(mesh, 60000);
     assert_true(mesh_is_ring(mesh));
     for (uint32_t i = 0; i < 12; i++) {
@@ -370,7 +369,7 @@ static void restart_with_notice(void **state) {
     mesh_stop(mesh, 5);
     mesh_run(mesh, 5000);
     mesh_start(mesh, 5, 0);
-    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 30000));
     mesh_destroy(mesh);
 }
 
@@ -382,10 +381,7 @@ static void bootstrap_node_restarts(void **state) {
     mesh_crash(mesh, 0);
     mesh_run(mesh, 300000);
     mesh_start(mesh, 0, UINT32_MAX);
-    if (!mesh_run_until(mesh, is_ring, 900000)) {
-        print_mesh(mesh);
-        fail_msg("the bootstrap node stays alone");
-    }
+    await_ring(mesh, 900000, "the bootstrap node stays alone");
     mesh_destroy(mesh);
 }
 
@@ -402,10 +398,7 @@ static void partition_heals(void **state) {
     for (uint32_t i = 0; i < 16; i++) {
         mesh_node(mesh, i)->group = 0;
     }
-    if (!mesh_run_until(mesh, is_ring, 900000)) {
-        print_mesh(mesh);
-        fail_msg("the halves do not find together");
-    }
+    await_ring(mesh, 900000, "the halves do not find together");
     mesh_destroy(mesh);
 }
 
@@ -421,7 +414,7 @@ static void cached_locator_leads_back(void **state) {
     mesh_start(mesh, 4, UINT32_MAX);
     wrn_span locator = {node->cache, node->cache_size};
     assert_int_equal(wrn_overlay_add_cached(node->overlay, locator), WRN_REASON_NONE);
-    assert_true(mesh_run_until(mesh, is_ring, 120000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 120000));
     mesh_destroy(mesh);
 }
 
@@ -437,7 +430,7 @@ static void lan_announcements_suffice(void **state) {
         mesh_start(mesh, i, UINT32_MAX);
         mesh_run(mesh, 500);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 120000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 120000));
     mesh_destroy(mesh);
 }
 

@@ -15,7 +15,11 @@ struct rule {
     uint32_t asked;
 };
 
-enum { CREDENTIAL_SIZE = 14, WALL_S = 1800000000 + 1000 };
+enum {
+    CREDENTIAL_SIZE = 14,
+    WALL_S = 1800000000 + 1000,
+    MEMBER_S = 1000000, /* longer than any test runs */
+};
 
 static enum wrn_reason admit(void *ctx, wrn_wall now,
                              const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], wrn_span credential,
@@ -53,8 +57,12 @@ static uint32_t add(struct mesh *mesh, struct rule *rule, int64_t for_s) {
     return node;
 }
 
-static bool is_ring(struct mesh *mesh) {
-    return mesh_is_ring(mesh);
+/* Makes a ring of members. */
+static void form(struct mesh *mesh, struct rule *rule, uint32_t members) {
+    for (uint32_t i = 0; i < members; i++) {
+        add(mesh, rule, MEMBER_S);
+    }
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
 }
 
 static uint64_t refused(struct mesh *mesh, uint32_t node, enum wrn_reason reason) {
@@ -65,10 +73,7 @@ static void members_only(void **state) {
     (void)state;
     struct mesh *mesh = mesh_create(seed);
     struct rule rule = {0};
-    for (uint32_t i = 0; i < 4; i++) {
-        add(mesh, &rule, 100000);
-    }
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    form(mesh, &rule, 4);
     uint32_t outsider = add(mesh, &rule, 0);
     mesh_run(mesh, 40000);
     assert_int_equal(mesh_node(mesh, outsider)->ups, 0);
@@ -97,10 +102,10 @@ static void admission_ends(void **state) {
     struct mesh *mesh = mesh_create(seed);
     struct rule rule = {0};
     uint8_t bytes[CREDENTIAL_SIZE];
-    add(mesh, &rule, 100000);
+    add(mesh, &rule, MEMBER_S);
     uint32_t kept = add(mesh, &rule, 60);
     uint32_t lost = add(mesh, &rule, 60);
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
     wrn_overlay_set_credential(mesh_node(mesh, kept)->overlay, credential(bytes, 100000));
     mesh_run(mesh, 90000);
     assert_true(mesh_has_link(mesh, 0, kept) && mesh_has_link(mesh, kept, 0));
@@ -115,10 +120,7 @@ static void exclusion_cuts_at_once(void **state) {
     (void)state;
     struct mesh *mesh = mesh_create(seed);
     struct rule rule = {0};
-    for (uint32_t i = 0; i < 4; i++) {
-        add(mesh, &rule, 100000);
-    }
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    form(mesh, &rule, 4);
     struct wrn_overlay_peer_info info;
     struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
     wrn_handle peer = wrn_overlay_find(overlay, mesh_node(mesh, 2)->id);
@@ -134,9 +136,14 @@ static void exclusion_cuts_at_once(void **state) {
     assert_int_equal(wrn_overlay_links(mesh_node(mesh, 2)->overlay)->count, 0);
     assert_int_equal(mesh_node(mesh, 2)->down_reason, WRN_REASON_EXCLUDED);
     mesh_crash(mesh, 2);
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
     assert_true(mesh_has_link(mesh, 0, 1) && mesh_has_link(mesh, 0, 3));
     mesh_destroy(mesh);
+}
+
+/* An endpoint that no node of the mesh has. */
+static struct wrn_endpoint stranger_at(uint16_t port) {
+    return (struct wrn_endpoint){.ip = {{12}, WRN_FAMILY_IPV4}, .port = port};
 }
 
 /* Anybody may ask WHO: answers are few a second, and never larger than the question. */
@@ -145,13 +152,11 @@ static void flood_of_questions(void **state) {
     struct mesh *mesh = mesh_create(seed);
     struct rule rule = {0};
     uint8_t frame[WRN_DATAGRAM_MAX] = {0};
-    add(mesh, &rule, 1000);
+    add(mesh, &rule, MEMBER_S);
     uint64_t sent = mesh_node(mesh, 0)->sent;
     uint64_t bytes = mesh_node(mesh, 0)->sent_bytes;
     for (uint32_t i = 0; i < 5000; i++) {
-        struct wrn_endpoint from = {.port = (uint16_t)(1 + i % 60000)};
-        from.ip.family = WRN_FAMILY_IPV4;
-        from.ip.bytes[0] = 12;
+        struct wrn_endpoint from = stranger_at((uint16_t)(1 + i % 60000));
         size_t size = wrn_who_write(i + 1, frame);
         mesh_inject(mesh, 0, &from, frame, size);
     }
@@ -170,10 +175,8 @@ static void flood_of_strangers(void **state) {
     struct mesh *mesh = mesh_create(seed);
     struct rule rule = {0};
     uint8_t frame[WRN_DATAGRAM_MAX];
-    struct wrn_endpoint from = {.port = 9};
-    add(mesh, &rule, 1000);
-    from.ip.family = WRN_FAMILY_IPV4;
-    from.ip.bytes[0] = 12;
+    struct wrn_endpoint from = stranger_at(9);
+    add(mesh, &rule, MEMBER_S);
     check_pattern(frame, sizeof(frame), 7);
     memset(frame, 0, 4);
     frame[0] = WRN_FRAME_STRANGER;
@@ -209,9 +212,9 @@ static void changed_datagrams(void **state) {
     wrn_prng_init(&prng, seed, 77);
     mesh_set_filter(mesh, mutate, &prng);
     for (uint32_t i = 0; i < 10; i++) {
-        add(mesh, &rule, 100000);
+        add(mesh, &rule, MEMBER_S);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 180000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 180000));
     uint64_t seals = 0;
     for (uint32_t i = 0; i < 10; i++) {
         seals += refused(mesh, i, WRN_REASON_BAD_SEAL);
@@ -228,9 +231,9 @@ static void noise_from_outside(void **state) {
     struct wrn_prng prng;
     struct wrn_endpoint from = mesh_node(mesh, 1)->at;
     uint8_t frame[WRN_DATAGRAM_MAX];
-    add(mesh, &rule, 100000);
-    add(mesh, &rule, 100000);
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    add(mesh, &rule, MEMBER_S);
+    add(mesh, &rule, MEMBER_S);
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
     wrn_prng_init(&prng, seed, 78);
     from = mesh_node(mesh, 1)->at;
     for (uint32_t i = 0; i < 20000; i++) {
@@ -271,10 +274,7 @@ static void noise_from_inside(void **state) {
     struct rule rule = {0};
     struct wrn_prng prng;
     uint8_t message[WRN_MESSAGE_MAX];
-    for (uint32_t i = 0; i < 6; i++) {
-        add(mesh, &rule, 1000000);
-    }
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    form(mesh, &rule, 6);
     wrn_prng_init(&prng, seed, 79);
     uint64_t sent = mesh_node(mesh, 0)->sent;
     for (uint32_t i = 0; i < 20000; i++) {
@@ -295,8 +295,17 @@ static void noise_from_inside(void **state) {
     assert_true(refused(mesh, 0, WRN_REASON_MALFORMED) > 0);
     assert_int_equal(mesh_node(mesh, 0)->actions_lost, 0);
     mesh_crash(mesh, 1);
-    assert_true(mesh_run_until(mesh, is_ring, 240000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 240000));
     mesh_destroy(mesh);
+}
+
+/* Hands node 0 a request to link, as if the router had delivered it. */
+static void deliver(struct mesh *mesh, const struct wrn_route_header *header, wrn_span payload) {
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
+    wrn_linker_on_payload(overlay, header, payload);
+    wrn_overlay_end(overlay);
+    mesh_perform(mesh, 0);
 }
 
 /* CONNECT payloads of every verb with noise behind, delivered to a node. */
@@ -306,12 +315,8 @@ static void noise_in_requests(void **state) {
     struct rule rule = {0};
     struct wrn_prng prng;
     uint8_t payload[200];
-    for (uint32_t i = 0; i < 3; i++) {
-        add(mesh, &rule, 1000000);
-    }
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    form(mesh, &rule, 3);
     wrn_prng_init(&prng, seed, 80);
-    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
     for (uint32_t i = 0; i < 5000; i++) {
         struct wrn_route_header header = {.source = mesh_node(mesh, 1 + i % 2)->id,
                                           .target = mesh_node(mesh, 0)->id};
@@ -323,14 +328,11 @@ static void noise_in_requests(void **state) {
             payload[2] = (uint8_t)(1u << i % 5);
             payload[3] = 0;
         }
-        wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
-        wrn_linker_on_payload(overlay, &header, (wrn_span){payload, size});
-        wrn_overlay_end(overlay);
-        mesh_perform(mesh, 0);
+        deliver(mesh, &header, (wrn_span){payload, size});
         mesh_run(mesh, 10);
     }
     assert_true(refused(mesh, 0, WRN_REASON_MALFORMED) > 0);
-    assert_true(mesh_run_until(mesh, is_ring, 60000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 60000));
     mesh_destroy(mesh);
 }
 
@@ -340,10 +342,7 @@ static void forged_restart(void **state) {
     struct mesh *mesh = mesh_create(seed);
     struct rule rule = {0};
     uint8_t payload[WRN_PAYLOAD_MAX];
-    for (uint32_t i = 0; i < 3; i++) {
-        add(mesh, &rule, 1000000);
-    }
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    form(mesh, &rule, 3);
     mesh_run(mesh, 20000);
     uint32_t downs = mesh_node(mesh, 0)->downs;
     struct wrn_route_header header = {.source = mesh_node(mesh, 1)->id,
@@ -356,11 +355,7 @@ static void forged_restart(void **state) {
     wrn_write_u64(&writer, 0x1234567812345678);
     writer.size += wrn_overlay_locator(mesh_node(mesh, 1)->overlay, mesh_now(mesh, 1),
                                        payload + writer.size, sizeof(payload) - writer.size);
-    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
-    wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
-    wrn_linker_on_payload(overlay, &header, wrn_written(&writer));
-    wrn_overlay_end(overlay);
-    mesh_perform(mesh, 0);
+    deliver(mesh, &header, wrn_written(&writer));
     mesh_run(mesh, 60000);
     assert_int_equal(mesh_node(mesh, 0)->downs, downs);
     assert_true(mesh_has_link(mesh, 0, 1) && mesh_is_ring(mesh));
@@ -377,7 +372,7 @@ static void full_pools(void **state) {
         mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
         mesh_run(mesh, 50);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 600000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 600000));
     uint64_t full = 0;
     for (uint32_t i = 0; i < 40; i++) {
         full += refused(mesh, i, WRN_REASON_FULL);
@@ -392,7 +387,7 @@ static void wrong_calls(void **state) {
     struct mesh *mesh = mesh_create(seed);
     struct rule rule = {0};
     uint8_t bytes[WRN_MESSAGE_MAX + 1] = {1};
-    add(mesh, &rule, 1000);
+    add(mesh, &rule, MEMBER_S);
     struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
     struct wrn_now now = mesh_now(mesh, 0);
     wrn_handle dead = {3, 7};
@@ -464,7 +459,7 @@ static void a_relay_that_mixes_peers_is_left(void **state) {
     struct wrn_overlay_peer_info relay;
     mesh_set_filter(mesh, keep_two_apart, &mixing);
     for (uint32_t i = 0; i < 7; i++) { /* all have links to all */
-        add(mesh, &rule, 100000);
+        add(mesh, &rule, MEMBER_S);
     }
     assert_true(mesh_run_until(mesh, are_two_relayed, 60000));
     mesh_run(mesh, 20000);
