@@ -41,6 +41,36 @@ static void link_both(uint8_t relay) {
     rworld_link(&w, B, relay, WORLD_DIRECT, 20);
 }
 
+/* A and B, each linked to R and S; R is the nearer one for A. */
+static void link_to_two(uint64_t seed) {
+    rworld_init(&w, seed, &plain);
+    link_both(R);
+    link_both(S);
+    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+}
+
+/* A and B, relayed by R for a moment already, their one common neighbour. */
+static void relay_by_one(uint64_t seed) {
+    rworld_init(&w, seed, &plain);
+    link_both(R);
+    rworld_search(&w, A, B, (int[]){R, -1});
+    rworld_run(&w, WRN_S(1));
+}
+
+static void inject_close(uint8_t from, uint8_t to, uint64_t slot) {
+    uint8_t close[11] = {WRN_MESSAGE_RELAY, CLOSE};
+    wrn_store_be64(close + 2, slot);
+    rworld_inject(&w, from, to, false, (wrn_span){close, sizeof close});
+}
+
+/* 'relay' tells 'to' that 'peer' wants to be relayed to it. */
+static void inject_offer(uint8_t relay, uint8_t to, uint64_t slot, uint8_t peer) {
+    uint8_t offer[22] = {WRN_MESSAGE_RELAY, OFFER};
+    wrn_store_be64(offer + 2, slot);
+    wrn_id_store(w.nodes[peer].id, offer + 10);
+    rworld_inject(&w, relay, to, false, (wrn_span){offer, sizeof offer});
+}
+
 static void common_neighbour_is_ready_at_once(void **state) {
     (void)state;
     rworld_init(&w, 1, &plain);
@@ -71,10 +101,7 @@ static void both_may_ask_at_once(void **state) {
     rworld_run(&w, WRN_S(1));
     assert_true(carries(A, B) && carries(B, A));
     assert_int_equal(w.nodes[R].sent_messages[REFUSE], 0);
-    rworld_init(&w, 2, &plain); /* by two relays: both are valid */
-    link_both(R);
-    link_both(S);
-    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    link_to_two(2); /* by two relays: both are valid */
     rworld_link(&w, B, S, WORLD_DIRECT, 10);
     rworld_search(&w, A, B, (int[]){R, S, -1});
     rworld_search(&w, B, A, (int[]){R, S, -1});
@@ -108,10 +135,7 @@ static void of_two_grants_one_is_given_back(void **state) {
 /* Both ends asked another relay, and one of the two is used: the other one is not kept for ever. */
 static void a_slot_that_nobody_uses_ends(void **state) {
     (void)state;
-    rworld_init(&w, 32, &plain);
-    link_both(R);
-    link_both(S);
-    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    link_to_two(32);
     rworld_link(&w, B, S, WORLD_DIRECT, 10);
     rworld_search(&w, A, B, (int[]){R, S, -1});
     rworld_search(&w, B, A, (int[]){R, S, -1});
@@ -448,10 +472,7 @@ static void malformed_messages_are_counted(void **state) {
 
 static void idle_slots_are_kept_and_dead_ends_expire(void **state) {
     (void)state;
-    rworld_init(&w, 13, &plain);
-    link_both(R);
-    rworld_search(&w, A, B, (int[]){R, -1});
-    rworld_run(&w, WRN_S(1));
+    relay_by_one(13);
     for (int i = 0; i < 60; i++) { /* B receives frames, which keeps A's slot, not B's own */
         assert_true(carries(A, B));
         rworld_run(&w, WRN_S(9));
@@ -487,10 +508,7 @@ static void end_that_goes_is_told_to_the_other(void **state) {
 /* The relay dies: another common neighbour carries a round trip later. */
 static void death_of_a_relay_is_mended_at_once(void **state) {
     (void)state;
-    rworld_init(&w, 15, &plain);
-    link_both(R);
-    link_both(S);
-    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    link_to_two(15);
     rworld_search(&w, A, B, (int[]){R, S, -1});
     rworld_run(&w, WRN_S(1));
     assert_true(carries(A, B));
@@ -538,10 +556,7 @@ static void spare_is_looked_for(void **state) {
 /* It grants and forwards nothing: the ways' pings fail, and it is not asked again for a while. */
 static void relay_that_forwards_nothing_is_avoided(void **state) {
     (void)state;
-    rworld_init(&w, 17, &plain);
-    link_both(R);
-    link_both(S);
-    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    link_to_two(17);
     rworld_search(&w, A, B, (int[]){R, S, -1});
     rworld_run(&w, WRN_S(1));
     struct wrn_way way = told(A, B)->way;
@@ -571,10 +586,7 @@ static void relay_that_forwards_nothing_is_avoided(void **state) {
 static void searching_again_calls_a_quiet_relay_bad(void **state) {
     (void)state;
     const int relays[] = {R, S, -1};
-    rworld_init(&w, 28, &plain);
-    link_both(R);
-    link_both(S);
-    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    link_to_two(28);
     rworld_search(&w, A, B, relays);
     rworld_run(&w, WRN_S(1));
     rworld_search(&w, A, B, relays); /* too early to know */
@@ -617,21 +629,14 @@ static void hasty_relay_makes_no_storm(void **state) {
     for (int i = 0; i < 600; i++) {
         rworld_run(&w, WRN_MS(100));
         if (told(A, B)->way.kind == WRN_WAY_RELAY) {
-            uint8_t close[11] = {WRN_MESSAGE_RELAY, CLOSE};
-            wrn_store_be64(close + 2, told(A, B)->way.slot);
-            rworld_inject(&w, R, A, false, (wrn_span){close, sizeof close});
+            inject_close(R, A, told(A, B)->way.slot);
         }
     }
     assert_true(w.nodes[A].sent_messages[ASK] <= 5);
-    rworld_init(&w, 30, &plain); /* with another one beside it that goes soon after */
-    link_both(R);
-    link_both(S);
-    rworld_link(&w, A, R, WORLD_DIRECT, 10);
+    link_to_two(30); /* with another one beside it that goes soon after */
     rworld_search(&w, A, B, (int[]){R, S, -1});
     rworld_run(&w, WRN_MS(100));
-    uint8_t close[11] = {WRN_MESSAGE_RELAY, CLOSE};
-    wrn_store_be64(close + 2, told(A, B)->way.slot);
-    rworld_inject(&w, R, A, false, (wrn_span){close, sizeof close});
+    inject_close(R, A, told(A, B)->way.slot);
     rworld_run(&w, WRN_S(6));
     assert_int_equal(told(A, B)->way.relay.index, S);
     rworld_link(&w, A, S, WORLD_NONE, 0);
@@ -641,10 +646,7 @@ static void hasty_relay_makes_no_storm(void **state) {
 
 static void forgotten_peer_is_heard_for_a_while(void **state) {
     (void)state;
-    rworld_init(&w, 19, &plain);
-    link_both(R);
-    rworld_search(&w, A, B, (int[]){R, -1});
-    rworld_run(&w, WRN_S(1));
+    relay_by_one(19);
     wrn_relay_forget(w.nodes[A].relay, w.now, rworld_peer(B));
     rworld_run(&w, WRN_S(2));
     for (int i = 0; i < 8; i++) { /* B still uses it: wait */
@@ -730,10 +732,7 @@ static void offers_do_not_keep_out_searches(void **state) {
     for (uint8_t i = S; i < WORLD_NODES; i++) {
         w.nodes[A].is_peer[i] = true;
         for (uint64_t n = 1; n <= 8; n++) {
-            uint8_t offer[22] = {WRN_MESSAGE_RELAY, OFFER};
-            wrn_store_be64(offer + 2, i * 100 + n);
-            wrn_id_store(w.nodes[i].id, offer + 10);
-            rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
+            inject_offer(R, A, i * 100 + n, i);
         }
     }
     uint32_t taken = 0;
@@ -769,26 +768,18 @@ static void lying_relay_cannot_mix_up_slots(void **state) {
     rworld_search(&w, A, B, (int[]){R, -1});
     rworld_run(&w, WRN_S(1));
     w.nodes[A].is_peer[T] = true;
-    uint8_t offer[22] = {WRN_MESSAGE_RELAY, OFFER};
-    wrn_store_be64(offer + 2, told(A, B)->way.slot);
-    wrn_id_store(w.nodes[T].id, offer + 10);
-    rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer}); /* the same slot for T */
+    inject_offer(R, A, told(A, B)->way.slot, T); /* the same slot for T */
     assert_int_equal(told(A, T)->ready, 0);
-    rworld_inject(&w, S, A, false, (wrn_span){offer, sizeof offer}); /* from S it is another one */
+    inject_offer(S, A, told(A, B)->way.slot, T); /* from S it is another one */
     assert_int_equal(told(A, T)->ready, 1);
     assert_int_equal(told(A, T)->way.relay.index, S);
     assert_true(carries(B, A));
-    uint8_t close[11] = {WRN_MESSAGE_RELAY, CLOSE};
-    wrn_store_be64(close + 2, told(A, B)->way.slot);
-    rworld_inject(&w, S, A, false, (wrn_span){close, sizeof close});
+    inject_close(S, A, told(A, B)->way.slot);
     assert_int_equal(told(A, T)->lost, 1);
     assert_int_equal(told(A, B)->lost, 0);
     /* The relay itself is no peer to be offered, nor are we. */
-    wrn_store_be64(offer + 2, 77);
-    wrn_id_store(w.nodes[R].id, offer + 10);
-    rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
-    wrn_id_store(w.nodes[A].id, offer + 10);
-    rworld_inject(&w, R, A, false, (wrn_span){offer, sizeof offer});
+    inject_offer(R, A, 77, R);
+    inject_offer(R, A, 77, A);
     assert_int_equal(counted(A, WRN_RELAY_COUNT_IGNORED_OFFER), 3);
     /* A grant that nobody asked for is given back. */
     uint8_t grant[14] = {WRN_MESSAGE_RELAY, GRANT, 0, 0, 0, 0, 9, 9};
