@@ -6,6 +6,7 @@
 
 static void keep(struct sim_node *node, enum wrn_record_kind kind, wrn_span key, wrn_span value,
                  uint32_t ttl_s);
+static enum wrn_reason ended(struct sim_node *node, enum wrn_reason reason);
 
 void sim_ask_connect(struct sim_node *node, wrn_id id) {
     wrn_overlay_connect(node->overlay, sim_node_now(node), id, sim_node_begin(node));
@@ -13,53 +14,39 @@ void sim_ask_connect(struct sim_node *node, wrn_id id) {
 }
 
 enum wrn_reason sim_ask_carry(struct sim_node *node, wrn_handle peer, wrn_span datagram) {
-    enum wrn_reason reason =
-        wrn_overlay_carry(node->overlay, sim_node_now(node), peer, datagram, sim_node_begin(node));
-    sim_node_end(node);
-    return reason;
+    return ended(node, wrn_overlay_carry(node->overlay, sim_node_now(node), peer, datagram,
+                                         sim_node_begin(node)));
 }
 
 enum wrn_reason sim_ask_send(struct sim_node *node, wrn_handle peer, wrn_span message) {
-    enum wrn_reason reason =
-        wrn_overlay_send(node->overlay, sim_node_now(node), peer, message, sim_node_begin(node));
-    sim_node_end(node);
-    return reason;
+    return ended(node, wrn_overlay_send(node->overlay, sim_node_now(node), peer, message,
+                                        sim_node_begin(node)));
 }
 
 enum wrn_reason sim_ask_route(struct sim_node *node, enum wrn_route_mode mode, wrn_id target,
                               wrn_span message) {
-    enum wrn_reason reason = wrn_overlay_route(node->overlay, sim_node_now(node), mode, target,
-                                               message, sim_node_begin(node));
-    sim_node_end(node);
-    return reason;
+    return ended(node, wrn_overlay_route(node->overlay, sim_node_now(node), mode, target, message,
+                                         sim_node_begin(node)));
 }
 
 enum wrn_reason sim_ask_broadcast(struct sim_node *node, wrn_span message) {
-    enum wrn_reason reason =
-        wrn_overlay_broadcast(node->overlay, sim_node_now(node), message, sim_node_begin(node));
-    sim_node_end(node);
-    return reason;
+    return ended(node, wrn_overlay_broadcast(node->overlay, sim_node_now(node), message,
+                                             sim_node_begin(node)));
 }
 
 enum wrn_reason sim_ask_sum(struct sim_node *node, uint32_t tag, wrn_span question) {
-    enum wrn_reason reason =
-        wrn_overlay_sum(node->overlay, sim_node_now(node), tag, question, sim_node_begin(node));
-    sim_node_end(node);
-    return reason;
+    return ended(node, wrn_overlay_sum(node->overlay, sim_node_now(node), tag, question,
+                                       sim_node_begin(node)));
 }
 
 enum wrn_reason sim_ask_crawl(struct sim_node *node, uint32_t tag, uint32_t limit) {
-    enum wrn_reason reason =
-        wrn_overlay_crawl(node->overlay, sim_node_now(node), tag, limit, sim_node_begin(node));
-    sim_node_end(node);
-    return reason;
+    return ended(node, wrn_overlay_crawl(node->overlay, sim_node_now(node), tag, limit,
+                                         sim_node_begin(node)));
 }
 
 enum wrn_reason sim_ask_get(struct sim_node *node, uint32_t tag, wrn_span key) {
-    enum wrn_reason reason =
-        wrn_overlay_get(node->overlay, sim_node_now(node), tag, key, sim_node_begin(node));
-    sim_node_end(node);
-    return reason;
+    return ended(
+        node, wrn_overlay_get(node->overlay, sim_node_now(node), tag, key, sim_node_begin(node)));
 }
 
 enum wrn_reason sim_ask_store(struct sim_node *node, uint32_t tag, enum wrn_record_kind kind,
@@ -89,6 +76,12 @@ void sim_ask_forget(struct sim_node *node, wrn_span key) {
 void sim_ask_admit_again(struct sim_node *node) {
     wrn_overlay_admit_again(node->overlay, sim_node_now(node), sim_node_begin(node));
     sim_node_end(node);
+}
+
+/* Ends the input that 'reason' is the answer to. */
+static enum wrn_reason ended(struct sim_node *node, enum wrn_reason reason) {
+    sim_node_end(node);
+    return reason;
 }
 
 /* In place of what it kept under the same key with the same value. */

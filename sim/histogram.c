@@ -207,26 +207,20 @@ static int32_t value_x(const struct sim_histogram *h, const struct bars *bars,
 
 static void rectangle(struct sim_svg *svg, const char *class, int32_t x, int32_t y, int32_t width,
                       int32_t height) {
-    sim_svg_print(svg, "<rect class=\"%s\" x=\"", class);
-    sim_svg_length(svg, x);
-    sim_svg_add(svg, "\" y=\"");
-    sim_svg_length(svg, y);
-    sim_svg_add(svg, "\" width=\"");
-    sim_svg_length(svg, width);
-    sim_svg_add(svg, "\" height=\"");
-    sim_svg_length(svg, height);
-    sim_svg_add(svg, "\"/>\n");
+    sim_svg_print(svg, "<rect class=\"%s\"", class);
+    sim_svg_attribute(svg, "x", x);
+    sim_svg_attribute(svg, "y", y);
+    sim_svg_attribute(svg, "width", width);
+    sim_svg_attribute(svg, "height", height);
+    sim_svg_add(svg, "/>\n");
 }
 
 static void line(struct sim_svg *svg, const char *class, int32_t x1, int32_t y1, int32_t x2,
                  int32_t y2) {
-    sim_svg_print(svg, "<line class=\"%s\" x1=\"", class);
-    sim_svg_length(svg, x1);
-    sim_svg_add(svg, "\" y1=\"");
-    sim_svg_length(svg, y1);
-    sim_svg_add(svg, "\" x2=\"");
-    sim_svg_length(svg, x2);
-    sim_svg_add(svg, "\" y2=\"");
-    sim_svg_length(svg, y2);
-    sim_svg_add(svg, "\"/>\n");
+    sim_svg_print(svg, "<line class=\"%s\"", class);
+    sim_svg_attribute(svg, "x1", x1);
+    sim_svg_attribute(svg, "y1", y1);
+    sim_svg_attribute(svg, "x2", x2);
+    sim_svg_attribute(svg, "y2", y2);
+    sim_svg_add(svg, "/>\n");
 }

@@ -8,7 +8,6 @@ static struct sim_nat_options full_cone(void);
 static struct sim_nat_options restricted_cone(void);
 static struct sim_nat_options port_restricted_cone(void);
 static struct sim_nat_options linux_with_strays(void);
-static struct sim_nat_options by_address(void);
 static struct sim_nat_options symmetric_steps(void);
 static struct sim_nat_options symmetric_random(void);
 static struct sim_nat_options symmetric_open(void);
@@ -25,8 +24,8 @@ const struct sim_home_class sim_home_classes[SIM_HOME_CLASSES] = {
      SIM_ADDRESS_AND_PORT, false},
     {"ls", "Linux masquerade without a rule against strays", linux_with_strays, SIM_CARRIER_NONE,
      SIM_OUTSIDE_STEADY, SIM_ADDRESS_AND_PORT, true},
-    {"am", "mapping and filtering by address", by_address, SIM_CARRIER_NONE, SIM_OUTSIDE_ADDRESS,
-     SIM_ADDRESS, false},
+    {"am", "mapping and filtering by address", sim_nat_by_address, SIM_CARRIER_NONE,
+     SIM_OUTSIDE_ADDRESS, SIM_ADDRESS, false},
     {"sn", "symmetric, next port", symmetric_steps, SIM_CARRIER_NONE, SIM_OUTSIDE_STEPS,
      SIM_ADDRESS_AND_PORT, false},
     {"sr", "symmetric, random port", symmetric_random, SIM_CARRIER_NONE, SIM_OUTSIDE_RANDOM,
@@ -56,13 +55,6 @@ static struct sim_nat_options port_restricted_cone(void) {
 static struct sim_nat_options linux_with_strays(void) {
     struct sim_nat_options options = sim_nat_linux();
     options.remembers_strays = true;
-    return options;
-}
-
-static struct sim_nat_options by_address(void) {
-    struct sim_nat_options options = sim_nat_cone(SIM_ADDRESS);
-    options.mapping = SIM_ADDRESS;
-    options.ports = SIM_PORTS_RANDOM;
     return options;
 }
 

@@ -95,6 +95,13 @@ struct sim_nat_options sim_nat_cone(enum sim_dependence filtering) {
     };
 }
 
+struct sim_nat_options sim_nat_by_address(void) {
+    struct sim_nat_options options = sim_nat_cone(SIM_ADDRESS);
+    options.mapping = SIM_ADDRESS;
+    options.ports = SIM_PORTS_RANDOM;
+    return options;
+}
+
 struct sim_nat_options sim_nat_symmetric(enum sim_ports ports, uint16_t port_step) {
     struct sim_nat_options options = sim_nat_cone(SIM_ADDRESS_AND_PORT);
     options.mapping = SIM_ADDRESS_AND_PORT;

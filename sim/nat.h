@@ -68,10 +68,12 @@ enum sim_nat_verdict {
 struct sim_nat_box;
 
 /* Common boxes; the caller may change what these return. 'cone' maps endpoint-independently, keeps
- * ports, and lets back in what 'filtering' says; 'symmetric' maps and filters by address and port;
- * both time out after 120 s, refresh in both directions and do not hairpin. 'linux' is masquerade
- * with a rule that drops strays, 'carrier' what RFC 6888 asks of a carrier's. */
+ * ports, and lets back in what 'filtering' says; 'by_address' maps and filters by address, to ports
+ * at random; 'symmetric' maps and filters by address and port; all three time out after 120 s,
+ * refresh in both directions and do not hairpin. 'linux' is masquerade with a rule that drops
+ * strays, 'carrier' what RFC 6888 asks of a carrier's. */
 struct sim_nat_options sim_nat_cone(enum sim_dependence filtering);
+struct sim_nat_options sim_nat_by_address(void);
 struct sim_nat_options sim_nat_symmetric(enum sim_ports ports, uint16_t port_step);
 struct sim_nat_options sim_nat_linux(void);
 struct sim_nat_options sim_nat_carrier(void);

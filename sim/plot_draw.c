@@ -14,6 +14,9 @@ enum {
     RADIUS = 38500,
     RIGHT_X = 98000,
     RIGHT_WIDTH = 48000,
+    RIGHT_HEIGHT = 23500,
+    HOPS_Y = 18000,
+    LATENCIES_Y = 58500,
     LEGEND_X = 3000,
     LEGEND_Y = 92000,
     LEGEND_STEP_X = 36000,
@@ -84,6 +87,7 @@ static void draw_nodes(struct sim_svg *svg, const struct sim_plot *plot, uint32_
 static void draw_names(struct sim_svg *svg, const struct sim_plot *plot);
 static void draw_legend(struct sim_svg *svg, const struct share links[SIM_PLOT_LINKS][2],
                         const struct share nodes[SIM_PLOT_STATES]);
+static void draw_histograms(struct sim_svg *svg, struct sim_plot *plot);
 static struct sim_svg_point legend_place(uint32_t entry);
 static void add_share(struct sim_svg *svg, const char *name, const struct share *share);
 static void add_line_attributes(struct sim_svg *svg, const struct sim_plot *plot, uint32_t kind,
@@ -96,28 +100,6 @@ static bool is_shown(uint32_t number, uint32_t all, uint32_t shown);
 char *sim_plot_draw(struct sim_plot *plot, const struct sim_plot_title *title) {
     struct sim_svg svg = {0};
     struct share links[SIM_PLOT_LINKS][2], nodes[SIM_PLOT_STATES];
-    static const struct sim_histogram hops = {
-        .title = "Links that lookups took",
-        .unit = "hops",
-        .of = "lookups",
-        .per_unit = 1,
-        .width_least = 1,
-        .x = RIGHT_X,
-        .y = 18000,
-        .width = RIGHT_WIDTH,
-        .height = 23500,
-    };
-    static const struct sim_histogram latency = {
-        .title = "Time that lookups took",
-        .unit = "ms",
-        .of = "lookups",
-        .per_unit = 1000,
-        .width_least = 1000,
-        .x = RIGHT_X,
-        .y = 58500,
-        .width = RIGHT_WIDTH,
-        .height = 23500,
-    };
     sim_sort(plot->nodes, plot->node_count, sizeof *plot->nodes, by_place);
     unite_edges(plot);
     sim_svg_print(&svg,
@@ -140,8 +122,7 @@ char *sim_plot_draw(struct sim_plot *plot, const struct sim_plot_title *title) {
     }
     draw_names(&svg, plot);
     draw_legend(&svg, links, nodes);
-    sim_histogram_draw(&svg, &hops, &plot->hops);
-    sim_histogram_draw(&svg, &latency, &plot->latencies_us);
+    draw_histograms(&svg, plot);
     sim_svg_add(&svg, "</svg>\n");
     return svg.text;
 }
@@ -252,9 +233,9 @@ static void draw_nodes(struct sim_svg *svg, const struct sim_plot *plot, uint32_
     if (share.shown == 0) {
         return;
     }
-    sim_svg_print(svg, "<path class=\"node %s\" stroke-width=\"", state_classes[state]);
-    sim_svg_length(svg, dot_size(plot, state));
-    sim_svg_add(svg, "\" d=\"");
+    sim_svg_print(svg, "<path class=\"node %s\"", state_classes[state]);
+    sim_svg_attribute(svg, "stroke-width", dot_size(plot, state));
+    sim_svg_add(svg, " d=\"");
     for (uint32_t i = 0; i < plot->node_count; i++) {
         if (plot->nodes[i].state == state) {
             if (is_shown(number, share.all, share.shown)) {
@@ -311,6 +292,27 @@ static void draw_legend(struct sim_svg *svg, const struct share links[SIM_PLOT_L
     }
 }
 
+/* Below one another, right of the ring. */
+static void draw_histograms(struct sim_svg *svg, struct sim_plot *plot) {
+    struct sim_histogram histogram = {
+        .title = "Links that lookups took",
+        .unit = "hops",
+        .of = "lookups",
+        .per_unit = 1,
+        .width_least = 1,
+        .x = RIGHT_X,
+        .y = HOPS_Y,
+        .width = RIGHT_WIDTH,
+        .height = RIGHT_HEIGHT,
+    };
+    sim_histogram_draw(svg, &histogram, &plot->hops);
+    histogram.title = "Time that lookups took";
+    histogram.unit = "ms";
+    histogram.per_unit = histogram.width_least = 1000; /* of microseconds */
+    histogram.y = LATENCIES_Y;
+    sim_histogram_draw(svg, &histogram, &plot->latencies_us);
+}
+
 static struct sim_svg_point legend_place(uint32_t entry) {
     return (struct sim_svg_point){
         .x = LEGEND_X + (int32_t)(entry % LEGEND_COLUMNS) * LEGEND_STEP_X,
@@ -335,10 +337,9 @@ static void add_line_attributes(struct sim_svg *svg, const struct sim_plot *plot
     if (is_relayed || kind == SIM_PLOT_LINK_ON_DEMAND) {
         width += width / 2; /* few, and of interest */
     }
-    sim_svg_print(svg, " class=\"link %s%s\" stroke-width=\"", link_classes[kind],
-                  is_relayed ? " relayed" : "");
-    sim_svg_length(svg, width);
-    sim_svg_print(svg, "\" stroke-opacity=\"%s\"", is_near || is_relayed ? "0.9" : "0.7");
+    sim_svg_print(svg, " class=\"link %s%s\"", link_classes[kind], is_relayed ? " relayed" : "");
+    sim_svg_attribute(svg, "stroke-width", width);
+    sim_svg_print(svg, " stroke-opacity=\"%s\"", is_near || is_relayed ? "0.9" : "0.7");
 }
 
 /* Nodes that are not as they should be are larger. */

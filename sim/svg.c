@@ -94,12 +94,17 @@ void sim_svg_print(struct sim_svg *svg, const char *format, ...) {
     sim_svg_add(svg, text);
 }
 
+void sim_svg_attribute(struct sim_svg *svg, const char *name, int32_t hundredths) {
+    sim_svg_print(svg, " %s=\"", name);
+    sim_svg_length(svg, hundredths);
+    sim_svg_char(svg, '"');
+}
+
 void sim_svg_text(struct sim_svg *svg, const char *class, int32_t x, int32_t y) {
-    sim_svg_print(svg, "<text class=\"%s\" x=\"", class);
-    sim_svg_length(svg, x);
-    sim_svg_add(svg, "\" y=\"");
-    sim_svg_length(svg, y);
-    sim_svg_add(svg, "\">");
+    sim_svg_print(svg, "<text class=\"%s\"", class);
+    sim_svg_attribute(svg, "x", x);
+    sim_svg_attribute(svg, "y", y);
+    sim_svg_add(svg, ">");
 }
 
 struct sim_svg_point sim_svg_on_circle(struct sim_svg_point centre, int32_t radius, uint32_t turn) {

@@ -23,6 +23,9 @@ void sim_svg_escaped(struct sim_svg *svg, const char *text);
 /* Appends by format. */
 WRN_PRINTF(2, 3) void sim_svg_print(struct sim_svg *svg, const char *format, ...);
 
+/* Appends an attribute, with the space before it, whose value is a length. */
+void sim_svg_attribute(struct sim_svg *svg, const char *name, int32_t hundredths);
+
 /* Begins a text of this CSS class at a place; closed by "</text>\n". */
 void sim_svg_text(struct sim_svg *svg, const char *class, int32_t x, int32_t y);
 

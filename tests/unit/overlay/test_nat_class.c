@@ -18,12 +18,6 @@ struct seen {
 };
 
 static struct sim_nat_options pooled(void);
-static struct sim_nat_options by_address(void);
-static struct sim_nat_options next_1(void);
-static struct sim_nat_options next_7(void);
-static struct sim_nat_options random_ports(void);
-static struct sim_nat_options cone_open(void);
-static struct sim_nat_options cone_closed(void);
 static struct wrn_endpoint observer(size_t i, bool shares);
 static struct seen look_through(const struct sim_nat_options *options, uint64_t seed, bool shares,
                                 uint32_t strangers);
@@ -32,33 +26,6 @@ static struct sim_nat_options pooled(void) {
     struct sim_nat_options options = sim_nat_carrier();
     options.addresses = 4;
     return options;
-}
-
-static struct sim_nat_options by_address(void) {
-    struct sim_nat_options options = sim_nat_cone(SIM_ADDRESS);
-    options.mapping = SIM_ADDRESS;
-    options.ports = SIM_PORTS_RANDOM;
-    return options;
-}
-
-static struct sim_nat_options next_1(void) {
-    return sim_nat_symmetric(SIM_PORTS_NEXT, 1);
-}
-
-static struct sim_nat_options next_7(void) {
-    return sim_nat_symmetric(SIM_PORTS_NEXT, 7);
-}
-
-static struct sim_nat_options random_ports(void) {
-    return sim_nat_symmetric(SIM_PORTS_RANDOM, 0);
-}
-
-static struct sim_nat_options cone_open(void) {
-    return sim_nat_cone(SIM_INDEPENDENT);
-}
-
-static struct sim_nat_options cone_closed(void) {
-    return sim_nat_cone(SIM_ADDRESS_AND_PORT);
 }
 
 static struct wrn_endpoint observer(size_t i, bool shares) {
@@ -103,20 +70,26 @@ static struct seen look_through(const struct sim_nat_options *options, uint64_t 
 }
 
 static void each_box_has_its_class(void **state) {
-    static const struct {
+    const struct sim_nat_options by_address = sim_nat_by_address();
+    const struct sim_nat_options next_1 = sim_nat_symmetric(SIM_PORTS_NEXT, 1);
+    const struct sim_nat_options next_7 = sim_nat_symmetric(SIM_PORTS_NEXT, 7);
+    const struct sim_nat_options random_ports = sim_nat_symmetric(SIM_PORTS_RANDOM, 0);
+    const struct sim_nat_options open = sim_nat_cone(SIM_INDEPENDENT);
+    const struct sim_nat_options closed = sim_nat_cone(SIM_ADDRESS_AND_PORT);
+    const struct {
         const char *name;
-        struct sim_nat_options (*options)(void);
+        struct sim_nat_options options;
         enum wrn_nat_class nat_class;
         int32_t step;
         bool shares;   /* two observers at each address */
         bool measures; /* ports of new flows are known */
         uint32_t strangers;
     } cases[] = {
-        {"open cone", cone_open, WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 0},
-        {"closed cone", cone_closed, WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 2},
-        {"Linux", sim_nat_linux, WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 0},
-        {"carrier", sim_nat_carrier, WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 0},
-        {"carrier with a pool", pooled, WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, true, false, 0},
+        {"open cone", open, WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 0},
+        {"closed cone", closed, WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 2},
+        {"Linux", sim_nat_linux(), WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 0},
+        {"carrier", sim_nat_carrier(), WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, false, false, 0},
+        {"carrier with a pool", pooled(), WRN_NAT_CLASS_ENDPOINT_INDEPENDENT, 0, true, false, 0},
         {"by address", by_address, WRN_NAT_CLASS_ADDRESS_DEPENDENT, 0, true, false, 0},
         {"by address, unseen", by_address, WRN_NAT_CLASS_PORT_RANDOM, 0, false, false, 0},
         {"by address, measured", by_address, WRN_NAT_CLASS_ADDRESS_DEPENDENT, 0, true, true, 0},
@@ -133,9 +106,8 @@ static void each_box_has_its_class(void **state) {
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
         uint32_t wrong = 0;
         for (uint64_t k = 0; k < 100; k++) {
-            struct sim_nat_options options = cases[i].options();
             struct seen seen =
-                look_through(&options, seed + k, cases[i].shares, cases[i].strangers);
+                look_through(&cases[i].options, seed + k, cases[i].shares, cases[i].strangers);
             struct wrn_nat_view view = wrn_nat_classify(seen.sights, OBSERVERS, seen.fresh,
                                                         cases[i].measures ? 4 : 0, &local, 1);
             bool is_right = view.nat_class == cases[i].nat_class &&
@@ -154,7 +126,7 @@ static void each_box_has_its_class(void **state) {
 static void steps_of_a_busy_home_are_multiples(void **state) {
     (void)state;
     for (uint32_t strangers = 1; strangers <= 4; strangers++) {
-        struct sim_nat_options options = next_1();
+        struct sim_nat_options options = sim_nat_symmetric(SIM_PORTS_NEXT, 1);
         struct seen seen = look_through(&options, check_seed(), false, strangers);
         struct wrn_nat_view view =
             wrn_nat_classify(seen.sights, OBSERVERS, seen.fresh, 4, &local, 1);
@@ -183,13 +155,13 @@ static void no_nat_is_seen(void **state) {
 
 static void few_witnesses_prove_nothing(void **state) {
     (void)state;
-    struct sim_nat_options options = random_ports();
+    struct sim_nat_options options = sim_nat_symmetric(SIM_PORTS_RANDOM, 0);
     struct seen seen = look_through(&options, check_seed(), false, 0);
     for (size_t count = 0; count < 3; count++) {
         assert_int_equal(wrn_nat_classify(seen.sights, count, NULL, 0, &local, 1).nat_class,
                          WRN_NAT_CLASS_UNKNOWN);
     }
-    options = by_address(); /* two at one address: the same port for both tells nothing */
+    options = sim_nat_by_address(); /* two at one address: the same port for both tells nothing */
     seen = look_through(&options, check_seed(), true, 0);
     assert_int_equal(wrn_nat_classify(seen.sights, 2, NULL, 0, &local, 1).nat_class,
                      WRN_NAT_CLASS_UNKNOWN);
@@ -197,13 +169,16 @@ static void few_witnesses_prove_nothing(void **state) {
 
 /* One of four lies, at each place, about the port, the address or both. */
 static void one_liar_changes_nothing(void **state) {
-    static struct sim_nat_options (*const boxes[])(void) = {cone_closed, sim_nat_linux, next_1,
-                                                            random_ports};
+    const struct sim_nat_options boxes[] = {
+        sim_nat_cone(SIM_ADDRESS_AND_PORT),
+        sim_nat_linux(),
+        sim_nat_symmetric(SIM_PORTS_NEXT, 1),
+        sim_nat_symmetric(SIM_PORTS_RANDOM, 0),
+    };
     (void)state;
     uint64_t seed = check_seed();
     for (size_t i = 0; i < WRN_COUNT(boxes); i++) {
-        struct sim_nat_options options = boxes[i]();
-        struct seen honest = look_through(&options, seed, false, 0);
+        struct seen honest = look_through(&boxes[i], seed, false, 0);
         struct wrn_nat_view truth = wrn_nat_classify(honest.sights, 4, honest.fresh, 4, &local, 1);
         for (size_t liar = 0; liar < 4; liar++) {
             for (unsigned lie = 1; lie < 4; lie++) {
@@ -223,7 +198,7 @@ static void one_liar_changes_nothing(void **state) {
 /* A router that kept strays gave other ports to most: our own port was seen all the same. */
 static void a_kept_port_is_recognised(void **state) {
     (void)state;
-    struct sim_nat_options options = random_ports();
+    struct sim_nat_options options = sim_nat_symmetric(SIM_PORTS_RANDOM, 0);
     struct seen seen = look_through(&options, check_seed(), false, 0);
     seen.sights[2].outer.port = PORT;
     struct wrn_nat_view view = wrn_nat_classify(seen.sights, 4, NULL, 0, &local, 1);
@@ -256,7 +231,7 @@ static void ports_are_counted_round_the_circle(void **state) {
 static void steps_wrap(void **state) {
     (void)state;
     const uint16_t rising[] = {65530, 65533, 1024, 1027}, falling[] = {1030, 1025, 65532, 65527};
-    struct sim_nat_options options = random_ports();
+    struct sim_nat_options options = sim_nat_symmetric(SIM_PORTS_RANDOM, 0);
     struct seen seen = look_through(&options, check_seed(), false, 0);
     assert_int_equal(wrn_nat_classify(seen.sights, 4, rising, 4, &local, 1).port_step, 3);
     assert_int_equal(wrn_nat_classify(seen.sights, 4, falling, 4, &local, 1).port_step, -5);
