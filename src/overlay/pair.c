@@ -12,6 +12,10 @@ enum {
     WINDOW_BITS = 64,
 };
 
+/* The bit of an incarnation that tells which of both nodes it is of: 0 is the one with the lower
+ * key. So no nonce is of both, though they share a key. */
+#define SIDE_BIT UINT64_C(1)
+
 /* The last 8 bytes of a nonce: no frame of one kind passes for one of the other. */
 enum nonce_domain { DOMAIN_SEALED = 0, DOMAIN_STRANGER = 1 };
 
@@ -51,11 +55,13 @@ bool wrn_pair_init(struct wrn_pair *pair, const struct wrn_primitives *primitive
         memcpy(input + LABEL_SIZE, order < 0 ? our_public : their_public, WRN_KEY_SIZE);
         memcpy(input + LABEL_SIZE + WRN_KEY_SIZE, order < 0 ? their_public : our_public,
                WRN_KEY_SIZE);
-        primitives->derive(primitives->ctx, shared, (wrn_span){input, sizeof(input)},
-                           order < 0 ? pair->send_key : pair->receive_key,
-                           order < 0 ? pair->receive_key : pair->send_key);
+        uint8_t second[WRN_KEY_SIZE]; /* not used */
+        primitives->derive(primitives->ctx, shared, (wrn_span){input, sizeof(input)}, pair->key,
+                           second);
+        wrn_wipe(second, sizeof(second));
         pair->our_receiver = our_receiver;
-        pair->our_incarnation = our_incarnation;
+        pair->our_incarnation = (our_incarnation & ~SIDE_BIT) | (order < 0 ? 0 : SIDE_BIT);
+        pair->our_incarnation += pair->our_incarnation == 0 ? SIDE_BIT + 1 : 0;
     }
     wrn_wipe(shared, sizeof(shared));
     return ok;
@@ -78,7 +84,7 @@ size_t wrn_pair_seal(struct wrn_pair *pair, const struct wrn_primitives *primiti
     wrn_write_u64(&writer, counter);
     WRN_ASSERT(!writer.failed && writer.size == SEALED_HEAD_SIZE);
     make_nonce(pair->our_incarnation, counter, DOMAIN_SEALED, nonce);
-    primitives->seal(primitives->ctx, pair->send_key, nonce, wrn_written(&writer), message.data,
+    primitives->seal(primitives->ctx, pair->key, nonce, wrn_written(&writer), message.data,
                      message.size, out + SEALED_HEAD_SIZE);
     return message.size + WRN_FRAME_OVERHEAD;
 }
@@ -142,7 +148,7 @@ size_t wrn_stranger_seal(struct wrn_pair *pair, const struct wrn_primitives *pri
     wrn_write_u64(&writer, counter);
     WRN_ASSERT(!writer.failed && writer.size == STRANGER_HEAD_SIZE);
     make_nonce(pair->our_incarnation, counter, DOMAIN_STRANGER, nonce);
-    primitives->seal(primitives->ctx, pair->send_key, nonce, wrn_written(&writer), message.data,
+    primitives->seal(primitives->ctx, pair->key, nonce, wrn_written(&writer), message.data,
                      message.size, out + STRANGER_HEAD_SIZE);
     return message.size + WRN_STRANGER_OVERHEAD;
 }
@@ -226,13 +232,15 @@ static enum wrn_reason open_with(struct wrn_pair *pair, const struct wrn_primiti
         top = &pair->former_top;
         seen = &pair->former_seen;
     }
+    if (((head->incarnation ^ pair->our_incarnation) & SIDE_BIT) == 0) {
+        return WRN_REASON_BAD_SEAL; /* our own, sent back */
+    }
     if (top != NULL && was_seen(*top, *seen, head->counter)) {
         return WRN_REASON_REPLAYED;
     }
     size_t message_size = size - head_size - WRN_TAG_SIZE;
-    if (!primitives->open(primitives->ctx, pair->receive_key, head->nonce,
-                          (wrn_span){frame, head_size}, frame + head_size, message_size,
-                          frame + head_size)) {
+    if (!primitives->open(primitives->ctx, pair->key, head->nonce, (wrn_span){frame, head_size},
+                          frame + head_size, message_size, frame + head_size)) {
         return WRN_REASON_BAD_SEAL;
     }
     if (top != NULL) {

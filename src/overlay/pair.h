@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames: how two nodes speak to one another on the wire, without a handshake. The key is made from
- * both tunnel keys (static-static), each direction has its own; numbers keep replays out. Also the
+ * both tunnel keys (static-static); numbers, of which no two are the same, keep replays out. Also the
  * frames to and from strangers. Layouts: docs/protocol.md; reasons: docs/decisions/0015. */
 #pragma once
 #include "base/address.h"
@@ -13,8 +13,7 @@
 
 /* What one node keeps of another to speak with it. */
 struct wrn_pair {
-    uint8_t send_key[WRN_KEY_SIZE];
-    uint8_t receive_key[WRN_KEY_SIZE];
+    uint8_t key[WRN_KEY_SIZE];  /* of both directions: their nonces differ */
     uint64_t our_receiver;      /* the number that the peer puts first, chosen by us, not 0 */
     uint64_t their_receiver;    /* 0: not known yet */
     uint64_t our_incarnation;   /* drawn for each init: numbers start anew with it */
@@ -28,8 +27,8 @@ struct wrn_pair {
 };
 
 /* Makes the keys of a pair. 'our_receiver' and 'our_incarnation' are drawn at random by the caller
- * for each call, are not 0, and the caller sees that the receiver is unique. The keys of two nodes
- * are the same for ever, so an incarnation that is used twice would repeat nonces. False, and the
+ * for each call, are not 0, and the caller sees that the receiver is unique; the last bit of the
+ * incarnation is set to the node's side of the pair. The key of two nodes is the same for ever, so an incarnation that is used twice would repeat nonces. False, and the
  * pair zeroed, if the keys are the same or do not agree (a bad point). One X25519 and one HKDF. */
 WRN_NODISCARD bool wrn_pair_init(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                                  const uint8_t our_private[WRN_KEY_SIZE],
@@ -37,7 +36,7 @@ WRN_NODISCARD bool wrn_pair_init(struct wrn_pair *pair, const struct wrn_primiti
                                  const uint8_t their_public[WRN_KEY_SIZE], uint64_t our_receiver,
                                  uint64_t our_incarnation);
 
-/* Wipes the keys. */
+/* Wipes the key. */
 void wrn_pair_finish(struct wrn_pair *pair);
 
 /* Seals 'message' (1..WRN_MESSAGE_MAX bytes) into a frame at 'out', which has room for it and

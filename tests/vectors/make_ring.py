@@ -25,12 +25,10 @@ def mac(key, data):
 
 # ---- frames
 
-def pair_keys(private, peer):
-    """The keys to send and to receive with."""
-    public = crypto.x25519(private, NINE)
-    lower, higher = sorted((public, peer))
-    first, second, _ = crypto.kdf(crypto.x25519(private, peer), b"warren pair 1" + lower + higher)
-    return (first, second) if public == lower else (second, first)
+def pair_key(private, peer):
+    lower, higher = sorted((crypto.x25519(private, NINE), peer))
+    key, _, _ = crypto.kdf(crypto.x25519(private, peer), b"warren pair 1" + lower + higher)
+    return key
 
 
 def sealed_frame(key, receiver, incarnation, counter, message):
@@ -48,20 +46,20 @@ def stranger_frame(key, public, cookie, incarnation, counter, message):
 def make_frames():
     left, right = crypto.blake2s(b"left"), crypto.blake2s(b"right")
     publics = [crypto.x25519(private, NINE) for private in (left, right)]
-    pairs = [pair_keys(left, publics[1]), pair_keys(right, publics[0])]
-    assert pairs[0] == pairs[1][::-1]
-    table("vector_pair",
-          "const char *private_key, *public_key, *peer_key, *send_key, *receive_key;",
-          "Both sides of one pair.",
-          [(left, publics[0], publics[1]) + pairs[0], (right, publics[1], publics[0]) + pairs[1]])
+    assert publics[0] < publics[1]
+    key = pair_key(left, publics[1])
+    assert key == pair_key(right, publics[0])
+    table("vector_pair", "const char *private_key, *public_key, *peer_key, *key;",
+          "Both sides of one pair, the lower one first.",
+          [(left, publics[0], publics[1], key), (right, publics[1], publics[0], key)])
     rows = []
     for receiver, incarnation, counter, size in ((1, 2, 3, 1), (2**64 - 1, 2**63, 2**40, 17),
                                                  (0x0123456789abcdef, 0xfedcba9876543210, 1, 200)):
         cookie = pattern(16, 31)
         message = pattern(size, 32)
         rows.append((receiver, incarnation, counter, size,
-                     sealed_frame(pairs[0][0], receiver, incarnation, counter, message),
-                     stranger_frame(pairs[0][0], publics[0], cookie, incarnation, counter, message)))
+                     sealed_frame(key, receiver, incarnation, counter, message),
+                     stranger_frame(key, publics[0], cookie, incarnation, counter, message)))
     table("vector_frame",
           "uint64_t receiver, incarnation, counter; unsigned size; const char *sealed, *stranger;",
           "What the first side of that pair makes of pattern(size, 32), to a peer that knows it, and"

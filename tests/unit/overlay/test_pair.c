@@ -114,7 +114,7 @@ static void hex_is(const char *expected, const uint8_t *bytes, size_t size) {
     assert_memory_equal(bytes, wanted, size);
 }
 
-static void derives_the_keys_of_the_vectors(void **state) {
+static void derives_the_key_of_the_vectors(void **state) {
     (void)state;
     for (size_t i = 0; i < WRN_COUNT(vector_pair); i++) {
         uint8_t private_key[WRN_KEY_SIZE];
@@ -126,10 +126,10 @@ static void derives_the_keys_of_the_vectors(void **state) {
         assert_true(primitives.public_key(primitives.ctx, private_key, public_key));
         hex_is(vector_pair[i].public_key, public_key, sizeof(public_key));
         assert_true(wrn_pair_init(&pair, &primitives, private_key, public_key, peer_key, 7, 8));
-        hex_is(vector_pair[i].send_key, pair.send_key, sizeof(pair.send_key));
-        hex_is(vector_pair[i].receive_key, pair.receive_key, sizeof(pair.receive_key));
-        assert_true(pair.our_receiver == 7 && pair.our_incarnation == 8 && pair.our_counter == 0 &&
-                    pair.their_receiver == 0 && pair.their_incarnation == 0);
+        hex_is(vector_pair[i].key, pair.key, sizeof(pair.key));
+        assert_true(pair.our_receiver == 7 && pair.our_incarnation == 8 + i &&
+                    pair.our_counter == 0 && pair.their_receiver == 0 &&
+                    pair.their_incarnation == 0);
         wrn_pair_finish(&pair);
         assert_true(check_filled(&pair, sizeof(pair), 0));
     }
@@ -145,7 +145,7 @@ static void seals_the_frames_of_the_vectors(void **state) {
         struct wrn_pair pair = {.their_receiver = vector_frame[i].receiver,
                                 .our_incarnation = vector_frame[i].incarnation};
         wrn_span span = {message, vector_frame[i].size};
-        check_hex(vector_pair[0].send_key, pair.send_key, sizeof(pair.send_key));
+        check_hex(vector_pair[0].key, pair.key, sizeof(pair.key));
         check_hex(vector_pair[0].public_key, public_key, sizeof(public_key));
         check_pattern(message, span.size, 32);
         check_pattern(cookie, sizeof(cookie), 31);
@@ -161,24 +161,21 @@ static void seals_the_frames_of_the_vectors(void **state) {
     }
 }
 
-static void both_sides_have_the_same_keys_and_others_have_not(void **state) {
+static void both_sides_have_the_same_key_and_others_have_not(void **state) {
     (void)state;
     uint8_t third_private[WRN_KEY_SIZE];
     uint8_t third_public[WRN_KEY_SIZE];
     struct wrn_pair third;
-    assert_memory_equal(pairs[0].send_key, pairs[1].receive_key, WRN_KEY_SIZE);
-    assert_memory_equal(pairs[1].send_key, pairs[0].receive_key, WRN_KEY_SIZE);
-    assert_memory_not_equal(pairs[0].send_key, pairs[0].receive_key, WRN_KEY_SIZE);
+    assert_memory_equal(pairs[0].key, pairs[1].key, WRN_KEY_SIZE);
     check_pattern(third_private, WRN_KEY_SIZE, 99);
     assert_true(primitives.public_key(primitives.ctx, third_private, third_public));
     assert_true(
         wrn_pair_init(&third, &primitives, third_private, third_public, public_keys[0], 1, 1));
-    assert_memory_not_equal(third.send_key, pairs[1].send_key, WRN_KEY_SIZE);
-    assert_memory_not_equal(third.receive_key, pairs[1].send_key, WRN_KEY_SIZE);
+    assert_memory_not_equal(third.key, pairs[1].key, WRN_KEY_SIZE);
     /* Who claims a key without having its private one gets other keys. */
     assert_true(
         wrn_pair_init(&third, &primitives, third_private, public_keys[1], public_keys[0], 1, 1));
-    assert_memory_not_equal(third.send_key, pairs[1].send_key, WRN_KEY_SIZE);
+    assert_memory_not_equal(third.key, pairs[1].key, WRN_KEY_SIZE);
 }
 
 static void refuses_itself_and_bad_points(void **state) {
@@ -278,9 +275,8 @@ static void refuses_numbers_that_are_zero(void **state) {
         wrn_store_be64(frame.bytes + INCARNATION_AT, i == 0 ? 0 : incarnations[0]);
         wrn_store_be64(frame.bytes + COUNTER_AT, i == 0 ? 5 : 0);
         memcpy(nonce, frame.bytes + INCARNATION_AT, 16);
-        primitives.seal(primitives.ctx, pairs[0].send_key, nonce,
-                        (wrn_span){frame.bytes, HEAD_SIZE}, (const uint8_t *)"x", 1,
-                        frame.bytes + HEAD_SIZE);
+        primitives.seal(primitives.ctx, pairs[0].key, nonce, (wrn_span){frame.bytes, HEAD_SIZE},
+                        (const uint8_t *)"x", 1, frame.bytes + HEAD_SIZE);
         assert_int_equal(refusal(1, &frame), WRN_REASON_MALFORMED);
     }
 }
@@ -439,6 +435,24 @@ static void frames_sent_back_are_refused(void **state) {
     assert_int_equal(refusal(0, &frame), WRN_REASON_BAD_SEAL);
     wrn_store_be64(frame.bytes + INCARNATION_AT, incarnations[1]);
     assert_int_equal(refusal(0, &frame), WRN_REASON_BAD_SEAL);
+}
+
+/* Both share one key: whatever is drawn, their incarnations and so their nonces differ. */
+static void both_sides_never_seal_under_one_nonce(void **state) {
+    (void)state;
+    static const uint64_t drawn[] = {1, 2, 3, 0xa11a11a11a11a11a, UINT64_MAX - 1, UINT64_MAX};
+    int lower = memcmp(public_keys[0], public_keys[1], WRN_KEY_SIZE) < 0 ? 0 : 1;
+    for (size_t i = 0; i < WRN_COUNT(drawn); i++) {
+        make_pair(0, drawn[i]);
+        make_pair(1, drawn[i]);
+        assert_true(pairs[0].our_incarnation != 0 && pairs[1].our_incarnation != 0);
+        assert_true((pairs[lower].our_incarnation & 1) == 0);
+        assert_true((pairs[1 - lower].our_incarnation & 1) == 1);
+        struct frame there = seal(0, "there"), back = seal(1, "back");
+        assert_memory_not_equal(there.bytes + INCARNATION_AT, back.bytes + INCARNATION_AT, 8);
+        expect_unproven(1, &there, "there");
+        expect_unproven(0, &back, "back");
+    }
 }
 
 static void tells_the_receiver_of_sealed_frames_only(void **state) {
@@ -607,9 +621,9 @@ static void misuse_is_noticed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(derives_the_keys_of_the_vectors),
+        TEST(derives_the_key_of_the_vectors),
         TEST(seals_the_frames_of_the_vectors),
-        TEST(both_sides_have_the_same_keys_and_others_have_not),
+        TEST(both_sides_have_the_same_key_and_others_have_not),
         TEST(refuses_itself_and_bad_points),
         TEST(carries_messages_of_every_size),
         TEST(refuses_every_truncation_and_flipped_bit),
@@ -622,6 +636,7 @@ int main(void) {
         TEST(a_late_first_proof_shuts_nobody_out),
         TEST(old_frames_find_nobody_after_our_restart),
         TEST(frames_sent_back_are_refused),
+        TEST(both_sides_never_seal_under_one_nonce),
         TEST(tells_the_receiver_of_sealed_frames_only),
         TEST(strangers_are_opened_with_the_key_that_they_show),
         TEST(forged_strangers_are_refused),
