@@ -89,7 +89,7 @@ void wrn_greet_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
         uint32_t doublings = peer->tries < HELLO_DOUBLINGS_MAX ? peer->tries : HELLO_DOUBLINGS_MAX;
         uint64_t wait_ns = wrn_overlay_jitter(overlay, WRN_S(HELLO_FIRST_S) << doublings);
         peer->tries++;
-        peer->state_due = wrn_mono_add(overlay->now.mono, wait_ns);
+        peer->state_due = wrn_tick_in(overlay->now.mono, wait_ns);
         wrn_peers_arm(overlay, peer);
     }
 }
@@ -456,7 +456,7 @@ static void on_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
     bool is_news = peer->their_kinds_number == 0 || (int8_t)(number - peer->their_kinds_number) > 0;
     if (acknowledged == peer->kinds_number) {
         peer->knows_kinds = true;
-        peer->kinds_due = WRN_MONO_NEVER;
+        peer->kinds_due = WRN_TICK_NEVER;
     }
     if (is_news) {
         peer->their_kinds_number = number;

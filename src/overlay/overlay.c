@@ -58,6 +58,7 @@ size_t wrn_overlay_memory_size(const struct wrn_overlay_options *options) {
     struct wrn_arena arena;
     struct wrn_now now = {0};
     wrn_arena_init(&arena, NULL, 0);
+    wrn_arena_pack(&arena);
     build(&arena, options, NULL, (struct wrn_rand){0}, now);
     return arena.used;
 }
@@ -67,6 +68,7 @@ struct wrn_overlay *wrn_overlay_init(void *memory, const struct wrn_overlay_opti
                                      struct wrn_now now) {
     struct wrn_arena arena;
     wrn_arena_init(&arena, memory, wrn_overlay_memory_size(options));
+    wrn_arena_pack(&arena);
     return build(&arena, options, primitives, rand, now);
 }
 
@@ -270,10 +272,10 @@ static void work_off(struct wrn_overlay *overlay, uint32_t *steps) {
 static void do_due(struct wrn_overlay *overlay) {
     uint32_t peers = overlay->peers_max;
     parts_on_time(overlay);
-    for (struct wrn_heap_node *node = wrn_heap_first(&overlay->heap);
-         node && peers > 0 && wrn_mono_reached(overlay->now.mono, node->due);
-         node = wrn_heap_first(&overlay->heap)) {
-        wrn_peers_on_time(overlay, WRN_CONTAINER(node, struct wrn_overlay_peer, timer));
+    while (peers > 0 && wrn_mono_reached(overlay->now.mono, wrn_dues_first(&overlay->dues))) {
+        struct wrn_overlay_peer *peer = wrn_pool_at(&overlay->pool, overlay->dues.first, NULL);
+        WRN_ASSERT(peer);
+        wrn_peers_on_time(overlay, peer);
         peers--;
     }
     wrn_linker_on_time(overlay);
@@ -353,7 +355,6 @@ uint64_t wrn_overlay_next_sequence(struct wrn_overlay *overlay, uint64_t after) 
 }
 
 static wrn_mono earliest(const struct wrn_overlay *overlay) {
-    struct wrn_heap_node *first = wrn_heap_first(&overlay->heap);
     wrn_mono due = wrn_paths_due(overlay->paths);
     due = wrn_mono_min(due, wrn_relay_due(overlay->relay));
     due = wrn_mono_min(due, wrn_route_due(overlay->route));
@@ -361,7 +362,7 @@ static wrn_mono earliest(const struct wrn_overlay *overlay) {
     due = wrn_mono_min(due, wrn_dht_due(overlay->dht));
     due = wrn_mono_min(due, overlay->linker.due);
     due = wrn_mono_min(due, overlay->join.due);
-    return first ? wrn_mono_min(due, first->due) : due;
+    return wrn_mono_min(due, wrn_dues_first(&overlay->dues));
 }
 
 /* Takes all memory; with a measuring arena nothing else, and returns NULL. */

@@ -8,7 +8,8 @@
  * paths, relay, ring, route or DHT are called from the top only: from a public input, from a
  * message of a peer, or from a note. */
 #pragma once
-#include "base/heap.h"
+#include "base/dues.h"
+#include "base/tick.h"
 #include "base/wire.h"
 #include "overlay/join.h"
 #include "overlay/linker.h"
@@ -34,28 +35,25 @@ enum { WRN_PEER_RELAYS = 2 };
 
 struct wrn_overlay_peer {
     wrn_handle handle;
-    wrn_id id;
+    struct wrn_pair pair;
+    uint64_t our_other;        /* a second number that is ours, 0: none; see linking.md */
+    uint64_t their_other;      /* one that they may go by since they restarted, 0: none */
+    uint64_t random;           /* of our HELLO that is not answered, 0: none */
+    uint64_t their_random;     /* of their HELLO that we had no way to answer by, 0: none */
+    uint64_t locator_sequence; /* of the newest locator of it that we saw */
+    int64_t until_s;           /* of the admission, wall clock */
     uint8_t public_key[WRN_SIGN_PUBLIC_SIZE];
     uint8_t tunnel_key[WRN_KEY_SIZE];
-    struct wrn_pair pair;
-    struct wrn_heap_node timer; /* the earliest of the deadlines below */
-    uint64_t our_other;         /* a second number that is ours, 0: none; see linking.md */
-    uint64_t their_other;       /* one that they may go by since they restarted, 0: none */
-    uint64_t random;            /* of our HELLO that is not answered, 0: none */
-    uint64_t their_random;      /* of their HELLO that we had no way to answer by, 0: none */
-    wrn_mono state_due;         /* of the state: repeat the HELLO, give up */
-    wrn_mono give_up;           /* STRANGER, SEARCHING, GREETING: then it is over */
-    wrn_mono trim_due;          /* UP: nobody needs the link since; then it is let go */
-    wrn_mono admit_due;         /* UP: the admission ends, or is to be asked for again */
-    wrn_mono kinds_due;         /* UP: KINDS was not acknowledged */
-    int64_t until_s;            /* of the admission, wall clock */
-    uint32_t from;              /* hash of where its last fresh frame came from, 0: nowhere */
-    uint64_t locator_sequence;  /* of the newest locator of it that we saw */
-    uint32_t traffic_s;         /* when traffic was noted last, seconds of the monotonic clock */
+    wrn_id id;
     wrn_id relays[WRN_PEER_RELAYS]; /* of its locator, the best ones */
-    uint8_t relay_count;
-    uint8_t nat_class;
-    uint8_t state;
+    /* Deadlines; the earliest is in the overlay's table. */
+    wrn_tick state_due;         /* of the state: repeat the HELLO, give up */
+    wrn_tick give_up;           /* STRANGER, SEARCHING, GREETING: then it is over */
+    wrn_tick trim_due;          /* UP: nobody needs the link since; then it is let go */
+    wrn_tick admit_due;         /* UP: the admission ends, or is to be asked for again */
+    wrn_tick kinds_due;         /* UP: KINDS was not acknowledged */
+    uint32_t from;              /* hash of where its last fresh frame came from, 0: nowhere */
+    uint32_t traffic_s;         /* when traffic was noted last, seconds of the monotonic clock */
     uint8_t tries;              /* HELLOs, then KINDS that were sent in vain */
     uint8_t theirs;             /* what they want the link for, also before it is up */
     uint8_t wanted;             /* ... what requests of ours that wait for it want it for */
@@ -63,15 +61,18 @@ struct wrn_overlay_peer {
     uint8_t told;               /* the kinds that we said last */
     uint8_t kinds_number;       /* of our last KINDS */
     uint8_t their_kinds_number; /* of theirs */
-    bool knows_kinds;           /* they acknowledged it */
-    bool admitted;              /* by us */
-    bool welcomed;              /* by them */
-    bool they_have;             /* they need not be shown our credential again */
-    bool relays_for_others;
-    bool is_relayed;
-    bool asked_again;  /* for its credential, since 'until' comes near */
-    bool look_through; /* once it is up: let the ring look whether it knows better neighbours */
-    bool is_back;      /* it was UP and restarted: its user was told RESTARTED */
+    uint8_t nat_class : 4;
+    uint8_t state : 4;
+    uint8_t relay_count : 4;
+    bool knows_kinds : 1; /* they acknowledged it */
+    bool admitted : 1;    /* by us */
+    bool welcomed : 1;    /* by them */
+    bool they_have : 1;   /* they need not be shown our credential again */
+    bool relays_for_others : 1;
+    bool is_relayed : 1;
+    bool asked_again : 1;  /* for its credential, since 'until' comes near */
+    bool look_through : 1; /* once it is up: let the ring look whether it knows better neighbours */
+    bool is_back : 1;      /* it was UP and restarted: its user was told RESTARTED */
 };
 
 /* A table that finds peers by a number of ours or by place; open addressing, 0: free, else index of
@@ -131,7 +132,7 @@ struct wrn_overlay {
 
     /* peers */
     struct wrn_pool pool;
-    struct wrn_heap heap;
+    struct wrn_dues dues; /* of the peers */
     struct wrn_peer_index by_number;
     struct wrn_peer_index by_id;
     uint16_t *by_address; /* a guess, checked when used; index of the peer + 1 */

@@ -16,7 +16,7 @@ void wrn_peers_init(struct wrn_overlay *overlay, struct wrn_arena *arena, uint32
     uint32_t ids = slots_for(2 * peers_max);
     overlay->peers_max = peers_max;
     wrn_pool_init(&overlay->pool, arena, peers_max, sizeof(struct wrn_overlay_peer));
-    wrn_heap_init(&overlay->heap, arena, peers_max);
+    wrn_dues_init(&overlay->dues, arena, peers_max);
     overlay->by_number.slots = wrn_arena_take(arena, numbers, sizeof(uint16_t));
     overlay->by_number.mask = numbers - 1;
     overlay->by_id.slots = wrn_arena_take(arena, ids, sizeof(uint16_t));

@@ -96,8 +96,6 @@ struct wrn_overlay_peer *wrn_peers_add(struct wrn_overlay *overlay,
     peer->id = locator->id;
     memcpy(peer->public_key, locator->public_key, sizeof(peer->public_key));
     memcpy(peer->tunnel_key, locator->tunnel_key, sizeof(peer->tunnel_key));
-    peer->state_due = peer->give_up = peer->trim_due = WRN_MONO_NEVER;
-    peer->admit_due = peer->kinds_due = WRN_MONO_NEVER;
     wrn_peers_learn(overlay, peer, locator);
     wrn_peers_enter(overlay, peer);
     overlay->pending++;
@@ -111,10 +109,10 @@ void wrn_peers_learn(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
         return;
     }
     peer->locator_sequence = locator->sequence;
-    peer->nat_class = locator->nat_class;
+    peer->nat_class = locator->nat_class & 15u;
     peer->relays_for_others = locator->relays;
     peer->relay_count =
-        locator->relay_count < WRN_PEER_RELAYS ? locator->relay_count : WRN_PEER_RELAYS;
+        (locator->relay_count < WRN_PEER_RELAYS ? locator->relay_count : WRN_PEER_RELAYS) & 15u;
     for (size_t i = 0; i < peer->relay_count; i++) {
         peer->relays[i] = locator->relay_ids[i];
     }
@@ -131,7 +129,7 @@ void wrn_peers_hear_number(struct wrn_overlay *overlay, struct wrn_overlay_peer 
     }
     if (peer->state == WRN_PEER_STATE_UP) {
         peer->their_other = number;
-        peer->state_due = wrn_mono_add(overlay->now.mono, WRN_S(OTHER_NUMBER_S));
+        peer->state_due = wrn_tick_in(overlay->now.mono, WRN_S(OTHER_NUMBER_S));
         wrn_peers_arm(overlay, peer);
     } else {
         peer->their_other = peer->pair.their_receiver;
@@ -150,21 +148,24 @@ void wrn_peers_set_state(struct wrn_overlay *overlay, struct wrn_overlay_peer *p
     if (peer->state == WRN_PEER_STATE_UP || state == WRN_PEER_STATE_UP) {
         overlay->pending += state == WRN_PEER_STATE_UP ? UINT32_MAX : 1;
     }
-    peer->state = (uint8_t)state;
-    peer->state_due = WRN_MONO_NEVER;
+    peer->state = (uint8_t)state & 15u;
+    peer->state_due = WRN_TICK_NEVER;
     peer->give_up =
-        limits_s[state] ? wrn_mono_add(overlay->now.mono, WRN_S(limits_s[state])) : WRN_MONO_NEVER;
+        limits_s[state] ? wrn_tick_in(overlay->now.mono, WRN_S(limits_s[state])) : WRN_TICK_NEVER;
     peer->tries = 0;
     wrn_peers_arm(overlay, peer);
 }
 
 void wrn_peers_arm(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
-    wrn_mono due = wrn_mono_min(peer->state_due, peer->give_up);
+    wrn_mono now = overlay->now.mono;
+    wrn_mono due =
+        wrn_mono_min(wrn_tick_mono(peer->state_due, now), wrn_tick_mono(peer->give_up, now));
     if (peer->state == WRN_PEER_STATE_UP) {
-        due = wrn_mono_min(due, wrn_mono_min(peer->trim_due, peer->admit_due));
-        due = wrn_mono_min(due, peer->kinds_due);
+        due = wrn_mono_min(due, wrn_tick_mono(peer->trim_due, now));
+        due = wrn_mono_min(due, wrn_tick_mono(peer->admit_due, now));
+        due = wrn_mono_min(due, wrn_tick_mono(peer->kinds_due, now));
     }
-    wrn_heap_set(&overlay->heap, &peer->timer, due);
+    wrn_dues_set(&overlay->dues, peer->handle.index, due);
 }
 
 void wrn_peers_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
@@ -187,7 +188,7 @@ void wrn_peers_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     link->since = now;
     peer->is_back = false;
     if (peer->their_other != 0) {
-        peer->state_due = wrn_mono_add(now, WRN_S(OTHER_NUMBER_S));
+        peer->state_due = wrn_tick_in(now, WRN_S(OTHER_NUMBER_S));
     }
     peer->asked_again = false;
     wrn_peers_admission(overlay, peer);
@@ -208,7 +209,7 @@ void wrn_peers_cut(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
     peer->theirs = 0;
     peer->their_kinds_number = 0;
     peer->random = 0;
-    peer->trim_due = peer->admit_due = peer->kinds_due = WRN_MONO_NEVER;
+    peer->trim_due = peer->admit_due = peer->kinds_due = WRN_TICK_NEVER;
     peer->is_back = true;
     wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_GREETING);
     wrn_join_on_down(overlay, peer, reason);
@@ -236,7 +237,7 @@ void wrn_peers_remove(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer
     wrn_join_forget_stranger(overlay, handle);
     wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_NONE);
     overlay->pending--;
-    wrn_heap_remove(&overlay->heap, &peer->timer);
+    wrn_dues_set(&overlay->dues, handle.index, WRN_MONO_NEVER);
     wrn_pair_finish(&peer->pair);
     wrn_pool_give(&overlay->pool, handle);
     wrn_peers_leave(overlay);
@@ -261,16 +262,16 @@ void wrn_peers_on_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *pe
         peer->kinds_number++;
         peer->knows_kinds = false;
         peer->tries = 0;
-        peer->kinds_due = wrn_mono_add(now, WRN_S(KINDS_RETRY_S));
+        peer->kinds_due = wrn_tick_in(now, WRN_S(KINDS_RETRY_S));
         wrn_greet_kinds(overlay, peer, true);
     }
     bool is_near = ((kinds | peer->theirs) & WRN_LINK_NEAR) != 0;
     wrn_paths_set_period(overlay->paths, now, peer->handle, is_near ? NEAR_PERIOD_S : 0);
     if ((kinds | peer->theirs) != 0) {
-        peer->trim_due = WRN_MONO_NEVER;
-    } else if (peer->trim_due.ns == UINT64_MAX) {
+        peer->trim_due = WRN_TICK_NEVER;
+    } else if (peer->trim_due.count == 0) {
         uint32_t more_s = wrn_rand_below(overlay->rand, TRIM_MORE_S + 1);
-        peer->trim_due = wrn_mono_add(now, WRN_S(TRIM_LEAST_S + more_s));
+        peer->trim_due = wrn_tick_in(now, WRN_S(TRIM_LEAST_S + more_s));
     }
     wrn_peers_arm(overlay, peer);
 }
@@ -377,12 +378,12 @@ void wrn_peers_on_time(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
         if (on_time_up(overlay, peer)) {
             wrn_peers_arm(overlay, peer);
         }
-    } else if (wrn_mono_reached(now, peer->give_up)) {
+    } else if (wrn_tick_reached(now, peer->give_up)) {
         enum wrn_reason reason =
             peer->state == WRN_PEER_STATE_SEARCHING ? WRN_REASON_UNREACHABLE : WRN_REASON_TIMEOUT;
         wrn_peers_remove(overlay, peer, reason, false);
     } else {
-        if (peer->state == WRN_PEER_STATE_GREETING && wrn_mono_reached(now, peer->state_due)) {
+        if (peer->state == WRN_PEER_STATE_GREETING && wrn_tick_reached(now, peer->state_due)) {
             wrn_greet_hello(overlay, peer, NULL, 0);
         }
         wrn_peers_arm(overlay, peer);
@@ -391,7 +392,7 @@ void wrn_peers_on_time(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
 
 /* Sets when the admission is looked at again. */
 void wrn_peers_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
-    peer->admit_due = WRN_MONO_NEVER;
+    peer->admit_due = WRN_TICK_NEVER;
     if (overlay->admit && peer->state == WRN_PEER_STATE_UP) {
         uint64_t left_s = admitted_for_s(overlay, peer);
         uint64_t lead_s = left_s / 4 < ADMIT_LEAD_S ? left_s / 4 : ADMIT_LEAD_S;
@@ -399,7 +400,7 @@ void wrn_peers_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *p
         if (peer->asked_again) {
             wait_s = left_s < ADMIT_ASK_AGAIN_S ? left_s : ADMIT_ASK_AGAIN_S;
         }
-        peer->admit_due = wrn_mono_add(overlay->now.mono, WRN_S(wait_s));
+        peer->admit_due = wrn_tick_in(overlay->now.mono, WRN_S(wait_s));
         wrn_peers_arm(overlay, peer);
     }
 }
@@ -437,26 +438,26 @@ enum wrn_reason wrn_peers_shunned(const struct wrn_overlay *overlay, wrn_id id) 
 /* Deadlines of a peer that is UP. False if the peer is gone. */
 static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     wrn_mono now = overlay->now.mono;
-    if (wrn_mono_reached(now, peer->trim_due)) {
+    if (wrn_tick_reached(now, peer->trim_due)) {
         wrn_peers_remove(overlay, peer, WRN_REASON_NOT_NEEDED, true);
         return false;
     }
-    if (wrn_mono_reached(now, peer->state_due)) {
-        peer->state_due = WRN_MONO_NEVER;
+    if (wrn_tick_reached(now, peer->state_due)) {
+        peer->state_due = WRN_TICK_NEVER;
         peer->their_other = 0;
     }
-    if (wrn_mono_reached(now, peer->kinds_due)) {
-        peer->kinds_due = WRN_MONO_NEVER;
+    if (wrn_tick_reached(now, peer->kinds_due)) {
+        peer->kinds_due = WRN_TICK_NEVER;
         peer->tries++;
         if (!peer->knows_kinds && peer->tries >= KINDS_TRIES_MAX) {
             wrn_paths_check(overlay->paths, now, peer->handle);
         } else if (!peer->knows_kinds) {
             peer->kinds_due =
-                wrn_mono_add(now, wrn_overlay_jitter(overlay, WRN_S(KINDS_RETRY_S) << peer->tries));
+                wrn_tick_in(now, wrn_overlay_jitter(overlay, WRN_S(KINDS_RETRY_S) << peer->tries));
             wrn_greet_kinds(overlay, peer, true);
         }
     }
-    if (wrn_mono_reached(now, peer->admit_due)) {
+    if (wrn_tick_reached(now, peer->admit_due)) {
         if (overlay->now.wall.s >= peer->until_s) {
             wrn_peers_remove(overlay, peer, WRN_REASON_EXPIRED, true);
             return false;

@@ -30,6 +30,24 @@ static void takes_what_it_measured(void **state) {
     free(memory);
 }
 
+static void packs_pieces_of_8_bytes(void **state) {
+    (void)state;
+    static _Alignas(64) uint8_t memory[64];
+    struct wrn_arena measure, arena;
+    wrn_arena_init(&measure, NULL, 0);
+    wrn_arena_pack(&measure);
+    wrn_arena_init(&arena, memory, sizeof(memory));
+    wrn_arena_pack(&arena);
+    static const size_t sizes[] = {1, 8, 9, 12};
+    static const size_t places[] = {0, 8, 16, 32};
+    for (size_t i = 0; i < WRN_COUNT(sizes); i++) {
+        assert_null(wrn_arena_take(&measure, 1, sizes[i]));
+        assert_ptr_equal(wrn_arena_take(&arena, 1, sizes[i]), memory + places[i]);
+    }
+    assert_int_equal(measure.used, 48);
+    assert_int_equal(arena.used, 48);
+}
+
 static void take_too_much(void) {
     static _Alignas(64) uint8_t memory[128];
     struct wrn_arena arena;
@@ -67,6 +85,7 @@ static void refuses_misuse(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_what_it_measured),
+        cmocka_unit_test(packs_pieces_of_8_bytes),
         cmocka_unit_test(refuses_misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
