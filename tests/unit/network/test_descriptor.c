@@ -130,11 +130,11 @@ static void names_are_labels(void **state) {
     static const char *const bad[] = {"", "-", "a-", "-a", "Lab", "a.b", "a_b", "a b", "\xc3\xa4"};
     struct wrn_descriptor descriptor = lab();
     for (size_t i = 0; i < WRN_COUNT(good); i++) {
-        strcpy(descriptor.name, good[i]);
+        (void)snprintf(descriptor.name, sizeof descriptor.name, "%s", good[i]);
         CHECK(wrn_descriptor_check(&descriptor) == WRN_DESCRIPTOR_OK, "%s: ", good[i]);
     }
     for (size_t i = 0; i < WRN_COUNT(bad); i++) {
-        strcpy(descriptor.name, bad[i]);
+        (void)snprintf(descriptor.name, sizeof descriptor.name, "%s", bad[i]);
         CHECK(wrn_descriptor_check(&descriptor) == WRN_DESCRIPTOR_NAME, "%s: ", bad[i]);
     }
     memset(descriptor.name, 'a', sizeof descriptor.name); /* without an end */
