@@ -14,7 +14,6 @@ static struct wrn_overlay *build(struct sim_node *node);
 static void tell_cached(struct sim_node *node);
 static void tell_local(struct sim_node *node, struct wrn_overlay_out *out);
 static void free_run(struct sim_node *node);
-static void free_disk(struct sim_node *node);
 static void on_turn(struct sim_event *event);
 static void on_alarm(struct sim_alarm *alarm);
 static void on_datagram(void *owner, struct wrn_endpoint from, struct wrn_endpoint to,
@@ -23,7 +22,6 @@ static void set_alarm(struct sim_node *node, bool was_time);
 static void perform(struct sim_node *node, const struct wrn_overlay_action *action);
 static void send(struct sim_node *node, const struct wrn_overlay_action *action);
 static void tell(struct sim_node *node, const struct wrn_overlay_action *action);
-static void keep_cached(struct sim_node *node, const struct wrn_overlay_action *action);
 static void restore(struct sim_node *node);
 static bool is_open(const struct sim_node *node, uint32_t socket);
 static const char *word_of(enum wrn_overlay_action_kind kind);
@@ -55,7 +53,7 @@ void sim_nodes_destroy(struct sim_nodes *nodes) {
     for (uint32_t i = 0; i < nodes->count; i++) {
         struct sim_node *node = nodes->all[i];
         sim_node_crash(node);
-        free_disk(node);
+        sim_disk_destroy(node->disk);
         free(node);
     }
     for (uint32_t i = 0; i < SIM_NODE_DEPTH; i++) {
@@ -114,7 +112,8 @@ void sim_node_start(struct sim_node *node, enum sim_memory memory) {
     node->forgot += memory != SIM_SAME_STATE;
     if (memory == SIM_NEW_KEY && node->started.ns != 0) {
         node->has_key = false;
-        free_disk(node);
+        sim_disk_destroy(node->disk);
+        node->disk = NULL;
     }
     sim_node_make_key(node);
     node->overlay = build(node);
@@ -201,6 +200,13 @@ void sim_node_plan(struct sim_node *node, wrn_mono due, enum sim_turn turn,
 
 void sim_node_plan_nothing(struct sim_node *node) {
     sim_at(node->nodes->run->world, &node->turn, WRN_MONO_NEVER);
+}
+
+struct sim_disk *sim_node_disk(struct sim_node *node) {
+    if (node->disk == NULL) {
+        node->disk = sim_disk_create();
+    }
+    return node->disk;
 }
 
 struct wrn_now sim_node_now(const struct sim_node *node) {
@@ -305,9 +311,10 @@ static struct wrn_overlay *build(struct sim_node *node) {
 }
 
 static void tell_cached(struct sim_node *node) {
-    for (uint32_t i = 0; i < SIM_NODE_CACHED_MAX; i++) {
-        if (node->disk->cached_sizes[i] > 0) {
-            wrn_span locator = {node->disk->cached[i], node->disk->cached_sizes[i]};
+    for (uint32_t i = 0; i < SIM_DISK_LOCATORS_MAX; i++) {
+        const struct sim_cached *cached = &node->disk->cached[i];
+        if (cached->size > 0) {
+            wrn_span locator = {cached->bytes, cached->size};
             (void)wrn_overlay_add_cached(node->overlay, locator);
         }
     }
@@ -334,14 +341,6 @@ static void free_run(struct sim_node *node) {
     node->memory = NULL;
     node->is_restoring = node->has_to_restore = false;
     node->life++;
-}
-
-static void free_disk(struct sim_node *node) {
-    if (node->disk != NULL) {
-        free(node->disk->kept);
-    }
-    free(node->disk);
-    node->disk = NULL;
 }
 
 static void on_turn(struct sim_event *event) {
@@ -489,7 +488,7 @@ static void tell(struct sim_node *node, const struct wrn_overlay_action *action)
         sim_checks_on_event(nodes->checks, node, action);
     }
     if (action->kind == WRN_OVERLAY_CACHE) {
-        keep_cached(node, action);
+        sim_disk_cache(sim_node_disk(node), action->id, action->bytes);
     }
     if (action->kind == WRN_OVERLAY_STATE && action->number == WRN_RING_STATE_CONNECTED &&
         node->is_restoring) {
@@ -499,27 +498,6 @@ static void tell(struct sim_node *node, const struct wrn_overlay_action *action)
     if (nodes->on_event != NULL && node->life == life) {
         nodes->on_event(nodes->ctx, node, action);
     }
-}
-
-/* One locator a peer, the newest; of more peers than there is room for the latest ones. */
-static void keep_cached(struct sim_node *node, const struct wrn_overlay_action *action) {
-    if (node->disk == NULL) {
-        node->disk = sim_take(1, sizeof *node->disk);
-    }
-    struct sim_disk *disk = node->disk;
-    WRN_ASSERT(action->bytes.size <= WRN_LOCATOR_MAX);
-    uint32_t at = disk->cached_next;
-    for (uint32_t i = 0; i < SIM_NODE_CACHED_MAX; i++) {
-        if (disk->cached_sizes[i] > 0 && wrn_id_equal(disk->cached_ids[i], action->id)) {
-            at = i;
-        }
-    }
-    if (at == disk->cached_next) {
-        disk->cached_next = (disk->cached_next + 1) % SIM_NODE_CACHED_MAX;
-    }
-    memcpy(disk->cached[at], action->bytes.data, action->bytes.size);
-    disk->cached_sizes[at] = (uint32_t)action->bytes.size;
-    disk->cached_ids[at] = action->id;
 }
 
 /* What it kept before it was started anew it signs and stores again. */

@@ -3,6 +3,7 @@
  * performs what comes out. What it is commanded stands in sim/ask.h. Decides nothing. */
 #pragma once
 #include "overlay/overlay.h"
+#include "sim/disk.h"
 #include "sim/net.h"
 #include "sim/scenario.h"
 #include "sim/table.h"
@@ -10,32 +11,11 @@
 enum {
     SIM_NODE_PORT = 21000,     /* of socket 0; socket i has the i-th port after it */
     SIM_ANNOUNCE_PORT = 20999, /* of the announcement group on a LAN */
-    SIM_NODE_CACHED_MAX = 16,
-    SIM_NODE_DEPTH = 4, /* callbacks may command nodes, whose callbacks may again */
+    SIM_NODE_DEPTH = 4,        /* callbacks may command nodes, whose callbacks may again */
 };
 
 struct sim_node;
 struct sim_checks; /* sim/checks.h */
-
-/* A record that a node keeps stored. */
-struct sim_kept {
-    enum wrn_record_kind kind;
-    uint8_t key[WRN_RECORD_KEY_MAX];
-    uint32_t key_size;
-    uint8_t value[WRN_RECORD_VALUE_MAX];
-    uint32_t value_size;
-    uint32_t ttl_s;
-};
-
-/* What a node has on its disk. */
-struct sim_disk {
-    uint8_t cached[SIM_NODE_CACHED_MAX][WRN_LOCATOR_MAX];
-    uint32_t cached_sizes[SIM_NODE_CACHED_MAX]; /* 0: none */
-    wrn_id cached_ids[SIM_NODE_CACHED_MAX];
-    uint32_t cached_next; /* the place that is written next */
-    struct sim_kept *kept;
-    uint32_t kept_count, kept_capacity;
-};
 
 /* What a node remembers of its former life when it is started. */
 enum sim_memory { SIM_NEW_KEY, SIM_SAME_KEY, SIM_SAME_STATE };
@@ -152,6 +132,9 @@ void sim_node_plan(struct sim_node *node, wrn_mono due, enum sim_turn turn, enum
 
 /* Takes a planned turn back. */
 void sim_node_plan_nothing(struct sim_node *node);
+
+/* Returns the node's disk, made when it is first asked for. A new key means a new, empty one. */
+struct sim_disk *sim_node_disk(struct sim_node *node);
 
 /* Returns the node's clocks as it sees them. */
 struct wrn_now sim_node_now(const struct sim_node *node);
