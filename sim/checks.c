@@ -210,5 +210,5 @@ static bool may_say(const struct sim_checks *checks) {
 }
 
 static bool is_overlay(wrn_span bytes) {
-    return bytes.size > 0 && bytes.data[0] >= 0x20 && bytes.data[0] <= 0x2f;
+    return bytes.size > 0 && wrn_frame_is_ours(bytes.data[0]);
 }

@@ -79,7 +79,7 @@ static void on_event(struct sim_event *event) {
         faults->counts[drawn]++;
         happen(faults, (enum sim_fault)drawn, node);
     }
-    uint64_t wait = faults->gap_ns / 1000 * wrn_rand_below(faults->rand, 2000);
+    uint64_t wait = sim_draw_gap(faults->rand, faults->gap_ns);
     sim_at(world, event, wrn_mono_add(sim_now(world).mono, wait));
 }
 

@@ -2,6 +2,8 @@
 /* Kinds of homes. */
 #include "sim/home.h"
 
+#include <stdio.h>
+
 #include "base/bytes.h"
 
 static struct sim_nat_options full_cone(void);
@@ -110,4 +112,23 @@ struct sim_home sim_home_add(struct sim_net *net, const struct sim_home_class *c
         home.segment = inner;
     }
     return home;
+}
+
+void sim_home_report_pairs(struct sim_report *report, sim_judge_pair *judge, void *ctx) {
+    char line[SIM_REPORT_LINE_SIZE];
+    size_t length = (size_t)snprintf(line, sizeof line, "%2s", "");
+    for (uint32_t b = 0; b < SIM_HOME_CLASSES; b++) {
+        length +=
+            (size_t)snprintf(line + length, sizeof line - length, " %s", sim_home_classes[b].sign);
+    }
+    sim_report_line(report, "%s", line);
+    uint32_t number = 0;
+    for (uint32_t a = 0; a < SIM_HOME_CLASSES; a++) {
+        length = (size_t)snprintf(line, sizeof line, "%s", sim_home_classes[a].sign);
+        for (uint32_t b = 0; b < SIM_HOME_CLASSES; b++) {
+            char sign = b < a ? ' ' : judge(ctx, number++, a, b);
+            length += (size_t)snprintf(line + length, sizeof line - length, "  %c", sign);
+        }
+        sim_report_line(report, "%s  %s", line, sim_home_classes[a].name);
+    }
 }

@@ -3,6 +3,7 @@
  * name, and what is known of each beforehand. */
 #pragma once
 #include "sim/net.h"
+#include "sim/report.h"
 
 /* Before the home's own box stands none, or that of a carrier. */
 enum sim_carrier { SIM_CARRIER_NONE, SIM_CARRIER_CONE, SIM_CARRIER_RANDOM };
@@ -46,3 +47,10 @@ const struct sim_home_class *sim_home_class(const char *sign);
 struct sim_home sim_home_add(struct sim_net *net, const struct sim_home_class *class,
                              uint32_t ipv6_number, const struct sim_link *up,
                              const struct sim_link *down);
+
+/* Tells in one letter what became of the pair of two classes, a <= b. */
+typedef char sim_judge_pair(void *ctx, uint32_t number, uint32_t a, uint32_t b);
+
+/* Reports a table of all pairs of classes. 'judge' is asked of each pair once, row by row; 'number'
+ * counts them from 0. */
+void sim_home_report_pairs(struct sim_report *report, sim_judge_pair *judge, void *ctx);

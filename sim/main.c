@@ -29,8 +29,7 @@ static int play_range(const char *program, const struct sim_args *args);
 static int write_plot(FILE *file, const struct sim_args *args, struct sim_plot *plot);
 static void write_command(char command[COMMAND_SIZE], const char *program,
                           const struct sim_args *args, const struct sim_outcome *outcome);
-static void print_text(const struct sim_args *args, const struct sim_outcome *outcome,
-                       const char *command);
+static void print_text(const struct sim_outcome *outcome, const char *command);
 static void print_json(const struct sim_args *args, const struct sim_outcome *outcome,
                        const char *command);
 static json_t *json_texts(char *const *texts, uint32_t count);
@@ -100,7 +99,7 @@ static int play(const char *program, const struct sim_args *args) {
     if (args->is_json) {
         print_json(args, &outcome, command);
     } else {
-        print_text(args, &outcome, command);
+        print_text(&outcome, command);
     }
     uint64_t took_ms = took_ns / WRN_MS(1) > 0 ? took_ns / WRN_MS(1) : 1;
     (void)fprintf(stderr,
@@ -165,10 +164,8 @@ static void write_command(char command[COMMAND_SIZE], const char *program,
                    options->is_cheap ? " --cheap" : "");
 }
 
-static void print_text(const struct sim_args *args, const struct sim_outcome *outcome,
-                       const char *command) {
+static void print_text(const struct sim_outcome *outcome, const char *command) {
     const struct sim_report *report = &outcome->report;
-    (void)args;
     for (uint32_t i = 0; i < report->line_count; i++) {
         (void)printf("%s\n", report->lines[i]);
     }

@@ -69,6 +69,19 @@ void sim_nodes_destroy(struct sim_nodes *nodes) {
     free(nodes);
 }
 
+uint32_t sim_nodes_first_from(const struct sim_nodes *nodes, wrn_id place) {
+    uint32_t low = 0;
+    for (uint32_t high = nodes->sorted_count; low < high;) {
+        uint32_t middle = low + (high - low) / 2;
+        if (wrn_id_less(nodes->sorted[middle]->id, place)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 struct sim_node *sim_node_add(struct sim_nodes *nodes, sim_segment segment,
                               const struct sim_link *up, const struct sim_link *down) {
     struct sim_node *node = sim_take(1, sizeof *node);
@@ -260,18 +273,10 @@ static void sort_in(struct sim_node *node) {
     }
     nodes->sorted = sim_grow(nodes->sorted, nodes->sorted_count, &nodes->sorted_capacity,
                              sizeof(struct sim_node *));
-    uint32_t low = 0;
-    for (uint32_t high = nodes->sorted_count; low < high;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (wrn_id_less(nodes->sorted[middle]->id, node->id)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    memmove(&nodes->sorted[low + 1], &nodes->sorted[low],
-            (nodes->sorted_count - low) * sizeof(struct sim_node *));
-    nodes->sorted[low] = node;
+    uint32_t at = sim_nodes_first_from(nodes, node->id);
+    memmove(&nodes->sorted[at + 1], &nodes->sorted[at],
+            (nodes->sorted_count - at) * sizeof(struct sim_node *));
+    nodes->sorted[at] = node;
     nodes->sorted_count++;
     node->is_sorted = true;
 }
@@ -281,10 +286,8 @@ static void sort_out(struct sim_node *node) {
     if (!node->is_sorted) {
         return;
     }
-    uint32_t at = 0;
-    while (nodes->sorted[at] != node) {
-        at++;
-    }
+    uint32_t at = sim_nodes_first_from(nodes, node->id);
+    WRN_ASSERT(nodes->sorted[at] == node);
     nodes->sorted_count--;
     memmove(&nodes->sorted[at], &nodes->sorted[at + 1],
             (nodes->sorted_count - at) * sizeof(struct sim_node *));
@@ -399,7 +402,7 @@ static void on_datagram(void *owner, struct wrn_endpoint from, struct wrn_endpoi
     if (nodes->checks != NULL) {
         sim_checks_on_received(nodes->checks, node, &from, (wrn_span){nodes->buffer, size});
     }
-    if (nodes->buffer[0] >= 0x20 && nodes->buffer[0] <= 0x2f) {
+    if (wrn_frame_is_ours(nodes->buffer[0])) {
         wrn_overlay_on_datagram(node->overlay, sim_node_now(node), (uint16_t)socket, &from,
                                 nodes->buffer, size, sim_node_begin(node));
         sim_node_end(node);

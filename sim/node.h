@@ -100,6 +100,10 @@ struct sim_nodes *sim_nodes_create(struct sim_run *run);
 /* Crashes all nodes and frees everything, the network too. NULL is fine. */
 void sim_nodes_destroy(struct sim_nodes *nodes);
 
+/* Returns where in 'sorted' the first node stands whose place is this or greater; 'sorted_count':
+ * all are smaller. O(log n). */
+uint32_t sim_nodes_first_from(const struct sim_nodes *nodes, wrn_id place);
+
 /* Adds a host with a node that does not run yet. Returns it; it stays until the end. NULL links:
  * perfect ones. */
 struct sim_node *sim_node_add(struct sim_nodes *nodes, sim_segment segment,

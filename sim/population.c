@@ -23,7 +23,6 @@ static struct sim_node *neighbour(const struct sim_nodes *nodes, uint32_t group,
 static bool is_linked(const struct sim_node *node, const struct sim_node *to, bool is_right);
 static bool is_in_place(const struct sim_nodes *nodes, uint32_t group, uint32_t at);
 static void complain(struct sim_nodes *nodes, uint32_t group, uint64_t limit_ns, const char *after);
-static uint32_t first_not_below(const struct sim_nodes *nodes, wrn_id place);
 static enum sim_plot_state plot_state(const struct sim_node *node);
 static enum sim_plot_link plot_link(uint32_t kinds);
 
@@ -157,8 +156,8 @@ struct sim_node *sim_nearest(const struct sim_nodes *nodes, uint32_t group, wrn_
 size_t sim_nearest_some(const struct sim_nodes *nodes, uint32_t group, wrn_id place, size_t wanted,
                         struct sim_node **ret_nodes) {
     uint32_t count = nodes->sorted_count;
-    uint32_t right = first_not_below(nodes, place); /* counts up, modulo 'count' */
-    uint32_t left = right + count;                  /* counts down; the one before it is next */
+    uint32_t right = sim_nodes_first_from(nodes, place); /* counts up, modulo 'count' */
+    uint32_t left = right + count; /* counts down; the one before it is next */
     uint32_t seen = 0;
     size_t found = 0;
     while (seen < count && found < wanted) {
@@ -180,7 +179,7 @@ size_t sim_nearest_some(const struct sim_nodes *nodes, uint32_t group, wrn_id pl
 }
 
 struct sim_node *sim_node_of(const struct sim_nodes *nodes, wrn_id id) {
-    uint32_t at = first_not_below(nodes, id);
+    uint32_t at = sim_nodes_first_from(nodes, id);
     return at < nodes->sorted_count && wrn_id_equal(nodes->sorted[at]->id, id) ? nodes->sorted[at]
                                                                                : NULL;
 }
@@ -195,6 +194,10 @@ struct sim_node *sim_draw_live(const struct sim_nodes *nodes, uint32_t group,
         }
     }
     return NULL;
+}
+
+uint64_t sim_draw_gap(struct wrn_rand rand, uint64_t mean_ns) {
+    return mean_ns / 1000 * wrn_rand_below(rand, 2000);
 }
 
 void sim_pass(struct sim_nodes *nodes, uint64_t ns) {
@@ -268,7 +271,7 @@ static bool is_hit(struct wrn_rand rand, uint32_t ppm) {
 }
 
 static bool is_counted(const struct sim_node *node, uint32_t group) {
-    return !node->is_stranger && (group == UINT32_MAX || node->group == group) &&
+    return !node->is_stranger && (group == SIM_ALL || node->group == group) &&
            sim_node_is_live(node);
 }
 
@@ -319,20 +322,6 @@ static void complain(struct sim_nodes *nodes, uint32_t group, uint64_t limit_ns,
                       " not so:%s",
                       after, (unsigned long long)(limit_ns / WRN_S(1)), view.connected, view.live,
                       view.consistent, wrong);
-}
-
-/* By bisection; may be the count. */
-static uint32_t first_not_below(const struct sim_nodes *nodes, wrn_id place) {
-    uint32_t low = 0;
-    for (uint32_t high = nodes->sorted_count; low < high;) {
-        uint32_t middle = low + (high - low) / 2;
-        if (wrn_id_less(nodes->sorted[middle]->id, place)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
 }
 
 static enum sim_plot_state plot_state(const struct sim_node *node) {

@@ -66,9 +66,10 @@ uint64_t sim_settle(struct sim_nodes *nodes, uint32_t group, uint64_t limit_ns);
 uint64_t sim_expect_settled(struct sim_nodes *nodes, uint32_t group, uint64_t limit_ns,
                             const char *after);
 
-/* Returns the live node of the group that is nearest to a place, NULL if there is none; and the
- * n-th nearest, from 0. */
+/* Returns the live node of the group that is nearest to a place, NULL if there is none. */
 struct sim_node *sim_nearest(const struct sim_nodes *nodes, uint32_t group, wrn_id place);
+
+/* Writes the 'wanted' nearest of them, the nearest first. Returns how many there are. */
 size_t sim_nearest_some(const struct sim_nodes *nodes, uint32_t group, wrn_id place, size_t wanted,
                         struct sim_node **ret_nodes);
 
@@ -78,10 +79,15 @@ struct sim_node *sim_node_of(const struct sim_nodes *nodes, wrn_id id);
 /* Draws a live node of the group that is no stranger; NULL if there is none. */
 struct sim_node *sim_draw_live(const struct sim_nodes *nodes, uint32_t group, struct wrn_rand rand);
 
+/* Draws how long it is until something happens again that happens every 'mean_ns' on average: up to
+ * twice that. */
+uint64_t sim_draw_gap(struct wrn_rand rand, uint64_t mean_ns);
+
 /* Lets 'ns' pass. */
 void sim_pass(struct sim_nodes *nodes, uint64_t ns);
 
-/* Reports what every scenario does: links a node, datagrams a node, restarts. */
+/* Reports what every scenario of the ring does: how many live and are consistent, their links, what
+ * a node takes of memory, all datagrams. */
 void sim_report_nodes(struct sim_nodes *nodes, uint32_t group);
 
 /* Takes a picture of the ring, if one is wanted. */

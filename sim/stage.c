@@ -87,10 +87,9 @@ static void on_event(void *ctx, struct sim_node *node, const struct wrn_overlay_
     }
 }
 
-/* Between 0 and twice the mean until the next. */
 static void on_leaving(struct sim_event *event) {
     struct sim_stage *stage = WRN_CONTAINER(event, struct sim_stage, leaving);
-    uint64_t wait = stage->leaving_gap_ns / 1000 * wrn_rand_below(stage->rand, 2000);
+    uint64_t wait = sim_draw_gap(stage->rand, stage->leaving_gap_ns);
     struct sim_node *node = sim_draw_live(stage->nodes, SIM_ALL, stage->rand);
     if (node != NULL && node->number >= stage->mixture.bootstraps) {
         sim_stage_leave(stage, node);

@@ -2,8 +2,6 @@
 /* All pairs of NAT classes on one ring with three public nodes: each pair is asked to connect. Who
  * must get through directly, who by guessing ports, and who stays at a relay follows from RFC 4787;
  * nobody who can send UDP at all may be left with nothing. */
-#include <stdio.h>
-
 #include "sim/memory.h"
 #include "sim/scenarios/scenarios.h"
 #include "sim/share.h"
@@ -55,7 +53,7 @@ static void on_event(struct sim_stage *stage, struct sim_node *node,
 static void look(struct zoo *zoo, struct pair *pair);
 static enum hope hope_of(const struct sim_home_class *a, const struct sim_home_class *b);
 static void judge(struct zoo *zoo);
-static char judge_pair(struct zoo *zoo, uint32_t number);
+static char judge_pair(void *ctx, uint32_t number, uint32_t a, uint32_t b);
 static void report_figures(struct zoo *zoo);
 static void expect_all(struct zoo *zoo);
 static void print_table(struct zoo *zoo);
@@ -294,27 +292,15 @@ static void expect_all(struct zoo *zoo) {
 
 static void print_table(struct zoo *zoo) {
     struct sim_report *report = zoo->stage.report;
-    char line[SIM_REPORT_LINE_SIZE];
-    size_t length = (size_t)snprintf(line, sizeof line, "%2s", "");
-    for (uint32_t b = 0; b < CLASSES; b++) {
-        length +=
-            (size_t)snprintf(line + length, sizeof line - length, " %s", sim_home_classes[b].sign);
-    }
-    sim_report_line(report, "%s", line);
-    uint32_t number = 0;
-    for (uint32_t a = 0; a < CLASSES; a++) {
-        length = (size_t)snprintf(line, sizeof line, "%s", sim_home_classes[a].sign);
-        for (uint32_t b = 0; b < CLASSES; b++) {
-            char sign = b < a ? ' ' : judge_pair(zoo, number++);
-            length += (size_t)snprintf(line + length, sizeof line - length, "  %c", sign);
-        }
-        sim_report_line(report, "%s  %s", line, sim_home_classes[a].name);
-    }
+    sim_home_report_pairs(report, judge_pair, zoo);
     sim_report_line(report, "+ direct, ~ sometimes, r by relay, - nothing");
 }
 
 /* Looks at the pair in all rounds; returns the sign for the table. */
-static char judge_pair(struct zoo *zoo, uint32_t number) {
+static char judge_pair(void *ctx, uint32_t number, uint32_t a, uint32_t b) {
+    const struct zoo *zoo = ctx;
+    (void)a;
+    (void)b;
     uint32_t up = 0;
     uint32_t direct = 0;
     for (uint32_t round = 0; round < zoo->rounds; round++) {

@@ -2,8 +2,6 @@
 /* All pairs of NAT classes: two hosts learn from a third how they are seen, are told of each other,
  * and probe at once. Which pairs get through by that alone is known beforehand (RFC 5128, section
  * 3.3, by the properties of RFC 4787); the boxes must agree. */
-#include <stdio.h>
-
 #include "base/bytes.h"
 #include "sim/home.h"
 #include "sim/memory.h"
@@ -59,7 +57,7 @@ static bool is_blocked(const struct sim_home_class *class);
 static bool gets_through(const struct sim_home_class *from, const struct sim_home_class *to);
 static bool is_expected(const struct sim_home_class *a, const struct sim_home_class *b);
 static void judge(struct zoo *zoo);
-static char judge_pair(struct zoo *zoo, uint32_t number, size_t a, size_t b);
+static char judge_pair(void *ctx, uint32_t number, uint32_t a, uint32_t b);
 
 const struct sim_scenario sim_nat_zoo_probe = {
     .name = "nat-zoo-probe",
@@ -222,22 +220,7 @@ static bool is_expected(const struct sim_home_class *a, const struct sim_home_cl
 static void judge(struct zoo *zoo) {
     struct sim_report *report = &zoo->run->report;
     uint64_t direct = 0;
-    char line[SIM_REPORT_LINE_SIZE];
-    size_t length = (size_t)snprintf(line, sizeof line, "%2s", "");
-    for (size_t b = 0; b < CLASSES; b++) {
-        length +=
-            (size_t)snprintf(line + length, sizeof line - length, " %s", sim_home_classes[b].sign);
-    }
-    sim_report_line(report, "%s", line);
-    for (size_t a = 0; a < CLASSES; a++) {
-        length = (size_t)snprintf(line, sizeof line, "%s", sim_home_classes[a].sign);
-        uint32_t first = (uint32_t)(a * CLASSES - a * (a - 1) / 2); /* pairs before this row */
-        for (size_t b = 0; b < CLASSES; b++) {
-            char sign = b < a ? ' ' : judge_pair(zoo, first + (uint32_t)(b - a), a, b);
-            length += (size_t)snprintf(line + length, sizeof line - length, "  %c", sign);
-        }
-        sim_report_line(report, "%s  %s", line, sim_home_classes[a].name);
-    }
+    sim_home_report_pairs(report, judge_pair, zoo);
     sim_report_line(report, "+ direct, - not, as expected; ~ some of them: a race; ! unexpected");
     for (uint32_t i = 0; i < zoo->pair_count; i++) {
         direct += is_direct(&zoo->pairs[i]);
@@ -248,7 +231,8 @@ static void judge(struct zoo *zoo) {
 }
 
 /* Looks at the pair in all rounds; returns the sign for the table. */
-static char judge_pair(struct zoo *zoo, uint32_t number, size_t a, size_t b) {
+static char judge_pair(void *ctx, uint32_t number, uint32_t a, uint32_t b) {
+    struct zoo *zoo = ctx;
     uint32_t direct = 0;
     uint32_t rounds = zoo->pair_count / PAIRS;
     for (uint32_t round = 0; round < rounds; round++) {

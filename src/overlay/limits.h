@@ -30,6 +30,11 @@ enum wrn_frame_kind {
     WRN_FRAME_ANNOUNCE = 0x25, /* multicast on the LAN */
 };
 
+/* Tells whether a UDP payload that begins with this byte is the overlay's, known or not. */
+static inline bool wrn_frame_is_ours(uint8_t first) {
+    return first >= 0x20 && first <= 0x2f;
+}
+
 /* First byte inside a sealed frame: whose message it is. */
 enum wrn_message_kind {
     WRN_MESSAGE_PING = 0x01, /* paths.h */
