@@ -63,7 +63,7 @@ struct wrn_policy_rules {
 /* X(NAME, "clause"): why an element gives no rule. */
 #define WRN_POLICY_FAULT_LIST(X)                                                                   \
     X(OK, "it is understood")                                                                      \
-    X(NOT_A_TAG, "it is not a tag")                                                                \
+    X(BAD_NAME, "it is neither a list with a name nor (*) nor a set of these")                     \
     X(BAD_PROTOCOL, "the protocol is not tcp, udp, icmp, a number to 255, a numeric range or a "   \
                     "set of these")                                                                \
     X(WRITE_NAME, "protocols 1, 6, 17 and 58 are written icmp, tcp, udp and icmp")                 \
@@ -139,7 +139,8 @@ static inline bool wrn_policy_is_open(const struct wrn_policy_pair *pair) {
     X(SOURCE_ROUTE, "source_route", "an IPv4 option sends it on to somewhere else")                \
     X(ROUTING_HEADER, "routing_header", "an IPv6 routing header sends it on to somewhere else")    \
     X(JUMBOGRAM, "jumbogram", "it is an IPv6 jumbogram")                                           \
-    X(HEADER_CHAIN, "header_chain", "its extension headers are too many or out of order")          \
+    X(HOME_ADDRESS, "home_address", "an IPv6 option says that it comes from somewhere else")       \
+    X(HEADER_CHAIN, "header_chain", "its extension headers are too many, too long or misplaced")   \
     X(TINY_FRAGMENT, "tiny_fragment", "its first fragment does not hold all headers")              \
     X(FRAGMENT_OVERLAP, "fragment_overlap", "a later fragment reaches into the headers")           \
     X(BAD_FRAGMENT, "bad_fragment", "its fragments do not fit together")                           \
@@ -205,9 +206,10 @@ struct wrn_policy_counts {
  * first, by exchanging 'state' for one that nobody believes, then writes 'name', then 'state'. Who
  * looks reads 'name', then 'state', then 'name' again, and believes only if both names are the one
  * wanted. 'state' of a new conversation is stored after its name and 'state' that nobody believes
- * before it, so the name around a believed state is the name that the state was stored for: an
- * entry is seen whole or not at all. A later change of 'state' is one compare-and-exchange, which
- * fails if anything has changed; what it would have said is lost then, and the next packet says it.
+ * before it, so the name around a believed state is the one that the state was stored for (or one
+ * that has just been noted there once more): an entry is seen whole or not at all. A later change
+ * of 'state' is one compare-and-exchange, which fails if anything has changed; what it would have
+ * said is lost then, and the next packet says it.
  * Two threads that note one conversation at once may fill two entries; the first in the bucket
  * counts, the other ends by itself. So what goes wrong between threads forgets a conversation, or
  * the end of one for at most its own lifetime, and makes none up.
