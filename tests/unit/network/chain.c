@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Writes and signs certificates as the tests ask, good ones and others. */
 #include "unit/network/chain.h"
 
 #include <stdio.h>
@@ -145,7 +146,7 @@ static size_t put_hex(char *out, const uint8_t *bytes, size_t size) {
     size_t written = 0;
     out[written++] = '#';
     for (size_t i = 0; i < size; i++) {
-        written += (size_t)sprintf(out + written, "%02x", bytes[i]);
+        written += (size_t)snprintf(out + written, 3, "%02x", bytes[i]);
     }
     out[written++] = '#';
     out[written] = '\0';
