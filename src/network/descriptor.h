@@ -53,8 +53,10 @@ bool wrn_label_is_good(wrn_span text);
 WRN_NODISCARD enum wrn_descriptor_fault
 wrn_descriptor_check(const struct wrn_descriptor *descriptor);
 
-/* Signs with the owner's seed; 'owner' and 'id' are filled in. Writes the canonical sequence to 'out' (WRN_DESCRIPTOR_MAX bytes suffice). Returns 0 and the expression,
- * WRN_ERR_MALFORMED (wrn_descriptor_check says why) or -ENOMEM (of signing), -ENOBUFS. */
+/* Signs with the owner's seed; 'owner' and 'id' are filled in. Writes the canonical sequence to
+ * 'out' (WRN_DESCRIPTOR_MAX bytes suffice). Returns 0 and the expression, WRN_ERR_MALFORMED
+ * (wrn_descriptor_check says why, or a date that cannot be written), -ENOMEM (of signing) or
+ * -ENOBUFS. */
 WRN_NODISCARD int wrn_descriptor_write(struct wrn_descriptor *descriptor,
                                        const uint8_t seed[WRN_SEED_SIZE], uint8_t *out,
                                        size_t capacity, struct wrn_sexp *ret_sequence);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames: how two nodes speak to one another on the wire, without a handshake. The key is made from
- * both tunnel keys (static-static); numbers, of which no two are the same, keep replays out. Also the
- * frames to and from strangers. Layouts: docs/protocol.md; reasons: docs/decisions/0015. */
+ * both tunnel keys (static-static); numbers, of which no two are the same, keep replays out. Also
+ * the frames to and from strangers. Layouts: docs/protocol.md; reasons: docs/decisions/0015. */
 #pragma once
 #include "base/address.h"
 #include "base/clock.h"
@@ -28,8 +28,9 @@ struct wrn_pair {
 
 /* Makes the keys of a pair. 'our_receiver' and 'our_incarnation' are drawn at random by the caller
  * for each call, are not 0, and the caller sees that the receiver is unique; the last bit of the
- * incarnation is set to the node's side of the pair. The key of two nodes is the same for ever, so an incarnation that is used twice would repeat nonces. False, and the
- * pair zeroed, if the keys are the same or do not agree (a bad point). One X25519 and one HKDF. */
+ * incarnation is set to the node's side of the pair. The key of two nodes is the same for ever, so
+ * an incarnation that is used twice would repeat nonces. False, and the pair zeroed, if the keys
+ * are the same or do not agree (a bad point). One X25519 and one HKDF. */
 WRN_NODISCARD bool wrn_pair_init(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                                  const uint8_t our_private[WRN_KEY_SIZE],
                                  const uint8_t our_public[WRN_KEY_SIZE],
