@@ -8,7 +8,7 @@
 #include "sim/memory.h"
 #include "sim/share.h"
 
-enum { KEY_SIZE = 32, VALUE_SIZE = 48 };
+enum { KEY_SIZE = 32, VALUE_SIZE = 48, NAMED_MAX = 8 };
 enum { TAG_STORE = 0x40000000, TAG_GET = 0x20000000, TAG_MASK = 0x1fffffff };
 
 static wrn_span key_of(uint32_t record, char text[KEY_SIZE]);
@@ -55,6 +55,22 @@ void sim_records_store_many(struct sim_records *records, uint32_t group, uint32_
         sim_pass(records->nodes, gap_ns);
     }
     sim_pass(records->nodes, WRN_S(10));
+}
+
+void sim_records_expect_stored(struct sim_records *records) {
+    struct sim_report *report = &records->nodes->run->report;
+    sim_report_expect(report, records->stored == records->count, "%llu of %u records were stored",
+                      (unsigned long long)records->stored, records->count);
+    uint32_t named = 0;
+    for (uint32_t i = 0; i < records->count && named < NAMED_MAX; i++) {
+        const struct sim_stored *stored = &records->all[i];
+        if (!stored->is_stored) {
+            sim_report_line(
+                report, "record %u of node %u is not stored: %s", i, stored->owner->number,
+                stored->reason == WRN_REASON_NONE ? "no answer" : wrn_reason_text(stored->reason));
+            named++;
+        }
+    }
 }
 
 void sim_records_get(struct sim_records *records, struct sim_node *from, uint32_t record) {

@@ -53,6 +53,9 @@ uint32_t sim_records_store(struct sim_records *records, struct sim_node *owner,
 void sim_records_store_many(struct sim_records *records, uint32_t group, uint32_t count,
                             enum wrn_record_kind kind, uint32_t ttl_s, bool keep, uint64_t gap_ns);
 
+/* Fails the run if one was not stored, and says of the first ones whose they are and why. */
+void sim_records_expect_stored(struct sim_records *records);
+
 /* Has a node ask for a record; sim_records_get_drawn draws both, among what was stored and whose
  * owner did not lose it. */
 void sim_records_get(struct sim_records *records, struct sim_node *from, uint32_t record);

@@ -70,9 +70,7 @@ static void play_massacre_data(struct sim_run *run) {
     sim_pass(stage.nodes, WRN_S(60));
     sim_records_store_many(records, SIM_ALL, run->options.nodes * 2, WRN_RECORD_CREATE, TTL_S,
                            false, WRN_MS(100));
-    sim_report_expect(stage.report, records->stored == records->count,
-                      "before anything happened %llu of %u records were stored",
-                      (unsigned long long)records->stored, records->count);
+    sim_records_expect_stored(records);
     kill_half(&stage, WRN_S(DYING_S));
     uint32_t copied = sim_records_find_copies(records);
     sim_pass(stage.nodes, run->options.minutes * WRN_S(60));

@@ -71,9 +71,7 @@ static void play_lookups(struct sim_run *run) {
     sim_pass(stage.nodes, WRN_S(120));
     sim_records_store_many(records, SIM_ALL, run->options.nodes * 2, WRN_RECORD_PUT, TTL_S, false,
                            WRN_MS(100));
-    sim_report_expect(stage.report, records->stored == records->count,
-                      "%llu of %u records were stored", (unsigned long long)records->stored,
-                      records->count);
+    sim_records_expect_stored(records);
     for (uint64_t t_ms = 0; t_ms < (uint64_t)run->options.minutes * 60000; t_ms += 100) {
         sim_records_get_drawn(records, SIM_ALL);
         sim_pass(stage.nodes, WRN_MS(100));

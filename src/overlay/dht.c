@@ -25,6 +25,9 @@ struct side {
 
 static void init_request_tables(struct wrn_dht *dht, struct wrn_arena *arena);
 static enum wrn_reason refuse(struct wrn_dht *dht, enum wrn_reason reason);
+static bool is_full_but_for_spares(const struct wrn_dht *dht,
+                                   const struct wrn_dht_candidate *candidate,
+                                   enum wrn_reason reason);
 static enum wrn_reason verify(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
                               const struct wrn_dht_candidate *candidate);
 static uint32_t rank_by_way(const struct wrn_dht *dht, wrn_id place);
@@ -302,12 +305,20 @@ enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handl
          wrn_dht_store_forget_ghosts(&dht->store, record->owner) > 0)) {
         verdict = wrn_dht_store_judge(&dht->store, candidate, is_strict);
     }
-    if (verdict.reason != WRN_REASON_NONE) {
+    bool is_tight = is_full_but_for_spares(dht, candidate, verdict.reason);
+    if (verdict.reason != WRN_REASON_NONE && !is_tight) {
         *ret_entry =
             wrn_dht_store_at(&dht->store, verdict.existing) ? verdict.existing : WRN_DHT_NO_ENTRY;
         return refuse(dht, verdict.reason);
     }
     reason = verify(dht, now, from, candidate);
+    while (reason == WRN_REASON_NONE && verdict.reason == WRN_REASON_FULL) {
+        if (!wrn_dht_copies_drop_spare(dht)) {
+            reason = WRN_REASON_FULL;
+        } else {
+            verdict = wrn_dht_store_judge(&dht->store, candidate, is_strict);
+        }
+    }
     if (reason != WRN_REASON_NONE) {
         return refuse(dht, reason);
     }
@@ -356,6 +367,16 @@ void wrn_dht_update_due(struct wrn_dht *dht) {
     due = wrn_mono_min(due, wrn_dht_copies_due(dht));
     due = wrn_mono_min(due, wrn_dht_keep_due(dht));
     dht->due = wrn_mono_min(due, wrn_dht_request_due(dht));
+}
+
+/* What a holder has of others' gives way to what is its own to hold: not before the signature of
+ * that is known to be good. */
+static bool is_full_but_for_spares(const struct wrn_dht *dht,
+                                   const struct wrn_dht_candidate *candidate,
+                                   enum wrn_reason reason) {
+    return reason == WRN_REASON_FULL &&
+           wrn_dht_rank(dht, candidate->place, dht->links->self) < WRN_DHT_COPIES &&
+           wrn_dht_copies_find_spare(dht) != WRN_DHT_NO_ENTRY;
 }
 
 static enum wrn_reason refuse(struct wrn_dht *dht, enum wrn_reason reason) {

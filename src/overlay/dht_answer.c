@@ -34,17 +34,20 @@ void wrn_dht_answer(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dh
         return;
     }
     uint32_t rank = wrn_dht_rank(dht, place, dht->links->self);
-    bool is_holder = rank < WRN_DHT_COPIES;
+    bool is_full = rank < WRN_DHT_COPIES && !wrn_dht_copies_has_room(dht, place.high);
+    bool is_holder = rank < WRN_DHT_COPIES && !is_full;
     bool is_aside = (question->flags & WRN_DHT_ASIDE) != 0;
     if (is_forwarded && !is_aside) {
         return; /* who passed it on has said itself that it has nothing */
     }
     if (!is_forwarded && rank < WRN_DHT_HOLDERS_MAX && (!is_aside || rank == 0 || !is_holder)) {
         /* We may be new here, so another holder looks, too. Aside, the nearest was asked before:
-         * somebody else is to speak. */
+         * somebody else is to speak. So it is if there was no room for it here. */
         bool is_other = is_aside || !is_holder;
-        if (ask_other(dht, asker, question, place, is_aside && rank > 0 ? 1 : 0, is_other) &&
-            is_other) {
+        uint32_t whom = is_full                ? wrn_rand_below(dht->rand, WRN_DHT_COPIES - 1)
+                        : is_aside && rank > 0 ? 1
+                                               : 0;
+        if (ask_other(dht, asker, question, place, whom, is_other) && is_other) {
             return;
         }
     }
@@ -53,8 +56,9 @@ void wrn_dht_answer(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dh
         (void)send_page(dht, asker, question, place, true);
         return;
     }
-    struct wrn_dht_fields answer = {
-        .type = WRN_DHT_MESSAGE_ANSWER, .nonce = asker->nonce, .reason = WRN_REASON_NOT_HOLDER};
+    struct wrn_dht_fields answer = {.type = WRN_DHT_MESSAGE_ANSWER,
+                                    .nonce = asker->nonce,
+                                    .reason = is_full ? WRN_REASON_FULL : WRN_REASON_NOT_HOLDER};
     send_answer(dht, asker, &answer);
 }
 

@@ -41,7 +41,6 @@ static struct wrn_dht_entry *in_batch(const struct wrn_dht *dht,
                                       const struct wrn_dht_partner *partner, uint32_t item);
 static void send_wanted(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_partner *partner);
 static void skip_wanted(struct wrn_dht_partner *partner);
-static bool has_room(const struct wrn_dht *dht, uint64_t place);
 static void take_others(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
                         const struct wrn_dht_fields *copied);
 static void offer_missing(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_partner *partner,
@@ -165,7 +164,7 @@ void wrn_dht_copies_on_digest(struct wrn_dht *dht, struct wrn_now now, wrn_handl
         if (entry != NULL) {
             want.have |= 1u << i;
             wrn_dht_copies_note(dht, peer, entry);
-        } else if (has_room(dht, place) &&
+        } else if (wrn_dht_copies_has_room(dht, place) &&
                    wrn_dht_rank(dht, (wrn_id){place, 0}, dht->links->self) < WRN_DHT_HOLDERS_MAX) {
             want.want |= 1u << i;
         }
@@ -237,6 +236,40 @@ uint32_t wrn_dht_copies_known(const struct wrn_dht *dht, const struct wrn_dht_en
                  wrn_dht_rank(dht, entry->place, partner->id) < WRN_DHT_COPIES;
     }
     return known;
+}
+
+/* What is there may be replaced even if the store is full; so may what others hold. */
+bool wrn_dht_copies_has_room(const struct wrn_dht *dht, uint64_t place) {
+    const struct wrn_dht_store *store = &dht->store;
+    uint32_t mean = store->count > 0 ? store->bytes / store->count : 0;
+    return (store->count - store->ghosts < store->records_max &&
+            store->bytes + mean <= store->bytes_max) ||
+           wrn_dht_store_next_at(store, place, WRN_DHT_NO_ENTRY) != WRN_DHT_NO_ENTRY ||
+           (wrn_dht_rank(dht, (wrn_id){place, 0}, dht->links->self) < WRN_DHT_COPIES &&
+            wrn_dht_copies_find_spare(dht) != WRN_DHT_NO_ENTRY);
+}
+
+uint32_t wrn_dht_copies_find_spare(const struct wrn_dht *dht) {
+    uint32_t cursor = 0;
+    for (;;) {
+        uint32_t index = wrn_dht_store_next(&dht->store, &cursor);
+        const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
+        if (entry == NULL ||
+            (wrn_dht_copies_known(dht, entry) >= 2 &&
+             wrn_dht_rank(dht, entry->place, dht->links->self) >= WRN_DHT_COPIES)) {
+            return index;
+        }
+    }
+}
+
+bool wrn_dht_copies_drop_spare(struct wrn_dht *dht) {
+    uint32_t index = wrn_dht_copies_find_spare(dht);
+    if (index == WRN_DHT_NO_ENTRY) {
+        return false;
+    }
+    wrn_dht_store_remove(&dht->store, index);
+    wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
+    return true;
 }
 
 void wrn_dht_copies_on_time(struct wrn_dht *dht, struct wrn_now now) {
@@ -479,15 +512,6 @@ static void send_wanted(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_partne
 static void skip_wanted(struct wrn_dht_partner *partner) {
     partner->wanted &= partner->wanted - 1;
     partner->tries = 0;
-}
-
-/* What is there may be replaced even if the store is full. */
-static bool has_room(const struct wrn_dht *dht, uint64_t place) {
-    const struct wrn_dht_store *store = &dht->store;
-    uint32_t mean = store->count > 0 ? store->bytes / store->count : 0;
-    return (store->count - store->ghosts < store->records_max &&
-            store->bytes + mean <= store->bytes_max) ||
-           wrn_dht_store_next_at(store, place, WRN_DHT_NO_ENTRY) != WRN_DHT_NO_ENTRY;
 }
 
 /* A partner refused our copy and showed what it has instead. */

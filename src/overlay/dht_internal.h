@@ -143,6 +143,7 @@ struct wrn_dht_request {
     bool is_local;  /* to be looked up in, or stored from, this node at 'due' */
     bool is_exact;  /* the next page is asked from who sent the last one */
     bool said_self; /* we are a holder ourselves, and have nothing */
+    bool saw_full;  /* a holder had no room, or may have had none for what is asked for */
     bool saw_stale;
     bool is_unanswered; /* the last attempt aside */
     uint8_t beside;     /* how far aside the next one goes, in quarters of the mean gap */
@@ -347,5 +348,13 @@ void wrn_dht_copies_note(struct wrn_dht *dht, wrn_handle peer, struct wrn_dht_en
 void wrn_dht_copies_soon(struct wrn_dht *dht, wrn_mono now);
 /* Returns how many of the other holders are known to have it. */
 uint32_t wrn_dht_copies_known(const struct wrn_dht *dht, const struct wrn_dht_entry *entry);
+
+/* Whether a record of this place finds room here, if it comes. Place: its first 64 bits. */
+bool wrn_dht_copies_has_room(const struct wrn_dht *dht, uint64_t place);
+
+/* Finds a record that this node is no holder of, and that two holders are known to have; it may go
+ * when room is needed. WRN_DHT_NO_ENTRY if there is none. drop_spare lets it go: false if none. */
+uint32_t wrn_dht_copies_find_spare(const struct wrn_dht *dht);
+bool wrn_dht_copies_drop_spare(struct wrn_dht *dht);
 void wrn_dht_copies_on_time(struct wrn_dht *dht, struct wrn_now now);
 wrn_mono wrn_dht_copies_due(const struct wrn_dht *dht);

@@ -497,7 +497,8 @@ static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
                       wrn_id responder, enum wrn_reason reason) {
     bool is_get = request->verb == WRN_DHT_GET;
     bool counts = reason != WRN_REASON_NOT_HOLDER &&
-                  (is_get ? reason == WRN_REASON_NOT_FOUND : reason != WRN_REASON_NONE);
+                  (is_get ? reason == WRN_REASON_NOT_FOUND || reason == WRN_REASON_FULL
+                          : reason != WRN_REASON_NONE);
     bool is_new = true;
     for (uint32_t i = 0; i < request->said_count; i++) {
         is_new = is_new && !wrn_id_equal(request->said[i], responder);
@@ -512,7 +513,10 @@ static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
         request->said[request->said_count++] = responder;
         request->reason = is_get ? request->reason : reason;
     }
-    if (request->said_count + request->said_self >= 2) {
+    /* A holder that is full says nothing of the others: the rest of the attempts look there. */
+    request->saw_full = request->saw_full || reason == WRN_REASON_FULL;
+    bool is_sure = counts && (!request->saw_full || request->is_slow);
+    if (request->said_count + request->said_self >= 2 && is_sure) {
         finish(dht, now, request,
                !is_get              ? reason
                : request->saw_stale ? WRN_REASON_STALE
@@ -574,6 +578,7 @@ static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
         return;
     }
     request->said_self = wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES;
+    request->saw_full = request->said_self && !wrn_dht_copies_has_room(dht, request->place.high);
     if (dht->near_count == 1) {
         bool is_alone = dht->links->count == 0; /* else we are about to join */
         finish(dht, now, request, is_alone ? WRN_REASON_NOT_FOUND : WRN_REASON_NOT_CONNECTED, 0,

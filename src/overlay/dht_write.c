@@ -10,6 +10,10 @@ enum {
 
 static bool pass_on(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
                     const struct wrn_dht_fields *store, wrn_id place);
+static bool pass_elsewhere(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                           const struct wrn_dht_fields *store, wrn_id place);
+static bool pass_to(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                    const struct wrn_dht_fields *store, const struct wrn_dht_neighbour *other);
 static void reply(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_writer *writer,
                   enum wrn_reason reason, uint32_t copies, wrn_span record);
 static void reply_refused(struct wrn_dht *dht, struct wrn_now now,
@@ -49,6 +53,9 @@ void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle fro
     uint32_t index;
     reason = wrn_dht_admit(dht, now, from, &candidate, WRN_DHT_COPIES, is_strict, &index);
     const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
+    if (reason == WRN_REASON_FULL && pass_elsewhere(dht, writer, store, candidate.place)) {
+        return;
+    }
     if (reason != WRN_REASON_NONE || entry == NULL) {
         reply_refused(dht, now, writer, reason, index);
         return;
@@ -129,9 +136,21 @@ static bool pass_on(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
         return false;
     }
     const struct wrn_dht_neighbour *other = wrn_dht_other(dht, place, is_aside && rank > 0 ? 1 : 0);
-    if (other == NULL || writer->is_self) {
-        return false;
-    }
+    return other != NULL && !writer->is_self && pass_to(dht, writer, store, other);
+}
+
+/* We have no room for it; any of the other holders may have. */
+static bool pass_elsewhere(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                           const struct wrn_dht_fields *store, wrn_id place) {
+    uint32_t rank = wrn_rand_below(dht->rand, WRN_DHT_COPIES - 1);
+    const struct wrn_dht_neighbour *other = wrn_dht_other(dht, place, rank);
+    return store->type == WRN_DHT_MESSAGE_STORE && other != NULL && !writer->is_self &&
+           pass_to(dht, writer, store, other);
+}
+
+/* Always true. */
+static bool pass_to(struct wrn_dht *dht, const struct wrn_dht_writer *writer,
+                    const struct wrn_dht_fields *store, const struct wrn_dht_neighbour *other) {
     struct wrn_dht_fields pass = *store;
     pass.type = WRN_DHT_MESSAGE_PASS;
     pass.source = writer->source;

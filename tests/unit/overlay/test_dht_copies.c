@@ -3,6 +3,7 @@
  * left. Method: rings of machines in virtual time; deaths, births, partitions, masses of both. */
 #include <stdio.h>
 
+#include "overlay/dht_internal.h"
 #include "unit/base/check.h"
 #include "unit/overlay/dht_world.h"
 
@@ -299,6 +300,84 @@ static void known_copies(void **state) {
     dworld_finish(&w);
 }
 
+/* From now on a node has room for nothing more. */
+static void fill(uint32_t node) {
+    struct wrn_dht_store *held = &w.nodes[node].dht->store;
+    held->records_max = held->count;
+}
+
+/* Two of the four holders are full: that says nothing of the others, which have it then. */
+static void full_holders(void **state) {
+    (void)state;
+    for (uint32_t pair = 0; pair < 6; pair++) {
+        static const uint8_t pairs[][2] = {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}};
+        const char *key = "name/tight";
+        begin(30, check_seed() + pair);
+        fill(dworld_ranked(&w, key, pairs[pair][0]));
+        fill(dworld_ranked(&w, key, pairs[pair][1]));
+        struct dworld_record record = store(dworld_far(&w, key, 8), key);
+        CHECK(dworld_copies(&w, &record) >= 2, "pair %u: ", pair);
+        assert_int_equal(dworld_get(&w, dworld_far(&w, key, 8), key), WRN_REASON_NONE);
+        dworld_finish(&w);
+    }
+}
+
+/* All of them are full: then that is said. */
+static void nothing_but_full_holders(void **state) {
+    (void)state;
+    const char *key = "name/noroom";
+    begin(30, check_seed());
+    for (uint32_t rank = 0; rank < WRN_DHT_HOLDERS_MAX; rank++) {
+        fill(dworld_ranked(&w, key, rank));
+    }
+    uint32_t asker = dworld_far(&w, key, 12);
+    struct dworld_record record = dworld_make(&w, asker, WRN_RECORD_CREATE, key, "v", 1, 3600);
+    assert_int_equal(dworld_store(&w, asker, &record), WRN_REASON_FULL);
+    dworld_finish(&w);
+}
+
+/* What a full node was a holder of once, and others hold now, gives way to what is its own; what
+ * it holds itself does not. */
+static void spare_copies_give_way(void **state) {
+    (void)state;
+    const char *key = "name/once";
+    begin(40, check_seed());
+    uint32_t late[4];
+    for (uint32_t i = 0; i < WRN_COUNT(late); i++) {
+        late[i] = dworld_ranked(&w, key, 0);
+        dworld_kill(&w, late[i]);
+    }
+    dworld_relink(&w);
+    dworld_run(&w, WRN_S(30));
+    struct dworld_record record = store(dworld_far(&w, key, 8), key);
+    uint32_t former = dworld_ranked(&w, key, 1);
+    assert_true(dworld_holds(&w, former, &record));
+    for (uint32_t i = 0; i < WRN_COUNT(late); i++) {
+        dworld_spawn(&w, late[i]);
+    }
+    dworld_relink(&w);
+    dworld_run(&w, WRN_S(30));
+    assert_true(dworld_holds(&w, former, &record));
+    fill(former);
+    char own[24];
+    uint32_t tries = 0;
+    do { /* a key for which it is the nearest one */
+        snprintf(own, sizeof(own), "name/own%u", tries++);
+    } while (dworld_ranked(&w, own, 0) != former);
+    struct dworld_record second = store(dworld_far(&w, own, 8), own);
+    assert_true(dworld_holds(&w, former, &second));
+    assert_false(dworld_holds(&w, former, &record));
+    for (uint32_t rank = 0; rank < WRN_DHT_COPIES; rank++) {
+        assert_true(dworld_holds(&w, dworld_ranked(&w, key, rank), &record));
+    }
+    do {
+        snprintf(own, sizeof(own), "name/own%u", tries++);
+    } while (dworld_ranked(&w, own, 0) != former);
+    (void)store(dworld_far(&w, own, 8), own);
+    assert_true(dworld_holds(&w, former, &second));
+    dworld_finish(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nearest_dies),
@@ -311,6 +390,9 @@ int main(void) {
         cmocka_unit_test(read_repair),
         cmocka_unit_test(stale_answer),
         cmocka_unit_test(known_copies),
+        cmocka_unit_test(full_holders),
+        cmocka_unit_test(nothing_but_full_holders),
+        cmocka_unit_test(spare_copies_give_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
