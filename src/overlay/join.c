@@ -12,7 +12,7 @@ enum {
     JOINING_WAIT_S = 20, /* ... while we have one, and no place yet */
     HEAL_S = 300,        /* between looks for other parts of the ring, in a small ring */
     HEAL_MANY = 64,      /* ... where so many look, each need not look as often ... */
-    HEAL_TIMES = 8,      /* ... but at least so many times less often */
+    HEAL_TIMES = 8,      /* ... but at most so many times less often */
     HEAL_SOON_S = 10,    /* ... at first, and after many links were lost; doubled up to HEAL_S */
     REDIRECT_WAIT_MS = 200,
     REDIRECTS_MAX = 6, /* between two rounds */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sizes, numbers and first bytes that the machines of the overlay share. docs/protocol.md has the
- * layouts. */
+/* Sizes, numbers and first bytes that the machines of the overlay share. docs/ring has
+ * the layouts. */
 #pragma once
 #include "base/base.h"
 

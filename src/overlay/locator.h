@@ -62,7 +62,7 @@ const char *wrn_nat_class_text(enum wrn_nat_class nat_class);
 /* Writes and signs a locator with the identity's seed; 'id' and 'public_key' are filled in from it.
  * Endpoints that reading would leave out are not written, scopes neither, nor the ports of a class
  * that has none. Returns its size, at most WRN_LOCATOR_MAX, which is enough for any; 0 if it does
- * not fit 'capacity', or for want of memory in signing. docs/protocol.md has the grammar. */
+ * not fit 'capacity', or for want of memory in signing. docs/ring/records.md has the grammar. */
 size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitives *primitives,
                          const uint8_t seed[WRN_SEED_SIZE], uint8_t *out, size_t capacity);
 

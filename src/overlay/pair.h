@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames: how two nodes speak to one another on the wire, without a handshake. The key is made from
  * both tunnel keys (static-static); numbers, of which no two are the same, keep replays out. Also
- * the frames to and from strangers. Layouts: docs/protocol.md; reasons: docs/decisions/0015. */
+ * the frames to and from strangers. Layouts: docs/ring/frames.md; reasons: docs/decisions/0015. */
 #pragma once
 #include "base/address.h"
 #include "base/clock.h"

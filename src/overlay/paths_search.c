@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ladder: which endpoints of a peer are probed when, when it is called, when a relay is asked
- * for, when all is tried again. docs/protocol.md has it as a table. */
+ * for, when all is tried again. docs/ring/paths.md has it as a table. */
 #include "overlay/paths_internal.h"
 
 enum {

@@ -42,7 +42,7 @@ struct wrn_record {
 
 /* Writes and signs; 'owner' and 'hash' are filled in. Returns the size, at most WRN_RECORD_MAX; 0
  * if it does not fit, a field is beyond its bounds, or for want of memory in signing. The grammar
- * is in docs/protocol.md. */
+ * is in docs/ring/records.md. */
 size_t wrn_record_write(struct wrn_record *record, const struct wrn_primitives *primitives,
                         const uint8_t seed[WRN_SEED_SIZE], uint8_t *out, size_t capacity);
 

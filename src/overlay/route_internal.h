@@ -27,7 +27,7 @@ enum {
 
 /* ---- messages (route_message.c) ---- */
 
-/* How a message may go on. docs/protocol.md says why it never goes in circles. */
+/* How a message may go on. docs/ring/route.md says why it never goes in circles. */
 enum wrn_route_course {
     WRN_ROUTE_PLAIN,
     WRN_ROUTE_DETOUR, /* the receiver is not nearer than the sender, but knows somebody who is */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The messages of routing as bytes; docs/protocol.md has their layouts. Decides nothing. */
+/* The messages of routing as bytes; docs/ring/route.md has their layouts. Decides nothing. */
 #include "overlay/route_internal.h"
 
 #include "base/wire.h"
