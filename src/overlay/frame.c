@@ -114,13 +114,6 @@ enum wrn_reason wrn_announce_read(wrn_span frame, uint8_t ret_ring[8], wrn_id *r
     return WRN_REASON_NONE;
 }
 
-void wrn_relayed_write(uint64_t slot, uint8_t ret_header[WRN_RELAYED_OVERHEAD]) {
-    struct wrn_writer writer = wrn_writer(ret_header, WRN_RELAYED_OVERHEAD);
-    wrn_frame_head_write(&writer, WRN_FRAME_RELAYED);
-    wrn_write_u64(&writer, slot);
-    WRN_ASSERT(!writer.failed);
-}
-
 enum wrn_reason wrn_relayed_read(wrn_span frame, uint64_t *ret_slot, wrn_span *ret_inside) {
     struct wrn_reader reader = wrn_reader(frame);
     enum wrn_reason reason = wrn_frame_head_read(&reader, WRN_FRAME_RELAYED);

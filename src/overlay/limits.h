@@ -3,12 +3,12 @@
  * the layouts. */
 #pragma once
 #include "base/base.h"
+#include "base/relayed.h"
 
 enum {
-    WRN_DATAGRAM_MAX = 1400,    /* bytes of UDP payload that the overlay sends */
-    WRN_FRAME_OVERHEAD = 44,    /* of a sealed frame */
+    WRN_DATAGRAM_MAX = WRN_RELAYED_MAX, /* bytes of UDP payload that the overlay sends: 1,400 */
+    WRN_FRAME_OVERHEAD = 44,            /* of a sealed frame */
     WRN_MESSAGE_MAX = 1356,     /* bytes inside a sealed frame: DATAGRAM_MAX - FRAME_OVERHEAD */
-    WRN_RELAYED_OVERHEAD = 12,  /* of a frame that a relay forwards */
     WRN_ROUTED_OVERHEAD = 56,   /* header of a routed message, at most */
     WRN_PAYLOAD_MAX = 1288,     /* of a routed message, also through a relay */
     WRN_RECORD_MAX = 1200,      /* bytes of a signed record of the DHT */
@@ -26,7 +26,8 @@ enum wrn_frame_kind {
     WRN_FRAME_STRANGER = 0x21, /* from somebody who does not know ours yet */
     WRN_FRAME_WHO = 0x22,      /* who answers at this address? */
     WRN_FRAME_WHO_REPLY = 0x23,
-    WRN_FRAME_RELAYED = 0x24,  /* for another node, or from it: WireGuard or sealed inside */
+    WRN_FRAME_RELAYED =
+        WRN_RELAYED_KIND,      /* for another node, or from it: WireGuard or sealed inside */
     WRN_FRAME_ANNOUNCE = 0x25, /* multicast on the LAN */
 };
 

@@ -138,7 +138,6 @@ size_t wrn_announce_write(const uint8_t ring[8], wrn_id id, uint16_t port, uint8
 enum wrn_reason wrn_announce_read(wrn_span frame, uint8_t ret_ring[8], wrn_id *ret_id,
                                   uint16_t *ret_port);
 
-/* Writes the 12 bytes before what a relay forwards; reads the slot and what is inside, at least one
- * byte, borrowed from the frame. NONE, WRONG_VERSION, MALFORMED. */
-void wrn_relayed_write(uint64_t slot, uint8_t ret_header[WRN_RELAYED_OVERHEAD]);
+/* Reads what a relay forwards (written with base/relayed.h): the slot and what is inside, at least
+ * one byte, borrowed from the frame. NONE, WRONG_VERSION, MALFORMED. */
 enum wrn_reason wrn_relayed_read(wrn_span frame, uint64_t *ret_slot, wrn_span *ret_inside);
