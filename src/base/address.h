@@ -22,12 +22,26 @@ struct wrn_endpoint {
     uint32_t scope_id; /* interface index of an IPv6 link-local address, else 0 */
 };
 
-/* A pair of UDP endpoints as seen from here. */
+/* How datagrams travel. */
+enum wrn_path_kind {
+    WRN_PATH_DIRECT, /* to the endpoint, as they are */
+    WRN_PATH_RELAY, /* to the relay at the endpoint, behind a head with the slot (base/relayed.h) */
+    WRN_PATH_CONTROL, /* by whoever owns the sockets of this path: handed over, sealed */
+};
+
+/* A pair of UDP endpoints as seen from here, and what else it takes to get there. */
 struct wrn_path {
     struct wrn_endpoint remote;
     struct wrn_ip local; /* address that the peer sends to; family NONE: let the kernel choose */
+    uint8_t kind;        /* enum wrn_path_kind */
     uint32_t interface;  /* index of the interface it came in on, 0: any */
+    uint64_t slot;       /* RELAY: of this pair at the relay; CONTROL: the owner's number for it */
 };
+
+/* Tells whether a path leads anywhere: one that is all zero does not. */
+static inline bool wrn_path_leads(const struct wrn_path *path) {
+    return path->remote.ip.family != WRN_FAMILY_NONE || path->kind == WRN_PATH_CONTROL;
+}
 
 enum { WRN_PREFIX_TEXT_SIZE = 64, WRN_ENDPOINT_TEXT_SIZE = 80 }; /* with terminating zero */
 

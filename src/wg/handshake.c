@@ -8,6 +8,7 @@
 #include "wg/machine.h"
 
 #include "base/bytes.h"
+#include "wg/receiver.h"
 
 enum {
     HANDSHAKE_DS = 0x88, /* AF41, as the kernel marks handshakes */
@@ -48,7 +49,7 @@ void wrn_wg_initiate(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *
     }
     struct wrn_path path;
     wrn_path_cell_read(&peer->path, &path);
-    if (!wg->up || !wg->has_identity || path.remote.ip.family == WRN_FAMILY_NONE) {
+    if (!wg->up || !wg->has_identity || !wrn_path_leads(&path)) {
         return;
     }
     if (!wrn_mono_reached(now.mono, peer->next_initiation_sent)) {
@@ -140,6 +141,14 @@ enum wrn_drop wrn_wg_screen(const struct wrn_wg *wg, struct wrn_crypto *crypto,
     return wrn_cookie_check_mac1(crypto, mac1_key, datagram->bytes, datagram->size)
                ? WRN_DROP_NONE
                : WRN_DROP_BAD_MAC1;
+}
+
+bool wrn_wg_is_initiation_for(const struct wrn_wg *wg, struct wrn_crypto *crypto,
+                              wrn_span datagram) {
+    const uint8_t *mac1_key = atomic_load_explicit(&wg->mac1_key, memory_order_acquire);
+    return datagram.size == WRN_WG_INITIATION_SIZE && datagram.data[0] == WRN_WG_TYPE_INITIATION &&
+           mac1_key != NULL &&
+           wrn_cookie_check_mac1(crypto, mac1_key, datagram.data, datagram.size);
 }
 
 enum wrn_drop wrn_wg_on_handshake(struct wrn_wg *wg, struct wrn_now now,
@@ -286,10 +295,14 @@ static enum wrn_drop on_initiation(struct wrn_wg *wg, struct wrn_now now,
     return drop;
 }
 
-/* Takes the place that an authentic message came from as the peer's (roaming). */
+/* Takes the place that an authentic message came from as the peer's (roaming), unless it is
+ * pinned. */
 static void learn_path(struct wrn_wg_peer *peer, const struct wrn_path *path,
                        struct wrn_wg_out *out) {
     struct wrn_path before;
+    if (peer->is_pinned) {
+        return;
+    }
     wrn_path_cell_read(&peer->path, &before);
     if (!wrn_endpoint_equal(&before.remote, &path->remote)) {
         wrn_wg_push_event(out, WRN_WG_EVENT_ROAMED, peer->self, 0);
@@ -345,12 +358,15 @@ static enum wrn_drop check_suite(struct wrn_now now, struct wrn_wg_peer *peer,
 
 static enum wrn_drop respond(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
                              struct wrn_noise_received *received, struct wrn_wg_out *out) {
-    struct wrn_session *session = wrn_wg_take_session(wg, peer);
     struct wrn_noise_keys keys;
     struct wrn_path path;
     uint8_t ephemeral[WRN_KEY_SIZE];
 
     wrn_path_cell_read(&peer->path, &path);
+    if (!wrn_path_leads(&path)) {
+        return WRN_DROP_NO_ENDPOINT; /* pinned, and nobody has said where it is */
+    }
+    struct wrn_session *session = wrn_wg_take_session(wg, peer);
     struct wrn_wg_message *message =
         wrn_wg_push_message(out, &path, peer->self, WRN_WG_RESPONSE_SIZE);
     wrn_rand_fill(wg->rand, ephemeral, sizeof ephemeral);

@@ -250,7 +250,7 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
     uint32_t count = end - begin;
     uint64_t bytes = 0;
     wrn_path_cell_read(&peer->path, &path);
-    if (path.remote.ip.family == WRN_FAMILY_NONE) {
+    if (!wrn_path_leads(&path)) {
         for (uint32_t i = begin; i < end; i++) {
             batch[i].drop = WRN_DROP_NO_ENDPOINT;
             drop(lane, WRN_DROP_NO_ENDPOINT);
@@ -421,10 +421,14 @@ static void after_receiving(wrn_mono now, const struct tally *tally,
     }
 }
 
-/* Takes the place that an authentic datagram came from as the peer's (roaming). */
+/* Takes the place that an authentic datagram came from as the peer's (roaming), unless it is
+ * pinned. */
 static void follow(wrn_mono now, struct wrn_wg_peer *peer, struct wrn_session *session,
                    const struct wrn_path *path, uint32_t index, struct wrn_wg_asks *asks) {
     struct wrn_path before;
+    if (atomic_load_explicit(&peer->is_pinned, memory_order_relaxed)) {
+        return;
+    }
     wrn_path_cell_read(&peer->path, &before);
     if (!wrn_path_equal(&before, path) && wrn_path_cell_write(&peer->path, WRN_PATH_OTHERS, path) &&
         !wrn_endpoint_equal(&before.remote, &path->remote) &&

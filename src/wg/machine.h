@@ -53,7 +53,8 @@ struct wrn_wg_peer {
     enum wrn_cipher cipher;        /* the only one that we speak with this peer */
     enum wrn_cipher remote_cipher; /* of the peer's latest handshake, if that was refused for it */
     /* where */
-    struct wrn_path_cell path; /* remote family NONE: unknown. Lanes write it too */
+    struct wrn_path_cell path; /* leads nowhere: unknown. Lanes write it too */
+    _Atomic bool is_pinned;    /* nobody but the control thread, by command, changes the path */
     /* handshake */
     enum wrn_wg_state state;
     struct wrn_noise_pending pending; /* WAITING: our initiation */

@@ -51,14 +51,16 @@ void wrn_path_cell_clear_source(struct wrn_path_cell *cell) {
     do { /* until nobody has put another one in meanwhile */
         struct wrn_path path;
         before = read_once(cell, &path);
-        fill(cell, slot, &(struct wrn_path){.remote = path.remote});
+        path.local = (struct wrn_ip){0};
+        path.interface = 0;
+        fill(cell, slot, &path);
     } while (!move(cell, &before, slot));
     unclaim(cell, slot);
 }
 
 bool wrn_path_equal(const struct wrn_path *a, const struct wrn_path *b) {
     return wrn_endpoint_equal(&a->remote, &b->remote) && wrn_ip_equal(&a->local, &b->local) &&
-           a->interface == b->interface;
+           a->interface == b->interface && a->kind == b->kind && a->slot == b->slot;
 }
 
 /* Copies what may be torn unless 'current' is still what is returned. */

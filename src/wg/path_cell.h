@@ -29,7 +29,7 @@ bool wrn_path_cell_write(struct wrn_path_cell *cell, enum wrn_path_writer writer
 /* Copies the path out. Any thread. */
 void wrn_path_cell_read(const struct wrn_path_cell *cell, struct wrn_path *ret_path);
 
-/* Makes the path one without source address and interface, wherever it leads. Owner. */
+/* Makes the path one without source address and interface, wherever it leads and however. Owner. */
 void wrn_path_cell_clear_source(struct wrn_path_cell *cell);
 
 /* Tells whether two paths are the same in every part. */

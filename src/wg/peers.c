@@ -144,10 +144,20 @@ void wrn_wg_peer_set_cipher(struct wrn_wg *wg, struct wrn_now now, wrn_handle ha
 
 void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle handle,
                               const struct wrn_endpoint *endpoint) {
+    wrn_wg_peer_set_path(wg, handle, &(struct wrn_path){.remote = *endpoint});
+}
+
+void wrn_wg_peer_set_path(struct wrn_wg *wg, wrn_handle handle, const struct wrn_path *path) {
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
     if (peer != NULL) {
-        struct wrn_path path = {.remote = *endpoint};
-        (void)wrn_path_cell_write(&peer->path, WRN_PATH_OWNER, &path);
+        (void)wrn_path_cell_write(&peer->path, WRN_PATH_OWNER, path);
+    }
+}
+
+void wrn_wg_peer_set_pinned(struct wrn_wg *wg, wrn_handle handle, bool is_pinned) {
+    struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    if (peer != NULL) {
+        atomic_store_explicit(&peer->is_pinned, is_pinned, memory_order_relaxed);
     }
 }
 
@@ -237,6 +247,8 @@ bool wrn_wg_peer_info(const struct wrn_wg *wg, wrn_handle handle,
     memcpy(ret_info->public_key, peer->public_key, WRN_WG_KEY_SIZE);
     memcpy(ret_info->psk, peer->psk, WRN_WG_KEY_SIZE);
     ret_info->endpoint = path.remote;
+    ret_info->path = path;
+    ret_info->is_pinned = peer->is_pinned;
     ret_info->tx_bytes = peer->tx_bytes;
     ret_info->rx_bytes = peer->rx_bytes;
     ret_info->last_handshake = peer->last_handshake;

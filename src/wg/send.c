@@ -81,7 +81,7 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
                            struct wrn_wg_out *out) {
     struct wrn_path path;
     wrn_path_cell_read(&peer->path, &path);
-    if (path.remote.ip.family == WRN_FAMILY_NONE) {
+    if (!wrn_path_leads(&path)) {
         return;
     }
     if (peer->staged.count > 0) {

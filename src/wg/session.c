@@ -3,6 +3,7 @@
 #include "wg/session.h"
 
 enum {
+    INDEX_BITS = 32,
     PLACE_MASK = WRN_SESSIONS_MAX - 1,
     EXPANDED_MAX = 1 << 16, /* sessions with prepared keys: 128 MiB when all are used */
     WINDOW_SIZE = WRN_REPLAY_WORDS * sizeof(uint64_t),
@@ -27,6 +28,12 @@ void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *a
                   2 * (size_t)WRN_AEAD_EXPANDED_MAX);
 }
 
+void wrn_session_table_set_tag(struct wrn_session_table *table, uint32_t tag, uint32_t bits) {
+    WRN_ASSERT(bits <= INDEX_BITS - WRN_SESSION_INDEX_BITS && tag >> bits == 0);
+    table->tag_mask = ~(UINT32_MAX >> bits);
+    table->tag = bits == 0 ? 0 : tag << (INDEX_BITS - bits);
+}
+
 struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle peer,
                                      struct wrn_rand rand) {
     wrn_handle handle;
@@ -39,7 +46,8 @@ struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle
     session->self = handle;
     session->peer = peer;
     wrn_replay_init(&session->replay, table->windows + (size_t)handle.index * WRN_REPLAY_WORDS);
-    session->local_index = (salt << WRN_SESSION_INDEX_BITS) | handle.index;
+    uint32_t random = salt << WRN_SESSION_INDEX_BITS;
+    session->local_index = table->tag | (random & ~table->tag_mask) | handle.index;
     atomic_store_explicit(&session->state, WRN_SESSION_HANDSHAKE, memory_order_release);
     return session;
 }

@@ -69,6 +69,8 @@ struct wrn_session {
 
 struct wrn_session_table {
     struct wrn_pool pool;
+    uint32_t tag; /* the first bits of all indices */
+    uint32_t tag_mask;
     uint64_t *windows;        /* a wide one for each slot of the pool, on pages of its own */
     struct wrn_pool expanded; /* prepared keys of sessions whose cipher gains by them */
 };
@@ -97,9 +99,14 @@ enum { WRN_SESSION_INDEX_BITS = 21, WRN_SESSIONS_MAX = 1 << WRN_SESSION_INDEX_BI
 void wrn_session_table_init(struct wrn_session_table *table, struct wrn_arena *arena,
                             uint32_t capacity);
 
-/* Takes a slot in state HANDSHAKE for 'peer' and gives it an index: its place, and random bits that
- * make a late packet for an earlier session miss. Returns NULL if only dropped slots are left: then
- * the table is to be reclaimed (it is sized so that it cannot be full: six slots a peer). */
+/* Has all indices from now on begin with the 'bits' (0..WRN_WG_INDEX_TAG_BITS_MAX) bits of
+ * 'tag'. */
+void wrn_session_table_set_tag(struct wrn_session_table *table, uint32_t tag, uint32_t bits);
+
+/* Takes a slot in state HANDSHAKE for 'peer' and gives it an index: the tag, random bits that make
+ * a late packet for an earlier session miss, its place. Returns NULL if only dropped slots are
+ * left: then the table is to be reclaimed (it is sized so that it cannot be full: six slots a
+ * peer). */
 struct wrn_session *wrn_session_take(struct wrn_session_table *table, wrn_handle peer,
                                      struct wrn_rand rand);
 

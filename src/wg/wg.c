@@ -32,6 +32,7 @@ struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
     WRN_ASSERT(options->peers_max >= 1 &&
                options->peers_max <= WRN_SESSIONS_MAX / SESSIONS_PER_PEER);
     WRN_ASSERT(options->handshakes_per_s >= 1);
+    WRN_ASSERT(options->index_tag_bits <= WRN_WG_INDEX_TAG_BITS_MAX);
 
     wrn_arena_init(&arena, memory, wrn_wg_memory_size(options));
     struct wrn_wg *wg = wrn_arena_take(&arena, 1, sizeof *wg);
@@ -45,6 +46,7 @@ struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
     wg->handshakes_per_s = options->handshakes_per_s;
     wrn_rand_fill(rand, seeds, sizeof seeds);
     lay_out(wg, &arena, options, seeds);
+    wrn_session_table_set_tag(&wg->sessions, options->index_tag, options->index_tag_bits);
     wrn_wipe(seeds, sizeof seeds);
     return wg;
 }

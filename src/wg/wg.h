@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/rand.h"
+#include "base/relayed.h"
 #include "crypto/crypto.h"
 #include "wg/drop.h"
 #include "wg/messages.h"
@@ -20,6 +21,10 @@ struct wrn_wg_options {
     uint32_t
         handshakes_per_s; /* initiations and responses without a cookie that are worked on before
                                 * cookies are demanded; 1..1,000,000 */
+    /* All session indices that the machine draws begin with these bits, so that what comes to a
+     * port that several machines share can be told apart (wg/receiver.h). */
+    uint32_t index_tag;      /* 0..2^index_tag_bits-1 */
+    uint32_t index_tag_bits; /* 0..WRN_WG_INDEX_TAG_BITS_MAX; 0: none */
     /* Waits until every call on a lane that was running has ended (lane.h); NULL: the machine runs
      * alone. */
     void (*quiesce)(void *ctx);
@@ -33,9 +38,14 @@ enum {
     WRN_WG_EVENTS_MAX = 512,
     WRN_WG_STAGED_PER_PEER =
         128, /* packets that wait for one peer's handshake; the oldest give way */
-    WRN_WG_HEADROOM = WRN_WG_DATA_HEADER_SIZE,          /* before a host packet, writable */
+    /* Before a host packet, writable: a sealed one may need a relay's head besides. */
+    WRN_WG_HEADROOM = WRN_RELAYED_OVERHEAD + WRN_WG_DATA_HEADER_SIZE,
     WRN_WG_TAILROOM = WRN_WG_PADDING + WRN_WG_TAG_SIZE, /* behind a host packet, writable */
     WRN_WG_PACKET_MAX = 65535,                          /* bytes of an inner packet */
+    WRN_WG_INDEX_TAG_BITS_MAX = 8,
+    /* Bytes of an inner packet that still passes a relay, and the datagram that it becomes. With a
+     * larger MTU, relayed paths are no use to what fills it. */
+    WRN_WG_RELAYED_PACKET_MAX = WRN_RELAYED_INSIDE_MAX - WRN_WG_DATA_HEADER_SIZE - WRN_WG_TAG_SIZE,
 };
 
 /* A UDP payload that came in; opened in place. */
@@ -53,7 +63,8 @@ struct wrn_wg_datagram {
 struct wrn_wg_packet {
     uint8_t *bytes; /* in: IP packet, with WRN_WG_HEADROOM before and WRN_WG_TAILROOM behind it */
     size_t size;    /* in: its bytes (pull: bytes that fit at 'bytes', head and tail excluded) */
-    uint8_t *datagram;    /* out: UDP payload, begins in the headroom */
+    /* out: UDP payload, begins in the headroom, WRN_RELAYED_OVERHEAD writable bytes before it */
+    uint8_t *datagram;
     size_t datagram_size; /* out: its bytes; 0: none to send now (kept, or refused) */
     struct wrn_path path; /* out: where to */
     wrn_handle peer;      /* out: whose it is, for wrn_wg_forget_source */
@@ -203,6 +214,15 @@ void wrn_wg_peer_set_cipher(struct wrn_wg *wg, struct wrn_now now, wrn_handle pe
 void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle peer,
                               const struct wrn_endpoint *endpoint);
 
+/* Sets how the peer is reached, all of it; one that leads nowhere: not at all, for now. */
+void wrn_wg_peer_set_path(struct wrn_wg *wg, wrn_handle peer, const struct wrn_path *path);
+
+/* Says whether the peer's path is what the caller set (pinned) or follows where its messages come
+ * from, as a new peer's does. All that goes to a pinned peer, answers too, takes the set path, and
+ * ROAMED never happens to it. To be done before the peer has a session: what a lane has in its
+ * hands at that moment may still be followed. */
+void wrn_wg_peer_set_pinned(struct wrn_wg *wg, wrn_handle peer, bool is_pinned);
+
 /* Sets the persistent keepalive interval, seconds 0..65535, 0 = off. Turning it on makes one due at
  * once if the interface is up and the endpoint known. */
 void wrn_wg_peer_set_keepalive(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer,
@@ -236,7 +256,9 @@ struct wrn_wg_peer_info {
     uint8_t public_key[WRN_WG_KEY_SIZE];
     uint8_t psk[WRN_WG_KEY_SIZE]; /* zero: none. Wipe it after use */
     struct wrn_endpoint endpoint; /* family NONE: unknown */
-    uint64_t tx_bytes;            /* outer UDP payload, handshakes and keepalives included */
+    struct wrn_path path;         /* all of it */
+    bool is_pinned;
+    uint64_t tx_bytes; /* outer UDP payload, handshakes and keepalives included */
     uint64_t rx_bytes;
     wrn_wall last_handshake; /* zero: never */
     uint16_t keepalive_s;

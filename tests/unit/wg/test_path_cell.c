@@ -26,7 +26,10 @@ struct writer {
 
 /* Every part says the same number. */
 static struct wrn_path make(uint32_t n) {
-    struct wrn_path path = {.remote = {.port = (uint16_t)n, .scope_id = n}, .interface = n};
+    struct wrn_path path = {.remote = {.port = (uint16_t)n, .scope_id = n},
+                            .kind = (uint8_t)n,
+                            .interface = n,
+                            .slot = n};
     path.remote.ip.family = WRN_FAMILY_IPV4;
     path.local.family = WRN_FAMILY_IPV4;
     memcpy(path.remote.ip.bytes, &n, sizeof n);
@@ -38,7 +41,8 @@ static struct wrn_path make(uint32_t n) {
 static bool is_whole(const struct wrn_path *path) {
     struct wrn_path expected = make(path->remote.scope_id);
     if (path->local.family == WRN_FAMILY_NONE) {
-        expected = (struct wrn_path){.remote = expected.remote};
+        expected.local = (struct wrn_ip){0};
+        expected.interface = 0;
     }
     return wrn_path_equal(path, &expected);
 }
@@ -139,7 +143,9 @@ static void a_writer_asleep_holds_nobody_up(void **state) {
         expect(&cell, &four);
     }
     wrn_path_cell_clear_source(&cell);
-    expect(&cell, &(struct wrn_path){.remote = four.remote});
+    four.local = (struct wrn_ip){0};
+    four.interface = 0;
+    expect(&cell, &four);
     assert_true(wrn_path_cell_write(&cell, WRN_PATH_OTHERS, &three));
     expect(&cell, &three);
 }

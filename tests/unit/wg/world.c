@@ -28,12 +28,18 @@ static void take_out(struct world *w, int side) {
 }
 
 struct world *world_create(uint64_t seed, int sides, uint32_t handshakes_per_s) {
+    return world_create_tagged(seed, sides, handshakes_per_s, 0);
+}
+
+struct world *world_create_tagged(uint64_t seed, int sides, uint32_t handshakes_per_s,
+                                  uint32_t tag_bits) {
     struct world *w = calloc(1, sizeof *w);
     struct wrn_wg_options options = {
         .peers_max = 16,
         .prefixes_max = 64,
         .staged_max_bytes = 4 << 20,
         .handshakes_per_s = handshakes_per_s,
+        .index_tag_bits = tag_bits,
     };
     WRN_ASSERT(w != NULL && sides <= WORLD_SIDES_MAX);
     WRN_ASSERT(wrn_crypto_create(WRN_CRYPTO_AUTO, &w->crypto) == 0);
@@ -46,6 +52,7 @@ struct world *world_create(uint64_t seed, int sides, uint32_t handshakes_per_s) 
         s->memory = calloc(1, size + 64); /* large blocks of zeroes cost nothing until used */
         WRN_ASSERT(s->memory != NULL);
         void *aligned = (void *)wrn_align_up((uintptr_t)s->memory, 64);
+        options.index_tag = tag_bits == 0 ? 0 : (UINT32_C(1) << tag_bits) - 1 - (uint32_t)i;
         s->wg = wrn_wg_init(aligned, &options, w->crypto, wrn_prng_rand(&w->prng));
         wrn_rand_fill(wrn_prng_rand(&w->prng), s->private_key, 32);
         wrn_x25519_clamp(s->private_key);

@@ -71,6 +71,10 @@ struct world {
 struct world *world_create(uint64_t seed, int sides, uint32_t handshakes_per_s);
 void world_destroy(struct world *world);
 
+/* The same with tagged indices: side n's tag is 2^tag_bits - 1 - n. */
+struct world *world_create_tagged(uint64_t seed, int sides, uint32_t handshakes_per_s,
+                                  uint32_t tag_bits);
+
 /* Sends an inner IPv4 packet of 'size' bytes (≥ 28) from one side's host to another's, and delivers
  * what follows unless held. 'stamp' goes behind the header and is checked for order on arrival. */
 void world_send(struct world *world, int from, int to, size_t size, uint64_t stamp);
