@@ -16,10 +16,10 @@ struct wrn_arena {
  * NULL and 'used' tells how much room the same sequence of takes needs. */
 void wrn_arena_init(struct wrn_arena *arena, void *memory, size_t size);
 
-/* From now on pieces are aligned to 8 bytes, not to 64: for machines that one thread alone uses, and
- * that should be small. The measuring arena must be packed, too. */
+/* From now on pieces are aligned to 8 bytes, not to 64: for machines that one thread alone uses,
+ * and that should be small. The measuring arena must be packed, too. */
 void wrn_arena_pack(struct wrn_arena *arena);
 
-/* Takes 'count' zeroed elements of 'size' bytes, aligned to 64 bytes, or to 8 if packed. The arena must have room:
- * init functions measure first. Returns NULL while measuring. */
+/* Takes 'count' zeroed elements of 'size' bytes, aligned to 64 bytes, or to 8 if packed. The
+ * arena must have room: init functions measure first. Returns NULL while measuring. */
 void *wrn_arena_take(struct wrn_arena *arena, size_t count, size_t size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A moment in half the room of wrn_mono: for tables with many of them. It counts 2^22 ns (4.2 ms)
- * and wraps after 208 days, so it must not be more than 100 days away when it is looked at: for
- * deadlines, which are looked at when they come, and for what happened lately. */
+/* A moment in half the room of wrn_mono: for tables with many of them. It counts milliseconds and
+ * wraps after 49 days: what is looked at lies up to 3 days ahead, or up to 46 days back, so that a
+ * machine may sleep for as long with a deadline of some hours. For deadlines, and for what happened
+ * lately. */
 #pragma once
 #include "base/clock.h"
 
@@ -9,7 +10,8 @@ typedef struct wrn_tick {
     uint32_t count; /* 0: never */
 } wrn_tick;
 
-enum { WRN_TICK_BITS = 22 };
+#define WRN_TICK_NS    UINT64_C(1000000)
+#define WRN_TICK_AHEAD (UINT64_C(1) << 28) /* more than 3 days */
 
 #define WRN_TICK_NEVER ((wrn_tick){0})
 
@@ -18,19 +20,22 @@ static inline wrn_tick wrn_tick_of(wrn_mono at) {
     if (at.ns == UINT64_MAX) {
         return WRN_TICK_NEVER;
     }
-    uint64_t whole = (at.ns >> WRN_TICK_BITS) + ((at.ns & ((1u << WRN_TICK_BITS) - 1)) != 0);
+    uint64_t whole = at.ns / WRN_TICK_NS + (at.ns % WRN_TICK_NS != 0);
     return (wrn_tick){(uint32_t)whole != 0 ? (uint32_t)whole : 1};
 }
 
-/* Returns the moment of a tick, the one that is nearest to 'now'. */
+/* Returns the moment of a tick. */
 static inline wrn_mono wrn_tick_mono(wrn_tick tick, wrn_mono now) {
+    uint64_t now_ticks = now.ns / WRN_TICK_NS;
+    uint64_t ahead = (uint32_t)(tick.count - (uint32_t)now_ticks);
+    uint64_t back = (UINT64_C(1) << 32) - ahead;
     if (tick.count == 0) {
         return WRN_MONO_NEVER;
     }
-    uint64_t now_ticks = now.ns >> WRN_TICK_BITS;
-    int64_t ahead = (int32_t)(tick.count - (uint32_t)now_ticks);
-    uint64_t ticks = ahead < 0 && (uint64_t)-ahead > now_ticks ? 0 : now_ticks + (uint64_t)ahead;
-    return (wrn_mono){ticks << WRN_TICK_BITS};
+    if (ahead < WRN_TICK_AHEAD) {
+        return (wrn_mono){(now_ticks + ahead) * WRN_TICK_NS};
+    }
+    return (wrn_mono){(now_ticks > back ? now_ticks - back : 0) * WRN_TICK_NS};
 }
 
 /* Tells whether a deadline has come. */
@@ -41,4 +46,30 @@ static inline bool wrn_tick_reached(wrn_mono now, wrn_tick deadline) {
 /* Returns 'ns' after now. */
 static inline wrn_tick wrn_tick_in(wrn_mono now, uint64_t ns) {
     return wrn_tick_of(wrn_mono_add(now, ns));
+}
+
+/* A token bucket in 4 bytes: when it is full again, in units of 2^16 ns (66 us). They wrap after 78
+ * hours; what lies further ahead than a bucket can be empty is past. For some hundred a second at
+ * most. */
+struct wrn_drip {
+    uint32_t full_at;
+};
+
+/* Takes 'cost_ns' from a bucket that holds 'burst_ns', both less than an hour; false if it is not
+ * there. A full bucket lets even what exceeds its burst pass, and is empty for as long, but twice
+ * its burst at most. */
+WRN_NODISCARD static inline bool wrn_drip_take(struct wrn_drip *drip, wrn_mono now,
+                                               uint64_t cost_ns, uint64_t burst_ns) {
+    uint32_t now_units = (uint32_t)(now.ns >> 16);
+    uint32_t burst = (uint32_t)(burst_ns >> 16) + 1;
+    uint32_t cost = (uint32_t)(cost_ns >> 16) + (cost_ns < 0x10000 ? 1 : 0);
+    uint32_t debt = drip->full_at - now_units;
+    if (debt > 2 * burst) {
+        debt = 0;
+    }
+    if (debt != 0 && debt + cost > burst) {
+        return false;
+    }
+    drip->full_at = now_units + (debt + cost < 2 * burst ? debt + cost : 2 * burst);
+    return true;
 }

@@ -26,7 +26,7 @@ struct wrn_pair {
     uint64_t former_seen;
 };
 
-/* Makes the keys of a pair. 'our_receiver' and 'our_incarnation' are drawn at random by the caller
+/* Makes the key of a pair. 'our_receiver' and 'our_incarnation' are drawn at random by the caller
  * for each call, are not 0, and the caller sees that the receiver is unique; the last bit of the
  * incarnation is set to the node's side of the pair. The key of two nodes is the same for ever, so
  * an incarnation that is used twice would repeat nonces. False, and the pair zeroed, if the keys

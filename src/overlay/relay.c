@@ -7,7 +7,7 @@
 #include "overlay/pair.h"
 #include "overlay/relay_state.h"
 
-enum { OWNER_SIDES = 4, MESSAGE_MAX = 32 };
+enum { MESSAGE_MAX = 32 };
 
 /* What a message says; fields that it does not have are 0. */
 struct relay_message {
@@ -34,8 +34,8 @@ struct wrn_relay *wrn_relay_init(struct wrn_arena *arena, const struct wrn_relay
                                  struct wrn_rand rand) {
     WRN_ASSERT(options->peers_max >= 1 && options->peers_max <= UINT16_MAX);
     WRN_ASSERT(options->uses_max >= 1 && options->uses_max < UINT16_MAX);
-    WRN_ASSERT(options->forwards_max <= UINT16_MAX);
     uint32_t forwards_max = options->forwards_max == 0 ? 1 : options->forwards_max;
+    WRN_ASSERT(2 * (uint64_t)forwards_max + EDGES * options->uses_max < UINT16_MAX);
     uint32_t slots = 2;
     while (slots < 2 * (2 * forwards_max + EDGES * options->uses_max)) {
         slots *= 2;
@@ -49,14 +49,14 @@ struct wrn_relay *wrn_relay_init(struct wrn_arena *arena, const struct wrn_relay
         .port = port,
         .rand = rand,
         .idle_due = WRN_MONO_NEVER,
+        .forward_due = WRN_MONO_NEVER,
         .slots.mask = slots - 1,
     };
     at->mates = wrn_arena_take(arena, options->peers_max, sizeof(struct mate));
     at->slots.owners = wrn_arena_take(arena, slots, sizeof(*at->slots.owners));
     wrn_pool_init(&at->forwards, arena, forwards_max, sizeof(struct forward));
     wrn_pool_init(&at->uses, arena, options->uses_max, sizeof(struct use));
-    wrn_heap_init(&at->forward_heap, arena, forwards_max);
-    wrn_heap_init(&at->use_heap, arena, options->uses_max);
+    wrn_dues_init(&at->use_dues, arena, options->uses_max);
     if (relay != NULL) {
         wrn_rand_fill(rand, relay->slots.seed, sizeof relay->slots.seed);
     }
@@ -119,8 +119,8 @@ wrn_handle wrn_relay_on_frame(struct wrn_relay *relay, wrn_mono now, wrn_handle 
         return WRN_HANDLE_NONE;
     }
     bool is_direct;
-    if (use->linger.ns != WRN_MONO_NEVER.ns && /* the peer may be gone meanwhile */
-        !wrn_handle_equal(relay->port.find(relay->port.ctx, use->id, &is_direct), use->peer)) {
+    if (use->linger.count != 0 && /* the peer may be gone meanwhile */
+        !relay_is(use->peer, relay->port.find(relay->port.ctx, use->id, &is_direct))) {
         relay->counts[WRN_RELAY_COUNT_UNKNOWN_SLOT]++;
         return WRN_HANDLE_NONE;
     }
@@ -129,7 +129,7 @@ wrn_handle wrn_relay_on_frame(struct wrn_relay *relay, wrn_mono now, wrn_handle 
     use->pauses = 0;
     *ret_inside = inside;
     *ret_way = (struct wrn_way){.kind = WRN_WAY_RELAY, .relay = from, .slot = slot};
-    return use->peer;
+    return relay_handle(relay, use->peer);
 }
 
 void wrn_relay_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle peer) {
@@ -197,13 +197,8 @@ void wrn_relay_on_time(struct wrn_relay *relay, wrn_mono now) {
 }
 
 wrn_mono wrn_relay_due(const struct wrn_relay *relay) {
-    const struct wrn_heap_node *forward = wrn_heap_first(&relay->forward_heap);
-    const struct wrn_heap_node *use = wrn_heap_first(&relay->use_heap);
-    wrn_mono due = relay->idle_due;
-    if (forward != NULL) {
-        due = wrn_mono_min(due, forward->due);
-    }
-    return use != NULL ? wrn_mono_min(due, use->due) : due;
+    return wrn_mono_min(wrn_mono_min(relay->idle_due, relay->forward_due),
+                        wrn_dues_first(&relay->use_dues));
 }
 
 uint64_t wrn_relay_count(const struct wrn_relay *relay, enum wrn_relay_count count) {
@@ -237,23 +232,23 @@ bool relay_bucket_take(struct bucket *bucket, wrn_mono now, uint64_t cost_ns, ui
 }
 
 uint32_t relay_owner_forward(uint32_t index, uint32_t side) {
-    return index * 2 * OWNER_SIDES + side;
+    return index * 2 + side;
 }
 
-uint32_t relay_owner_edge(uint32_t index, uint32_t edge) {
-    return index * 2 * OWNER_SIDES + OWNER_SIDES + edge;
+uint32_t relay_owner_edge(const struct wrn_relay *relay, uint32_t index, uint32_t edge) {
+    return relay->forwards.capacity * 2 + index * EDGES + edge;
 }
 
 struct forward *relay_slot_forward(const struct wrn_relay *relay, wrn_handle peer, uint64_t slot,
                                    uint32_t *ret_side) {
     const struct slots *slots = &relay->slots;
     for (uint32_t i = slot_home(slots, slot); slots->owners[i] != 0; i = (i + 1) & slots->mask) {
-        uint32_t owner = slots->owners[i] - 1, side = owner % OWNER_SIDES;
-        if (owner / OWNER_SIDES % 2 != 0 || slot_of(relay, owner) != slot) {
+        uint32_t owner = slots->owners[i] - 1u, side = owner % 2;
+        if (owner >= relay->forwards.capacity * 2 || slot_of(relay, owner) != slot) {
             continue;
         }
-        struct forward *forward = wrn_pool_slot(&relay->forwards, owner / OWNER_SIDES / 2);
-        if (wrn_handle_equal(forward->ends[side], peer)) {
+        struct forward *forward = wrn_pool_slot(&relay->forwards, owner / 2);
+        if (relay_is(forward->ends[side], peer)) {
             *ret_side = side;
             return forward;
         }
@@ -265,13 +260,13 @@ struct edge *relay_slot_edge(const struct wrn_relay *relay, wrn_handle peer, uin
                              struct use **ret_use) {
     const struct slots *slots = &relay->slots;
     for (uint32_t i = slot_home(slots, slot); slots->owners[i] != 0; i = (i + 1) & slots->mask) {
-        uint32_t owner = slots->owners[i] - 1;
-        if (owner / OWNER_SIDES % 2 != 1 || slot_of(relay, owner) != slot) {
+        uint32_t owner = slots->owners[i] - 1u, first = relay->forwards.capacity * 2;
+        if (owner < first || slot_of(relay, owner) != slot) {
             continue;
         }
-        struct use *use = wrn_pool_slot(&relay->uses, owner / OWNER_SIDES / 2);
-        struct edge *edge = &use->edges[owner % OWNER_SIDES];
-        if (wrn_handle_equal(edge->relay, peer)) {
+        struct use *use = wrn_pool_slot(&relay->uses, (owner - first) / EDGES);
+        struct edge *edge = &use->edges[(owner - first) % EDGES];
+        if (relay_is(edge->relay, peer)) {
             *ret_use = use;
             return edge;
         }
@@ -282,7 +277,7 @@ struct edge *relay_slot_edge(const struct wrn_relay *relay, wrn_handle peer, uin
 bool relay_slot_is_known(const struct wrn_relay *relay, uint64_t slot) {
     const struct slots *slots = &relay->slots;
     uint32_t i = slot_home(slots, slot);
-    while (slots->owners[i] != 0 && slot_of(relay, slots->owners[i] - 1) != slot) {
+    while (slots->owners[i] != 0 && slot_of(relay, slots->owners[i] - 1u) != slot) {
         i = (i + 1) & slots->mask;
     }
     return slot != 0 && slots->owners[i] != 0;
@@ -296,7 +291,7 @@ void relay_slot_add(struct wrn_relay *relay, uint64_t slot, uint32_t owner) {
     while (slots->owners[i] != 0) {
         i = (i + 1) & slots->mask;
     }
-    slots->owners[i] = owner + 1;
+    slots->owners[i] = (uint16_t)(owner + 1);
     slots->count++;
 }
 
@@ -309,7 +304,7 @@ void relay_slot_remove(struct wrn_relay *relay, uint64_t slot, uint32_t owner) {
     }
     /* Later entries move into the hole unless their home lies behind it. */
     for (uint32_t i = (hole + 1) & slots->mask; slots->owners[i] != 0; i = (i + 1) & slots->mask) {
-        uint32_t home = slot_home(slots, slot_of(relay, slots->owners[i] - 1));
+        uint32_t home = slot_home(slots, slot_of(relay, slots->owners[i] - 1u));
         if (((i - home) & slots->mask) >= ((i - hole) & slots->mask)) {
             slots->owners[hole] = slots->owners[i];
             hole = i;
@@ -342,7 +337,7 @@ void relay_send_slot(const struct wrn_relay *relay, wrn_handle peer, enum relay_
 
 void relay_ask_unknown(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, uint64_t slot) {
     struct mate *mate = relay_mate_make(relay, peer);
-    if (relay_bucket_take(&mate->unknowns, now, WRN_MS(250), WRN_S(1))) {
+    if (wrn_drip_take(&mate->unknowns, now, WRN_MS(250), WRN_S(1))) {
         relay_send_slot(relay, peer, RELAY_UNKNOWN, slot);
     }
 }
@@ -398,7 +393,7 @@ static void on_slot_message(struct wrn_relay *relay, wrn_mono now, wrn_handle pe
     } else if (forward != NULL && message->op == RELAY_UNKNOWN) {
         relay_forward_on_unknown(relay, forward, side);
     } else if (forward != NULL) {
-        forward->heard[side] = now;
+        forward->heard[side] = wrn_tick_of(now);
     } else {
         struct edge *edge = relay_slot_edge(relay, peer, message->slot, &use);
         if (edge != NULL && message->op != RELAY_KEEP) {
@@ -454,14 +449,13 @@ static void wake_searches(struct wrn_relay *relay, wrn_handle peer) {
     const struct wrn_link *link = wrn_links_of(relay->links, peer);
     for (uint32_t i = 0; link != NULL && i < relay->uses.touched; i++) {
         struct use *use = wrn_pool_at(&relay->uses, i, NULL);
-        if (use == NULL || !use->is_searching || use->is_in_round ||
-            use->next_round.ns == WRN_MONO_NEVER.ns) {
+        if (use == NULL || !use->is_searching || use->is_in_round || use->next_round.count == 0) {
             continue;
         }
         for (uint32_t k = 0; k < use->their_count; k++) {
             if (wrn_id_equal(use->theirs[k], link->id)) {
-                use->next_round = (wrn_mono){0};
-                wrn_heap_set(&relay->use_heap, &use->node, use->next_round);
+                use->is_woken = true;
+                wrn_dues_set(&relay->use_dues, i, (wrn_mono){0});
             }
         }
     }
@@ -479,11 +473,11 @@ static uint32_t slot_home(const struct slots *slots, uint64_t slot) {
 }
 
 static uint64_t slot_of(const struct wrn_relay *relay, uint32_t owner) {
-    uint32_t index = owner / OWNER_SIDES / 2;
-    if (owner / OWNER_SIDES % 2 == 0) {
-        const struct forward *forward = wrn_pool_slot(&relay->forwards, index);
-        return forward->slots[owner % OWNER_SIDES];
+    uint32_t first = relay->forwards.capacity * 2;
+    if (owner < first) {
+        const struct forward *forward = wrn_pool_slot(&relay->forwards, owner / 2);
+        return forward->slots[owner % 2];
     }
-    const struct use *use = wrn_pool_slot(&relay->uses, index);
-    return use->edges[owner % OWNER_SIDES].slot;
+    const struct use *use = wrn_pool_slot(&relay->uses, (owner - first) / EDGES);
+    return use->edges[(owner - first) % EDGES].slot;
 }

@@ -23,14 +23,14 @@ static void answer(const struct wrn_relay *relay, wrn_handle peer, uint32_t numb
                    enum wrn_reason reason, uint64_t slot);
 static void remove_pair(struct wrn_relay *relay, struct forward *forward);
 static uint32_t index_of(const struct wrn_relay *relay, const struct forward *forward);
-static wrn_mono expiry(const struct forward *forward);
+static wrn_mono expiry(const struct forward *forward, wrn_mono now);
 
 void relay_forward_on_ask(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, uint32_t number,
                           wrn_id target) {
     struct forward *forward = NULL;
     uint32_t side = 0;
     enum wrn_reason reason = WRN_REASON_RATE;
-    if (relay_bucket_take(&relay_mate_make(relay, peer)->asks, now, ASK_COST, ASK_BURST)) {
+    if (wrn_drip_take(&relay_mate_make(relay, peer)->asks, now, ASK_COST, ASK_BURST)) {
         reason = grant(relay, now, peer, target, &forward, &side);
     } else {
         relay->counts[WRN_RELAY_COUNT_RATE]++;
@@ -50,7 +50,7 @@ void relay_forward_on_frame(struct wrn_relay *relay, wrn_mono now, struct forwar
     uint8_t header[WRN_RELAYED_OVERHEAD];
     uint32_t rate = relay->options.bytes_per_s;
     uint64_t bytes = inside.size + sizeof header;
-    forward->heard[side] = now;
+    forward->heard[side] = wrn_tick_of(now);
     if (rate != 0 &&
         !relay_bucket_take(&forward->bytes, now, bytes * WRN_S(1) / rate, BYTES_TIME)) {
         relay->counts[WRN_RELAY_COUNT_RATE]++;
@@ -59,13 +59,14 @@ void relay_forward_on_frame(struct wrn_relay *relay, wrn_mono now, struct forwar
     wrn_relayed_write(forward->slots[!side], header);
     relay->counts[WRN_RELAY_COUNT_FORWARDED]++;
     relay->counts[WRN_RELAY_COUNT_FORWARDED_BYTES] += bytes;
-    relay->port.forward(relay->port.ctx, forward->ends[!side], (wrn_span){header, sizeof header},
-                        inside);
+    relay->port.forward(relay->port.ctx, relay_handle(relay, forward->ends[!side]),
+                        (wrn_span){header, sizeof header}, inside);
 }
 
 void relay_forward_on_close(struct wrn_relay *relay, struct forward *forward, uint32_t side,
                             enum wrn_reason reason) {
-    relay_send_close(relay, forward->ends[!side], forward->slots[!side], reason);
+    relay_send_close(relay, relay_handle(relay, forward->ends[!side]), forward->slots[!side],
+                     reason);
     remove_pair(relay, forward);
 }
 
@@ -78,7 +79,7 @@ void relay_forward_on_peer_down(struct wrn_relay *relay, wrn_handle peer) {
     for (uint32_t i = 0; mate->ends > 0 && i < relay->forwards.touched; i++) {
         struct forward *forward = wrn_pool_at(&relay->forwards, i, NULL);
         for (uint32_t side = 0; forward != NULL && side < 2; side++) {
-            if (wrn_handle_equal(forward->ends[side], peer)) {
+            if (relay_is(forward->ends[side], peer)) {
                 relay_forward_on_close(relay, forward, side, WRN_REASON_NOBODY_THERE);
                 forward = NULL;
             }
@@ -87,20 +88,24 @@ void relay_forward_on_peer_down(struct wrn_relay *relay, wrn_handle peer) {
 }
 
 void relay_forward_on_time(struct wrn_relay *relay, wrn_mono now) {
-    struct wrn_heap_node *node;
-    while ((node = wrn_heap_first(&relay->forward_heap)) != NULL &&
-           wrn_mono_reached(now, node->due)) {
-        struct forward *forward = WRN_CONTAINER(node, struct forward, node);
-        wrn_mono due = expiry(forward);
-        if (!wrn_mono_reached(now, due)) { /* heard of both meanwhile */
-            wrn_heap_set(&relay->forward_heap, node, due);
+    if (!wrn_mono_reached(now, relay->forward_due)) {
+        return;
+    }
+    wrn_mono next = WRN_MONO_NEVER; /* frames put ends off, which the due moment does not follow */
+    for (uint32_t i = 0; i < relay->forwards.touched; i++) {
+        struct forward *forward = wrn_pool_at(&relay->forwards, i, NULL);
+        wrn_mono due = forward != NULL ? expiry(forward, now) : WRN_MONO_NEVER;
+        if (!wrn_mono_reached(now, due)) {
+            next = wrn_mono_min(next, due);
             continue;
         }
         for (uint32_t side = 0; side < 2; side++) {
-            relay_send_close(relay, forward->ends[side], forward->slots[side], WRN_REASON_TIMEOUT);
+            relay_send_close(relay, relay_handle(relay, forward->ends[side]), forward->slots[side],
+                             WRN_REASON_TIMEOUT);
         }
         remove_pair(relay, forward);
     }
+    relay->forward_due = next;
 }
 
 /* Asking again for the same pair, or from its other end, gives the same slots: answers get lost. */
@@ -130,7 +135,7 @@ static enum wrn_reason grant(struct wrn_relay *relay, wrn_mono now, wrn_handle a
     }
     *ret_forward = find_pair(relay, asker, target, ret_side);
     if (*ret_forward != NULL) {
-        (*ret_forward)->heard[*ret_side] = now;
+        (*ret_forward)->heard[*ret_side] = wrn_tick_of(now);
         return WRN_REASON_NONE;
     }
     *ret_side = 0;
@@ -153,14 +158,14 @@ static enum wrn_reason make(struct wrn_relay *relay, wrn_mono now, wrn_handle as
     from->asked++;
     from->ends++;
     to->ends++;
-    forward->ends[0] = asker;
-    forward->ends[1] = target;
+    forward->ends[0] = relay_ref(asker);
+    forward->ends[1] = relay_ref(target);
     for (uint32_t side = 0; side < 2; side++) {
-        forward->heard[side] = now;
+        forward->heard[side] = wrn_tick_of(now);
         forward->slots[side] = draw_slot(relay);
         relay_slot_add(relay, forward->slots[side], relay_owner_forward(handle.index, side));
     }
-    wrn_heap_set(&relay->forward_heap, &forward->node, expiry(forward));
+    relay->forward_due = wrn_mono_min(relay->forward_due, expiry(forward, now));
     *ret_forward = forward;
     return WRN_REASON_NONE;
 }
@@ -172,8 +177,7 @@ static struct forward *find_pair(const struct wrn_relay *relay, wrn_handle a, wr
     for (uint32_t i = 0; mate != NULL && mate->ends > 0 && i < relay->forwards.touched; i++) {
         struct forward *forward = wrn_pool_at(&relay->forwards, i, NULL);
         for (uint32_t side = 0; forward != NULL && side < 2; side++) {
-            if (wrn_handle_equal(forward->ends[side], a) &&
-                wrn_handle_equal(forward->ends[!side], b)) {
+            if (relay_is(forward->ends[side], a) && relay_is(forward->ends[!side], b)) {
                 *ret_side = side;
                 return forward;
             }
@@ -193,7 +197,8 @@ static uint64_t draw_slot(struct wrn_relay *relay) {
 
 /* Tells the end at 'side' who its slot leads to. */
 static void offer(const struct wrn_relay *relay, const struct forward *forward, uint32_t side) {
-    const struct wrn_link *other = wrn_links_of(relay->links, forward->ends[!side]);
+    const struct wrn_link *other =
+        wrn_links_of(relay->links, relay_handle(relay, forward->ends[!side]));
     uint8_t bytes[MESSAGE_MAX];
     if (other == NULL) {
         return; /* about to be gone */
@@ -203,7 +208,8 @@ static void offer(const struct wrn_relay *relay, const struct forward *forward, 
     wrn_write_u8(&writer, RELAY_OFFER);
     wrn_write_u64(&writer, forward->slots[side]);
     wrn_write_id(&writer, other->id);
-    relay->port.send(relay->port.ctx, forward->ends[side], wrn_written(&writer));
+    relay->port.send(relay->port.ctx, relay_handle(relay, forward->ends[side]),
+                     wrn_written(&writer));
 }
 
 static void answer(const struct wrn_relay *relay, wrn_handle peer, uint32_t number,
@@ -226,14 +232,13 @@ static void remove_pair(struct wrn_relay *relay, struct forward *forward) {
     uint32_t index = index_of(relay, forward);
     wrn_handle handle;
     for (uint32_t side = 0; side < 2; side++) {
-        struct mate *mate = relay_mate(relay, forward->ends[side]);
+        struct mate *mate = relay_mate(relay, relay_handle(relay, forward->ends[side]));
         relay_slot_remove(relay, forward->slots[side], relay_owner_forward(index, side));
         if (mate != NULL) {
             mate->ends--;
             mate->asked = (uint16_t)(mate->asked - (side == 0 ? 1 : 0));
         }
     }
-    wrn_heap_remove(&relay->forward_heap, &forward->node);
     WRN_ASSERT(wrn_pool_at(&relay->forwards, index, &handle) == forward);
     wrn_pool_give(&relay->forwards, handle);
 }
@@ -244,6 +249,7 @@ static uint32_t index_of(const struct wrn_relay *relay, const struct forward *fo
 }
 
 /* Each end has to be heard of, by a frame or a KEEP. */
-static wrn_mono expiry(const struct forward *forward) {
-    return wrn_mono_add(wrn_mono_min(forward->heard[0], forward->heard[1]), PAIR_IDLE);
+static wrn_mono expiry(const struct forward *forward, wrn_mono now) {
+    wrn_mono first = wrn_tick_mono(forward->heard[0], now);
+    return wrn_mono_add(wrn_mono_min(first, wrn_tick_mono(forward->heard[1], now)), PAIR_IDLE);
 }

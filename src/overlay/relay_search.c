@@ -27,8 +27,9 @@ void relay_search_begin(struct wrn_relay *relay, wrn_mono now, struct use *use) 
     use->is_in_round = true;
     use->blind_left = BLIND_ASKS;
     use->why = WRN_REASON_NONE;
-    use->next_round = WRN_MONO_NEVER;
-    use->next_spare = WRN_MONO_NEVER;
+    use->is_woken = false;
+    use->next_round = WRN_TICK_NEVER;
+    use->next_spare = WRN_TICK_NEVER;
     relay_search_step(relay, now, use);
 }
 
@@ -40,7 +41,7 @@ void relay_search_step(struct wrn_relay *relay, wrn_mono now, struct use *use) {
         if (up > 0) { /* requests under way may still become spares */
             use->is_in_round = false;
             use->spare_pauses = 0;
-            use->next_spare = wrn_mono_add(now, SPARE_FIRST);
+            use->next_spare = wrn_tick_in(now, SPARE_FIRST);
             return;
         }
         const struct wrn_link *link = choose(relay, now, use, &is_common);
@@ -68,14 +69,14 @@ void relay_search_spare(struct wrn_relay *relay, wrn_mono now, struct use *use) 
     bool is_common = false;
     (void)edge_for_asking(use, &asked, &fresh, &up);
     if (!use->is_searching || up == 0) {
-        use->next_spare = WRN_MONO_NEVER;
+        use->next_spare = WRN_TICK_NEVER;
         return;
     }
-    bool is_known = up > 1 || relay_mate(relay, use->spare) != NULL ||
+    bool is_known = up > 1 || relay_mate(relay, relay_handle(relay, use->spare)) != NULL ||
                     (choose(relay, now, use, &is_common) != NULL && is_common);
     if (is_known) {
         use->spare_pauses = 0;
-        use->next_spare = wrn_mono_add(now, SPARE_LOOK);
+        use->next_spare = wrn_tick_in(now, SPARE_LOOK);
         return;
     }
     if (use->want_tag == 0 && !want(relay, now, use)) {
@@ -85,7 +86,7 @@ void relay_search_spare(struct wrn_relay *relay, wrn_mono now, struct use *use) 
     if (pause < SPARE_PAUSE_MAX) {
         use->spare_pauses++;
     }
-    use->next_spare = wrn_mono_add(now, pause);
+    use->next_spare = wrn_tick_in(now, pause);
 }
 
 void relay_search_avoid(struct use *use, wrn_mono now, uint32_t relay_id, uint32_t for_s) {
@@ -135,7 +136,7 @@ static bool may_be_asked(const struct wrn_relay *relay, wrn_mono now, const stru
     for (uint32_t i = 0; i < EDGES; i++) {
         const struct edge *edge = &use->edges[i];
         if ((edge->state == EDGE_ASKED || edge->state == EDGE_UP) &&
-            wrn_handle_equal(edge->relay, link->peer)) {
+            relay_is(edge->relay, link->peer)) {
             return false;
         }
     }
@@ -175,14 +176,14 @@ static void ask(struct wrn_relay *relay, wrn_mono now, struct use *use, struct e
     uint64_t patience = link->rtt_us == 0 ? ASK_DEADLINE : link->rtt_us * UINT64_C(3000);
     patience = patience < ASK_PATIENCE_MIN ? ASK_PATIENCE_MIN : patience;
     *edge = (struct edge){
-        .relay = link->peer,
+        .relay = relay_ref(link->peer),
         .relay_id = link->id.low,
         .state = EDGE_ASKED,
         .is_ours = true,
         .is_patient = true,
         .number = next_number(relay, use),
-        .when = now,
-        .since = wrn_mono_add(now, patience),
+        .when = wrn_tick_of(now),
+        .since = wrn_tick_in(now, patience),
     };
     relay_search_avoid(use, now, edge->relay_id, AVOID_ROUND);
     struct wrn_writer writer = wrn_writer(bytes, sizeof bytes);
@@ -190,7 +191,7 @@ static void ask(struct wrn_relay *relay, wrn_mono now, struct use *use, struct e
     wrn_write_u8(&writer, RELAY_ASK);
     wrn_write_u32(&writer, edge->number);
     wrn_write_id(&writer, use->id);
-    relay->port.send(relay->port.ctx, edge->relay, wrn_written(&writer));
+    relay->port.send(relay->port.ctx, link->peer, wrn_written(&writer));
 }
 
 /* Asks for a link to the next of the peer's relays that we have none to. False: there is none. */
@@ -204,7 +205,7 @@ static bool want(struct wrn_relay *relay, wrn_mono now, struct use *use) {
         relay_search_avoid(use, now, id.low, AVOID_ROUND);
         use->want_tag = next_number(relay, use);
         use->want_id = id.low;
-        use->want_deadline = wrn_mono_add(now, WANT_DEADLINE);
+        use->want_deadline = wrn_tick_in(now, WANT_DEADLINE);
         relay->port.want(relay->port.ctx, use->want_tag, id);
         return true;
     }
@@ -241,7 +242,7 @@ static void end_round(struct wrn_relay *relay, wrn_mono now, struct use *use) {
     }
     pause += wrn_rand_below(relay->rand, (uint32_t)(pause / WRN_MS(4))) * WRN_MS(1);
     use->is_in_round = false;
-    use->next_round = wrn_mono_add(now, pause);
+    use->next_round = wrn_tick_in(now, pause);
     use->tells_none = true;
     memset(use->avoided, 0, sizeof use->avoided); /* a bad one is better than none: perhaps the peer
                                                    * was away */

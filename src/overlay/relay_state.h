@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the relay machine share: its state and its messages. Private to them. */
 #pragma once
-#include "base/heap.h"
+#include "base/dues.h"
+#include "base/tick.h"
 #include "overlay/relay.h"
 
 /* Second byte of a message of kind RELAY. */
@@ -50,6 +51,12 @@ struct bucket {
     wrn_mono full_at;
 };
 
+/* The handle of a peer in half the room; what is known of the peer (struct mate) has all of it. */
+struct mate_ref {
+    uint16_t index;
+    uint16_t generation; /* low bits; 0: nobody */
+};
+
 /* What is known of a peer as an end or as a relay, by the index of its handle. */
 struct mate {
     uint32_t generation; /* of the handle; 0: nobody */
@@ -58,22 +65,21 @@ struct mate {
     uint16_t ends;       /* pairs that we forward with it at one end */
     uint16_t asked;      /* ... that it asked for */
     uint16_t offered;    /* slots that it offered and we took */
-    bool is_willing;
-    bool is_kept;         /* port.keep said so */
-    uint8_t effort;       /* see wrn_relay_set_effort */
+    uint8_t effort;      /* see wrn_relay_set_effort */
+    bool is_willing : 1;
+    bool is_kept : 1;     /* port.keep said so */
     uint32_t bad_until_s; /* did not forward for somebody lately: asked last */
     uint32_t idle_at_s;   /* when 'holds' became 0 */
-    struct bucket asks;
-    struct bucket unknowns;
+    struct wrn_drip asks;
+    struct wrn_drip unknowns;
 };
 
 /* Two peers that we forward between. */
 struct forward {
-    struct wrn_heap_node node;
-    wrn_handle ends[2]; /* 0 asked */
     uint64_t slots[2];
-    wrn_mono heard[2];
     struct bucket bytes;
+    struct mate_ref ends[2]; /* 0 asked */
+    wrn_tick heard[2];
 };
 
 enum edge_state {
@@ -85,18 +91,20 @@ enum edge_state {
 
 /* A relay between us and a peer. */
 struct edge {
-    wrn_handle relay;
-    uint64_t slot;
-    wrn_mono when;     /* ASKED: asked; UP: last sent */
-    wrn_mono since;    /* ASKED: when patience ends; UP: when it came up */
-    uint32_t number;   /* of our request */
-    uint32_t relay_id; /* low bits of its place, for 'avoided' */
-    uint32_t quiet_s;  /* UP: since when nothing came by it, in seconds */
-    uint8_t state;     /* enum edge_state */
-    bool is_ours;      /* else it was offered */
-    bool is_heard;     /* a frame came by it */
-    bool is_new;       /* UP: to be told */
-    bool is_patient;   /* ASKED: no other one is asked yet */
+    union {
+        uint64_t slot;   /* UP, GONE */
+        uint32_t number; /* ASKED: of our request */
+    };
+    struct mate_ref relay;
+    wrn_tick when;       /* ASKED: asked; UP: last sent */
+    wrn_tick since;      /* ASKED: when patience ends; UP: when it came up */
+    uint32_t relay_id;   /* low bits of its place, for 'avoided' */
+    uint32_t quiet_s;    /* UP: since when nothing came by it, in seconds */
+    uint8_t state;       /* enum edge_state */
+    bool is_ours : 1;    /* else it was offered */
+    bool is_heard : 1;   /* a frame came by it */
+    bool is_new : 1;     /* UP: to be told */
+    bool is_patient : 1; /* ASKED: no other one is asked yet */
 };
 
 struct avoided {
@@ -106,17 +114,16 @@ struct avoided {
 
 /* A peer that we reach by relays, or that reaches us so. */
 struct use {
-    struct wrn_heap_node node;
-    wrn_handle peer;
-    wrn_id id;
-    wrn_id theirs[WRN_LOCATOR_RELAYS_MAX];
     struct edge edges[EDGES];
     struct avoided avoided[AVOIDED];
-    wrn_mono want_deadline;
-    wrn_mono next_round; /* while searching, with nothing under way */
-    wrn_mono next_spare; /* when to look for a second relay */
-    wrn_mono linger;     /* NEVER: not forgotten */
-    wrn_handle spare;    /* the link to it is held; NONE */
+    wrn_id id;
+    wrn_id theirs[WRN_LOCATOR_RELAYS_MAX];
+    struct mate_ref peer;
+    struct mate_ref spare; /* the link to it is held; nobody: none */
+    wrn_tick want_deadline;
+    wrn_tick next_round; /* while searching, with nothing under way */
+    wrn_tick next_spare; /* when to look for a second relay */
+    wrn_tick linger;     /* NEVER: not forgotten */
     uint32_t want_tag;   /* 0: none asked for */
     uint32_t want_id;
     uint8_t their_count;
@@ -125,15 +132,16 @@ struct use {
     uint8_t spare_pauses; /* ... attempts for a spare */
     uint8_t lingers;      /* times that 'linger' was put off */
     uint8_t why;          /* enum wrn_reason: the most telling refusal of this round */
-    bool is_searching;
-    bool is_in_round;
-    bool tells_none;
+    bool is_searching : 1;
+    bool is_in_round : 1;
+    bool tells_none : 1;
+    bool is_woken : 1; /* the next round begins at once */
 };
 
 /* Finds whom slots of both kinds belong to; the owners have them. Slots of different peers may be
  * equal. */
 struct slots {
-    uint32_t *owners; /* and 1; 0: free */
+    uint16_t *owners; /* and 1; 0: free */
     uint64_t seed[2];
     uint32_t mask;
     uint32_t count;
@@ -147,8 +155,8 @@ struct wrn_relay {
     struct mate *mates;
     struct wrn_pool forwards;
     struct wrn_pool uses;
-    struct wrn_heap forward_heap;
-    struct wrn_heap use_heap;
+    wrn_mono forward_due; /* no later than the earliest end of a forward */
+    struct wrn_dues use_dues;
     struct slots slots;
     wrn_mono idle_due; /* earliest moment at which a mate's link may be let go */
     uint16_t serial;   /* of requests */
@@ -166,13 +174,29 @@ static inline uint32_t relay_seconds(wrn_mono now) {
 struct mate *relay_mate(const struct wrn_relay *relay, wrn_handle peer);
 struct mate *relay_mate_make(struct wrn_relay *relay, wrn_handle peer);
 
+/* Shorten the handle of a peer, compare, and make it whole again; the peer was given to
+ * relay_mate_make. */
+static inline struct mate_ref relay_ref(wrn_handle peer) {
+    return (struct mate_ref){(uint16_t)peer.index, (uint16_t)peer.generation};
+}
+
+static inline bool relay_is(struct mate_ref ref, wrn_handle peer) {
+    return ref.index == peer.index && ref.generation == (uint16_t)peer.generation;
+}
+
+static inline wrn_handle relay_handle(const struct wrn_relay *relay, struct mate_ref ref) {
+    uint32_t generation = relay->mates[ref.index].generation;
+    bool is_there = (uint16_t)generation == ref.generation;
+    return (wrn_handle){ref.index, is_there ? generation : ref.generation};
+}
+
 /* Takes 'cost_ns' from a bucket that holds 'burst_ns'; false if it is not there. */
 WRN_NODISCARD bool relay_bucket_take(struct bucket *bucket, wrn_mono now, uint64_t cost_ns,
                                      uint64_t burst_ns);
 
 /* Owners of slots: side 'side' of a forward, or an edge of a use. */
 uint32_t relay_owner_forward(uint32_t index, uint32_t side);
-uint32_t relay_owner_edge(uint32_t index, uint32_t edge);
+uint32_t relay_owner_edge(const struct wrn_relay *relay, uint32_t index, uint32_t edge);
 
 /* Find the forward, or the edge, that the peer's slot belongs to; NULL: none of that kind.
  * 'ret_is_known' tells whether anybody has such a slot. */

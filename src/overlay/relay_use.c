@@ -25,8 +25,9 @@ static bool has_up(const struct use *use);
 static bool has_fresh(const struct use *use, wrn_mono now);
 static bool is_spare(const struct use *use, wrn_mono now, const struct edge *edge);
 static void tell(struct wrn_relay *relay, struct use *use);
-static void refresh(struct wrn_relay *relay, struct use *use);
-static wrn_mono edge_due(const struct edge *edge, bool is_forgotten);
+static void refresh(struct wrn_relay *relay, wrn_mono now, struct use *use);
+static wrn_mono edge_due(const struct edge *edge, wrn_mono now, bool is_forgotten);
+static wrn_mono after(wrn_tick tick, wrn_mono now, uint64_t ns);
 static void on_use_time(struct wrn_relay *relay, wrn_mono now, struct use *use);
 static void on_edge_time(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge);
 static bool still_lingers(struct use *use, wrn_mono now);
@@ -49,35 +50,37 @@ enum wrn_reason wrn_relay_search(struct wrn_relay *relay, wrn_mono now, wrn_hand
     }
     use->their_count = kept;
     use->is_searching = true;
-    use->linger = WRN_MONO_NEVER;
+    use->linger = WRN_TICK_NEVER;
     use->lingers = 0;
     for (uint32_t i = 0; i < EDGES; i++) {
         is_news = tell_again(relay, now, use, &use->edges[i], was_searching) || is_news;
     }
     if (has_up(use)) {
-        use->next_spare = wrn_mono_min(use->next_spare, wrn_mono_add(now, SPARE_FIRST));
+        wrn_mono spare = wrn_tick_mono(use->next_spare, now);
+        use->next_spare = wrn_tick_of(wrn_mono_min(spare, wrn_mono_add(now, SPARE_FIRST)));
     } else if (is_news && !use->is_in_round) {
         relay_search_begin(relay, now, use);
     }
-    refresh(relay, use);
+    refresh(relay, now, use);
     return WRN_REASON_NONE;
 }
 
 void wrn_relay_forget(struct wrn_relay *relay, wrn_mono now, wrn_handle peer) {
     struct use *use = relay_use_of(relay, peer);
-    if (use == NULL || use->linger.ns != WRN_MONO_NEVER.ns) {
+    if (use == NULL || use->linger.count != 0) {
         return;
     }
     use->is_searching = false;
     use->is_in_round = false;
     use->tells_none = false;
     use->want_tag = 0;
-    use->next_round = WRN_MONO_NEVER;
-    use->next_spare = WRN_MONO_NEVER;
-    use->linger = wrn_mono_add(now, LINGER);
+    use->is_woken = false;
+    use->next_round = WRN_TICK_NEVER;
+    use->next_spare = WRN_TICK_NEVER;
+    use->linger = wrn_tick_in(now, LINGER);
     use->lingers = 0;
-    relay_release(relay, now, use->spare);
-    use->spare = WRN_HANDLE_NONE;
+    relay_release(relay, now, relay_handle(relay, use->spare));
+    use->spare = (struct mate_ref){0};
     for (uint32_t i = 0; i < EDGES; i++) {
         use->edges[i].is_heard = false; /* from now on: does the peer still use it? */
         use->edges[i].is_new = false;
@@ -85,7 +88,7 @@ void wrn_relay_forget(struct wrn_relay *relay, wrn_mono now, wrn_handle peer) {
             use->edges[i] = (struct edge){0};
         }
     }
-    refresh(relay, use);
+    refresh(relay, now, use);
 }
 
 void wrn_relay_on_bad(struct wrn_relay *relay, wrn_mono now, wrn_handle peer,
@@ -93,14 +96,14 @@ void wrn_relay_on_bad(struct wrn_relay *relay, wrn_mono now, wrn_handle peer,
     struct use *use;
     struct edge *edge =
         way->kind == WRN_WAY_RELAY ? relay_slot_edge(relay, way->relay, way->slot, &use) : NULL;
-    if (edge == NULL || !wrn_handle_equal(use->peer, peer)) {
+    if (edge == NULL || !relay_is(use->peer, peer)) {
         return;
     }
     call_bad(relay, now, use, edge);
     if (use->is_searching && !has_up(use)) {
         relay_search_begin(relay, now, use);
     }
-    refresh(relay, use);
+    refresh(relay, now, use);
 }
 
 void wrn_relay_on_sent(struct wrn_relay *relay, wrn_mono now, const struct wrn_way *way) {
@@ -108,7 +111,7 @@ void wrn_relay_on_sent(struct wrn_relay *relay, wrn_mono now, const struct wrn_w
     struct edge *edge =
         way->kind == WRN_WAY_RELAY ? relay_slot_edge(relay, way->relay, way->slot, &use) : NULL;
     if (edge != NULL) {
-        edge->when = now;
+        edge->when = wrn_tick_of(now);
     }
 }
 
@@ -129,8 +132,8 @@ void wrn_relay_on_want_done(struct wrn_relay *relay, wrn_mono now, uint32_t tag,
     use->want_tag = 0;
     if (mate == NULL) {
         use->why = use->why == WRN_REASON_NONE ? (uint8_t)reason : use->why;
-    } else if (has_up(use) && relay_mate(relay, use->spare) == NULL) {
-        use->spare = peer;
+    } else if (has_up(use) && relay_mate(relay, relay_handle(relay, use->spare)) == NULL) {
+        use->spare = relay_ref(peer);
         relay_hold(relay, peer);
     } else {
         relay_search_avoid(use, now, use->want_id, 0);
@@ -144,7 +147,7 @@ struct use *relay_use_of(const struct wrn_relay *relay, wrn_handle peer) {
         return NULL;
     }
     struct use *use = wrn_pool_at(&relay->uses, mate->use - 1u, NULL);
-    return use != NULL && wrn_handle_equal(use->peer, peer) ? use : NULL;
+    return use != NULL && relay_is(use->peer, peer) ? use : NULL;
 }
 
 /* An offer is taken for peers that we have. One that comes before its peer is known is ignored: the
@@ -181,7 +184,7 @@ void relay_use_on_offer(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, 
     }
     *edge = (struct edge){.relay_id = link->id.low};
     mate->offered++;
-    use->linger = WRN_MONO_NEVER; /* the peer needs it */
+    use->linger = WRN_TICK_NEVER; /* the peer needs it */
     bring_up(relay, now, use, edge, peer, slot);
     relay_use_settle(relay, now, use);
 }
@@ -241,15 +244,15 @@ void relay_use_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle pe
         if (use == NULL) {
             continue;
         }
-        if (wrn_handle_equal(use->spare, peer)) {
+        if (relay_is(use->spare, peer)) {
             relay_release(relay, now, peer);
-            use->spare = WRN_HANDLE_NONE;
-            use->next_spare = wrn_mono_add(now, SPARE_PAUSE_MIN);
+            use->spare = (struct mate_ref){0};
+            use->next_spare = wrn_tick_in(now, SPARE_PAUSE_MIN);
             is_hit = true;
         }
         for (uint32_t k = 0; k < EDGES; k++) {
             struct edge *edge = &use->edges[k];
-            if (edge->state == EDGE_FREE || !wrn_handle_equal(edge->relay, peer)) {
+            if (edge->state == EDGE_FREE || !relay_is(edge->relay, peer)) {
                 continue;
             }
             is_hit = true;
@@ -261,15 +264,14 @@ void relay_use_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle pe
         }
         if (is_hit) {
             relay_search_step(relay, now, use);
-            refresh(relay, use);
+            refresh(relay, now, use);
         }
     }
 }
 
 void relay_use_on_time(struct wrn_relay *relay, wrn_mono now) {
-    struct wrn_heap_node *node;
-    while ((node = wrn_heap_first(&relay->use_heap)) != NULL && wrn_mono_reached(now, node->due)) {
-        on_use_time(relay, now, WRN_CONTAINER(node, struct use, node));
+    while (wrn_mono_reached(now, wrn_dues_first(&relay->use_dues))) {
+        on_use_time(relay, now, wrn_pool_slot(&relay->uses, relay->use_dues.first));
     }
 }
 
@@ -281,7 +283,7 @@ void relay_use_settle(struct wrn_relay *relay, wrn_mono now, struct use *use) {
         is_used = is_used || use->edges[i].state != EDGE_FREE;
     }
     if (is_used) {
-        refresh(relay, use);
+        refresh(relay, now, use);
     } else {
         give_use(relay, now, use);
     }
@@ -312,11 +314,8 @@ static struct use *take_use(struct wrn_relay *relay, wrn_handle peer, wrn_id id)
     wrn_handle handle;
     struct use *use = wrn_pool_take(&relay->uses, &handle);
     if (use != NULL) {
-        use->peer = peer;
+        use->peer = relay_ref(peer);
         use->id = id;
-        use->next_round = WRN_MONO_NEVER;
-        use->next_spare = WRN_MONO_NEVER;
-        use->linger = WRN_MONO_NEVER;
         relay_mate_make(relay, peer)->use = (uint16_t)(handle.index + 1);
     }
     return use;
@@ -325,18 +324,18 @@ static struct use *take_use(struct wrn_relay *relay, wrn_handle peer, wrn_id id)
 /* Closes what it still has. */
 static void give_use(struct wrn_relay *relay, wrn_mono now, struct use *use) {
     uint32_t index = index_of(relay, use);
-    struct mate *mate = relay_mate(relay, use->peer);
+    struct mate *mate = relay_mate(relay, relay_handle(relay, use->peer));
     wrn_handle handle;
     for (uint32_t i = 0; i < EDGES; i++) {
         if (use->edges[i].state == EDGE_UP) {
             close_edge(relay, now, use, &use->edges[i], WRN_REASON_NOT_NEEDED);
         }
     }
-    relay_release(relay, now, use->spare);
+    relay_release(relay, now, relay_handle(relay, use->spare));
     if (mate != NULL) {
         mate->use = 0;
     }
-    wrn_heap_remove(&relay->use_heap, &use->node);
+    wrn_dues_set(&relay->use_dues, index, WRN_MONO_NEVER);
     WRN_ASSERT(wrn_pool_at(&relay->uses, index, &handle) == use);
     wrn_pool_give(&relay->uses, handle);
 }
@@ -371,8 +370,7 @@ static struct edge *asked_edge(const struct wrn_relay *relay, wrn_handle peer, u
     struct use *use = wrn_pool_at(&relay->uses, number & UINT16_MAX, NULL);
     for (uint32_t i = 0; use != NULL && i < EDGES; i++) {
         struct edge *edge = &use->edges[i];
-        if (edge->state == EDGE_ASKED && edge->number == number &&
-            wrn_handle_equal(edge->relay, peer)) {
+        if (edge->state == EDGE_ASKED && edge->number == number && relay_is(edge->relay, peer)) {
             *ret_use = use;
             return edge;
         }
@@ -395,40 +393,40 @@ static struct edge *free_edge(struct use *use, bool is_ours) {
 
 static void bring_up(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge,
                      wrn_handle peer, uint64_t slot) {
-    edge->relay = peer;
+    edge->relay = relay_ref(peer);
     edge->slot = slot;
     edge->state = EDGE_UP;
-    edge->when = now;
-    edge->since = now;
+    edge->when = wrn_tick_of(now);
+    edge->since = wrn_tick_of(now);
     edge->quiet_s = relay_seconds(now);
     edge->is_heard = false;
     edge->is_new = true;
     relay_hold(relay, peer);
     relay_slot_add(relay, slot,
-                   relay_owner_edge(index_of(relay, use), (uint32_t)(edge - use->edges)));
+                   relay_owner_edge(relay, index_of(relay, use), (uint32_t)(edge - use->edges)));
 }
 
 /* What stays is the way, for telling. */
 static void take_down(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge) {
-    struct mate *mate = relay_mate(relay, edge->relay);
+    struct mate *mate = relay_mate(relay, relay_handle(relay, edge->relay));
     if (mate != NULL && !edge->is_ours && mate->offered > 0) {
         mate->offered--;
     }
     relay_slot_remove(relay, edge->slot,
-                      relay_owner_edge(index_of(relay, use), (uint32_t)(edge - use->edges)));
-    relay_release(relay, now, edge->relay);
+                      relay_owner_edge(relay, index_of(relay, use), (uint32_t)(edge - use->edges)));
+    relay_release(relay, now, relay_handle(relay, edge->relay));
 }
 
 static void close_edge(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge,
                        enum wrn_reason reason) {
-    relay_send_close(relay, edge->relay, edge->slot, reason);
+    relay_send_close(relay, relay_handle(relay, edge->relay), edge->slot, reason);
     take_down(relay, now, use, edge);
     *edge = (struct edge){0};
 }
 
 /* The relay ended it, or is gone. The next one is asked at once; this one not for a while. */
 static void lose(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge) {
-    bool is_hasty = wrn_mono_since(now, edge->since) < HASTY;
+    bool is_hasty = wrn_mono_since(now, wrn_tick_mono(edge->since, now)) < HASTY;
     relay_search_avoid(use, now, edge->relay_id, is_hasty ? AVOID_HASTY_S : AVOID_LOST_S);
     take_down(relay, now, use, edge);
     edge->state = EDGE_GONE;
@@ -439,7 +437,7 @@ static void lose(struct wrn_relay *relay, wrn_mono now, struct use *use, struct 
 
 /* It granted, but nothing comes through. */
 static void call_bad(struct wrn_relay *relay, wrn_mono now, struct use *use, struct edge *edge) {
-    struct mate *mate = relay_mate(relay, edge->relay);
+    struct mate *mate = relay_mate(relay, relay_handle(relay, edge->relay));
     if (mate != NULL) {
         mate->bad_until_s = relay_seconds(now) + AVOID_BAD_S;
     }
@@ -480,7 +478,7 @@ static bool has_fresh(const struct use *use, wrn_mono now) {
     for (uint32_t i = 0; i < EDGES; i++) {
         const struct edge *edge = &use->edges[i];
         found = found || (edge->state == EDGE_UP && edge->is_ours &&
-                          wrn_mono_since(now, edge->since) < ASK_DEADLINE);
+                          wrn_mono_since(now, wrn_tick_mono(edge->since, now)) < ASK_DEADLINE);
     }
     return found;
 }
@@ -499,46 +497,50 @@ static bool is_spare(const struct use *use, wrn_mono now, const struct edge *edg
 
 /* A forgotten peer's owner wants to hear nothing. */
 static void tell(struct wrn_relay *relay, struct use *use) {
-    bool is_silent = use->linger.ns != WRN_MONO_NEVER.ns;
+    bool is_silent = use->linger.count != 0;
     for (uint32_t i = 0; i < EDGES; i++) {
         struct edge *edge = &use->edges[i];
-        struct wrn_way way = {.kind = WRN_WAY_RELAY, .relay = edge->relay, .slot = edge->slot};
+        struct wrn_way way = {
+            .kind = WRN_WAY_RELAY, .relay = relay_handle(relay, edge->relay), .slot = edge->slot};
         if (edge->state == EDGE_UP && edge->is_new) {
             edge->is_new = false;
-            relay->port.ready(relay->port.ctx, use->peer, &way);
+            relay->port.ready(relay->port.ctx, relay_handle(relay, use->peer), &way);
         } else if (edge->state == EDGE_GONE) {
             *edge = (struct edge){0};
             if (!is_silent) {
-                relay->port.lost(relay->port.ctx, use->peer, &way);
+                relay->port.lost(relay->port.ctx, relay_handle(relay, use->peer), &way);
             }
         }
     }
     if (use->tells_none) {
         use->tells_none = false;
-        relay->port.none(relay->port.ctx, use->peer, use->why);
+        relay->port.none(relay->port.ctx, relay_handle(relay, use->peer), use->why);
     }
 }
 
-static void refresh(struct wrn_relay *relay, struct use *use) {
-    bool is_forgotten = use->linger.ns != WRN_MONO_NEVER.ns;
-    wrn_mono due = wrn_mono_min(use->linger, wrn_mono_min(use->next_round, use->next_spare));
+static void refresh(struct wrn_relay *relay, wrn_mono now, struct use *use) {
+    bool is_forgotten = use->linger.count != 0;
+    wrn_mono due = wrn_mono_min(
+        wrn_tick_mono(use->linger, now),
+        wrn_mono_min(wrn_tick_mono(use->next_round, now), wrn_tick_mono(use->next_spare, now)));
     for (uint32_t i = 0; i < EDGES; i++) {
-        due = wrn_mono_min(due, edge_due(&use->edges[i], is_forgotten));
+        due = wrn_mono_min(due, edge_due(&use->edges[i], now, is_forgotten));
     }
     if (use->want_tag != 0) {
-        due = wrn_mono_min(due, use->want_deadline);
+        due = wrn_mono_min(due, wrn_tick_mono(use->want_deadline, now));
     }
-    if (use->tells_none) {
+    if (use->tells_none || use->is_woken) {
         due = (wrn_mono){0};
     }
-    wrn_heap_set(&relay->use_heap, &use->node, due);
+    wrn_dues_set(&relay->use_dues, index_of(relay, use), due);
 }
 
-static wrn_mono edge_due(const struct edge *edge, bool is_forgotten) {
+static wrn_mono edge_due(const struct edge *edge, wrn_mono now, bool is_forgotten) {
     switch ((enum edge_state)edge->state) {
     case EDGE_ASKED: {
-        wrn_mono deadline = wrn_mono_add(edge->when, ASK_DEADLINE);
-        return edge->is_patient ? wrn_mono_min(edge->since, deadline) : deadline;
+        wrn_mono deadline = after(edge->when, now, ASK_DEADLINE);
+        return edge->is_patient ? wrn_mono_min(wrn_tick_mono(edge->since, now), deadline)
+                                : deadline;
     }
     case EDGE_UP:
         if (edge->is_new) {
@@ -547,10 +549,10 @@ static wrn_mono edge_due(const struct edge *edge, bool is_forgotten) {
         if (is_forgotten) {
             return WRN_MONO_NEVER;
         }
-        return wrn_mono_min(wrn_mono_add(edge->when, KEEP_AFTER),
+        return wrn_mono_min(after(edge->when, now, KEEP_AFTER),
                             edge->is_ours || edge->is_heard
                                 ? WRN_MONO_NEVER
-                                : wrn_mono_add(edge->since, UNUSED_OFFER));
+                                : after(edge->since, now, UNUSED_OFFER));
     case EDGE_GONE:
         return (wrn_mono){0};
     case EDGE_FREE:
@@ -559,22 +561,26 @@ static wrn_mono edge_due(const struct edge *edge, bool is_forgotten) {
     return WRN_MONO_NEVER;
 }
 
+static wrn_mono after(wrn_tick tick, wrn_mono now, uint64_t ns) {
+    return wrn_mono_add(wrn_tick_mono(tick, now), ns);
+}
+
 static void on_use_time(struct wrn_relay *relay, wrn_mono now, struct use *use) {
-    if (wrn_mono_reached(now, use->linger) && !still_lingers(use, now)) {
+    if (wrn_tick_reached(now, use->linger) && !still_lingers(use, now)) {
         give_use(relay, now, use);
         return;
     }
     for (uint32_t i = 0; i < EDGES; i++) {
         on_edge_time(relay, now, use, &use->edges[i]);
     }
-    if (use->want_tag != 0 && wrn_mono_reached(now, use->want_deadline)) {
+    if (use->want_tag != 0 && wrn_tick_reached(now, use->want_deadline)) {
         use->want_tag = 0;
         use->why = use->why == WRN_REASON_NONE ? WRN_REASON_TIMEOUT : use->why;
     }
-    if (wrn_mono_reached(now, use->next_round)) {
+    if (use->is_woken || wrn_tick_reached(now, use->next_round)) {
         relay_search_begin(relay, now, use);
     }
-    if (wrn_mono_reached(now, use->next_spare)) {
+    if (wrn_tick_reached(now, use->next_spare)) {
         relay_search_spare(relay, now, use);
     }
     relay_use_settle(relay, now, use);
@@ -583,22 +589,23 @@ static void on_use_time(struct wrn_relay *relay, wrn_mono now, struct use *use) 
 static void on_edge_time(struct wrn_relay *relay, wrn_mono now, struct use *use,
                          struct edge *edge) {
     if (edge->state == EDGE_ASKED) {
-        if (wrn_mono_reached(now, edge->since)) {
+        if (wrn_tick_reached(now, edge->since)) {
             edge->is_patient = false;
         }
-        if (wrn_mono_reached(now, wrn_mono_add(edge->when, ASK_DEADLINE))) {
+        if (wrn_mono_reached(now, after(edge->when, now, ASK_DEADLINE))) {
             *edge = (struct edge){0};
             use->why = use->why == WRN_REASON_NONE ? WRN_REASON_TIMEOUT : use->why;
         }
-    } else if (edge->state == EDGE_UP && use->linger.ns == WRN_MONO_NEVER.ns) {
+    } else if (edge->state == EDGE_UP && use->linger.count == 0) {
         bool is_unused = !edge->is_ours && !edge->is_heard &&
-                         wrn_mono_reached(now, wrn_mono_add(edge->since, UNUSED_OFFER));
+                         wrn_mono_reached(now, after(edge->since, now, UNUSED_OFFER));
         if (is_unused || is_spare(use, now, edge)) {
-            relay_send_close(relay, edge->relay, edge->slot, WRN_REASON_NOT_NEEDED);
+            relay_send_close(relay, relay_handle(relay, edge->relay), edge->slot,
+                             WRN_REASON_NOT_NEEDED);
             lose(relay, now, use, edge);
-        } else if (wrn_mono_reached(now, wrn_mono_add(edge->when, KEEP_AFTER))) {
-            edge->when = now;
-            relay_send_slot(relay, edge->relay, RELAY_KEEP, edge->slot);
+        } else if (wrn_mono_reached(now, after(edge->when, now, KEEP_AFTER))) {
+            edge->when = wrn_tick_of(now);
+            relay_send_slot(relay, relay_handle(relay, edge->relay), RELAY_KEEP, edge->slot);
         }
     }
 }
@@ -614,6 +621,6 @@ static bool still_lingers(struct use *use, wrn_mono now) {
         return false;
     }
     use->lingers++;
-    use->linger = wrn_mono_add(now, LINGER);
+    use->linger = wrn_tick_in(now, LINGER);
     return true;
 }

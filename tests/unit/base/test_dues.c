@@ -54,14 +54,9 @@ static void refuses_misuse(void **state) {
 static void a_tick_is_the_moment_or_a_little_later(void **state) {
     (void)state;
     static const uint64_t days = WRN_S(86400);
-    static const uint64_t nows[] = {0,
-                                    1,
-                                    WRN_S(1),
-                                    UINT64_C(1) << 53,
-                                    (UINT64_C(1) << 54) - 1,
-                                    UINT64_C(1) << 54,
-                                    UINT64_C(3) << 54};
-    const uint64_t aheads[] = {0, 1, WRN_MS(4), WRN_MS(5), WRN_S(77), days, 100 * days};
+    const uint64_t wrap = WRN_MS(UINT64_C(1) << 32);
+    const uint64_t nows[] = {0, 1, WRN_S(1), wrap / 2, wrap - 1, wrap, 3 * wrap - WRN_MS(2)};
+    const uint64_t aheads[] = {0, 1, WRN_MS(1), WRN_MS(5), WRN_S(77), days, 3 * days};
     assert_true(wrn_tick_mono(wrn_tick_of(WRN_MONO_NEVER), (wrn_mono){5}).ns == UINT64_MAX);
     assert_false(wrn_tick_reached((wrn_mono){UINT64_MAX - 1}, WRN_TICK_NEVER));
     for (size_t i = 0; i < WRN_COUNT(nows); i++) {
@@ -71,14 +66,39 @@ static void a_tick_is_the_moment_or_a_little_later(void **state) {
             wrn_tick tick = wrn_tick_in(now, aheads[k]);
             /* Where the count would be 0, which is never, it is 1. */
             uint64_t late = wrn_tick_mono(tick, now).ns - at.ns;
-            CHECK(late <= UINT64_C(2) << WRN_TICK_BITS, "now %zu, ahead %zu: ", i, k);
+            CHECK(late <= 2 * WRN_TICK_NS, "now %zu, ahead %zu: ", i, k);
             CHECK(wrn_tick_reached(now, tick) == (late == 0 && aheads[k] == 0),
                   "now %zu, ahead %zu: ", i, k);
             assert_true(wrn_tick_reached(wrn_tick_mono(tick, now), tick));
             /* Looked at long after it came, it has come. */
-            assert_true(wrn_tick_reached(wrn_mono_add(at, 100 * days), tick));
+            assert_true(wrn_tick_reached(wrn_mono_add(at, 46 * days), tick));
         }
     }
+}
+
+static void a_drip_lets_its_burst_and_its_rate_pass(void **state) {
+    (void)state;
+    const uint64_t rest = WRN_MS(UINT64_C(1) << 32); /* far beyond where it wraps */
+    struct wrn_drip drip = {0};
+    wrn_mono now = {WRN_S(5)};
+    for (int round = 0; round < 3; round++) {
+        uint32_t passed = 0;
+        for (int i = 0; i < 100; i++) {
+            passed += wrn_drip_take(&drip, now, WRN_MS(500), WRN_S(4));
+        }
+        assert_int_equal(passed, 8);
+        for (int i = 0; i < 1000; i++) {
+            now = wrn_mono_add(now, WRN_MS(100));
+            passed += wrn_drip_take(&drip, now, WRN_MS(500), WRN_S(4));
+        }
+        assert_in_range(passed, 8 + 199, 8 + 201);
+        now = wrn_mono_add(now, rest + WRN_S(9));
+    }
+    /* What exceeds the burst passes once, then nothing for a while. */
+    assert_true(wrn_drip_take(&drip, now, WRN_S(100), WRN_S(1)));
+    assert_false(wrn_drip_take(&drip, wrn_mono_add(now, WRN_MS(1900)), WRN_MS(1), WRN_S(1)) &&
+                 wrn_drip_take(&drip, wrn_mono_add(now, WRN_MS(1900)), WRN_S(1), WRN_S(1)));
+    assert_true(wrn_drip_take(&drip, wrn_mono_add(now, WRN_S(3)), WRN_S(1), WRN_S(1)));
 }
 
 int main(void) {
@@ -86,6 +106,7 @@ int main(void) {
         cmocka_unit_test(the_first_is_the_earliest),
         cmocka_unit_test(refuses_misuse),
         cmocka_unit_test(a_tick_is_the_moment_or_a_little_later),
+        cmocka_unit_test(a_drip_lets_its_burst_and_its_rate_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
