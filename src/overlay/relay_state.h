@@ -174,16 +174,17 @@ static inline uint32_t relay_seconds(wrn_mono now) {
 struct mate *relay_mate(const struct wrn_relay *relay, wrn_handle peer);
 struct mate *relay_mate_make(struct wrn_relay *relay, wrn_handle peer);
 
-/* Shorten the handle of a peer, compare, and make it whole again; the peer was given to
- * relay_mate_make. */
+/* Shortens the handle of a peer that was given to relay_mate_make. */
 static inline struct mate_ref relay_ref(wrn_handle peer) {
     return (struct mate_ref){(uint16_t)peer.index, (uint16_t)peer.generation};
 }
 
+/* Tells whether it is this peer's. */
 static inline bool relay_is(struct mate_ref ref, wrn_handle peer) {
     return ref.index == peer.index && ref.generation == (uint16_t)peer.generation;
 }
 
+/* Makes it whole again. */
 static inline wrn_handle relay_handle(const struct wrn_relay *relay, struct mate_ref ref) {
     uint32_t generation = relay->mates[ref.index].generation;
     bool is_there = (uint16_t)generation == ref.generation;
