@@ -6,6 +6,7 @@
 
 enum { FAILED_MAX = 8 };
 
+static bool is_bootstrap(const struct wrn_overlay *overlay, const struct wrn_locator *locator);
 static struct wrn_cached *cached_of(const struct wrn_overlay *overlay, wrn_id id);
 static struct wrn_cached *room_for(struct wrn_overlay *overlay);
 static wrn_span locator_of(const struct wrn_cached *cached);
@@ -24,8 +25,12 @@ enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locato
     return reason;
 }
 
-void wrn_join_on_locator(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes) {
-    (void)store(overlay, id, bytes, false);
+/* One that is among the endpoints that we were given is found there: its room is for others. */
+void wrn_join_on_locator(struct wrn_overlay *overlay, const struct wrn_locator *locator,
+                         wrn_span bytes) {
+    if (!is_bootstrap(overlay, locator)) {
+        (void)store(overlay, locator->id, bytes, false);
+    }
 }
 
 void wrn_cache_on_up(struct wrn_overlay *overlay, wrn_id id) {
@@ -46,7 +51,9 @@ void wrn_cache_on_up(struct wrn_overlay *overlay, wrn_id id) {
 /* One that never came up is forgotten; one that did is tried again, for a while. */
 void wrn_cache_on_down(struct wrn_overlay *overlay, wrn_id id, bool was_up) {
     struct wrn_cached *cached = cached_of(overlay, id);
-    if (cached && !was_up) {
+    if (cached && was_up) {
+        cached->patience = (struct wrn_patience){.silent = 0};
+    } else if (cached) {
         cached->failed++;
         if (!cached->is_good || cached->failed > FAILED_MAX) {
             forget(overlay, cached);
@@ -54,12 +61,12 @@ void wrn_cache_on_down(struct wrn_overlay *overlay, wrn_id id, bool was_up) {
     }
 }
 
-bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, uint32_t round,
-                      struct wrn_source *ret) {
+bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, struct wrn_source *ret) {
     const struct wrn_join *join = &overlay->join;
     struct wrn_cached *cached = &join->cached[index];
     struct wrn_locator locator;
     if (!cached->bytes || !cached->is_good || wrn_peers_at(overlay, cached->id) ||
+        !wrn_patience_is_over(&cached->patience, overlay->now.mono) ||
         wrn_locator_read(locator_of(cached), overlay->primitives, &locator) != WRN_REASON_NONE ||
         locator.endpoint_count == 0) {
         return false;
@@ -67,7 +74,8 @@ bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, uint32_
     ret->cached = (int8_t)index;
     ret->id = cached->id;
     ret->has_id = true;
-    ret->to = locator.endpoints[round % locator.endpoint_count].at;
+    ret->choices = locator.endpoint_count;
+    ret->to = locator.endpoints[cached->patience.silent % locator.endpoint_count].at;
     return true;
 }
 
@@ -82,12 +90,25 @@ static bool store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool i
     if (place) {
         memmove(place, bytes.data, bytes.size);
         cached->is_good = is_good || (wrn_id_equal(cached->id, id) && cached->is_good);
+        cached->patience = (struct wrn_patience){.silent = 0};
         cached->id = id;
         cached->bytes = place;
         cached->size = (uint16_t)bytes.size;
         cached->failed = 0;
     }
     return place != NULL;
+}
+
+static bool is_bootstrap(const struct wrn_overlay *overlay, const struct wrn_locator *locator) {
+    const struct wrn_join *join = &overlay->join;
+    for (uint32_t i = 0; i < join->bootstrap_count; i++) {
+        for (uint32_t k = 0; k < locator->endpoint_count; k++) {
+            if (wrn_endpoint_equal(&join->bootstraps[i].endpoint, &locator->endpoints[k].at)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static struct wrn_cached *cached_of(const struct wrn_overlay *overlay, wrn_id id) {

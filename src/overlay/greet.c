@@ -537,7 +537,7 @@ static void meet_stranger(struct wrn_overlay *overlay, const struct wrn_way *way
     }
     peer->admitted = shows;
     peer->until_s = until.s;
-    wrn_join_on_locator(overlay, locator->id, hello->locator);
+    wrn_join_on_locator(overlay, locator, hello->locator);
     meet_again(overlay, peer, way, hello, locator);
 }
 

@@ -14,6 +14,7 @@ enum {
     HEAL_MANY = 64,      /* ... where so many look, each need not look as often ... */
     HEAL_TIMES = 8,      /* ... but at most so many times less often */
     HEAL_SOON_S = 10,    /* ... at first, and after many links were lost; doubled up to HEAL_S */
+    HEAL_FEW = 16,       /* ... where so few look, once all sources were looked at */
     REDIRECT_WAIT_MS = 200,
     REDIRECTS_MAX = 6, /* between two rounds */
     PROBE_S = 8,
@@ -28,6 +29,8 @@ enum {
 static void next_round(struct wrn_overlay *overlay);
 static bool try_next(struct wrn_overlay *overlay);
 static void heal(struct wrn_overlay *overlay);
+static void heal_soon(struct wrn_overlay *overlay, uint64_t wait_ns);
+static bool are_few(const struct wrn_overlay *overlay);
 static uint64_t heal_times(const struct wrn_overlay *overlay);
 static void probe_failed(struct wrn_overlay *overlay);
 static bool source_at(const struct wrn_overlay *overlay, uint32_t turn, struct wrn_source *ret);
@@ -103,21 +106,24 @@ void wrn_join_on_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) 
     }
 }
 
-/* A great loss may be a partition: then others are looked for sooner. */
+/* A great loss may be a partition: then others are looked for sooner. Among few nodes each one that
+ * goes counts, whatever it says: when it comes back it may find none of us who can be reached
+ * unasked, so we look for it. */
 void wrn_join_on_down(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                       enum wrn_reason reason) {
     struct wrn_join *join = &overlay->join;
-    wrn_cache_on_down(overlay, peer->id, peer->state == WRN_PEER_STATE_UP);
-    if (!overlay->is_started || reason == WRN_REASON_NOT_NEEDED || reason == WRN_REASON_LEAVING ||
-        join->links < 2 || overlay->links.count >= (join->links + 1) / 2) {
+    bool was_up = peer->state == WRN_PEER_STATE_UP;
+    wrn_cache_on_down(overlay, peer->id, was_up);
+    if (!overlay->is_started || reason == WRN_REASON_NOT_NEEDED) {
         return;
     }
-    join->links = overlay->links.count;
-    join->heal_ns = WRN_S(HEAL_SOON_S);
-    wrn_mono soon =
-        wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, WRN_S(FIRST_WAIT_S)));
-    join->heal_due = wrn_mono_min(join->heal_due, soon);
-    set_due(overlay);
+    if (reason != WRN_REASON_LEAVING && join->links >= 2 &&
+        overlay->links.count < (join->links + 1) / 2) {
+        join->links = overlay->links.count;
+        heal_soon(overlay, WRN_S(FIRST_WAIT_S));
+    } else if (was_up && overlay->links.count > 0 && are_few(overlay)) {
+        heal_soon(overlay, WRN_S(HEAL_SOON_S));
+    }
 }
 
 /* Bounded, since whoever refuses us may name whom it likes. */
@@ -145,6 +151,7 @@ void wrn_join_on_state(struct wrn_overlay *overlay, enum wrn_ring_state state) {
         join->try_due = wrn_mono_add(now, wrn_overlay_jitter(overlay, join->delay_ns));
         join->heal_due = WRN_MONO_NEVER;
         join->heal_ns = WRN_S(HEAL_SOON_S);
+        join->healed = 0;
         if (join->announces && join->port != 0) {
             wrn_mono soon = wrn_mono_add(now, wrn_overlay_jitter(overlay, WRN_S(2)));
             join->announce_due = wrn_mono_min(join->announce_due, soon);
@@ -264,7 +271,7 @@ static bool try_next(struct wrn_overlay *overlay) {
 }
 
 /* Finds the source of a turn: endpoints and cached locators, each once a cycle. False if there is
- * none, or it is a peer already. */
+ * none, it was silent lately, or it is a peer already. */
 static bool source_at(const struct wrn_overlay *overlay, uint32_t turn, struct wrn_source *ret) {
     const struct wrn_join *join = &overlay->join;
     uint32_t count = join->bootstrap_count + join->cached_max;
@@ -279,10 +286,10 @@ static bool source_at(const struct wrn_overlay *overlay, uint32_t turn, struct w
         ret->to = bootstrap->endpoint;
         ret->id = bootstrap->id;
         ret->has_id = bootstrap->is_known;
-        if (bootstrap->is_self) {
+        if (bootstrap->is_self || !wrn_patience_is_over(&bootstrap->patience, overlay->now.mono)) {
             return false;
         }
-    } else if (!wrn_cache_source(overlay, index - join->bootstrap_count, turn / count, ret)) {
+    } else if (!wrn_cache_source(overlay, index - join->bootstrap_count, ret)) {
         return false;
     }
     return !ret->has_id || (!wrn_peers_at(overlay, ret->id) &&
@@ -299,16 +306,33 @@ static void heal(struct wrn_overlay *overlay) {
     join->links = overlay->links.count;
     join->heal_due =
         wrn_mono_add(now, wrn_overlay_jitter(overlay, join->heal_ns * heal_times(overlay)));
-    join->heal_ns = join->heal_ns * 2 < WRN_S(HEAL_S) ? join->heal_ns * 2 : WRN_S(HEAL_S);
-    if (join->probe != 0) {
-        return;
+    bool is_found = false;
+    for (uint32_t i = 0; i < sources && !is_found && join->probe == 0; i++) {
+        is_found = source_at(overlay, join->turn++, &source);
+        join->healed++;
     }
-    for (uint32_t i = 0; i < sources; i++) {
-        if (source_at(overlay, join->turn++, &source)) {
-            wrn_join_look_at(overlay, &source);
-            return;
-        }
+    if (join->healed >= sources || !are_few(overlay)) {
+        join->heal_ns = join->heal_ns * 2 < WRN_S(HEAL_S) ? join->heal_ns * 2 : WRN_S(HEAL_S);
+        join->healed = 0;
     }
+    if (is_found) {
+        wrn_join_look_at(overlay, &source);
+    }
+}
+
+/* Begins to look for other parts anew, often. */
+static void heal_soon(struct wrn_overlay *overlay, uint64_t wait_ns) {
+    struct wrn_join *join = &overlay->join;
+    wrn_mono soon = wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
+    join->heal_ns = WRN_S(HEAL_SOON_S);
+    join->healed = 0;
+    join->heal_due = wrn_mono_min(join->heal_due, soon);
+    set_due(overlay);
+}
+
+/* In a small part of a ring nobody else may look, or be reached unasked. */
+static bool are_few(const struct wrn_overlay *overlay) {
+    return wrn_overlay_size(overlay) <= HEAL_FEW;
 }
 
 /* One that finds the other part is enough for all, and the smaller part looks more often. */

@@ -7,6 +7,7 @@
 #include "base/address.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/tick.h"
 #include "overlay/id.h"
 #include "overlay/locator.h"
 #include "overlay/pair.h"
@@ -25,21 +26,30 @@ enum {
     WRN_REDIRECTS_MAX = 4, /* other nodes that one without room names */
 };
 
+/* Whoever is silent is asked ever more seldom: nobody shall be sent much that never answered.
+ * Packed, for it stands beside small fields. */
+struct __attribute__((packed)) wrn_patience {
+    wrn_tick again; /* not before; NEVER: at any time */
+    uint8_t silent; /* questions in a row without an answer, as far as they count */
+};
+
 /* An address where a node of the ring may answer. */
 struct wrn_bootstrap {
     struct wrn_endpoint endpoint;
     wrn_id id;     /* who answered last */
     bool is_known; /* ... if anybody did */
     bool is_self;  /* it was this very node */
+    struct wrn_patience patience;
 };
 
 /* The locator of a node that is or was a peer. */
 struct wrn_cached {
-    wrn_id id;
     uint8_t *bytes; /* in the room; NULL: free */
+    wrn_id id;
     uint16_t size;
     uint8_t failed; /* tries in a row that led nowhere */
     bool is_good;   /* it was admitted once, or came from the user's disk */
+    struct wrn_patience patience;
 };
 
 /* Where a node may be that lets us in, or is part of another ring. */
@@ -49,16 +59,17 @@ struct wrn_source {
     bool has_id;
     int8_t bootstrap; /* index, -1: another source */
     int8_t cached;    /* index, -1: another source */
+    uint8_t choices;  /* addresses that it has; 0: as one */
 };
 
 struct wrn_who {
     struct wrn_endpoint to;
     uint64_t nonce; /* 0: free */
-    wrn_mono due;
+    wrn_tick due;
     uint8_t tries;
-    int8_t bootstrap;
-    bool look_through;
-    bool was_alone; /* when it was asked */
+    int8_t bootstrap, cached; /* as in the source */
+    bool look_through : 1;
+    bool was_alone : 1; /* when it was asked */
 };
 
 /* A peer in state STRANGER. */
@@ -66,7 +77,7 @@ struct wrn_stranger {
     wrn_handle peer; /* NONE: free */
     struct wrn_endpoint at;
     uint8_t cookie[WRN_COOKIE_SIZE];
-    wrn_mono due;
+    wrn_tick due;
     uint8_t tries;
     uint16_t socket;
 };
@@ -98,6 +109,7 @@ struct wrn_join {
     uint16_t port;
     uint8_t redirects; /* addresses that were taken up since the last round */
     bool announces;
+    uint32_t healed; /* sources that were looked at since 'heal_ns' was changed */
 };
 
 /* Takes its memory. */
@@ -120,7 +132,8 @@ enum wrn_reason wrn_join_add_bootstrap(struct wrn_overlay *overlay,
 enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locator);
 
 /* A verified locator of a peer was seen; the peer came up: its locator is worth keeping. */
-void wrn_join_on_locator(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes);
+void wrn_join_on_locator(struct wrn_overlay *overlay, const struct wrn_locator *locator,
+                         wrn_span bytes);
 void wrn_join_on_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 void wrn_join_on_down(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                       enum wrn_reason reason);

@@ -19,6 +19,11 @@ void wrn_join_answer_who(struct wrn_overlay *overlay, uint16_t socket,
 bool wrn_join_ask_who(struct wrn_overlay *overlay, const struct wrn_source *source,
                       bool look_through);
 
+/* Tells whether one may be asked again. */
+static inline bool wrn_patience_is_over(const struct wrn_patience *patience, wrn_mono now) {
+    return patience->again.count == 0 || wrn_tick_reached(now, patience->again);
+}
+
 /* Takes WHO_REPLY. */
 void wrn_join_on_who_reply(struct wrn_overlay *overlay, uint16_t socket,
                            const struct wrn_endpoint *from, wrn_span frame);
@@ -29,9 +34,8 @@ wrn_mono wrn_join_strangers_due(const struct wrn_overlay *overlay);
 
 /* ---- cache.c ---- */
 
-/* Finds an address of a cached node, another one each 'round'. False if there is none. */
-bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, uint32_t round,
-                      struct wrn_source *ret);
+/* Finds an address of a cached node, another one after each silence. False if there is none. */
+bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, struct wrn_source *ret);
 
 /* A peer came up; or is gone, after having been up or not. */
 void wrn_cache_on_up(struct wrn_overlay *overlay, wrn_id id);

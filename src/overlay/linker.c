@@ -459,7 +459,7 @@ static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id sou
     if (peer->state != WRN_PEER_STATE_UP) {
         peer->theirs = (uint8_t)(peer->theirs | kind);
     }
-    wrn_join_on_locator(overlay, source, bytes);
+    wrn_join_on_locator(overlay, &locator, bytes);
     *ret_ours = peer->pair.our_receiver;
     reason =
         wrn_peers_search(overlay, peer, &locator, is_crossing && wrn_id_less(overlay->id, source));
@@ -530,7 +530,7 @@ static enum wrn_reason take_response(struct wrn_overlay *overlay, struct wrn_req
         return reason;
     }
     wrn_peers_hear_number(overlay, peer, number);
-    wrn_join_on_locator(overlay, source, bytes);
+    wrn_join_on_locator(overlay, &locator, bytes);
     reason =
         wrn_peers_search(overlay, peer, &locator, !is_crossing || wrn_id_less(overlay->id, source));
     if (reason != WRN_REASON_NONE && peer->state == WRN_PEER_STATE_SEARCHING) {

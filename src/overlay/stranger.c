@@ -7,10 +7,16 @@
 enum {
     WHO_FIRST_MS = 1000, /* then twice as long each time */
     WHO_TRIES_MAX = 3,
+    WHO_ALL_MS = 7000,  /* all tries together */
+    SILENT_FIRST_S = 8, /* until one that was silent is asked again, doubled up to ... */
+    SILENT_MOST_S = 48,
     HELLO_FIRST_MS = 1500,
     HELLO_TRIES_MAX = 3,
 };
 
+static struct wrn_patience *patience_of(struct wrn_overlay *overlay, int8_t bootstrap,
+                                        int8_t cached);
+static void expect_silence(struct wrn_overlay *overlay, const struct wrn_source *source);
 static void send_who(struct wrn_overlay *overlay, struct wrn_who *who);
 static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *stranger);
 static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *who, uint16_t socket,
@@ -36,8 +42,10 @@ bool wrn_join_ask_who(struct wrn_overlay *overlay, const struct wrn_source *sour
     *free = (struct wrn_who){.to = source->to,
                              .nonce = wrn_overlay_draw(overlay),
                              .bootstrap = source->bootstrap,
+                             .cached = source->cached,
                              .look_through = look_through,
                              .was_alone = overlay->links.count == 0};
+    expect_silence(overlay, source);
     send_who(overlay, free);
     return true;
 }
@@ -57,6 +65,10 @@ void wrn_join_on_who_reply(struct wrn_overlay *overlay, uint16_t socket,
         struct wrn_who who = join->whos[i];
         /* From another address than we asked, the cookie would be for that one. */
         if (who.nonce == nonce && nonce != 0 && wrn_endpoint_equal(&who.to, from)) {
+            struct wrn_patience *patience = patience_of(overlay, who.bootstrap, who.cached);
+            if (patience) {
+                *patience = (struct wrn_patience){.silent = 0};
+            }
             join->whos[i].nonce = 0;
             reason = meet(overlay, &who, socket, cookie, locator);
             if (reason != WRN_REASON_NONE) {
@@ -73,7 +85,7 @@ void wrn_join_strangers_on_time(struct wrn_overlay *overlay) {
     wrn_mono now = overlay->now.mono;
     for (size_t i = 0; i < WRN_WHO_MAX; i++) {
         struct wrn_who *who = &join->whos[i];
-        if (who->nonce != 0 && wrn_mono_reached(now, who->due)) {
+        if (who->nonce != 0 && wrn_tick_reached(now, who->due)) {
             if (who->tries < WHO_TRIES_MAX) {
                 send_who(overlay, who);
             } else {
@@ -84,11 +96,11 @@ void wrn_join_strangers_on_time(struct wrn_overlay *overlay) {
     }
     for (size_t i = 0; i < WRN_STRANGERS_MAX; i++) {
         struct wrn_stranger *stranger = &join->strangers[i];
-        if (stranger->peer.generation != 0 && wrn_mono_reached(now, stranger->due)) {
+        if (stranger->peer.generation != 0 && wrn_tick_reached(now, stranger->due)) {
             if (stranger->tries < HELLO_TRIES_MAX) {
                 send_hello(overlay, stranger);
             } else {
-                stranger->due = WRN_MONO_NEVER; /* the peer has a deadline */
+                stranger->due = WRN_TICK_NEVER; /* the peer has a deadline */
             }
         }
     }
@@ -98,11 +110,13 @@ wrn_mono wrn_join_strangers_due(const struct wrn_overlay *overlay) {
     const struct wrn_join *join = &overlay->join;
     wrn_mono due = WRN_MONO_NEVER;
     for (size_t i = 0; i < WRN_WHO_MAX; i++) {
-        due = join->whos[i].nonce ? wrn_mono_min(due, join->whos[i].due) : due;
+        wrn_mono at = wrn_tick_mono(join->whos[i].due, overlay->now.mono);
+        due = join->whos[i].nonce ? wrn_mono_min(due, at) : due;
     }
     for (size_t i = 0; i < WRN_STRANGERS_MAX; i++) {
         const struct wrn_stranger *stranger = &join->strangers[i];
-        due = stranger->peer.generation ? wrn_mono_min(due, stranger->due) : due;
+        wrn_mono at = wrn_tick_mono(stranger->due, overlay->now.mono);
+        due = stranger->peer.generation ? wrn_mono_min(due, at) : due;
     }
     return due;
 }
@@ -121,13 +135,33 @@ void wrn_join_forget_stranger(struct wrn_overlay *overlay, wrn_handle peer) {
     }
 }
 
+static struct wrn_patience *patience_of(struct wrn_overlay *overlay, int8_t bootstrap,
+                                        int8_t cached) {
+    struct wrn_join *join = &overlay->join;
+    return bootstrap >= 0 ? &join->bootstraps[bootstrap].patience
+           : cached >= 0  ? &join->cached[cached].patience
+                          : NULL;
+}
+
+/* Until it answers. All of its addresses are tried before that counts against it. */
+static void expect_silence(struct wrn_overlay *overlay, const struct wrn_source *source) {
+    struct wrn_patience *patience = patience_of(overlay, source->bootstrap, source->cached);
+    if (patience) {
+        uint32_t rounds = patience->silent / (source->choices > 0 ? source->choices : 1u);
+        uint64_t wait_ns = WRN_S(SILENT_FIRST_S) << (rounds < 4 ? rounds : 4);
+        wait_ns = wait_ns < WRN_S(SILENT_MOST_S) ? wait_ns : WRN_S(SILENT_MOST_S);
+        patience->silent = patience->silent < UINT8_MAX ? patience->silent + 1 : UINT8_MAX;
+        patience->again = wrn_tick_in(overlay->now.mono, WRN_MS(WHO_ALL_MS) + wait_ns);
+    }
+}
+
 static void send_who(struct wrn_overlay *overlay, struct wrn_who *who) {
     uint8_t frame[WRN_WHO_SIZE];
     size_t size = wrn_who_write(who->nonce, frame);
     uint64_t wait_ns = WRN_MS(WHO_FIRST_MS) << who->tries;
     wrn_overlay_send_datagram(overlay, 0, &who->to, (wrn_span){frame, size});
     who->tries++;
-    who->due = wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
+    who->due = wrn_tick_in(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
 }
 
 static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *stranger) {
@@ -141,7 +175,7 @@ static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *strange
     uint64_t wait_ns = WRN_MS(HELLO_FIRST_MS) << stranger->tries;
     wrn_overlay_send_datagram(overlay, stranger->socket, &stranger->at, (wrn_span){frame, size});
     stranger->tries++;
-    stranger->due = wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
+    stranger->due = wrn_tick_in(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
 }
 
 /* Somebody answered: makes the peer and says HELLO, if it is somebody new. */
@@ -182,7 +216,7 @@ static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *w
     }
     peer->held = WRN_LINK_LEAF;
     peer->look_through = who->look_through;
-    wrn_join_on_locator(overlay, locator.id, bytes);
+    wrn_join_on_locator(overlay, &locator, bytes);
     wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_STRANGER);
     *stranger = (struct wrn_stranger){.peer = peer->handle, .at = who->to, .socket = socket};
     memcpy(stranger->cookie, cookie, WRN_COOKIE_SIZE);

@@ -418,6 +418,129 @@ static void cached_locator_leads_back(void **state) {
     mesh_destroy(mesh);
 }
 
+static bool drops_questions_of_last(void *ctx, struct mesh *mesh, uint32_t from,
+                                    const struct wrn_endpoint *to, uint8_t *bytes, size_t size) {
+    (void)ctx;
+    (void)to;
+    return size == 0 || from + 1 != mesh_count(mesh) || bytes[0] != WRN_FRAME_WHO;
+}
+
+/* One that said goodbye and comes back finds nobody, for nobody can be reached unasked. Those who
+ * stayed are three only, and look for it. */
+static void few_look_for_one_who_left(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(4);
+    mesh_run(mesh, 60000);
+    mesh_set_filter(mesh, drops_questions_of_last, NULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        mesh_run(mesh, 900000); /* so that they are calm */
+        assert_true(mesh_is_ring(mesh));
+        mesh_stop(mesh, 3);
+        mesh_run(mesh, 1000);
+        mesh_start(mesh, 3, UINT32_MAX);
+        CHECK(mesh_run_until(mesh, mesh_is_ring, 30000), "time %u: ", i);
+    }
+    mesh_destroy(mesh);
+}
+
+/* Tells a node of an endpoint where nobody runs. */
+static struct wrn_endpoint tell_of_nobody(struct mesh *mesh, uint32_t node) {
+    struct wrn_overlay_options options = mesh_options(mesh);
+    struct wrn_endpoint nobody = mesh_node(mesh, mesh_add(mesh, &options))->at;
+    assert_int_equal(wrn_overlay_add_bootstrap(mesh_node(mesh, node)->overlay, &nobody),
+                     WRN_REASON_NONE);
+    return nobody;
+}
+
+/* Two that know of two others, and of 13 addresses where nobody is, go through all of that in
+ * short time: nobody else would find the others. */
+static void few_go_through_all_they_know(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        mesh_add(mesh, &options);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        mesh_start(mesh, i, i % 2 == 0 ? UINT32_MAX : i - 1);
+    }
+    mesh_run(mesh, 3000);
+    assert_false(mesh_is_ring(mesh));
+    for (uint32_t i = 0; i < 14; i++) {
+        if (i != 2) {
+            (void)tell_of_nobody(mesh, 0);
+            continue;
+        }
+        assert_int_equal(
+            wrn_overlay_add_bootstrap(mesh_node(mesh, 0)->overlay, &mesh_node(mesh, 2)->at),
+            WRN_REASON_NONE);
+    }
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 240000));
+    mesh_destroy(mesh);
+}
+
+struct unheard {
+    struct wrn_endpoint at;
+    uint64_t bytes;
+};
+
+static bool counts_unheard(void *ctx, struct mesh *mesh, uint32_t from,
+                           const struct wrn_endpoint *to, uint8_t *bytes, size_t size) {
+    struct unheard *unheard = ctx;
+    (void)mesh;
+    (void)from;
+    (void)bytes;
+    unheard->bytes += wrn_endpoint_equal(to, &unheard->at) ? size : 0;
+    return true;
+}
+
+/* Where nobody answers little is sent, however often there is a reason to look for others. */
+static void silence_is_respected(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
+    }
+    struct unheard unheard = {.at = tell_of_nobody(mesh, 0)};
+    mesh_set_filter(mesh, counts_unheard, &unheard);
+    for (uint32_t i = 1; i <= 30; i++) {
+        assert_true(mesh_run_until(mesh, mesh_is_ring, 5000));
+        mesh_stop(mesh, 1);
+        mesh_run(mesh, 10000);
+        mesh_start(mesh, 1, 0);
+        CHECK(unheard.bytes <= 6000 + UINT64_C(3000) * i,
+              "%llu bytes after %u s: ", (unsigned long long)unheard.bytes, 10 * i);
+    }
+    mesh_destroy(mesh);
+}
+
+/* What is among the endpoints that a node was given needs no room among the cached ones. */
+static void given_endpoints_are_not_cached(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 6; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        mesh_start(mesh, mesh_add(mesh, &options), i == 0 ? UINT32_MAX : 0);
+        for (uint32_t given = 1; given < 4 && i == 5; given++) {
+            (void)wrn_overlay_add_bootstrap(mesh_node(mesh, i)->overlay,
+                                            &mesh_node(mesh, given)->at);
+        }
+        mesh_run(mesh, 2000);
+    }
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 60000));
+    mesh_run(mesh, 60000);
+    assert_int_equal(mesh_node(mesh, 5)->ups, 5);
+    assert_int_equal(mesh_node(mesh, 5)->cached, 1); /* of node 4 */
+    struct mesh_node *node = mesh_node(mesh, 5);
+    struct wrn_locator locator;
+    assert_int_equal(wrn_locator_read((wrn_span){node->cache, node->cache_size},
+                                      mesh_primitives(mesh), &locator),
+                     WRN_REASON_NONE);
+    assert_true(wrn_id_equal(locator.id, mesh_node(mesh, 4)->id));
+    mesh_destroy(mesh);
+}
+
 static void lan_announcements_suffice(void **state) {
     (void)state;
     struct mesh *mesh = mesh_create(seed);
@@ -506,6 +629,10 @@ int main(void) {
         cmocka_unit_test(bootstrap_node_restarts),
         cmocka_unit_test(partition_heals),
         cmocka_unit_test(cached_locator_leads_back),
+        cmocka_unit_test(few_look_for_one_who_left),
+        cmocka_unit_test(few_go_through_all_they_know),
+        cmocka_unit_test(silence_is_respected),
+        cmocka_unit_test(given_endpoints_are_not_cached),
         cmocka_unit_test(lan_announcements_suffice),
         cmocka_unit_test(crowds_and_sums),
         cmocka_unit_test(records_are_stored_and_found),
