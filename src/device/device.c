@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "device/crew.h"
+#include "device/journal.h"
 #include "device/settle.h"
 #include "io/clock.h"
 #include "io/link.h"
@@ -62,6 +63,8 @@ static int open_watches(struct wrn_device *device);
 static void on_reports(void *ctx, int fd, int events);
 static bool read_reports(struct wrn_device *device, struct wrn_now now, struct wrn_ring *ring);
 static void obey_facts(struct wrn_device *device, struct wrn_now now, uint32_t facts);
+static void on_event(void *ctx, const struct wrn_wg *wg, const struct wrn_wg_event *event);
+static void on_refused(void *ctx, const struct wrn_path *path, int error);
 static void on_link(void *ctx, int fd, int events);
 static void on_route(void *ctx, int fd, int events);
 static void on_timer(void *ctx, int fd, int events);
@@ -140,7 +143,7 @@ struct wrn_wg_out *wrn_device_out(struct wrn_device *device) {
 }
 
 void wrn_device_settle(struct wrn_device *device, struct wrn_now now) {
-    wrn_settle_run(&device->settle, now);
+    wrn_settle_run(&device->settle, device->wg, now);
     set_timer(device);
 }
 
@@ -224,7 +227,11 @@ static int create_machine(struct wrn_device *device, enum wrn_crypto_provider pr
     }
     device->wg =
         wrn_wg_init(device->memory, &options, device->crypto, wrn_random_source(&device->random));
-    return wrn_settle_init(&device->settle, device->wg, device->log);
+    return wrn_settle_init(&device->settle, &(struct wrn_settle_port){
+                                                .ctx = device,
+                                                .event = on_event,
+                                                .refused = on_refused,
+                                            });
 }
 
 /* Takes 'tun' over. */
@@ -308,13 +315,13 @@ static bool read_reports(struct wrn_device *device, struct wrn_now now, struct w
         size_t size;
         struct wrn_report *report = wrn_report_first(ring, &size);
         if (report == NULL) {
-            wrn_settle_run(&device->settle, now);
+            wrn_settle_run(&device->settle, device->wg, now);
             return false;
         }
-        wrn_settle_report(&device->settle, now, report, size);
+        wrn_settle_report(&device->settle, device->wg, now, report, size);
         wrn_ring_release(ring);
         if (i % WRN_SETTLE_REPORTS_MAX == 0) {
-            wrn_settle_run(&device->settle, now);
+            wrn_settle_run(&device->settle, device->wg, now);
         }
     }
     return true;
@@ -337,6 +344,16 @@ static void obey_facts(struct wrn_device *device, struct wrn_now now, uint32_t f
                       "`warren-wg --set %s offloads=all` tries again",
                       names, device->log->interface);
     }
+}
+
+static void on_event(void *ctx, const struct wrn_wg *wg, const struct wrn_wg_event *event) {
+    struct wrn_device *device = ctx;
+    wrn_journal_event(device->log, wg, event);
+}
+
+static void on_refused(void *ctx, const struct wrn_path *path, int error) {
+    struct wrn_device *device = ctx;
+    wrn_journal_refusal(device->log, path, error);
 }
 
 static void on_link(void *ctx, int fd, int events) {
@@ -366,7 +383,7 @@ static void on_timer(void *ctx, int fd, int events) {
             break;
         }
         wrn_wg_on_time(device->wg, now, device->settle.out);
-        wrn_settle_run(&device->settle, now);
+        wrn_settle_run(&device->settle, device->wg, now);
     }
     set_timer(device); /* at once if there was more to do than the rounds allow */
 }

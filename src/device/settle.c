@@ -2,11 +2,9 @@
 /* Messages and late packets are few: they go one small batch after the other. */
 #include "device/settle.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "crypto/crypto.h"
-#include "device/peer_name.h"
 #include "io/memory.h"
 
 /* Distance of two packet buffers. Only the pages that packets reach become resident. */
@@ -21,15 +19,13 @@ static_assert((int)PACKET_AT + (int)WRN_WG_PACKET_MAX + (int)WRN_WG_TAILROOM <= 
               "packets fit");
 static_assert(3 * (int)WRN_SETTLE_REPORTS_MAX <= (int)WRN_WG_MESSAGES_MAX, "messages fit");
 
-static size_t send_staged(struct wrn_settle *settle, struct wrn_now now);
-static void send_messages(struct wrn_settle *settle, wrn_mono now);
-static void send_batch(struct wrn_settle *settle, wrn_mono now);
-static void log_refusal(struct wrn_settle *settle, const struct wrn_path *path, int error);
-static void log_events(struct wrn_settle *settle);
+static size_t send_staged(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now);
+static void send_messages(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now);
+static void send_batch(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now);
 
-int wrn_settle_init(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_log *log) {
+int wrn_settle_init(struct wrn_settle *settle, const struct wrn_settle_port *port) {
     void *buffers = NULL;
-    *settle = (struct wrn_settle){.wg = wg, .log = log, .udp = WRN_UDP_NONE};
+    *settle = (struct wrn_settle){.port = *port, .udp = WRN_UDP_NONE};
     int error = wrn_memory_map(BUFFERS_SIZE, &buffers);
     settle->buffers = buffers;
     settle->out = calloc(1, sizeof *settle->out);
@@ -52,18 +48,17 @@ void wrn_settle_finish(struct wrn_settle *settle) {
     wrn_wipe(settle, sizeof *settle);
 }
 
-void wrn_settle_run(struct wrn_settle *settle, struct wrn_now now) {
-    send_messages(settle, now.mono);
-    while (send_staged(settle, now) > 0) {
-        send_messages(settle, now.mono);
+void wrn_settle_run(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now) {
+    send_messages(settle, wg, now.mono);
+    while (send_staged(settle, wg, now) > 0) {
+        send_messages(settle, wg, now.mono);
     }
-    send_messages(settle, now.mono);
-    wrn_wg_reclaim(settle->wg);
+    send_messages(settle, wg, now.mono);
+    wrn_wg_reclaim(wg);
 }
 
-void wrn_settle_report(struct wrn_settle *settle, struct wrn_now now, struct wrn_report *report,
-                       size_t size) {
-    struct wrn_wg *wg = settle->wg;
+void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
+                       struct wrn_report *report, size_t size) {
     struct wrn_wg_datagram datagram;
     switch (report->kind) {
     case WRN_REPORT_ASK:
@@ -81,18 +76,18 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_now now, struct wrn
         wrn_wg_forget_source(wg, report->peer);
         break;
     case WRN_REPORT_SEND_REFUSED:
-        log_refusal(settle, &report->path, report->error);
+        settle->port.refused(settle->port.ctx, &report->path, report->error);
         break;
     }
 }
 
 /* Sends packets that waited and may go. Returns how many. */
-static size_t send_staged(struct wrn_settle *settle, struct wrn_now now) {
+static size_t send_staged(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now) {
     for (size_t i = 0; i < PULL_BATCH; i++) {
         settle->packets[i] = (struct wrn_wg_packet){
             .bytes = settle->buffers + i * BUFFER_STRIDE + PACKET_AT, .size = WRN_WG_PACKET_MAX};
     }
-    size_t count = wrn_wg_pull_staged(settle->wg, now, settle->packets, PULL_BATCH, settle->out);
+    size_t count = wrn_wg_pull_staged(wg, now, settle->packets, PULL_BATCH, settle->out);
     for (size_t i = 0; i < count; i++) {
         const struct wrn_wg_packet *packet = &settle->packets[i];
         if (packet->datagram_size > 0) {
@@ -103,12 +98,12 @@ static size_t send_staged(struct wrn_settle *settle, struct wrn_now now) {
             datagram->ds = packet->outer_ecn;
         }
     }
-    send_batch(settle, now.mono);
+    send_batch(settle, wg, now.mono);
     return count;
 }
 
 /* Sends the messages in 'out', logs the events, and empties it. */
-static void send_messages(struct wrn_settle *settle, wrn_mono now) {
+static void send_messages(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now) {
     struct wrn_wg_out *out = settle->out;
     for (uint32_t i = 0; i < out->message_count; i++) {
         const struct wrn_wg_message *message = &out->messages[i];
@@ -118,61 +113,34 @@ static void send_messages(struct wrn_settle *settle, wrn_mono now) {
         datagram->path = message->path;
         datagram->ds = message->outer_ds;
         if (settle->sender.count == WRN_UDP_BATCH_MAX) {
-            send_batch(settle, now);
+            send_batch(settle, wg, now);
         }
     }
-    send_batch(settle, now);
-    log_events(settle);
+    send_batch(settle, wg, now);
+    for (uint32_t i = 0; i < out->event_count; i++) {
+        settle->port.event(settle->port.ctx, wg, &out->events[i]);
+    }
     out->message_count = 0;
     out->event_count = 0;
     out->events_lost = 0;
 }
 
-static void send_batch(struct wrn_settle *settle, wrn_mono now) {
+static void send_batch(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now) {
     struct wrn_sender *sender = &settle->sender;
     uint64_t refused = 0;
     wrn_sender_send(sender, now, &settle->udp);
     for (size_t i = 0; i < sender->count; i++) {
         const struct wrn_udp_sending *sent = &sender->batch[i];
         if (sent->source_refused) {
-            wrn_wg_forget_source(settle->wg, sender->receivers[i]);
+            wrn_wg_forget_source(wg, sender->receivers[i]);
         }
         if (sent->error != 0) {
             refused++;
-            log_refusal(settle, &sent->path, sent->error);
+            settle->port.refused(settle->port.ctx, &sent->path, sent->error);
         }
     }
     if (refused > 0) {
-        wrn_wg_count_drop(settle->wg, WRN_DROP_SEND_REFUSED, refused);
+        wrn_wg_count_drop(wg, WRN_DROP_SEND_REFUSED, refused);
     }
     sender->count = 0;
-}
-
-static void log_refusal(struct wrn_settle *settle, const struct wrn_path *path, int error) {
-    if (settle->log->level >= WRN_LOG_VERBOSE) {
-        char to[WRN_ENDPOINT_TEXT_SIZE];
-        (void)wrn_endpoint_print(&path->remote, to);
-        wrn_log_write(settle->log, WRN_LOG_VERBOSE, "sending to %s was refused: %s", to,
-                      strerror(-error));
-    }
-}
-
-static void log_events(struct wrn_settle *settle) {
-    const struct wrn_wg_out *out = settle->out;
-    for (uint32_t i = 0; i < out->event_count; i++) {
-        const struct wrn_wg_event *event = &out->events[i];
-        enum wrn_log_level level =
-            wrn_wg_event_is_fault(event->kind) ? WRN_LOG_ERROR : WRN_LOG_VERBOSE;
-        char name[WRN_PEER_NAME_SIZE];
-        if (settle->log->level < level) {
-            continue;
-        }
-        wrn_peer_name(settle->wg, event->peer, name);
-        if (event->kind == WRN_WG_EVENT_INITIATION_SENT || event->kind == WRN_WG_EVENT_STATE) {
-            wrn_log_write(settle->log, WRN_LOG_VERBOSE, "%s - %s (%" PRIu32 ")", name,
-                          wrn_wg_event_text(event->kind), event->detail);
-        } else {
-            wrn_log_write(settle->log, level, "%s - %s", name, wrn_wg_event_text(event->kind));
-        }
-    }
 }

@@ -4,32 +4,37 @@
 #pragma once
 #include "device/report.h"
 #include "device/sender.h"
-#include "io/log.h"
 
 enum { WRN_SETTLE_REPORTS_MAX = 64 }; /* reports between two settlements: there is room for that */
 
+/* What the owner hears: an event of a machine, and that the kernel refused a datagram. Called back
+ * during the calls below; may not call any of them. */
+struct wrn_settle_port {
+    void *ctx;
+    void (*event)(void *ctx, const struct wrn_wg *wg, const struct wrn_wg_event *event);
+    void (*refused)(void *ctx, const struct wrn_path *path, int error);
+};
+
 struct wrn_settle {
-    struct wrn_wg *wg;
-    struct wrn_log *log;
-    struct wrn_wg_out *out;
-    struct wrn_udp udp; /* by which to send; the owner sets it, and the sockets are not ours */
+    struct wrn_settle_port port;
+    struct wrn_wg_out *out; /* of one machine at a time: empty before another's input */
+    struct wrn_udp udp;     /* by which to send; the owner sets it, and the sockets are not ours */
     struct wrn_sender sender;
     uint8_t *buffers; /* for packets that waited for a session */
     struct wrn_wg_packet *packets;
 };
 
-/* Gets the buffers; what is handed in must outlive it. Returns 0, -ENOMEM or another -errno. */
-WRN_NODISCARD int wrn_settle_init(struct wrn_settle *settle, struct wrn_wg *wg,
-                                  struct wrn_log *log);
+/* Gets the buffers. Returns 0, -ENOMEM or another -errno. */
+WRN_NODISCARD int wrn_settle_init(struct wrn_settle *settle, const struct wrn_settle_port *port);
 
 /* Wipes and frees them. A zeroed one is fine. */
 void wrn_settle_finish(struct wrn_settle *settle);
 
-/* Sends the messages that inputs left in 'out', logs their events, lets packets go that waited for
- * a session, and gives the machine's old memory back. To be called after each input, at the latest
- * after WRN_SETTLE_REPORTS_MAX reports. */
-void wrn_settle_run(struct wrn_settle *settle, struct wrn_now now);
+/* Sends the messages that inputs of 'wg' left in 'out', tells of their events, lets packets go that
+ * waited for a session, and gives the machine's old memory back. To be called after each input, at
+ * the latest after WRN_SETTLE_REPORTS_MAX reports. */
+void wrn_settle_run(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now);
 
-/* Performs one report with the 'size' bytes behind it. */
-void wrn_settle_report(struct wrn_settle *settle, struct wrn_now now, struct wrn_report *report,
-                       size_t size);
+/* Performs one report about 'wg' with the 'size' bytes behind it. */
+void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
+                       struct wrn_report *report, size_t size);
