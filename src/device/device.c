@@ -7,9 +7,9 @@
 #include <sys/eventfd.h>
 #include <uv.h>
 
-#include "device/crew.h"
+#include "plane/crew.h"
 #include "device/journal.h"
-#include "device/settle.h"
+#include "plane/settle.h"
 #include "io/clock.h"
 #include "io/link.h"
 #include "io/memory.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory of a packet path. Touched only where packets reach, so that a quiet worker costs
  * little. */
-#include "device/pump.h"
+#include "plane/pump.h"
 
 #include "crypto/crypto.h"
 #include "io/memory.h"

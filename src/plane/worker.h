@@ -2,7 +2,7 @@
 /* One thread that moves packets: waits for its pairs' descriptors and runs the packet path on what
  * is ready. Everything in here is called by the control thread. */
 #pragma once
-#include "device/pump.h"
+#include "plane/pump.h"
 
 struct wrn_worker;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Routes are looked at once for each run of datagrams with the same path. */
-#include "device/sender.h"
+#include "plane/sender.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  *                                            | ^ `--destroy--> the thread ends
  *                                     drain--' `--when all of it is empty, or has been */
 #define _GNU_SOURCE /* pthread_setname_np */
-#include "device/worker.h"
+#include "plane/worker.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 
 #include "crypto/crypto.h"
-#include "device/ask.h"
+#include "plane/ask.h"
 #include "io/cleanup.h"
 #include "io/clock.h"
 #include "io/memory.h"

@@ -3,8 +3,8 @@
  * at a time, run to completion: nothing stays in here between two calls. What needs the control
  * thread leaves as reports. Waits for nothing, allocates nothing. */
 #pragma once
-#include "device/report.h"
-#include "device/sender.h"
+#include "plane/report.h"
+#include "plane/sender.h"
 #include "io/tun.h"
 #include "packet/coalesce.h"
 #include "packet/split.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What workers tell the control thread: nothing is mixed up, a flood of one kind leaves room for
  * the other, and the other side is woken. */
-#include "device/report.h"
+#include "plane/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

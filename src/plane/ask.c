@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A report that finds no room is lost: the packets that led to it come again, or count as
  * dropped. */
-#include "device/ask.h"
+#include "plane/ask.h"
 
 /* Bytes of a datagram that is no data message: the longest has 148. Of a larger one the size is all
  * that matters, so it may as well be this. */

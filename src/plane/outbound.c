@@ -3,8 +3,8 @@
  * place at which it is sealed and sent from; a large one lands elsewhere and is cut up into such
  * places. */
 #include "base/bytes.h"
-#include "device/ask.h"
-#include "device/pump.h"
+#include "plane/ask.h"
+#include "plane/pump.h"
 #include "io/clock.h"
 #include "io/rcu.h"
 #include "wg/unreachable.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages and late packets are few: they go one small batch after the other. */
-#include "device/settle.h"
+#include "plane/settle.h"
 
 #include <stdlib.h>
 

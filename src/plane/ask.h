@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Turns what a worker cannot do itself into reports to the control thread. */
 #pragma once
-#include "device/pump.h"
+#include "plane/pump.h"
 #include "wg/uapi.h"
 
 /* Puts what the lane asks about the outbound batch, or about the inbound one, into the rings. To be

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records of one layout in both rings. */
-#include "device/report.h"
+#include "plane/report.h"
 
 #include <stdatomic.h>
 #include <sys/eventfd.h>

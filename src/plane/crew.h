@@ -3,7 +3,7 @@
  * the workers for every change, so that changes and packets never meet. Control thread only; knows
  * the machine only by name. */
 #pragma once
-#include "device/worker.h"
+#include "plane/worker.h"
 
 struct wrn_crew;
 

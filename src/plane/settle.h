@@ -2,8 +2,8 @@
 /* The control thread's own packets: performs what the machine asks for besides a worker's batches,
  * and hands the machine what workers report. Waits for nothing. */
 #pragma once
-#include "device/report.h"
-#include "device/sender.h"
+#include "plane/report.h"
+#include "plane/sender.h"
 
 enum { WRN_SETTLE_REPORTS_MAX = 64 }; /* reports between two settlements: there is room for that */
 

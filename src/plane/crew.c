@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pairs only become more: one that is no longer needed goes to another worker, because closing a
  * queue of a TUN device would lose what it holds. No flow is led there any more. */
-#include "device/crew.h"
+#include "plane/crew.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the network to the host: receive, cut trains up, open, join, write. */
-#include "device/ask.h"
-#include "device/pump.h"
+#include "plane/ask.h"
+#include "plane/pump.h"
 #include "io/clock.h"
 #include "io/memory.h"
 #include "io/rcu.h"
