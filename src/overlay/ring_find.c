@@ -373,15 +373,18 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
     struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
     wrn_id rest = wrn_id_subtract(ring->links->self, crawl->at);
     wrn_id none = {0, 0};
+    bool is_over = false;
     if (wrn_id_equal(crawl->gap, none)) {
         /* About half of the way to the next. */
         uint32_t bits = 95 - wrn_ceil_log2(ring->size);
         crawl->gap = bits >= 32 ? (wrn_id){(uint64_t)1 << (bits - 32), 0} : (wrn_id){1, 0};
     } else {
-        crawl->gap = wrn_id_add(crawl->gap, crawl->gap);
+        wrn_id twice = wrn_id_add(crawl->gap, crawl->gap);
+        is_over = !wrn_id_less(crawl->gap, twice); /* twice half of the circle is nothing */
+        crawl->gap = twice;
     }
     find->tries = 0;
-    if (wrn_id_less(crawl->gap, rest) && !wrn_id_equal(crawl->at, ring->links->self)) {
+    if (!is_over && wrn_id_less(crawl->gap, rest) && !wrn_id_equal(crawl->at, ring->links->self)) {
         crawl_ask(ring, now, find);
     } else {
         crawl_report(ring, find, true, WRN_REASON_TIMEOUT);
