@@ -2,6 +2,7 @@
 /* What two nodes say to one another before a link is up, and when it ends: HELLO and WELCOME show
  * credentials, KINDS says what the link is wanted for, BYE that it is over. Also the HELLO of a
  * stranger. Layouts: docs/ring/linking.md. */
+#include "base/keymap.h"
 #include "overlay/overlay_internal.h"
 
 enum {
@@ -10,6 +11,7 @@ enum {
     HELLO_FIRST_S = 1,
     HELLO_DOUBLINGS_MAX = 2,
     HELLO_SIZE_MAX = WRN_MESSAGE_MAX,
+    HELLO_FIXED = 40, /* bytes of HELLO without locator and credential */
     /* Signatures and key agreements, each a quarter of a millisecond: for members, and apart from
      * these, so that a flood does not keep them from anything, for strangers that showed a cookie.
      * A crowd of 1,000 in a minute at 3 nodes is 6 a second at each, asked twice. */
@@ -18,6 +20,13 @@ enum {
     STRANGERS_PER_S = 60,
     STRANGERS_BURST = 120,
 };
+
+/* What must be said always can be: nothing is ever silently cut. */
+static_assert((int)HELLO_FIXED + (int)WRN_LOCATOR_MAX <= (int)WRN_STRANGER_MESSAGE_MAX,
+              "a stranger's HELLO has room for any locator");
+static_assert((int)HELLO_FIXED + (int)WRN_CREDENTIAL_MAX <=
+                  (int)WRN_MESSAGE_MAX - (int)WRN_RELAYED_OVERHEAD,
+              "HELLO and WELCOME have room for any credential, through a relay too");
 
 /* HELLO and WELCOME look the same. */
 struct hello {
@@ -33,7 +42,7 @@ struct hello {
 };
 
 static size_t write_hello(const struct hello *hello, uint8_t *out, size_t capacity);
-static bool read_hello(wrn_span message, struct hello *ret_hello);
+static enum wrn_reason read_hello(wrn_span message, struct hello *ret_hello);
 static struct hello make_hello(struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer,
                                uint8_t kind, bool show);
 static void say_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
@@ -55,6 +64,8 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
                                      uint8_t *frame, size_t size, struct wrn_pair *ret_pair,
                                      struct wrn_overlay_peer **ret_known, struct hello *ret_hello,
                                      struct wrn_locator *ret_locator);
+static uint32_t hash_heard(const struct wrn_overlay *overlay, wrn_span name);
+static bool was_heard(const struct wrn_join *join, uint32_t hash);
 static void meet_stranger(struct wrn_overlay *overlay, const struct wrn_way *way,
                           struct wrn_pair *pair, const struct hello *hello,
                           const struct wrn_locator *locator);
@@ -142,8 +153,13 @@ void wrn_greet_on_message(struct wrn_overlay *overlay, struct wrn_overlay_peer *
     default:
         break;
     }
-    if (!read_hello(message, &hello)) {
-        wrn_overlay_refuse(overlay, WRN_REASON_MALFORMED);
+    enum wrn_reason reason = read_hello(message, &hello);
+    if (reason != WRN_REASON_NONE) {
+        wrn_overlay_refuse(overlay, reason);
+        if (reason == WRN_REASON_TOO_LARGE && is_fresh && hello.kind == WRN_MESSAGE_HELLO) {
+            peer->their_random = hello.random;
+            turn_out(overlay, peer, reason); /* it would go on asking */
+        }
     } else if (hello.kind == WRN_MESSAGE_HELLO) {
         on_hello(overlay, peer, way, is_fresh, &hello);
     } else if (peer->random == 0 || hello.random != peer->random) {
@@ -247,7 +263,8 @@ static size_t write_hello(const struct hello *hello, uint8_t *out, size_t capaci
     return wrn_written(&writer).size;
 }
 
-static bool read_hello(wrn_span message, struct hello *ret_hello) {
+/* TOO_LARGE for a locator or a credential beyond its limit: whoever shows it is told so. */
+static enum wrn_reason read_hello(wrn_span message, struct hello *ret_hello) {
     struct wrn_reader reader = wrn_reader(message);
     ret_hello->kind = wrn_read_u8(&reader);
     ret_hello->flags = wrn_read_u8(&reader);
@@ -259,10 +276,13 @@ static bool read_hello(wrn_span message, struct hello *ret_hello) {
     ret_hello->sequence = wrn_read_u64(&reader);
     ret_hello->locator = wrn_read_span(&reader, wrn_read_u16(&reader));
     ret_hello->credential = wrn_read_span(&reader, wrn_read_u16(&reader));
-    return wrn_reader_is_done(&reader) && zero == 0 && ret_hello->receiver != 0 &&
-           ret_hello->random != 0 && (ret_hello->flags & ~(HELLO_HAVE | HELLO_SHOWS)) == 0 &&
-           ret_hello->kinds < 2 * WRN_LINK_OVERLAP &&
-           ret_hello->credential.size <= WRN_CREDENTIAL_MAX;
+    bool is_good = wrn_reader_is_done(&reader) && zero == 0 && ret_hello->receiver != 0 &&
+                   ret_hello->random != 0 &&
+                   (ret_hello->flags & ~(HELLO_HAVE | HELLO_SHOWS)) == 0 &&
+                   ret_hello->kinds < 2 * WRN_LINK_OVERLAP;
+    bool is_small = ret_hello->locator.size <= WRN_LOCATOR_MAX &&
+                    ret_hello->credential.size <= WRN_CREDENTIAL_MAX;
+    return !is_good ? WRN_REASON_MALFORMED : is_small ? WRN_REASON_NONE : WRN_REASON_TOO_LARGE;
 }
 
 /* Answers their HELLO; on a proven way only, since the answer may be the larger. */
@@ -423,7 +443,8 @@ static void on_bye(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, b
         return;
     }
     if (reason == WRN_REASON_NOT_ADMITTED || reason == WRN_REASON_EXCLUDED ||
-        reason == WRN_REASON_EXPIRED || reason == WRN_REASON_OTHER_RING) {
+        reason == WRN_REASON_EXPIRED || reason == WRN_REASON_OTHER_RING ||
+        reason == WRN_REASON_TOO_LARGE) {
         wrn_peers_shun(overlay, peer->id, reason);
     }
     bool is_stranger = peer->state == WRN_PEER_STATE_STRANGER;
@@ -489,6 +510,10 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (!wrn_cookie_check(&overlay->join.cookies, overlay->primitives, now, from, cookie)) {
         return WRN_REASON_COOKIE;
     }
+    uint32_t heard = hash_heard(overlay, wrn_stranger_name((wrn_span){frame, size}));
+    if (was_heard(&overlay->join, heard)) {
+        return WRN_REASON_REPLAYED;
+    }
     if (!wrn_overlay_bucket_take(&overlay->stranger_bucket, now, STRANGERS_PER_S,
                                  STRANGERS_BURST)) {
         return WRN_REASON_RATE;
@@ -504,14 +529,34 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (reason != WRN_REASON_NONE) {
         return reason;
     }
-    if (!read_hello(message, ret_hello) || ret_hello->kind != WRN_MESSAGE_HELLO) {
-        return WRN_REASON_MALFORMED;
+    overlay->join.heard[overlay->join.heard_next++ % WRN_HEARD_MAX] = heard;
+    reason = read_hello(message, ret_hello);
+    if (reason == WRN_REASON_NONE && ret_hello->kind != WRN_MESSAGE_HELLO) {
+        reason = WRN_REASON_MALFORMED;
+    }
+    if (reason != WRN_REASON_NONE) {
+        return reason;
     }
     reason = wrn_locator_read(ret_hello->locator, overlay->primitives, ret_locator);
     if (reason == WRN_REASON_NONE && memcmp(ret_locator->tunnel_key, key, sizeof(key)) != 0) {
         reason = WRN_REASON_WRONG_KEY;
     }
     return reason;
+}
+
+/* Nobody outside knows the hash; one of 2^26 new frames is taken for one of those that are
+ * remembered, and said again. */
+static uint32_t hash_heard(const struct wrn_overlay *overlay, wrn_span name) {
+    uint32_t hash = (uint32_t)wrn_siphash(overlay->digest_key, name.data, name.size);
+    return hash != 0 ? hash : 1;
+}
+
+static bool was_heard(const struct wrn_join *join, uint32_t hash) {
+    bool is_there = false;
+    for (size_t i = 0; i < WRN_HEARD_MAX; i++) {
+        is_there = is_there || join->heard[i] == hash;
+    }
+    return is_there;
 }
 
 /* A node that we did not know: made a peer, if it may be one and there is room. */

@@ -20,6 +20,10 @@ enum connect_verb {
     CONNECT_PROBE_REPLY,
 };
 
+/* The longest request and response: two bytes of kind and verb, two numbers, a locator. */
+static_assert(2 + 2 * 8 + (int)WRN_LOCATOR_MAX <= (int)WRN_PAYLOAD_MAX,
+              "a CONNECT payload has room for any locator");
+
 static struct wrn_request *take_request(struct wrn_overlay *overlay);
 static struct wrn_request *request_of(const struct wrn_overlay *overlay, uint64_t number);
 static enum wrn_reason place(struct wrn_overlay *overlay, struct wrn_request *request);

@@ -170,6 +170,11 @@ enum wrn_reason wrn_stranger_read(wrn_span frame, uint8_t ret_public[WRN_KEY_SIZ
     return reason;
 }
 
+wrn_span wrn_stranger_name(wrn_span frame) {
+    WRN_ASSERT(frame.size > STRANGER_HEAD_SIZE);
+    return (wrn_span){frame.data, STRANGER_HEAD_SIZE};
+}
+
 enum wrn_reason wrn_stranger_open(struct wrn_pair *pair, const struct wrn_primitives *primitives,
                                   uint8_t *frame, size_t size, wrn_span *ret_message,
                                   uint64_t *ret_incarnation) {

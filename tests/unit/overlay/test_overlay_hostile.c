@@ -190,6 +190,124 @@ static void flood_of_strangers(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Catches the first frame of a kind that one node sends. */
+struct caught {
+    uint32_t from;
+    uint8_t kind;
+    uint8_t frame[WRN_DATAGRAM_MAX];
+    size_t size;
+};
+
+static bool catch_first(void *ctx, struct mesh *mesh, uint32_t from, const struct wrn_endpoint *to,
+                        uint8_t *bytes, size_t size) {
+    struct caught *caught = ctx;
+    (void)mesh;
+    (void)to;
+    if (from == caught->from && bytes[0] == caught->kind && caught->size == 0) {
+        memcpy(caught->frame, bytes, size);
+        caught->size = size;
+    }
+    return true;
+}
+
+/* A stranger's HELLO is taken once, whoever sends it again, also when the stranger has become a
+ * peer, has left, or was never let in: no key is computed, nothing is answered, nobody remembered. */
+static void a_strangers_hello_is_taken_once(void **state) {
+    (void)state;
+    for (uint32_t turn = 0; turn < 3; turn++) {
+        struct mesh *mesh = mesh_create(seed);
+        struct rule rule = {0};
+        struct caught caught = {.from = 1, .kind = WRN_FRAME_STRANGER};
+        add(mesh, &rule, 1000000);
+        mesh_set_filter(mesh, catch_first, &caught);
+        add(mesh, &rule, turn == 2 ? 0 : 1000000); /* the last one is no member */
+        mesh_run(mesh, 3000);
+        assert_true(caught.size > 0);
+        if (turn == 1) {
+            mesh_stop(mesh, 1);
+            mesh_run(mesh, 1000);
+        }
+        const struct wrn_endpoint *at = &mesh_node(mesh, 1)->at;
+        uint64_t sent = mesh_node(mesh, 0)->sent;
+        uint32_t asked = rule.asked;
+        for (uint32_t i = 0; i < 100; i++) {
+            mesh_inject(mesh, 0, at, caught.frame, caught.size);
+        }
+        CHECK(refused(mesh, 0, WRN_REASON_REPLAYED) == 100, "turn %u: ", turn);
+        assert_int_equal(mesh_node(mesh, 0)->sent, sent);
+        assert_int_equal(rule.asked, asked);
+        mesh_destroy(mesh);
+    }
+}
+
+/* When so many others came that a frame is forgotten, it does no harm either: the link of who said
+ * it once stays, and each costs one HELLO at most. */
+static void a_forgotten_hello_cuts_nothing(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    struct caught caught = {.from = 1, .kind = WRN_FRAME_STRANGER};
+    add(mesh, &rule, 1000000);
+    mesh_set_filter(mesh, catch_first, &caught);
+    add(mesh, &rule, 1000000);
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    memset(mesh_node(mesh, 0)->overlay->join.heard, 0,
+           sizeof(mesh_node(mesh, 0)->overlay->join.heard));
+    uint32_t downs = mesh_node(mesh, 0)->downs;
+    uint64_t sent = mesh_node(mesh, 0)->sent;
+    mesh_inject(mesh, 0, &mesh_node(mesh, 1)->at, caught.frame, caught.size);
+    assert_in_range(mesh_node(mesh, 0)->sent - sent, 0, 2);
+    mesh_inject(mesh, 0, &mesh_node(mesh, 1)->at, caught.frame, caught.size);
+    assert_in_range(mesh_node(mesh, 0)->sent - sent, 0, 2);
+    mesh_run(mesh, 60000);
+    assert_int_equal(mesh_node(mesh, 0)->downs, downs);
+    assert_true(mesh_has_link(mesh, 0, 1) && mesh_is_ring(mesh));
+    mesh_destroy(mesh);
+}
+
+static enum wrn_reason admit_any(void *ctx, wrn_wall now,
+                                 const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], wrn_span shown,
+                                 wrn_wall *ret_until) {
+    (void)public_key;
+    *(size_t *)ctx = shown.size > *(size_t *)ctx ? shown.size : *(size_t *)ctx;
+    *ret_until = (wrn_wall){.s = now.s + 100000};
+    return shown.size > 0 ? WRN_REASON_NONE : WRN_REASON_NOT_ADMITTED;
+}
+
+/* The largest credential beside the largest locator: a stranger's HELLO has no room for both, so
+ * the credential follows when it is asked for. One byte more is refused where it is set. */
+static void the_largest_credential_gets_in(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    static uint8_t large[WRN_CREDENTIAL_MAX + 1];
+    size_t seen = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        options.admit = admit_any;
+        options.admit_ctx = &seen;
+        options.credential = (wrn_span){large, WRN_CREDENTIAL_MAX};
+        uint32_t node = mesh_add(mesh, &options);
+        struct wrn_locator_endpoint local[WRN_ENDPOINTS_MAX] = {0};
+        for (uint8_t j = 0; j < WRN_ENDPOINTS_MAX; j++) {
+            local[j].at.ip.family = WRN_FAMILY_IPV6;
+            memset(local[j].at.ip.bytes, 0x20 + j, sizeof(local[j].at.ip.bytes));
+            local[j].at.port = 60000;
+        }
+        local[0].at = mesh_node(mesh, node)->at;
+        mesh_start(mesh, node, node == 0 ? UINT32_MAX : 0);
+        wrn_overlay_set_local(mesh_node(mesh, node)->overlay, mesh_now(mesh, node), local,
+                              WRN_ENDPOINTS_MAX, mesh_out(mesh));
+        mesh_perform(mesh, node);
+        mesh_run(mesh, 300);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    assert_int_equal(seen, WRN_CREDENTIAL_MAX);
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    assert_int_equal(wrn_overlay_set_credential(overlay, (wrn_span){large, sizeof(large)}),
+                     WRN_REASON_TOO_LARGE);
+    mesh_destroy(mesh);
+}
+
 static bool mutate(void *ctx, struct mesh *mesh, uint32_t from, const struct wrn_endpoint *to,
                    uint8_t *bytes, size_t size) {
     struct wrn_prng *prng = ctx;
@@ -296,6 +414,36 @@ static void noise_from_inside(void **state) {
     assert_int_equal(mesh_node(mesh, 0)->actions_lost, 0);
     mesh_crash(mesh, 1);
     assert_true(mesh_run_until(mesh, mesh_is_ring, 240000));
+    mesh_destroy(mesh);
+}
+
+/* Whoever shows a credential beyond the limit is told that it is too large, and does not come
+ * back at once. */
+static void a_credential_too_large_is_refused_by_name(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t message[WRN_MESSAGE_MAX] = {0};
+    enum { SIZE = WRN_CREDENTIAL_MAX + 1 };
+    for (uint32_t i = 0; i < 2; i++) {
+        add(mesh, &rule, 1000000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    struct wrn_writer writer = wrn_writer(message, sizeof(message));
+    wrn_write_u32(&writer, (uint32_t)WRN_MESSAGE_HELLO << 24 | 2u << 16); /* shows it */
+    wrn_write_u64(&writer, 1);
+    wrn_write_bytes(&writer, "our ring", 8);
+    wrn_write_u64(&writer, 99);
+    wrn_write_u64(&writer, 1);
+    wrn_write_u16(&writer, 0);
+    wrn_write_u16(&writer, SIZE);
+    say(mesh, 1, 0, (wrn_span){message, writer.size + SIZE});
+    mesh_run(mesh, 1000);
+    assert_int_equal(refused(mesh, 0, WRN_REASON_TOO_LARGE), 1);
+    assert_int_equal(mesh_node(mesh, 0)->down_reason, WRN_REASON_TOO_LARGE);
+    assert_int_equal(mesh_node(mesh, 1)->down_reason, WRN_REASON_TOO_LARGE);
+    mesh_run(mesh, 30000);
+    assert_false(mesh_has_link(mesh, 0, 1));
     mesh_destroy(mesh);
 }
 
@@ -503,13 +651,24 @@ static void a_relay_that_mixes_peers_is_left(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(members_only),       cmocka_unit_test(another_ring),
-        cmocka_unit_test(admission_ends),     cmocka_unit_test(exclusion_cuts_at_once),
-        cmocka_unit_test(flood_of_questions), cmocka_unit_test(flood_of_strangers),
-        cmocka_unit_test(changed_datagrams),  cmocka_unit_test(noise_from_outside),
-        cmocka_unit_test(noise_from_inside),  cmocka_unit_test(noise_in_requests),
-        cmocka_unit_test(forged_restart),     cmocka_unit_test(full_pools),
-        cmocka_unit_test(wrong_calls),        cmocka_unit_test(a_relay_that_mixes_peers_is_left),
+        cmocka_unit_test(members_only),
+        cmocka_unit_test(another_ring),
+        cmocka_unit_test(admission_ends),
+        cmocka_unit_test(exclusion_cuts_at_once),
+        cmocka_unit_test(flood_of_questions),
+        cmocka_unit_test(flood_of_strangers),
+        cmocka_unit_test(a_strangers_hello_is_taken_once),
+        cmocka_unit_test(a_forgotten_hello_cuts_nothing),
+        cmocka_unit_test(the_largest_credential_gets_in),
+        cmocka_unit_test(changed_datagrams),
+        cmocka_unit_test(noise_from_outside),
+        cmocka_unit_test(noise_from_inside),
+        cmocka_unit_test(a_credential_too_large_is_refused_by_name),
+        cmocka_unit_test(noise_in_requests),
+        cmocka_unit_test(forged_restart),
+        cmocka_unit_test(full_pools),
+        cmocka_unit_test(wrong_calls),
+        cmocka_unit_test(a_relay_that_mixes_peers_is_left),
     };
     seed = check_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
