@@ -3,6 +3,7 @@
  * work. Method: a mesh with a rule of admission; strangers, floods, broken frames, and members that
  * say anything. */
 #include "overlay/overlay_internal.h"
+#include "overlay/route_internal.h"
 #include "unit/base/check.h"
 #include "unit/overlay/mesh.h"
 
@@ -510,6 +511,75 @@ static void forged_restart(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Finds the header of the message to 'target' that waits for its acknowledgement. */
+static bool waiting_header(const struct wrn_overlay *overlay, wrn_id target,
+                           struct wrn_route_header *ret_header) {
+    const struct wrn_route_watches *watches = &overlay->route->watches;
+    for (uint32_t i = 0; i < watches->capacity; i++) {
+        uint8_t message[sizeof(watches->watches[i].head.bytes) + 1] = {0};
+        struct wrn_routed routed;
+        size_t size = watches->watches[i].head.size;
+        memcpy(message, watches->watches[i].head.bytes, size);
+        if (watches->watches[i].number != 0 && message[0] == WRN_MESSAGE_ROUTED &&
+            wrn_routed_read((wrn_span){message, size + 1}, &routed) &&
+            wrn_id_equal(routed.header.target, target)) {
+            *ret_header = routed.header;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who is not on the ring yet is called by the node that its request named, as it is answered; once
+ * it asks without, the ring leads there. */
+static void calls_go_by_the_via_of_a_request(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t payload[WRN_PAYLOAD_MAX];
+    for (uint32_t i = 0; i < 4; i++) {
+        add(mesh, &rule, 1000000);
+    }
+    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    uint8_t bytes[CREDENTIAL_SIZE];
+    struct wrn_overlay_options options = mesh_options(mesh);
+    options.credential = credential(bytes, 1000);
+    uint32_t joiner = mesh_add(mesh, &options);
+    mesh_start(mesh, joiner, UINT32_MAX);
+    mesh_node(mesh, joiner)->is_cut = true;
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    wrn_id id = mesh_node(mesh, joiner)->id;
+    wrn_id via = overlay->links.links[1].id;
+    static const uint8_t call[10] = {WRN_MESSAGE_CALL};
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        struct wrn_route_header header = {
+            .source = id, .target = overlay->id, .has_via = turn == 0, .via = via};
+        struct wrn_route_header sent = {0};
+        struct wrn_writer writer = wrn_writer(payload, sizeof(payload));
+        wrn_write_u32(&writer, (uint32_t)WRN_PAYLOAD_CONNECT << 24 | 1u << 16 |
+                                   (uint32_t)WRN_LINK_NEAR << 8);
+        wrn_write_u64(&writer, 77 + turn);
+        writer.size += wrn_overlay_locator(mesh_node(mesh, joiner)->overlay, mesh_now(mesh, joiner),
+                                           payload + writer.size, sizeof(payload) - writer.size);
+        wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
+        wrn_linker_on_payload(overlay, &header, wrn_written(&writer));
+        wrn_overlay_end(overlay);
+        mesh_perform(mesh, 0);
+        struct wrn_overlay_peer *peer = wrn_peers_at(overlay, id);
+        assert_non_null(peer);
+        mesh_run(mesh, 3000); /* what was sent before is acknowledged, or given up */
+        wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
+        wrn_linker_call(overlay, peer, (wrn_span){call, sizeof(call)});
+        bool is_found = waiting_header(overlay, id, &sent);
+        wrn_overlay_end(overlay);
+        mesh_perform(mesh, 0);
+        assert_true(is_found || turn == 1);
+        assert_int_equal(sent.to_via, turn == 0);
+        assert_true(turn == 1 || wrn_id_equal(sent.via, via));
+    }
+    mesh_destroy(mesh);
+}
+
 /* Small pools: who finds no room is told FULL, and the ring forms nevertheless. */
 static void full_pools(void **state) {
     (void)state;
@@ -666,6 +736,7 @@ int main(void) {
         cmocka_unit_test(a_credential_too_large_is_refused_by_name),
         cmocka_unit_test(noise_in_requests),
         cmocka_unit_test(forged_restart),
+        cmocka_unit_test(calls_go_by_the_via_of_a_request),
         cmocka_unit_test(full_pools),
         cmocka_unit_test(wrong_calls),
         cmocka_unit_test(a_relay_that_mixes_peers_is_left),
