@@ -64,8 +64,8 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
                                      uint8_t *frame, size_t size, struct wrn_pair *ret_pair,
                                      struct wrn_overlay_peer **ret_known, struct hello *ret_hello,
                                      struct wrn_locator *ret_locator);
-static uint32_t hash_heard(const struct wrn_overlay *overlay, wrn_span name);
-static bool was_heard(const struct wrn_join *join, uint32_t hash);
+static uint16_t hash_heard(const struct wrn_overlay *overlay, wrn_span name);
+static bool was_heard(const struct wrn_join *join, uint16_t hash);
 static void meet_stranger(struct wrn_overlay *overlay, const struct wrn_way *way,
                           struct wrn_pair *pair, const struct hello *hello,
                           const struct wrn_locator *locator);
@@ -510,7 +510,7 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (!wrn_cookie_check(&overlay->join.cookies, overlay->primitives, now, from, cookie)) {
         return WRN_REASON_COOKIE;
     }
-    uint32_t heard = hash_heard(overlay, wrn_stranger_name((wrn_span){frame, size}));
+    uint16_t heard = hash_heard(overlay, wrn_stranger_name((wrn_span){frame, size}));
     if (was_heard(&overlay->join, heard)) {
         return WRN_REASON_REPLAYED;
     }
@@ -529,7 +529,8 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (reason != WRN_REASON_NONE) {
         return reason;
     }
-    overlay->join.heard[overlay->join.heard_next++ % WRN_HEARD_MAX] = heard;
+    overlay->join.heard[overlay->join.heard_next] = heard;
+    overlay->join.heard_next = (uint8_t)((overlay->join.heard_next + 1) % WRN_HEARD_MAX);
     reason = read_hello(message, ret_hello);
     if (reason == WRN_REASON_NONE && ret_hello->kind != WRN_MESSAGE_HELLO) {
         reason = WRN_REASON_MALFORMED;
@@ -544,14 +545,14 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     return reason;
 }
 
-/* Nobody outside knows the hash; one of 2^26 new frames is taken for one of those that are
- * remembered, and said again. */
-static uint32_t hash_heard(const struct wrn_overlay *overlay, wrn_span name) {
-    uint32_t hash = (uint32_t)wrn_siphash(overlay->digest_key, name.data, name.size);
+/* Nobody outside knows the hash; one of 4,000 new frames is taken for one of those that are
+ * remembered, and its author says it again, by another number. */
+static uint16_t hash_heard(const struct wrn_overlay *overlay, wrn_span name) {
+    uint16_t hash = (uint16_t)wrn_siphash(overlay->digest_key, name.data, name.size);
     return hash != 0 ? hash : 1;
 }
 
-static bool was_heard(const struct wrn_join *join, uint32_t hash) {
+static bool was_heard(const struct wrn_join *join, uint16_t hash) {
     bool is_there = false;
     for (size_t i = 0; i < WRN_HEARD_MAX; i++) {
         is_there = is_there || join->heard[i] == hash;

@@ -24,7 +24,7 @@ enum {
     WRN_WHO_MAX = 4,       /* questions to strangers that are not answered yet */
     WRN_STRANGERS_MAX = 4, /* strangers that answered, and were sent a HELLO */
     WRN_REDIRECTS_MAX = 4, /* other nodes that one without room names */
-    WRN_HEARD_MAX = 64,    /* frames of strangers that are remembered, so as to be taken once */
+    WRN_HEARD_MAX = 16,    /* frames of strangers that are remembered, so as to be taken once */
 };
 
 /* Whoever is silent is asked ever more seldom: nobody shall be sent much that never answered.
@@ -92,9 +92,7 @@ struct wrn_join {
     struct wrn_stranger *strangers;
     uint32_t bootstrap_count;
     uint32_t cached_max;
-    uint32_t turn;                 /* which source is next */
-    uint32_t heard[WRN_HEARD_MAX]; /* hashes of strangers' frames that opened, 0: none */
-    uint32_t heard_next;
+    uint32_t turn;  /* which source is next */
     uint32_t links; /* most links since the last loss, to notice a great one */
     uint64_t probe; /* number of a probe over the ring, 0: none */
     wrn_mono probe_due;
@@ -110,6 +108,8 @@ struct wrn_join {
     wrn_mono announce_due;
     wrn_mono due;
     uint16_t port;
+    uint16_t heard[WRN_HEARD_MAX]; /* hashes of strangers' frames that opened, 0: none */
+    uint8_t heard_next;
     uint8_t redirects; /* addresses that were taken up since the last round */
     bool announces;
     uint32_t healed; /* sources that were looked at since 'heal_ns' was changed */

@@ -39,7 +39,6 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
                        struct wrn_reader *reader);
 static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source, uint8_t kind,
                                          uint64_t number, wrn_span bytes, uint64_t *ret_ours);
-static struct wrn_linker_via *via_of(struct wrn_overlay *overlay, wrn_handle peer);
 static void note_via(struct wrn_overlay *overlay, const struct wrn_route_header *header);
 static void on_response(struct wrn_overlay *overlay, const struct wrn_route_header *header,
                         struct wrn_reader *reader);
@@ -170,9 +169,9 @@ void wrn_linker_on_down(struct wrn_overlay *overlay, wrn_handle peer, wrn_id id,
 void wrn_linker_call(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, wrn_span message) {
     uint8_t payload[WRN_PAYLOAD_MAX];
     struct wrn_route_header header = {.target = peer->id, .mode = WRN_ROUTE_EXACT};
-    const struct wrn_linker_via *via = via_of(overlay, peer->handle);
+    const struct wrn_linker_via *via = &overlay->linker.via;
     struct wrn_writer writer = begin_payload(payload, sizeof(payload), CONNECT_CALL);
-    if (via) {
+    if (wrn_handle_equal(via->peer, peer->handle)) {
         header.has_via = header.to_via = true;
         header.via = via->via;
     }
@@ -425,25 +424,14 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
     answer(overlay, header, &writer);
 }
 
-static struct wrn_linker_via *via_of(struct wrn_overlay *overlay, wrn_handle peer) {
-    for (size_t i = 0; i < WRN_VIAS_MAX; i++) {
-        if (wrn_handle_equal(overlay->linker.vias[i].peer, peer)) {
-            return &overlay->linker.vias[i];
-        }
-    }
-    return NULL;
-}
-
 /* Remembers by whom the source of a request is reached while the ring does not lead there: calls
- * go the way that the answer goes. One that comes without is on the ring by now. */
+ * go the way that the answer goes. One that asks without is on the ring by now. */
 static void note_via(struct wrn_overlay *overlay, const struct wrn_route_header *header) {
     const struct wrn_overlay_peer *peer = wrn_peers_at(overlay, header->source);
-    struct wrn_linker_via *via = peer ? via_of(overlay, peer->handle) : NULL;
-    bool has_via = header->has_via && !header->to_via;
-    if (peer && has_via) {
-        via = via ? via : &overlay->linker.vias[overlay->linker.next_via++ % WRN_VIAS_MAX];
+    struct wrn_linker_via *via = &overlay->linker.via;
+    if (peer && header->has_via && !header->to_via) {
         *via = (struct wrn_linker_via){.peer = peer->handle, .via = header->via};
-    } else if (via) {
+    } else if (peer && wrn_handle_equal(via->peer, peer->handle)) {
         *via = (struct wrn_linker_via){0};
     }
 }

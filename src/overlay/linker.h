@@ -28,8 +28,6 @@ struct wrn_request {
     uint8_t owner, kind, mode, steps, state, tries;
 };
 
-enum { WRN_VIAS_MAX = 8 };
-
 /* By whom a peer is reached over the ring that has no place there yet. */
 struct wrn_linker_via {
     wrn_handle peer; /* NONE: free */
@@ -37,9 +35,8 @@ struct wrn_linker_via {
 };
 
 struct wrn_linker {
-    struct wrn_linker_via vias[WRN_VIAS_MAX]; /* of the last who asked so */
-    uint32_t next_via;
-    struct wrn_request *requests; /* WRN_REQUESTS_MAX */
+    struct wrn_linker_via via; /* of the last one who asked so */
+    struct wrn_request *requests;             /* WRN_REQUESTS_MAX */
     wrn_mono due;
 };
 

@@ -90,8 +90,8 @@ struct wrn_bucket {
 /* A node that was not admitted, or did not admit us: not tried again before 'until'. */
 struct wrn_shunned {
     wrn_id id;
+    uint32_t until_s; /* of the monotonic clock */
     uint8_t reason;
-    wrn_mono until;
 };
 
 enum {

@@ -124,8 +124,8 @@ size_t wrn_stranger_seal(struct wrn_pair *pair, const struct wrn_primitives *pri
 enum wrn_reason wrn_stranger_read(wrn_span frame, uint8_t ret_public[WRN_KEY_SIZE],
                                   uint8_t ret_cookie[WRN_COOKIE_SIZE]);
 
-/* Returns the bytes that no other frame of a stranger has, if the frame was read: its head, of which
- * the seal lets nobody change anything. Who remembers them takes a frame once. */
+/* Returns the bytes that no other frame of a stranger has, if it was read: its head, of which the
+ * seal lets nobody change anything. Who remembers them takes a frame once. */
 wrn_span wrn_stranger_name(wrn_span frame);
 
 /* Opens it in place, with the pair made from the key that it shows. Reasons and outputs as

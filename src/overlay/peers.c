@@ -413,20 +413,21 @@ void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reas
             oldest = entry;
             break;
         }
-        if (wrn_mono_before(entry->until, oldest->until)) {
+        if (entry->until_s < oldest->until_s) {
             oldest = entry;
         }
     }
     uint32_t more_s = wrn_rand_below(overlay->rand, SHUN_MORE_S);
     oldest->id = id;
     oldest->reason = (uint8_t)reason;
-    oldest->until = wrn_mono_add(overlay->now.mono, WRN_S(SHUN_LEAST_S + more_s));
+    oldest->until_s = (uint32_t)(overlay->now.mono.ns / WRN_S(1)) + SHUN_LEAST_S + more_s;
 }
 
 enum wrn_reason wrn_peers_shunned(const struct wrn_overlay *overlay, wrn_id id) {
+    uint32_t now_s = (uint32_t)(overlay->now.mono.ns / WRN_S(1));
     for (size_t i = 0; i < WRN_SHUNNED_MAX; i++) {
         const struct wrn_shunned *entry = &overlay->shunned[i];
-        if (wrn_id_equal(entry->id, id) && wrn_mono_before(overlay->now.mono, entry->until)) {
+        if (wrn_id_equal(entry->id, id) && now_s < entry->until_s) {
             return entry->reason;
         }
     }

@@ -32,7 +32,7 @@ struct world {
     struct wrn_pair to;
     uint64_t life;
     uint64_t proven; /* the last one: 0 none */
-    bool is_forgotten[STEPS_MAX + 2];
+    bool is_forgotten[2 * STEPS_MAX + 5];
     struct held held[SLOTS];
 };
 
@@ -103,8 +103,9 @@ static uint8_t byte(struct input *in) {
 }
 
 static void born(struct world *w) {
-    w->life++;
+    w->life += 2; /* the last bit of an incarnation is its side's */
     HOLDS(wrn_pair_init(&w->from, &w->primitives, w->keys[0], w->keys[0], w->keys[1], 10, w->life));
+    w->life = w->from.our_incarnation;
     w->from.their_receiver = 11;
 }
 

@@ -638,7 +638,7 @@ static void check(void) {
         pending += !is_up;
         HOLDS(is_up == (wrn_links_of(&overlay->links, peer->handle) != NULL));
         HOLDS(!is_up || peer->admitted || peer->asked_again || overlay->admit == NULL);
-        HOLDS(is_up || peer->give_up.ns != UINT64_MAX);
+        HOLDS(is_up || peer->give_up.count != 0);
     }
     HOLDS(up == overlay->links.count && pending == overlay->pending);
     HOLDS(up + pending == overlay->pool.live && overlay->pool.live <= overlay->peers_max);

@@ -16,7 +16,8 @@ static bool is_soon(struct wrn_now now, wrn_mono due) {
 }
 
 static const char *left_of_peers(const struct wrn_overlay *overlay, struct wrn_now now) {
-    if (overlay->pool.live != 0 || overlay->pending != 0 || wrn_dues_first(&overlay->dues).ns != UINT64_MAX) {
+    if (overlay->pool.live != 0 || overlay->pending != 0 ||
+        wrn_dues_first(&overlay->dues).ns != UINT64_MAX) {
         return "peers";
     }
     if (overlay->links.count != 0) {

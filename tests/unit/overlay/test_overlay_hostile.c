@@ -212,7 +212,7 @@ static bool catch_first(void *ctx, struct mesh *mesh, uint32_t from, const struc
 }
 
 /* A stranger's HELLO is taken once, whoever sends it again, also when the stranger has become a
- * peer, has left, or was never let in: no key is computed, nothing is answered, nobody remembered. */
+ * peer, has left, or was never let in: no key is computed, nothing answered, nobody remembered. */
 static void a_strangers_hello_is_taken_once(void **state) {
     (void)state;
     for (uint32_t turn = 0; turn < 3; turn++) {
@@ -251,7 +251,7 @@ static void a_forgotten_hello_cuts_nothing(void **state) {
     add(mesh, &rule, 1000000);
     mesh_set_filter(mesh, catch_first, &caught);
     add(mesh, &rule, 1000000);
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
     memset(mesh_node(mesh, 0)->overlay->join.heard, 0,
            sizeof(mesh_node(mesh, 0)->overlay->join.heard));
     uint32_t downs = mesh_node(mesh, 0)->downs;
@@ -301,7 +301,7 @@ static void the_largest_credential_gets_in(void **state) {
         mesh_perform(mesh, node);
         mesh_run(mesh, 300);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 30000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 30000));
     assert_int_equal(seen, WRN_CREDENTIAL_MAX);
     struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
     assert_int_equal(wrn_overlay_set_credential(overlay, (wrn_span){large, sizeof(large)}),
@@ -429,7 +429,7 @@ static void a_credential_too_large_is_refused_by_name(void **state) {
     for (uint32_t i = 0; i < 2; i++) {
         add(mesh, &rule, 1000000);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
     struct wrn_writer writer = wrn_writer(message, sizeof(message));
     wrn_write_u32(&writer, (uint32_t)WRN_MESSAGE_HELLO << 24 | 2u << 16); /* shows it */
     wrn_write_u64(&writer, 1);
@@ -540,7 +540,7 @@ static void calls_go_by_the_via_of_a_request(void **state) {
     for (uint32_t i = 0; i < 4; i++) {
         add(mesh, &rule, 1000000);
     }
-    assert_true(mesh_run_until(mesh, is_ring, 20000));
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
     uint8_t bytes[CREDENTIAL_SIZE];
     struct wrn_overlay_options options = mesh_options(mesh);
     options.credential = credential(bytes, 1000);
