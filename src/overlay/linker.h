@@ -35,8 +35,8 @@ struct wrn_linker_via {
 };
 
 struct wrn_linker {
-    struct wrn_linker_via via; /* of the last one who asked so */
-    struct wrn_request *requests;             /* WRN_REQUESTS_MAX */
+    struct wrn_linker_via via;    /* of the last one who asked so */
+    struct wrn_request *requests; /* WRN_REQUESTS_MAX */
     wrn_mono due;
 };
 
