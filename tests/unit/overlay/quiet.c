@@ -35,7 +35,7 @@ static const char *left_of_peers(const struct wrn_overlay *overlay, struct wrn_n
     }
     for (uint32_t i = 0; i < WRN_WHO_MAX; i++) {
         const struct wrn_who *who = &overlay->join.whos[i];
-        if (who->nonce != 0 && !is_soon(now, who->due)) {
+        if (who->nonce != 0 && !is_soon(now, wrn_tick_mono(who->due, now.mono))) {
             return "WHO without a deadline";
         }
     }
