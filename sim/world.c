@@ -7,13 +7,13 @@
 #include "sim/memory.h"
 #include "sim/table.h"
 
-enum { WORD_MAX = 32, QUEUE_START = 1024 };
+enum { WORD_MAX = 32 };
 
 static const wrn_mono start_mono = {WRN_S(1000)};
 static const int64_t start_wall_s = 1893456000; /* 2030-01-01 */
 
 struct sim_world {
-    struct wrn_heap queue; /* its array is ours and grows */
+    struct sim_queue queue;
     wrn_mono now;
     uint64_t seed;
     uint64_t event_count;
@@ -33,8 +33,6 @@ static void add_record(struct sim_world *world, const char *what, const uint64_t
 
 struct sim_world *sim_world_create(uint64_t seed) {
     struct sim_world *world = sim_take(1, sizeof *world);
-    world->queue.nodes = sim_take(QUEUE_START, sizeof(struct wrn_heap_node *));
-    world->queue.capacity = QUEUE_START;
     world->now = start_mono;
     world->seed = seed;
     return world;
@@ -49,7 +47,7 @@ void sim_world_destroy(struct sim_world *world) {
     }
     free(world->prngs);
     sim_table_finish(&world->streams);
-    free(world->queue.nodes);
+    sim_queue_finish(&world->queue);
     free(world);
 }
 
@@ -63,9 +61,7 @@ struct wrn_now sim_now(const struct sim_world *world) {
 
 void sim_at(struct sim_world *world, struct sim_event *event, wrn_mono due) {
     WRN_ASSERT(event->happen != NULL && !wrn_mono_before(due, world->now));
-    world->queue.nodes = sim_grow(world->queue.nodes, world->queue.count, &world->queue.capacity,
-                                  sizeof(struct wrn_heap_node *));
-    wrn_heap_set(&world->queue, &event->node, due);
+    sim_queue_set(&world->queue, &event->node, due);
 }
 
 bool sim_is_set(const struct sim_event *event) {
@@ -97,14 +93,15 @@ uint64_t sim_run(struct sim_world *world, wrn_mono until) {
     world->is_running = true;
     world->is_stopped = false;
     while (!world->is_stopped) {
-        struct wrn_heap_node *first = wrn_heap_first(&world->queue);
-        if (first == NULL || wrn_mono_before(until, first->due)) {
+        wrn_mono due = WRN_MONO_NEVER;
+        struct sim_queue_node *first = sim_queue_first(&world->queue, &due);
+        if (first == NULL || wrn_mono_before(until, due)) {
             world->now = until;
             break;
         }
-        WRN_ASSERT(!wrn_mono_before(first->due, world->now));
-        world->now = first->due;
-        wrn_heap_remove(&world->queue, first);
+        WRN_ASSERT(!wrn_mono_before(due, world->now));
+        world->now = due;
+        sim_queue_remove(&world->queue, first);
         world->event_count++;
         struct sim_event *event = WRN_CONTAINER(first, struct sim_event, node);
         event->happen(event);

@@ -3,8 +3,8 @@
  * from the seed. Reads no clock and draws no randomness of the machine that it runs on. */
 #pragma once
 #include "base/clock.h"
-#include "base/heap.h"
 #include "base/rand.h"
+#include "sim/queue.h"
 
 struct sim_world; /* owns the queue of events, the streams of randomness and the trace */
 
@@ -21,7 +21,7 @@ enum sim_stream {
 /* Something that will happen, embedded in its owner, zeroed but for 'happen' at first. It must not
  * move in memory, nor end, while it is set. */
 struct sim_event {
-    struct wrn_heap_node node;
+    struct sim_queue_node node;
     void (*happen)(struct sim_event *event); /* may set this and other events, or free this one */
 };
 
