@@ -178,6 +178,19 @@ static void other_peers_do_not_answer(void **state) {
     finish(&f);
 }
 
+/* B asks itself in A's name, and answers. That A asked is known of what A sent only. */
+static void nobody_asks_for_another(void **state) {
+    (void)state;
+    struct fixture f = start(64, "(allow udp '53')", "(allow udp '53')");
+    pair_up(&f, false);
+    PASSES(IN, packet_udp(A, 1000, B, 53));
+    assert_int_equal(atomic_load(&f.counts.begun), 1);
+    REFUSED(NO_PORT, IN, packet_udp(B, 53, A, 1000));
+    PASSES(OUT, packet_udp(A, 1000, B, 53));
+    PASSES(IN, packet_udp(B, 53, A, 1000));
+    finish(&f);
+}
+
 static void silence_ends_conversations(void **state) {
     (void)state;
     struct fixture f = start(64, "(allow)", "");
@@ -536,13 +549,14 @@ static void full_buckets_forget_the_least(void **state) {
     finish(&f);
 }
 
-/* A flood of beginnings drives out beginnings, not what is answered. */
+/* A flood of beginnings drives out beginnings, not what is answered, though that ends sooner. */
 static void floods_do_not_end_what_is_answered(void **state) {
     (void)state;
     struct fixture f = start(64, "(allow)", "");
     pair_up(&f, false);
     PASSES(OUT, packet_udp(A, 1, B, 10));
     PASSES(IN, packet_udp(B, 10, A, 1));
+    pass_s(&f, WRN_POLICY_ANSWERED_S - 30);
     for (unsigned i = 0; i < 10000; i++) {
         PASSES(OUT, packet_tcp(A, 2 + i, B, 80, SYN));
     }
@@ -615,6 +629,7 @@ int main(void) {
         cmocka_unit_test(answers_pass_and_nothing_else),
         cmocka_unit_test(our_answers_pass_too),
         cmocka_unit_test(other_peers_do_not_answer),
+        cmocka_unit_test(nobody_asks_for_another),
         cmocka_unit_test(silence_ends_conversations),
         cmocka_unit_test(nothing_lives_for_ever),
         cmocka_unit_test(tcp_is_followed_to_its_end),

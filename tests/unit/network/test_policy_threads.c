@@ -2,7 +2,8 @@
 /* Goal: threads that check packets of the same conversations at once, in a table that is far too
  * small, never let a packet pass that answers nothing, and forget nothing where there is room.
  * Method: askers send what they may, answerers send answers: to what has been asked, and to what
- * never was; the latter must all be refused. To be run under ThreadSanitizer too. */
+ * never was; the latter must all be refused. What ThreadSanitizer sees is half of it; the moments
+ * at which a thread may meet another are in test_policy_steps.c. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
