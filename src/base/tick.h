@@ -11,6 +11,7 @@ typedef struct wrn_tick {
 } wrn_tick;
 
 #define WRN_TICK_NS    UINT64_C(1000000)
+#define WRN_DRIP_NS    UINT64_C(100000)
 #define WRN_TICK_AHEAD (UINT64_C(1) << 28) /* more than 3 days */
 
 #define WRN_TICK_NEVER ((wrn_tick){0})
@@ -43,33 +44,35 @@ static inline bool wrn_tick_reached(wrn_mono now, wrn_tick deadline) {
     return wrn_mono_reached(now, wrn_tick_mono(deadline, now));
 }
 
+/* Tells whether a moment was set and lies ahead. */
+static inline bool wrn_tick_is_ahead(wrn_mono now, wrn_tick tick) {
+    return tick.count != 0 && !wrn_tick_reached(now, tick);
+}
+
 /* Returns 'ns' after now. */
 static inline wrn_tick wrn_tick_in(wrn_mono now, uint64_t ns) {
     return wrn_tick_of(wrn_mono_add(now, ns));
 }
 
-/* A token bucket in 4 bytes: when it is full again, in units of 2^16 ns (66 us). They wrap after 78
- * hours; what lies further ahead than a bucket can be empty is past. For some hundred a second at
- * most. */
+/* A token bucket in 4 bytes: when it is full again, in tenths of a millisecond. They wrap after
+ * 119 hours; what lies further ahead than a bucket can be empty is past. */
 struct wrn_drip {
     uint32_t full_at;
 };
 
-/* Takes 'cost_ns' from a bucket that holds 'burst_ns', both less than an hour; false if it is not
- * there. A full bucket lets even what exceeds its burst pass, and is empty for as long, but twice
- * its burst at most. */
+/* Takes one from a bucket that holds 'burst' and gets a new one after each 'each_ns' (or a little
+ * later: rounded up to the unit; 'burst' of them less than an hour). False if it is empty. */
 WRN_NODISCARD static inline bool wrn_drip_take(struct wrn_drip *drip, wrn_mono now,
-                                               uint64_t cost_ns, uint64_t burst_ns) {
-    uint32_t now_units = (uint32_t)(now.ns >> 16);
-    uint32_t burst = (uint32_t)(burst_ns >> 16) + 1;
-    uint32_t cost = (uint32_t)(cost_ns >> 16) + (cost_ns < 0x10000 ? 1 : 0);
+                                               uint64_t each_ns, uint32_t burst) {
+    uint32_t now_units = (uint32_t)(now.ns / WRN_DRIP_NS);
+    uint32_t each = (uint32_t)((each_ns + WRN_DRIP_NS - 1) / WRN_DRIP_NS);
     uint32_t debt = drip->full_at - now_units;
-    if (debt > 2 * burst) {
+    if (debt > each * burst) {
         debt = 0;
     }
-    if (debt != 0 && debt + cost > burst) {
+    if (debt + each > each * burst) {
         return false;
     }
-    drip->full_at = now_units + (debt + cost < 2 * burst ? debt + cost : 2 * burst);
+    drip->full_at = now_units + debt + each;
     return true;
 }

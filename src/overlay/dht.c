@@ -203,15 +203,8 @@ uint64_t wrn_dht_count(const struct wrn_dht *dht, enum wrn_dht_count count) {
     return dht->counts[count];
 }
 
-bool wrn_dht_take(struct wrn_dht_bucket *bucket, wrn_mono now, uint32_t rate_per_s,
-                  uint32_t burst) {
-    uint64_t token_ns = WRN_S(1) / rate_per_s;
-    uint64_t full_ns = bucket->full_ns > now.ns ? bucket->full_ns : now.ns;
-    if (full_ns - now.ns + token_ns > token_ns * burst) {
-        return false;
-    }
-    bucket->full_ns = full_ns + token_ns;
-    return true;
+bool wrn_dht_take(struct wrn_drip *bucket, wrn_mono now, uint32_t rate_per_s, uint32_t burst) {
+    return wrn_drip_take(bucket, now, WRN_S(1) / rate_per_s, burst);
 }
 
 void wrn_dht_add(struct wrn_dht *dht, enum wrn_dht_count count) {
@@ -416,7 +409,7 @@ static enum wrn_reason refuse(struct wrn_dht *dht, enum wrn_reason reason) {
 /* What costs time, last. What others make us verify is limited, for each of them and in all. */
 static enum wrn_reason verify(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
                               const struct wrn_dht_candidate *candidate) {
-    struct wrn_dht_bucket *of_peer = &dht->of_peer[from.index % WRN_DHT_PEER_BUCKETS];
+    struct wrn_drip *of_peer = &dht->of_peer[from.index % WRN_DHT_PEER_BUCKETS];
     if (from.generation != 0 &&
         (!wrn_dht_take(of_peer, now.mono, PEER_RATE, PEER_BURST) ||
          !wrn_dht_take(&dht->verifying, now.mono, VERIFY_RATE, VERIFY_BURST))) {

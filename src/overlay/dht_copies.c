@@ -146,7 +146,7 @@ void wrn_dht_copies_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handl
 
 void wrn_dht_copies_on_digest(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
                               const struct wrn_dht_fields *digest) {
-    struct wrn_dht_bucket *bucket = &dht->digests_of_peer[peer.index % WRN_DHT_PEER_BUCKETS];
+    struct wrn_drip *bucket = &dht->digests_of_peer[peer.index % WRN_DHT_PEER_BUCKETS];
     if (!wrn_dht_take(bucket, now.mono, DIGEST_RATE, DIGEST_BURST)) {
         wrn_dht_add(dht, WRN_DHT_COUNT_REFUSED_RATE);
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the DHT share: its state, its messages. Not for others to include. */
 #pragma once
+#include "base/tick.h"
 #include "overlay/dht.h"
 #include "overlay/dht_store.h"
 #include "overlay/limits.h"
@@ -72,11 +73,6 @@ WRN_NODISCARD bool wrn_dht_message_read(wrn_span message, struct wrn_dht_fields 
 wrn_span wrn_dht_message_write(const struct wrn_dht_fields *fields, uint8_t *out);
 
 /* ---- state ---- */
-
-/* Lets 'rate' a second pass, 'burst' at once. */
-struct wrn_dht_bucket {
-    uint64_t full_ns; /* when the bucket is full again */
-};
 
 /* A node near us: by a link, or because a neighbour says so. */
 struct wrn_dht_neighbour {
@@ -219,21 +215,21 @@ struct wrn_dht {
     struct wrn_dht_seen seen[WRN_DHT_SEEN];
     uint32_t seen_next;
 
-    struct wrn_dht_bucket verifying;
-    struct wrn_dht_bucket answering;
-    struct wrn_dht_bucket checking;
-    struct wrn_dht_bucket copying;
-    struct wrn_dht_bucket telling;
-    struct wrn_dht_bucket losing;
-    struct wrn_dht_bucket of_peer[WRN_DHT_PEER_BUCKETS];
-    struct wrn_dht_bucket digests_of_peer[WRN_DHT_PEER_BUCKETS];
+    struct wrn_drip verifying;
+    struct wrn_drip answering;
+    struct wrn_drip checking;
+    struct wrn_drip copying;
+    struct wrn_drip telling;
+    struct wrn_drip losing;
+    struct wrn_drip of_peer[WRN_DHT_PEER_BUCKETS];
+    struct wrn_drip digests_of_peer[WRN_DHT_PEER_BUCKETS];
     wrn_mono due;
 };
 
 /* ---- dht.c ---- */
 
 /* Takes from a bucket; false if it is empty. */
-WRN_NODISCARD bool wrn_dht_take(struct wrn_dht_bucket *bucket, wrn_mono now, uint32_t rate_per_s,
+WRN_NODISCARD bool wrn_dht_take(struct wrn_drip *bucket, wrn_mono now, uint32_t rate_per_s,
                                 uint32_t burst);
 
 /* Counts. */

@@ -27,11 +27,11 @@ struct wrn_dht_candidate {
 struct wrn_dht_entry {
     struct wrn_heap_node end; /* when it ends, or, as a ghost, is forgotten */
     wrn_mono guard;           /* until when older versions could still be replayed */
-    wrn_id place;
     uint64_t version;
     uint64_t value_id;
     uint64_t sequence;
-    int64_t until_s;   /* made_s + ttl_s, by the writer's clock */
+    int64_t until_s; /* made_s + ttl_s, by the writer's clock */
+    wrn_id place;
     uint32_t offset;   /* of the bytes in the block */
     uint32_t owner;    /* index */
     uint32_t next;     /* in the chain of the key, or of free entries */
@@ -40,9 +40,9 @@ struct wrn_dht_entry {
     uint16_t size;     /* of the bytes; 0: free */
     uint16_t key_from; /* where in the bytes the key is */
     uint8_t key_size;
-    uint8_t kind;   /* enum wrn_record_kind */
-    bool is_ghost;  /* its time is over; it only keeps older versions out */
-    bool is_handed; /* for the caller: who is to hold it has been given it */
+    uint8_t kind;       /* enum wrn_record_kind */
+    bool is_ghost : 1;  /* its time is over; it only keeps older versions out */
+    bool is_handed : 1; /* for the caller: who is to hold it has been given it */
 };
 
 struct wrn_dht_owner {

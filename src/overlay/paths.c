@@ -64,8 +64,8 @@ struct wrn_paths *wrn_paths_init(struct wrn_arena *arena, const struct wrn_paths
     uint32_t searches = options->searches_max == 0 ? SEARCHES : options->searches_max;
     WRN_ASSERT(options->peers_max > 0 && searches < PATHS_NO_SEARCH);
     struct wrn_paths *paths = wrn_arena_take(arena, 1, sizeof *paths);
-    struct wrn_heap heap = {0};
-    wrn_heap_init(&heap, arena, options->peers_max);
+    struct wrn_dues dues;
+    wrn_dues_init(&dues, arena, options->peers_max);
     struct wrn_paths_peer *peers = wrn_arena_take(arena, options->peers_max, sizeof *peers);
     struct wrn_paths_search *table = wrn_arena_take(arena, searches, sizeof *table);
     if (paths == NULL) {
@@ -85,7 +85,7 @@ struct wrn_paths *wrn_paths_init(struct wrn_arena *arena, const struct wrn_paths
     paths->port = port;
     paths->rand = rand;
     wrn_rand_fill(rand, paths->secret, sizeof paths->secret);
-    paths->heap = heap;
+    paths->dues = dues;
     paths->peers = peers;
     paths->searches = table;
     paths->wait_first = paths->wait_last = PATHS_NOBODY;
@@ -358,16 +358,14 @@ void wrn_paths_on_time(struct wrn_paths *paths, wrn_mono now) {
         wrn_paths_measure_on_time(paths, now);
         wrn_paths_guess_on_time(paths, now);
         wrn_paths_period_on_time(paths, now);
-        struct wrn_heap_node *node = wrn_heap_first(&paths->heap);
-        if (node != NULL && wrn_mono_reached(now, node->due)) {
-            step(paths, now, WRN_CONTAINER(node, struct wrn_paths_peer, node));
+        if (wrn_mono_reached(now, wrn_dues_first(&paths->dues))) {
+            step(paths, now, &paths->peers[paths->dues.first]);
         }
     }
 }
 
 wrn_mono wrn_paths_due(const struct wrn_paths *paths) {
-    const struct wrn_heap_node *node = wrn_heap_first(&paths->heap);
-    wrn_mono due = node != NULL ? node->due : WRN_MONO_NEVER;
+    wrn_mono due = wrn_dues_first(&paths->dues);
     due = wrn_mono_min(due, paths->measure.is_active ? paths->measure.next : WRN_MONO_NEVER);
     due = wrn_mono_min(due, paths->period.due);
     return wrn_mono_min(due, wrn_paths_guess_due(paths));
@@ -427,9 +425,7 @@ void wrn_paths_arm(struct wrn_paths *paths, struct wrn_paths_peer *p) {
     if (p->search != PATHS_NO_SEARCH) {
         due = wrn_mono_min(due, paths->searches[p->search].next);
     }
-    if (p->node.place == 0 || p->node.due.ns != due.ns) {
-        wrn_heap_set(&paths->heap, &p->node, due);
-    }
+    wrn_dues_set(&paths->dues, p->handle.index, due);
 }
 
 void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
@@ -768,6 +764,6 @@ static void give_up(struct wrn_paths *paths, struct wrn_paths_peer *p) {
     wrn_paths_forget_sight(paths, p->handle.index);
     p->way = (struct wrn_way){0};
     wrn_paths_socket_drop(paths, p, socket);
-    wrn_heap_remove(&paths->heap, &p->node);
+    wrn_dues_set(&paths->dues, p->handle.index, WRN_MONO_NEVER);
     *p = (struct wrn_paths_peer){.search = PATHS_NO_SEARCH, .next_wait = PATHS_NOBODY};
 }

@@ -2,7 +2,7 @@
 /* What the files of the path machine share: its tables, its messages. Nobody else includes it. */
 #pragma once
 #include "base/bytes.h"
-#include "base/heap.h"
+#include "base/dues.h"
 #include "base/keymap.h"
 #include "base/wire.h"
 #include "overlay/nat_class.h"
@@ -44,11 +44,10 @@ enum { PATHS_CALL_WANTS_REPLY = 1 };
 enum wrn_paths_order { ORDER_TOGETHER, ORDER_CALLED_FIRST, ORDER_CALLER_FIRST, ORDERS };
 
 struct wrn_paths_peer {
-    struct wrn_heap_node node; /* first: its earliest deadline */
-    wrn_handle handle;         /* generation even: nobody */
-    uint64_t incarnation;      /* that was proven */
-    struct wrn_way way;        /* the best one */
-    wrn_handle relay;          /* generation 0: none */
+    wrn_handle handle;    /* generation even: nobody */
+    uint64_t incarnation; /* that was proven */
+    struct wrn_way way;   /* the best one */
+    wrn_handle relay;     /* generation 0: none */
     uint64_t slot;
     struct wrn_endpoint alt; /* another one that was proven, from socket 0; family NONE: none */
     uint16_t search;         /* PATHS_NO_SEARCH: none */
@@ -175,7 +174,7 @@ struct wrn_paths {
     struct wrn_paths_port port;
     struct wrn_rand rand;
     uint64_t secret[2];
-    struct wrn_heap heap;
+    struct wrn_dues dues; /* of the peers */
     struct wrn_paths_peer *peers;
     struct wrn_paths_search *searches;
     uint32_t wait_first, wait_last;
@@ -231,7 +230,7 @@ struct wrn_paths_call_body {
 /* Returns the peer, NULL if it is not known. */
 struct wrn_paths_peer *wrn_paths_peer_of(const struct wrn_paths *paths, wrn_handle peer);
 
-/* Sets the peer's place in the heap from its deadlines. */
+/* Sets the earliest of the peer's deadlines. */
 void wrn_paths_arm(struct wrn_paths *paths, struct wrn_paths_peer *p);
 
 /* A number of ours was answered on 'way'; has_rtt: and its time was measured. */

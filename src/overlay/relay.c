@@ -337,7 +337,7 @@ void relay_send_slot(const struct wrn_relay *relay, wrn_handle peer, enum relay_
 
 void relay_ask_unknown(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, uint64_t slot) {
     struct mate *mate = relay_mate_make(relay, peer);
-    if (wrn_drip_take(&mate->unknowns, now, WRN_MS(250), WRN_S(1))) {
+    if (wrn_drip_take(&mate->unknowns, now, WRN_MS(250), 4)) {
         relay_send_slot(relay, peer, RELAY_UNKNOWN, slot);
     }
 }

@@ -7,8 +7,8 @@
 
 enum { ASKED_MIN = 2, ASKED_SHARE = 4, MESSAGE_MAX = 32 };
 
-#define ASK_COST   WRN_MS(500) /* two requests a second, */
-#define ASK_BURST  WRN_S(4)    /* ... eight at once */
+#define ASK_EACH   WRN_MS(500) /* two requests a second, */
+#define ASK_BURST  8u          /* ... so many at once */
 #define BYTES_TIME WRN_S(1)    /* what a pair may forward at once */
 
 static enum wrn_reason grant(struct wrn_relay *relay, wrn_mono now, wrn_handle asker,
@@ -30,7 +30,7 @@ void relay_forward_on_ask(struct wrn_relay *relay, wrn_mono now, wrn_handle peer
     struct forward *forward = NULL;
     uint32_t side = 0;
     enum wrn_reason reason = WRN_REASON_RATE;
-    if (wrn_drip_take(&relay_mate_make(relay, peer)->asks, now, ASK_COST, ASK_BURST)) {
+    if (wrn_drip_take(&relay_mate_make(relay, peer)->asks, now, ASK_EACH, ASK_BURST)) {
         reason = grant(relay, now, peer, target, &forward, &side);
     } else {
         relay->counts[WRN_RELAY_COUNT_RATE]++;

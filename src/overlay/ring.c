@@ -5,7 +5,7 @@
 #include "overlay/ring_internal.h"
 
 static void settle(struct wrn_ring *ring, wrn_mono now);
-static void find_due(struct wrn_ring *ring);
+static void find_due(struct wrn_ring *ring, wrn_mono now);
 static struct wrn_ring_peer *add_peer(struct wrn_ring *ring, wrn_handle handle);
 static void end_want(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_wanted want,
                      struct wrn_link *link);
@@ -70,7 +70,7 @@ void wrn_ring_on_link_up(struct wrn_ring *ring, wrn_mono now, wrn_handle peer) {
         }
     }
     if ((link->mine & WRN_LINK_ON_DEMAND) != 0) {
-        line->traffic = now;
+        line->traffic = wrn_tick_of(now);
         wrn_ring_set_due(ring, &line->idle,
                          wrn_mono_add(now, WRN_S(ring->options.on_demand_idle_s)));
     }
@@ -109,8 +109,8 @@ void wrn_ring_on_link_change(struct wrn_ring *ring, wrn_mono now, wrn_handle pee
         return;
     }
     if (!link->is_relayed) {
-        line->relayed = WRN_MONO_NEVER;
-    } else if ((link->mine & WRN_LINK_SHORTCUT) != 0 && line->relayed.ns == UINT64_MAX) {
+        line->relayed = WRN_TICK_NEVER;
+    } else if ((link->mine & WRN_LINK_SHORTCUT) != 0 && line->relayed.count == 0) {
         wrn_ring_set_due(ring, &line->relayed, wrn_mono_add(now, WRN_RING_RELAYED_NS));
     }
     settle(ring, now);
@@ -123,7 +123,7 @@ void wrn_ring_on_epoch(struct wrn_ring *ring, wrn_mono now, wrn_handle peer, uin
         return;
     }
     /* A peer that changes it all the time is asked no more often than an unanswered one. */
-    bool is_asked = line->asked.ns != UINT64_MAX;
+    bool is_asked = line->asked.count != 0;
     line->heard_epoch = epoch;
     if (!is_asked) {
         wrn_ring_status_ask(ring, now, line);
@@ -169,8 +169,8 @@ void wrn_ring_on_traffic(struct wrn_ring *ring, wrn_mono now, wrn_handle peer) {
     if (line == NULL) {
         return;
     }
-    line->traffic = now;
-    if (line->idle.ns == UINT64_MAX) {
+    line->traffic = wrn_tick_of(now);
+    if (line->idle.count == 0) {
         struct wrn_link *link = wrn_links_of(ring->links, peer);
         if (link == NULL) {
             return;
@@ -268,8 +268,8 @@ struct wrn_ring_peer *wrn_ring_peer(const struct wrn_ring *ring, wrn_handle hand
     return NULL;
 }
 
-void wrn_ring_set_due(struct wrn_ring *ring, wrn_mono *deadline, wrn_mono at) {
-    *deadline = at;
+void wrn_ring_set_due(struct wrn_ring *ring, wrn_tick *deadline, wrn_mono at) {
+    *deadline = wrn_tick_of(at);
     ring->peers_due = wrn_mono_min(ring->peers_due, at);
 }
 
@@ -310,7 +310,7 @@ bool wrn_ring_want(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_purpose pu
                                       .tag = ++ring->next_tag,
                                       .id = id,
                                       .teller = first,
-                                      .deadline = wrn_mono_add(now, WRN_RING_WANT_NS),
+                                      .deadline = wrn_tick_in(now, WRN_RING_WANT_NS),
                                       .kind = (uint8_t)kind};
     struct wrn_want want = {
         .tag = place->tag, .kind = kind, .mode = mode, .target = id, .steps = 0, .first = first};
@@ -356,7 +356,7 @@ struct wrn_link *wrn_ring_some_link(struct wrn_ring *ring) {
 
 bool wrn_ring_trusts(const struct wrn_ring *ring, wrn_mono now, wrn_handle handle) {
     const struct wrn_ring_peer *peer = wrn_ring_peer(ring, handle);
-    return peer == NULL || !wrn_mono_before(now, peer->distrusted);
+    return peer == NULL || !wrn_tick_is_ahead(now, peer->distrusted);
 }
 
 /* ---- helpers ---- */
@@ -392,10 +392,10 @@ static void settle(struct wrn_ring *ring, wrn_mono now) {
     if (ring->is_stale) {
         wrn_ring_near_update(ring, now);
     }
-    find_due(ring);
+    find_due(ring, now);
 }
 
-static void find_due(struct wrn_ring *ring) {
+static void find_due(struct wrn_ring *ring, wrn_mono now) {
     wrn_mono due = wrn_mono_min(ring->push, ring->join);
     due = wrn_mono_min(due, wrn_mono_min(ring->audit, ring->leaf));
     due = wrn_mono_min(due, wrn_mono_min(ring->shortcut, ring->judge));
@@ -405,7 +405,7 @@ static void find_due(struct wrn_ring *ring) {
     due = wrn_mono_min(due, ring->retry);
     for (size_t i = 0; i < WRN_RING_WANTS_MAX; i++) {
         if (ring->wants[i].purpose != WRN_RING_FOR_NOTHING) {
-            due = wrn_mono_min(due, ring->wants[i].deadline);
+            due = wrn_mono_min(due, wrn_tick_mono(ring->wants[i].deadline, now));
         }
     }
     ring->due = due;
@@ -414,11 +414,7 @@ static void find_due(struct wrn_ring *ring) {
 static struct wrn_ring_peer *add_peer(struct wrn_ring *ring, wrn_handle handle) {
     WRN_ASSERT(ring->peer_count < ring->links->capacity);
     struct wrn_ring_peer *peer = &ring->peers[ring->peer_count++];
-    *peer = (struct wrn_ring_peer){.handle = handle,
-                                   .trim = WRN_MONO_NEVER,
-                                   .relayed = WRN_MONO_NEVER,
-                                   .idle = WRN_MONO_NEVER,
-                                   .asked = WRN_MONO_NEVER};
+    *peer = (struct wrn_ring_peer){.handle = handle};
     return peer;
 }
 
@@ -465,7 +461,7 @@ static void end_want(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_wanted
 static void expire_wants(struct wrn_ring *ring, wrn_mono now) {
     for (size_t i = 0; i < WRN_RING_WANTS_MAX; i++) {
         struct wrn_ring_wanted want = ring->wants[i];
-        if (want.purpose != WRN_RING_FOR_NOTHING && wrn_mono_reached(now, want.deadline)) {
+        if (want.purpose != WRN_RING_FOR_NOTHING && wrn_tick_reached(now, want.deadline)) {
             ring->wants[i].purpose = WRN_RING_FOR_NOTHING;
             end_want(ring, now, want, NULL);
         }
@@ -510,35 +506,36 @@ static void drop_leaves(struct wrn_ring *ring, wrn_mono now) {
 /* One peer's deadlines. */
 static void look_after(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer,
                        struct wrn_link *link) {
-    if (wrn_mono_reached(now, peer->trim)) {
-        peer->trim = WRN_MONO_NEVER;
+    if (wrn_tick_reached(now, peer->trim)) {
+        peer->trim = WRN_TICK_NEVER;
         wrn_ring_keep(ring, link, link->mine & (uint8_t)~WRN_LINK_NEAR);
     }
-    if (wrn_mono_reached(now, peer->relayed)) {
-        peer->relayed = WRN_MONO_NEVER;
+    if (wrn_tick_reached(now, peer->relayed)) {
+        peer->relayed = WRN_TICK_NEVER;
         if (link->is_relayed) {
             wrn_ring_keep(ring, link, link->mine & (uint8_t)~WRN_LINK_SHORTCUT);
             wrn_ring_shortcut_check(ring, now);
         }
     }
-    if (wrn_mono_reached(now, peer->idle)) {
-        wrn_mono until = wrn_mono_add(peer->traffic, WRN_S(ring->options.on_demand_idle_s));
-        peer->idle = until;
+    if (wrn_tick_reached(now, peer->idle)) {
+        wrn_mono until =
+            wrn_mono_add(wrn_tick_mono(peer->traffic, now), WRN_S(ring->options.on_demand_idle_s));
+        peer->idle = wrn_tick_of(until);
         if (wrn_mono_reached(now, until)) {
-            peer->idle = WRN_MONO_NEVER;
+            peer->idle = WRN_TICK_NEVER;
             wrn_ring_keep(ring, link, link->mine & (uint8_t)~WRN_LINK_ON_DEMAND);
         }
     }
-    if (wrn_mono_reached(now, peer->asked)) {
-        peer->asked = WRN_MONO_NEVER;
+    if (wrn_tick_reached(now, peer->asked)) {
+        peer->asked = WRN_TICK_NEVER;
         if (peer->heard_epoch != link->view_epoch && peer->asks < 3) {
             wrn_ring_status_ask(ring, now, peer);
         } else {
             peer->asks = 0; /* the next ping reminds us */
         }
     }
-    if (peer->distrusted.ns != 0 && !wrn_mono_before(now, peer->distrusted)) {
-        peer->distrusted = (wrn_mono){0};
+    if (wrn_tick_reached(now, peer->distrusted)) {
+        peer->distrusted = WRN_TICK_NEVER;
         peer->lies = 0;
         ring->is_stale = true;
     }
@@ -553,11 +550,10 @@ static void look_after_peers(struct wrn_ring *ring, wrn_mono now) {
             continue; /* its end is on the way to us */
         }
         look_after(ring, now, peer, link);
-        wrn_mono due = wrn_mono_min(peer->trim, wrn_mono_min(peer->relayed, peer->idle));
-        due = wrn_mono_min(due, peer->asked);
-        if (peer->distrusted.ns != 0) {
-            due = wrn_mono_min(due, peer->distrusted);
+        const wrn_tick dues[] = {peer->trim, peer->relayed, peer->idle, peer->asked,
+                                 peer->distrusted};
+        for (size_t k = 0; k < WRN_COUNT(dues); k++) {
+            ring->peers_due = wrn_mono_min(ring->peers_due, wrn_tick_mono(dues[k], now));
         }
-        ring->peers_due = wrn_mono_min(ring->peers_due, due);
     }
 }

@@ -118,7 +118,7 @@ void wrn_ring_find_audit(struct wrn_ring *ring, wrn_mono now) {
         const struct wrn_link *link = side == WRN_RING_RIGHT ? wrn_links_right(ring->links, 0)
                                                              : wrn_links_left(ring->links, 0);
         struct wrn_ring_peer *peer = link == NULL ? NULL : wrn_ring_peer(ring, link->peer);
-        if (peer != NULL && peer->asked.ns == UINT64_MAX) {
+        if (peer != NULL && peer->asked.count == 0) {
             wrn_ring_status_ask(ring, now, peer);
         }
     }

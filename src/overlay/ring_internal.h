@@ -3,6 +3,7 @@
  * and states, ring_status.c what neighbours tell one another, ring_shortcut.c the other links,
  * ring_find.c questions that are routed. For ring*.c and their tests alone. */
 #pragma once
+#include "base/tick.h"
 #include "overlay/ring.h"
 
 enum {
@@ -49,30 +50,30 @@ enum wrn_ring_side { WRN_RING_RIGHT, WRN_RING_LEFT, WRN_RING_SIDES };
 /* What the ring keeps of a link beside the table's line. */
 struct wrn_ring_peer {
     wrn_handle handle;
-    wrn_mono trim;       /* NEAR is taken back then; NEVER: it is one of the nearest */
-    wrn_mono relayed;    /* a shortcut still relayed then is let go; NEVER */
-    wrn_mono idle;       /* when on-demand is looked at again; NEVER: it is not */
-    wrn_mono traffic;    /* when something flowed last */
-    wrn_mono asked;      /* the question for its status is repeated then; NEVER: none */
-    wrn_mono distrusted; /* what it tells is not used until then; 0: it is */
+    wrn_tick trim;       /* NEAR is taken back then; NEVER: it is one of the nearest */
+    wrn_tick relayed;    /* a shortcut still relayed then is let go; NEVER */
+    wrn_tick idle;       /* when on-demand is looked at again; NEVER: it is not */
+    wrn_tick traffic;    /* when something flowed last */
+    wrn_tick asked;      /* the question for its status is repeated then; NEVER: none */
+    wrn_tick distrusted; /* what it tells is not used until then; NEVER: it is */
     uint32_t heard_epoch;
     uint32_t acked_epoch; /* of ours that it holds */
     uint8_t asks;         /* questions without an answer */
     uint8_t pushes;       /* times that our status was sent since it changed */
     uint8_t lies;
-    bool is_owed; /* our status goes to it with the next push */
-    bool is_best; /* one of the nearest on a side */
+    bool is_owed : 1; /* our status goes to it with the next push */
+    bool is_best : 1; /* one of the nearest on a side */
 };
 
 /* A place that a peer told of and that has no link; or where wants failed. */
 struct wrn_ring_known {
     wrn_id id;
+    wrn_handle teller; /* the link that leads there */
+    wrn_tick told;     /* it counts as a neighbour to be until then; NEVER: not (a view may) */
+    wrn_tick next;     /* not wanted again before */
+    wrn_tick until;    /* forgotten then */
     uint8_t fails;
     bool is_used;
-    wrn_handle teller; /* the link that leads there */
-    wrn_mono told;     /* it counts as a neighbour to be until then; 0: does not (a view may) */
-    wrn_mono next;     /* not wanted again before */
-    wrn_mono until;    /* forgotten then */
 };
 
 enum wrn_ring_purpose {
@@ -90,7 +91,7 @@ struct wrn_ring_wanted {
     uint32_t tag;
     wrn_id id;
     wrn_handle teller;
-    wrn_mono deadline;
+    wrn_tick deadline;
 };
 
 enum wrn_ring_find_kind {
@@ -188,7 +189,7 @@ struct wrn_ring {
 struct wrn_ring_peer *wrn_ring_peer(const struct wrn_ring *ring, wrn_handle handle);
 
 /* Sets a deadline of a peer, so that the machine wakes up for it. */
-void wrn_ring_set_due(struct wrn_ring *ring, wrn_mono *deadline, wrn_mono at);
+void wrn_ring_set_due(struct wrn_ring *ring, wrn_tick *deadline, wrn_mono at);
 
 /* Changes what we want a link for, and says so if it is news. */
 void wrn_ring_keep(struct wrn_ring *ring, struct wrn_link *link, uint8_t kinds);

@@ -47,14 +47,15 @@ void wrn_ring_near_heard(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_han
         return;
     }
     struct wrn_ring_known *known = take_known(ring, now, id);
-    if (known->fails >= WRN_RING_ABSENT_FAILS && wrn_mono_reached(now, known->told)) {
+    if (known->fails >= WRN_RING_ABSENT_FAILS && !wrn_tick_is_ahead(now, known->told)) {
         /* Nobody told of it for a while: it may have come back, or we have. */
         known->fails = WRN_RING_DOUBT_FAILS;
-        known->next = now;
+        known->next = wrn_tick_of(now);
     }
-    known->told = wrn_mono_add(now, WRN_RING_HEARD_NS);
+    known->told = wrn_tick_in(now, WRN_RING_HEARD_NS);
     known->teller = teller;
-    if (wrn_mono_before(known->until, known->told)) {
+    if (known->until.count == 0 ||
+        wrn_mono_before(wrn_tick_mono(known->until, now), wrn_tick_mono(known->told, now))) {
         known->until = known->told;
     }
     ring->is_stale = true;
@@ -71,8 +72,8 @@ void wrn_ring_near_failed(struct wrn_ring *ring, wrn_mono now, wrn_id id, wrn_ha
     if (known->fails < 6) {
         wait = WRN_RING_BACK_OFF_MIN_NS << (known->fails - 1);
     }
-    known->next = wrn_ring_soon(ring, now, wait / 2, wait);
-    known->until = wrn_mono_add(now, WRN_RING_FORGET_NS);
+    known->next = wrn_tick_of(wrn_ring_soon(ring, now, wait / 2, wait));
+    known->until = wrn_tick_in(now, WRN_RING_FORGET_NS);
     if (known->fails == WRN_RING_ABSENT_FAILS || wait == WRN_RING_BACK_OFF_MAX_NS) {
         ring->counts[WRN_RING_COUNT_ABSENT]++;
         distrust(ring, now, wrn_ring_peer(ring, teller), 1);
@@ -109,9 +110,9 @@ void wrn_ring_near_lost(struct wrn_ring *ring, wrn_mono now, wrn_id id) {
     /* The others need some time to notice that it died; until then they still tell of it. */
     struct wrn_ring_known *known = take_known(ring, now, id);
     known->fails = 1;
-    known->told = (wrn_mono){0};
-    known->next = wrn_ring_soon(ring, now, WRN_S(4), WRN_S(8));
-    known->until = wrn_mono_add(now, WRN_RING_FORGET_NS);
+    known->told = WRN_TICK_NEVER;
+    known->next = wrn_tick_of(wrn_ring_soon(ring, now, WRN_S(4), WRN_S(8)));
+    known->until = wrn_tick_in(now, WRN_RING_FORGET_NS);
 }
 
 bool wrn_ring_is_doubtful(const struct wrn_ring *ring, wrn_mono now, wrn_id id) {
@@ -123,7 +124,7 @@ bool wrn_ring_is_doubtful(const struct wrn_ring *ring, wrn_mono now, wrn_id id) 
  * while. NULL: it has no link any more. */
 static void distrust(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer *peer,
                      uint8_t lies) {
-    if (peer == NULL || peer->distrusted.ns != 0) {
+    if (peer == NULL || peer->distrusted.count != 0) {
         return;
     }
     peer->lies = (uint8_t)(peer->lies + lies);
@@ -140,7 +141,7 @@ static struct wrn_ring_known *find_known(const struct wrn_ring *ring, wrn_mono n
     for (size_t i = 0; i < WRN_RING_KNOWN_MAX; i++) {
         const struct wrn_ring_known *known = &ring->known[i];
         if (known->is_used && wrn_id_equal(known->id, id)) {
-            bool is_over = !wrn_mono_before(now, known->until) &&
+            bool is_over = !wrn_tick_is_ahead(now, known->until) &&
                            known->fails < WRN_RING_ABSENT_FAILS && !wrn_ring_is_wanted(ring, id);
             return is_over ? NULL : (struct wrn_ring_known *)known;
         }
@@ -161,7 +162,7 @@ static struct wrn_ring_known *take_known(struct wrn_ring *ring, wrn_mono now, wr
             known = other;
             break;
         }
-        if (wrn_mono_before(other->until, known->until)) {
+        if (wrn_mono_before(wrn_tick_mono(other->until, now), wrn_tick_mono(known->until, now))) {
             known = other;
         }
     }
@@ -230,8 +231,8 @@ static void consider(const struct wrn_ring *ring, wrn_mono now, struct wrn_ring_
     }
     const struct wrn_ring_known *known = find_known(ring, now, id);
     if (known != NULL && known->fails >= WRN_RING_ABSENT_FAILS &&
-        wrn_mono_before(now, known->next)) {
-        bests->retry = wrn_mono_min(bests->retry, known->next);
+        wrn_tick_is_ahead(now, known->next)) {
+        bests->retry = wrn_mono_min(bests->retry, wrn_tick_mono(known->next, now));
         return;
     }
     struct wrn_ring_best best = {.id = id, .link = WRN_HANDLE_NONE, .teller = teller};
@@ -261,9 +262,14 @@ static void gather(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_bests *r
         }
     }
     for (size_t i = 0; i < WRN_RING_KNOWN_MAX; i++) {
-        const struct wrn_ring_known *known = &ring->known[i];
-        if (known->is_used && wrn_mono_before(now, known->told) &&
-            wrn_ring_trusts(ring, now, known->teller)) {
+        struct wrn_ring_known *known = &ring->known[i];
+        if (!wrn_tick_is_ahead(now, known->told)) {
+            known->told = WRN_TICK_NEVER; /* that is over, and stays so when ticks wrap */
+        }
+        if (!wrn_tick_is_ahead(now, known->next)) {
+            known->next = WRN_TICK_NEVER;
+        }
+        if (known->is_used && known->told.count != 0 && wrn_ring_trusts(ring, now, known->teller)) {
             consider(ring, now, ret_bests, known->id, known->teller);
         }
     }
@@ -327,9 +333,9 @@ static void mark(struct wrn_ring *ring, wrn_mono now, const struct wrn_ring_best
         bool was_best = peer->is_best;
         peer->is_best = is_best(ring, link, bests);
         if (peer->is_best) {
-            peer->trim = WRN_MONO_NEVER;
+            peer->trim = WRN_TICK_NEVER;
             wrn_ring_keep(ring, link, link->mine | WRN_LINK_NEAR);
-        } else if ((link->mine & WRN_LINK_NEAR) != 0 && peer->trim.ns == UINT64_MAX) {
+        } else if ((link->mine & WRN_LINK_NEAR) != 0 && peer->trim.count == 0) {
             wrn_ring_set_due(ring, &peer->trim, wrn_mono_add(now, WRN_RING_TRIM_NS));
         }
         if (ring->is_changed && (peer->is_best || was_best)) {
@@ -354,11 +360,11 @@ static void want_missing(struct wrn_ring *ring, wrn_mono now, const struct wrn_r
                 continue;
             }
             const struct wrn_ring_known *known = find_known(ring, now, best->id);
-            if (known != NULL && wrn_mono_before(now, known->told)) {
-                ring->retry = wrn_mono_min(ring->retry, known->told);
+            if (known != NULL && wrn_tick_is_ahead(now, known->told)) {
+                ring->retry = wrn_mono_min(ring->retry, wrn_tick_mono(known->told, now));
             }
-            if (known != NULL && wrn_mono_before(now, known->next)) {
-                ring->retry = wrn_mono_min(ring->retry, known->next);
+            if (known != NULL && wrn_tick_is_ahead(now, known->next)) {
+                ring->retry = wrn_mono_min(ring->retry, wrn_tick_mono(known->next, now));
             } else {
                 wrn_ring_want(ring, now, WRN_RING_FOR_NEAR, WRN_LINK_NEAR, WRN_ROUTE_EXACT,
                               best->id, best->teller);

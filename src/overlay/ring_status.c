@@ -321,7 +321,7 @@ static void on_status(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer 
     memcpy(link->right, view.right, sizeof(link->right));
     peer->heard_epoch = epoch;
     peer->asks = 0;
-    peer->asked = WRN_MONO_NEVER;
+    peer->asked = WRN_TICK_NEVER;
     if (wrn_ring_trusts(ring, now, peer->handle)) {
         for (uint8_t i = 0; i < view.hint_count; i++) {
             wrn_ring_near_heard(ring, now, view.hints[i], peer->handle);

@@ -78,27 +78,22 @@ static void a_tick_is_the_moment_or_a_little_later(void **state) {
 
 static void a_drip_lets_its_burst_and_its_rate_pass(void **state) {
     (void)state;
-    const uint64_t rest = WRN_MS(UINT64_C(1) << 32); /* far beyond where it wraps */
+    const uint64_t rest = WRN_MS(UINT64_C(1) << 32); /* far away */
     struct wrn_drip drip = {0};
     wrn_mono now = {WRN_S(5)};
     for (int round = 0; round < 3; round++) {
         uint32_t passed = 0;
         for (int i = 0; i < 100; i++) {
-            passed += wrn_drip_take(&drip, now, WRN_MS(500), WRN_S(4));
+            passed += wrn_drip_take(&drip, now, WRN_MS(500), 8);
         }
         assert_int_equal(passed, 8);
         for (int i = 0; i < 1000; i++) {
             now = wrn_mono_add(now, WRN_MS(100));
-            passed += wrn_drip_take(&drip, now, WRN_MS(500), WRN_S(4));
+            passed += wrn_drip_take(&drip, now, WRN_MS(500), 8);
         }
         assert_in_range(passed, 8 + 199, 8 + 201);
         now = wrn_mono_add(now, rest + WRN_S(9));
     }
-    /* What exceeds the burst passes once, then nothing for a while. */
-    assert_true(wrn_drip_take(&drip, now, WRN_S(100), WRN_S(1)));
-    assert_false(wrn_drip_take(&drip, wrn_mono_add(now, WRN_MS(1900)), WRN_MS(1), WRN_S(1)) &&
-                 wrn_drip_take(&drip, wrn_mono_add(now, WRN_MS(1900)), WRN_S(1), WRN_S(1)));
-    assert_true(wrn_drip_take(&drip, wrn_mono_add(now, WRN_S(3)), WRN_S(1), WRN_S(1)));
 }
 
 int main(void) {
