@@ -58,11 +58,11 @@ static const char *left_of_paths(const struct wrn_paths *paths) {
             return "sockets";
         }
     }
-    return wrn_heap_first(&paths->heap)         ? "timers of paths"
-           : paths->guess.phase != PHASE_NONE   ? "guesses at ports"
-           : paths->measure.is_active           ? "a measurement of ports"
-           : paths->period.peer != PATHS_NOBODY ? "a test of the period"
-                                                : NULL;
+    return wrn_dues_first(&paths->dues).ns != UINT64_MAX ? "timers of paths"
+           : paths->guess.phase != PHASE_NONE            ? "guesses at ports"
+           : paths->measure.is_active                    ? "a measurement of ports"
+           : paths->period.peer != PATHS_NOBODY          ? "a test of the period"
+                                                         : NULL;
 }
 
 static const char *left_of_relay(const struct wrn_relay *relay) {
@@ -106,8 +106,8 @@ static const char *left_of_ring(const struct wrn_ring *ring, struct wrn_now now)
         }
     }
     for (uint32_t i = 0; i < WRN_RING_KNOWN_MAX; i++) {
-        if (ring->known[i].is_used && !wrn_mono_reached(now.mono, ring->known[i].told) &&
-            !wrn_mono_reached(now.mono, ring->known[i].until)) {
+        if (ring->known[i].is_used && wrn_tick_is_ahead(now.mono, ring->known[i].told) &&
+            wrn_tick_is_ahead(now.mono, ring->known[i].until)) {
             return "places that were told of";
         }
     }
