@@ -79,6 +79,7 @@ struct wrn_rights {
     struct wrn_rights_name names[WRN_RIGHTS_NAMES_MAX];
     uint16_t grants[WRN_RIGHTS_GRANTS_MAX]; /* a bit for each of 'certs': the chain of the grant;
                                              * a rule's 'element' is an index of this */
+    uint16_t member_grants;                 /* a bit for each of 'grants' that gives (member) */
     struct wrn_rights_cert certs[WRN_PACK_CERTS_MAX]; /* each behind that of its issuer */
     struct wrn_policy_rules rules;                    /* what it may send */
 };
@@ -113,7 +114,7 @@ struct wrn_rights_grant {
 uint8_t wrn_rights_topics(struct wrn_sexp element);
 
 /* Compiles what several grants give together: flags, ranges, names, uses, rules. Times,
- * certificates and chains are the caller's to fill in. Returns the first fault. */
+ * certificates and their bits in 'grants' are the caller's to fill in. Returns the first fault. */
 enum wrn_rights_fault wrn_rights_compile(const struct wrn_rights_grant *grants, size_t count,
                                          struct wrn_rights *ret_rights);
 

@@ -6,7 +6,7 @@
 
 #include "unit/base/check.h"
 
-enum { ROOM = 1 << 16, SEQUENCES = 4 };
+enum { ROOM = 1 << 16, SEQUENCES = 16, TEXTS = 16, TEXT_ROOM = 4096 };
 
 static struct {
     uint8_t rooms[SEQUENCES][ROOM];
@@ -14,6 +14,8 @@ static struct {
     struct wrn_sexp_writer writer;
     struct wrn_pack_frame frame;
 } chain;
+
+static uint8_t text_rooms[TEXTS][TEXT_ROOM];
 
 static void add_cert(char issuer, struct wrn_sexp cert, bool is_signed);
 static void write_cert(char issuer, char subject, const char *element, bool may_pass_on,
@@ -98,10 +100,53 @@ struct wrn_sexp chain_end(void) {
     return sequence;
 }
 
+wrn_span chain_pack(void) {
+    struct wrn_sexp sequence = chain_end();
+    uint8_t *out = chain.rooms[chain.next++ % SEQUENCES];
+    enum wrn_pack_fault fault;
+    size_t size;
+    int error = wrn_pack(&chain.frame, sequence, out, ROOM, &size, &fault);
+    CHECK(error == 0, "%s: ", wrn_pack_fault_text(fault));
+    return (wrn_span){out, size};
+}
+
+struct wrn_sexp chain_read(const char *text) {
+    static unsigned next;
+    char quoted[TEXT_ROOM];
+    size_t size = strlen(text);
+    assert_true(size < sizeof quoted);
+    for (size_t i = 0; i <= size; i++) {
+        quoted[i] = text[i] == '\'' ? '"' : text[i];
+    }
+    return read_text(quoted, text_rooms[next++ % TEXTS], TEXT_ROOM);
+}
+
+int64_t chain_date(const char *date) {
+    int64_t s;
+    assert_true(wrn_spki_date_read(span_of(date), &s));
+    return s;
+}
+
+void chain_hash(size_t number, uint8_t ret_hash[WRN_SHA256_SIZE]) {
+    struct wrn_sexp_cursor cursor;
+    struct wrn_sexp object;
+    size_t seen = 0;
+    unsigned next = chain.next;
+    assert_true(wrn_sexp_enter_named(chain_end(), "sequence", &cursor));
+    chain.next = next; /* what was given out stays */
+    while (wrn_sexp_take_any(&cursor, &object)) {
+        if (wrn_sexp_is_named(object, "cert") && seen++ == number) {
+            wrn_spki_hash(object, ret_hash);
+            return;
+        }
+    }
+    fail_msg("no certificate %zu", number);
+}
+
 static void write_cert(char issuer, char subject, const char *element, bool may_pass_on,
                        const char *not_before, const char *not_after, bool is_signed) {
     uint8_t keys[2][WRN_SPKI_KEY_SEXP_SIZE], publics[2][WRN_SIGN_PUBLIC_SIZE];
-    uint8_t tag_room[2048], cert_room[4096], element_room[1024];
+    uint8_t tag_room[2048], cert_room[4096];
     struct wrn_sexp_writer tag = wrn_sexp_writer(tag_room, sizeof tag_room);
     struct wrn_sexp_writer writer = wrn_sexp_writer(cert_room, sizeof cert_room);
     struct wrn_sexp cert;
@@ -115,7 +160,7 @@ static void write_cert(char issuer, char subject, const char *element, bool may_
     };
     wrn_sexp_open(&tag, "warren");
     wrn_sexp_put_bytes(&tag, (wrn_span){chain.frame.network, sizeof chain.frame.network});
-    wrn_sexp_put(&tag, read_text(element, element_room, sizeof element_room));
+    wrn_sexp_put(&tag, chain_read(element));
     wrn_sexp_close(&tag);
     assert_int_equal(wrn_sexp_finish(&tag, &issue.tag), 0);
     wrn_spki_write_cert(&writer, &issue, false);

@@ -24,5 +24,18 @@ void chain_add_unsigned(char issuer, char subject, const char *element);
 void chain_add_key(char letter);
 void chain_add_text(char issuer, const char *parts);
 
-/* Ends the sequence. It stays until the next but one begins. */
+/* Ends the sequence. It stays until several others have ended. */
 struct wrn_sexp chain_end(void);
+
+/* Ends the sequence and packs it; the bytes stay as it does. */
+wrn_span chain_pack(void);
+
+/* Reads an expression in the advanced form, with an apostrophe for a double quote; it stays until
+ * many more were read. */
+struct wrn_sexp chain_read(const char *text);
+
+/* Seconds since 1970 of a date as certificates have it. */
+int64_t chain_date(const char *date);
+
+/* The hash of the certificate 'number', from 0, that was added since the last begin. */
+void chain_hash(size_t number, uint8_t ret_hash[WRN_SHA256_SIZE]);
