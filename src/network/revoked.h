@@ -49,7 +49,8 @@ struct wrn_revoked *wrn_revoked_init(struct wrn_arena *arena,
  *     BAD_SIGNATURE  not its issuer's
  *     NOT_YET        dated more than a day ahead of 'now_s': a clock is wrong
  *     STALE          a newer one of this issuer is known
- *     NOT_ADMITTED   the issuer showed no chain that gives (invite) or (admin) at the list's date
+ *     NOT_ADMITTED   the issuer showed no chain that gives (admin) or an (invite) without a number at
+ *                    the list's date
  *     FULL           no room: lists of those who lost the right to have one have given way before.
  *                    Owner and admins still have theirs when others are refused.
  * What is known already, or STALE, costs no verification. O(issuers x log hashes) besides. */
@@ -74,10 +75,10 @@ struct wrn_judge_cancelled wrn_revoked_cancelled(const struct wrn_revoked *revok
 uint64_t wrn_revoked_version(const struct wrn_revoked *revoked);
 
 /* Writes the next list of the issuer with this seed: what is known of his, and 'count' hashes more
- * (32 bytes each, in any order), dated 'now_s' or a second after his last one. 'chain' is his, empty
- * for the owner. Returns the size and the list, to be given to wrn_revoked_add; 0 if it does not fit
- * or there would be more than WRN_REVOKED_HASHES_MAX hashes. Not before he has heard from peers:
- * what he does not know of his own older lists is missing in the new one. */
+ * (32 bytes each, in any order), dated 'now_s' or a second after his last one. 'chain' is his,
+ * empty for the owner. Returns the size of the list, which is to be given to wrn_revoked_add; 0 if
+ * it does not fit or there would be more than WRN_REVOKED_HASHES_MAX hashes. Not before he has
+ * heard from peers: what he does not know of his own older lists is missing in the new one. */
 size_t wrn_revoked_write(const struct wrn_revoked *revoked, const uint8_t seed[WRN_SEED_SIZE],
                          int64_t now_s, const uint8_t *hashes, size_t count, wrn_span chain,
                          uint8_t *out, size_t capacity);

@@ -359,13 +359,12 @@ static void several_grants_add_up(void **state) {
 
 static void too_many_rules_give_nothing(void **state) {
     (void)state;
-    char text[1024] = "(* set (member) (allow tcp (* set";
+    char text[1024];
+    size_t size = (size_t)snprintf(text, sizeof text, "(* set (member) (allow tcp (* set");
     for (int i = 0; i <= WRN_POLICY_RULES_MAX; i++) {
-        char port[16];
-        snprintf(port, sizeof port, " '%d'", 1000 + 2 * i);
-        strncat(text, port, sizeof text - strlen(text) - 1);
+        size += (size_t)snprintf(text + size, sizeof text - size, " '%d'", 1000 + 2 * i);
     }
-    strncat(text, ")))", sizeof text - strlen(text) - 1);
+    (void)snprintf(text + size, sizeof text - size, ")))");
     struct wrn_rights rights;
     assert_int_equal(compile(text, WRN_RIGHTS_PACKETS, &rights), WRN_RIGHTS_MANY_RULES);
     assert_int_equal(rights.flags, 0);
