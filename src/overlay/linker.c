@@ -572,7 +572,9 @@ static void on_refusal(struct wrn_overlay *overlay, const struct wrn_route_heade
         wrn_overlay_refuse(overlay, WRN_REASON_MALFORMED);
     } else if (!request || request->state != WRN_REQUEST_ASKING) {
         wrn_overlay_refuse(overlay, WRN_REASON_STALE);
-    } else if (reason != WRN_REASON_RATE) { /* that one is asked again when it is time */
+    } else if (reason != WRN_REASON_RATE &&
+               (reason != WRN_REASON_FULL || request->owner != WRN_REQUEST_OF_USER ||
+                request->tries >= TRIES_MAX)) { /* these are asked again when it is time */
         fail_asking(overlay, request, header->source, reason);
     }
 }

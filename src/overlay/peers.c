@@ -319,6 +319,9 @@ enum wrn_reason wrn_peers_search(struct wrn_overlay *overlay, struct wrn_overlay
     if (peer->state == WRN_PEER_STATE_NONE || peer->state == WRN_PEER_STATE_STRANGER) {
         wrn_join_forget_stranger(overlay, peer->handle);
         wrn_peers_set_state(overlay, peer, WRN_PEER_STATE_SEARCHING);
+    } else if (peer->state == WRN_PEER_STATE_SEARCHING) { /* for somebody else; its time begins */
+        peer->give_up = wrn_tick_in(overlay->now.mono, WRN_S(GIVE_UP_SEARCH_S));
+        wrn_peers_arm(overlay, peer);
     }
     enum wrn_reason reason =
         wrn_paths_search(overlay->paths, overlay->now.mono, peer->handle, locator, we_asked);
@@ -502,24 +505,26 @@ static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *pe
  * leave some room for neighbours, and for newcomers that want to be let in. */
 static uint32_t limit_for(const struct wrn_overlay *overlay, uint8_t kind) {
     bool may_fill = (kind & (WRN_LINK_NEAR | WRN_LINK_LEAF)) != 0;
-    return overlay->peers_max - (may_fill ? 0 : overlay->peers_max / 8 + 1);
+    uint32_t parts = may_fill ? 0 : kind == WRN_LINK_OVERLAP ? 2 : 1; /* its own users come first */
+    return overlay->peers_max - parts * (overlay->peers_max / 8 + 1);
 }
 
 /* Lets go of the peer that is needed least, and of these the one that is there longest, if that is
  * less than a link of 'kind'. The ring needs neighbours more than anybody needs anything else. */
 static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
-    enum need limit = (kind & WRN_LINK_NEAR) != 0   ? NEED_STAYS
-                      : (kind & WRN_LINK_LEAF) != 0 ? NEED_YOUNG
-                      : kind == WRN_LINK_ON_DEMAND  ? NEED_YOUNG
-                                                    : NEED_TRAFFIC;
+    bool is_for_users = kind == WRN_LINK_ON_DEMAND || kind == WRN_LINK_OVERLAP;
+    enum need limit = (kind & WRN_LINK_NEAR) != 0                   ? NEED_STAYS
+                      : (kind & WRN_LINK_LEAF) != 0 || is_for_users ? NEED_YOUNG
+                                                                    : NEED_TRAFFIC;
     struct wrn_overlay_peer *least = NULL;
     wrn_mono since = WRN_MONO_NEVER;
-    uint32_t cursor = 0;
+    uint32_t cursor = 0, relays = 0;
     for (struct wrn_overlay_peer *peer = wrn_peers_next(overlay, &cursor); peer;
          peer = wrn_peers_next(overlay, &cursor)) {
         const struct wrn_link *link = wrn_links_of(&overlay->links, peer->handle);
         enum need need = link ? need_of(overlay, peer, link) : NEED_STAYS;
-        if (kind == WRN_LINK_ON_DEMAND && need == NEED_TRAFFIC) {
+        relays += need == NEED_RELAY;
+        if (is_for_users && need == NEED_TRAFFIC) {
             continue; /* not one user for another */
         }
         if (need < limit || (least && need == limit && wrn_mono_before(link->since, since))) {
@@ -527,6 +532,9 @@ static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
             least = peer;
             since = link->since;
         }
+    }
+    if (kind == WRN_LINK_OVERLAP && relays >= overlay->peers_max / 2) {
+        return false; /* a node is there for its own users, too */
     }
     if (least) {
         wrn_peers_remove(overlay, least, WRN_REASON_FULL, true);

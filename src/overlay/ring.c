@@ -14,7 +14,7 @@ static void join(struct wrn_ring *ring, wrn_mono now);
 static void drop_leaves(struct wrn_ring *ring, wrn_mono now);
 static void look_after_peers(struct wrn_ring *ring, wrn_mono now);
 static bool accepts_traffic(const struct wrn_ring *ring);
-static bool accepts_far(const struct wrn_ring *ring, enum wrn_link_kind kind);
+static bool accepts_shortcut(const struct wrn_ring *ring);
 
 struct wrn_ring *wrn_ring_init(struct wrn_arena *arena, const struct wrn_ring_options *options,
                                struct wrn_links *links, struct wrn_ring_port port,
@@ -230,19 +230,22 @@ bool wrn_ring_accepts(const struct wrn_ring *ring, enum wrn_link_kind kind, wrn_
     if (wrn_id_equal(id, links->self) || wrn_links_at(links, id) != NULL) {
         return !wrn_id_equal(id, links->self);
     }
+    if (kind == WRN_LINK_OVERLAP) {
+        return true; /* who makes room for it knows which relays are idle, and lets these go */
+    }
+    if (kind == WRN_LINK_ON_DEMAND) {
+        return accepts_traffic(ring);
+    }
     if (links->count >= links->capacity) {
         return false;
     }
     uint32_t room = links->capacity - links->count;
-    if (kind == WRN_LINK_ON_DEMAND) {
-        return accepts_traffic(ring);
-    }
     if (kind == WRN_LINK_LEAF || kind == WRN_LINK_NEAR) {
         if (room > (kind == WRN_LINK_LEAF ? WRN_RING_LEAF_ROOM : WRN_RING_ROOM)) {
             return true;
         }
     } else if (room > WRN_RING_ROOM) {
-        return accepts_far(ring, kind);
+        return accepts_shortcut(ring);
     }
     if (kind != WRN_LINK_NEAR) {
         return false;
@@ -373,7 +376,7 @@ static bool accepts_traffic(const struct wrn_ring *ring) {
 }
 
 /* Far links must not fill the table for good: those that are near, and newcomers, come later. */
-static bool accepts_far(const struct wrn_ring *ring, enum wrn_link_kind kind) {
+static bool accepts_shortcut(const struct wrn_ring *ring) {
     uint32_t far = 0, shortcuts = 0;
     for (uint32_t i = 0; i < ring->links->count; i++) {
         const struct wrn_link *link = &ring->links->links[i];
@@ -384,7 +387,7 @@ static bool accepts_far(const struct wrn_ring *ring, enum wrn_link_kind kind) {
     if (far + 2 * WRN_NEAR_PER_SIDE + WRN_RING_ROOM >= ring->links->capacity) {
         return false;
     }
-    return kind != WRN_LINK_SHORTCUT || shortcuts < 8 + 4 * wrn_ring_shortcuts_here(ring);
+    return shortcuts < 8 + 4 * wrn_ring_shortcuts_here(ring);
 }
 
 /* Ends each input. */

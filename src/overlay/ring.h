@@ -137,7 +137,8 @@ enum wrn_ring_state wrn_ring_state(const struct wrn_ring *ring);
 uint64_t wrn_ring_size(const struct wrn_ring *ring); /* estimate of the nodes, itself included */
 
 /* Tells whether a link that a node with place 'id' wants for 'kind' may be made: near ones as long
- * as there is any room, the others leave some for these; shortcuts to us have a bound. */
+ * as there is any room, shortcuts and newcomers leave some for these; shortcuts to us have a bound.
+ * Links for users and to relays are not refused for want of room: who asks makes some. */
 bool wrn_ring_accepts(const struct wrn_ring *ring, enum wrn_link_kind kind, wrn_id id);
 
 /* Returns a counter. */

@@ -157,6 +157,9 @@ static void room_is_kept_for_neighbours(void **state) {
     assert_true(wrn_ring_accepts(node->ring, WRN_LINK_NEAR, beside));
     node->links.capacity = node->links.count;
     assert_false(wrn_ring_accepts(node->ring, WRN_LINK_NEAR, beside));
+    /* What users need is for the overlay to make room for, which knows whom nobody needs. */
+    assert_true(wrn_ring_accepts(node->ring, WRN_LINK_OVERLAP, far));
+    assert_true(wrn_ring_accepts(node->ring, WRN_LINK_ON_DEMAND, far));
     assert_true(wrn_ring_accepts(node->ring, WRN_LINK_LEAF, node->links.links[0].id));
     node->links.capacity = capacity;
     for (uint32_t i = 0; i < node->links.count; i++) {
