@@ -24,6 +24,7 @@ enum {
 static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                    const struct wrn_way *way, uint32_t rtt_us);
 static void add(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, bool we_asked);
+static void renew(struct wrn_paths_peer *p, wrn_mono now);
 static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                     const struct wrn_way *way, uint64_t incarnation, wrn_span message);
 static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
@@ -146,6 +147,7 @@ enum wrn_reason wrn_paths_search(struct wrn_paths *paths, wrn_mono now, wrn_hand
         add(paths, now, peer, we_asked);
     }
     struct wrn_paths_peer *p = &paths->peers[peer.index];
+    renew(p, now);
     p->nat_class = locator->nat_class < WRN_NAT_CLASSES ? locator->nat_class : 0;
     p->port_last = locator->port_last;
     p->port_step =
@@ -176,6 +178,7 @@ void wrn_paths_set_eager(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
         wrn_paths_arm(paths, p);
         return;
     }
+    renew(p, now);
     p->retries = 0; /* the peer may call us, too, however lately we searched */
     if (p->search != PATHS_NO_SEARCH) {
         paths->searches[p->search].next = now;
@@ -541,6 +544,20 @@ static void add(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, bool we_
         .relay_at = wrn_mono_add(now, WRN_MS(FIRST_RELAY_MS)),
         .gone_at = wrn_mono_add(now, WRN_S(GONE_S)),
     };
+}
+
+/* Somebody wants the peer anew, or more: what an earlier wish waited for in vain is no answer to
+ * this one. */
+static void renew(struct wrn_paths_peer *p, wrn_mono now) {
+    if (p->way.kind != WRN_WAY_NONE) {
+        return;
+    }
+    wrn_mono gone_at = wrn_mono_add(now, WRN_S(GONE_S));
+    p->gone_at = wrn_mono_before(p->gone_at, gone_at) ? gone_at : p->gone_at;
+    if (p->relay.generation == 0) {
+        p->relay_tries = 0;
+        p->relay_at = wrn_mono_min(p->relay_at, wrn_mono_add(now, WRN_MS(FIRST_RELAY_MS)));
+    }
 }
 
 static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,

@@ -568,6 +568,98 @@ static void searches_wait_in_line(void **state) {
     pathworld_destroy(world);
 }
 
+/* Somebody wanted the peer, and no relay was found; then a user wants it: its time begins. */
+static void a_new_wish_begins_anew(void **state) {
+    (void)state;
+    for (int which = 0; which < 2; which++) { /* told by a flag; by a search */
+        struct five f = five("sr", "sr");
+        wrn_handle b = pathworld_handle(f.b);
+        f.a->may_relay = false;
+        pathworld_search(f.a, f.b, true);
+        wrn_paths_set_eager(f.a->paths, pathworld_now(f.world), b, false);
+        pathworld_settle(f.a);
+        pathworld_pass(f.world, WRN_S(19));
+        assert_false(f.a->peers[f.b->number].is_gone);
+        uint32_t wants = f.a->want_count;
+        if (which == 0) {
+            wrn_paths_set_eager(f.a->paths, pathworld_now(f.world), b, true);
+            pathworld_settle(f.a);
+        } else {
+            pathworld_search(f.a, f.b, true);
+        }
+        pathworld_pass(f.world, WRN_MS(500));
+        assert_true(f.a->want_count > wants);
+        pathworld_pass(f.world, WRN_S(18));
+        assert_false(f.a->peers[f.b->number].is_gone);
+        pathworld_pass(f.world, WRN_S(10));
+        assert_true(f.a->peers[f.b->number].is_gone);
+        pathworld_destroy(f.world);
+    }
+}
+
+/* A link of the ring is not worth 1,400 probes; when a user wants it, it is. */
+static void ports_are_guessed_for_users_alone(void **state) {
+    (void)state;
+    struct five f = five("pr", "sr");
+    pathworld_pass(f.world, WRN_S(10));
+    pathworld_meet(f.a, f.b);
+    wrn_paths_set_eager(f.a->paths, pathworld_now(f.world), pathworld_handle(f.b), false);
+    wrn_paths_set_eager(f.b->paths, pathworld_now(f.world), pathworld_handle(f.a), false);
+    uint64_t pings = pings_of(f.a, f.b);
+    pathworld_pass(f.world, WRN_S(30));
+    assert_true(pathworld_is(f.a, f.b, WRN_WAY_RELAY));
+    assert_in_range(pings_of(f.a, f.b) - pings, 1, 100);
+    wrn_paths_set_eager(f.a->paths, pathworld_now(f.world), pathworld_handle(f.b), true);
+    wrn_paths_set_eager(f.b->paths, pathworld_now(f.world), pathworld_handle(f.a), true);
+    pathworld_settle(f.a);
+    pathworld_settle(f.b);
+    assert_true(pathworld_until_direct(f.a, f.b, WRN_S(20)) != UINT64_MAX);
+    pathworld_destroy(f.world);
+}
+
+/* The only search is the ring's, for somebody who does not answer; a user's takes its place. */
+static void users_searches_go_first(void **state) {
+    (void)state;
+    for (int is_modest = 0; is_modest < 2; is_modest++) {
+        struct pathworld *world = pathworld_create(check_seed());
+        world->searches_max = 1;
+        for (size_t i = 0; i < HELPERS; i++) {
+            (void)pathworld_add(world, "pu");
+        }
+        struct pathworld_node *hub = pathworld_add(world, "pr");
+        struct pathworld_node *dead = pathworld_add(world, "pr");
+        struct pathworld_node *other = pathworld_add(world, "pr");
+        meet_helpers(hub);
+        meet_helpers(dead);
+        meet_helpers(other);
+        pathworld_pass(world, WRN_S(60)); /* each of them waits in line */
+        dead->is_dead = true;
+        pathworld_search(hub, dead, true);
+        wrn_paths_set_eager(hub->paths, pathworld_now(world), pathworld_handle(dead),
+                            is_modest == 0);
+        pathworld_settle(hub);
+        pathworld_pass(world, WRN_S(1));
+        pathworld_meet(hub, other);
+        uint64_t direct_ms = pathworld_until_direct(hub, other, WRN_S(2));
+        assert_int_equal(direct_ms != UINT64_MAX, is_modest);
+        pathworld_destroy(world);
+    }
+}
+
+static void hopeless_pairs_have_a_reason(void **state) {
+    (void)state;
+    static const uint8_t random = WRN_NAT_CLASS_PORT_RANDOM, by = WRN_NAT_CLASS_ADDRESS_DEPENDENT,
+                         steps = WRN_NAT_CLASS_PORT_PREDICTABLE,
+                         steady = WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
+    assert_int_equal(wrn_paths_hopeless(random, random), WRN_REASON_BOTH_RANDOM);
+    assert_int_equal(wrn_paths_hopeless(random, by), WRN_REASON_BOTH_RANDOM);
+    assert_int_equal(wrn_paths_hopeless(random, steps), WRN_REASON_RANDOM_AND_STEPS);
+    assert_int_equal(wrn_paths_hopeless(steps, by), WRN_REASON_RANDOM_AND_STEPS);
+    assert_int_equal(wrn_paths_hopeless(steps, steps), WRN_REASON_NONE);
+    assert_int_equal(wrn_paths_hopeless(random, steady), WRN_REASON_NONE);
+    assert_int_equal(wrn_paths_hopeless(WRN_NAT_CLASS_UNKNOWN, random), WRN_REASON_NONE);
+}
+
 static void the_faster_way_wins_without_flapping(void **state) {
     (void)state;
     struct five f = five("pu", "pu"); /* by IPv4 and by IPv6, both with jitter */
@@ -651,6 +743,10 @@ int main(void) {
         cmocka_unit_test(an_unproven_address_gets_no_more_than_it_sent),
         cmocka_unit_test(noise_is_ignored),
         cmocka_unit_test(searches_wait_in_line),
+        cmocka_unit_test(a_new_wish_begins_anew),
+        cmocka_unit_test(ports_are_guessed_for_users_alone),
+        cmocka_unit_test(users_searches_go_first),
+        cmocka_unit_test(hopeless_pairs_have_a_reason),
         cmocka_unit_test(the_faster_way_wins_without_flapping),
         cmocka_unit_test(lossy_paths_are_not_given_up),
         cmocka_unit_test(a_forgotten_peer_leaves_nothing),
