@@ -23,6 +23,8 @@ static void perform(struct sim_node *node, const struct wrn_overlay_action *acti
 static void send(struct sim_node *node, const struct wrn_overlay_action *action);
 static void tell(struct sim_node *node, const struct wrn_overlay_action *action);
 static void restore(struct sim_node *node);
+static uint16_t port_of(const struct sim_node *node, uint16_t socket);
+static uint32_t socket_at(const struct sim_node *node, uint16_t port);
 static bool is_open(const struct sim_node *node, uint32_t socket);
 static const char *word_of(enum wrn_overlay_action_kind kind);
 
@@ -387,7 +389,7 @@ static void on_datagram(void *owner, struct wrn_endpoint from, struct wrn_endpoi
                         wrn_span bytes, bool was_multicast) {
     struct sim_node *node = owner;
     struct sim_nodes *nodes = node->nodes;
-    uint32_t socket = was_multicast ? 0 : (uint32_t)to.port - SIM_NODE_PORT;
+    uint32_t socket = was_multicast ? 0 : socket_at(node, to.port);
     size_t size = bytes.size;
     if (node->overlay == NULL || !is_open(node, socket) || size == 0 ||
         (was_multicast && to.port != SIM_ANNOUNCE_PORT)) {
@@ -446,6 +448,8 @@ static void perform(struct sim_node *node, const struct wrn_overlay_action *acti
         for (uint32_t i = action->socket;
              i < (uint32_t)action->socket + action->count && i < WRN_SOCKETS_MAX; i++) {
             uint64_t bit = (uint64_t)1 << (i % 64);
+            node->port_turns[i] =
+                (uint8_t)((node->port_turns[i] + action->is_open) % SIM_NODE_PORT_TURNS);
             node->open[i / 64] =
                 action->is_open ? node->open[i / 64] | bit : node->open[i / 64] & ~bit;
         }
@@ -458,7 +462,7 @@ static void perform(struct sim_node *node, const struct wrn_overlay_action *acti
 
 static void send(struct sim_node *node, const struct wrn_overlay_action *action) {
     struct sim_nodes *nodes = node->nodes;
-    struct wrn_endpoint from = {.port = (uint16_t)(SIM_NODE_PORT + action->socket)};
+    struct wrn_endpoint from = {.port = port_of(node, action->socket)};
     struct wrn_endpoint to = action->to;
     wrn_span bytes = action->bytes;
     uint8_t changed[2 * WRN_DATAGRAM_MAX];
@@ -514,6 +518,17 @@ static void restore(struct sim_node *node) {
                                 value, (wrn_span){0}, kept->ttl_s, true, sim_node_begin(node));
         sim_node_end(node);
     }
+}
+
+static uint16_t port_of(const struct sim_node *node, uint16_t socket) {
+    uint32_t turns = socket < WRN_SOCKETS_MAX ? node->port_turns[socket] : 0;
+    return (uint16_t)(SIM_NODE_PORT + socket + turns * WRN_SOCKETS_MAX);
+}
+
+/* Returns a socket that cannot be open if the port is none's. */
+static uint32_t socket_at(const struct sim_node *node, uint16_t port) {
+    uint32_t socket = ((uint32_t)port - SIM_NODE_PORT) % WRN_SOCKETS_MAX;
+    return port == port_of(node, (uint16_t)socket) ? socket : WRN_SOCKETS_MAX;
 }
 
 static bool is_open(const struct sim_node *node, uint32_t socket) {

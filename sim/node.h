@@ -9,7 +9,9 @@
 #include "sim/table.h"
 
 enum {
-    SIM_NODE_PORT = 21000,     /* of socket 0; socket i has the i-th port after it */
+    SIM_NODE_PORT = 21000,     /* of socket 0; socket i has the i-th port after it at first, and */
+    SIM_NODE_PORT_TURNS = 150, /* ... each time that it is opened again one 257 further, as a kernel
+                                * gives each new socket a new port */
     SIM_ANNOUNCE_PORT = 20999, /* of the announcement group on a LAN */
     SIM_NODE_DEPTH = 4,        /* callbacks may command nodes, whose callbacks may again */
 };
@@ -67,6 +69,7 @@ struct sim_node {
     uint8_t seed[WRN_SEED_SIZE];
     wrn_id id; /* of the last run */
     uint64_t open[(WRN_SOCKETS_MAX + 63) / 64];
+    uint8_t port_turns[WRN_SOCKETS_MAX];
     struct sim_alarm alarm;
     struct sim_event turn;
     enum sim_turn turn_kind;

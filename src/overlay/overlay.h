@@ -52,7 +52,9 @@ void wrn_overlay_defaults(struct wrn_overlay_options *options);
 enum wrn_overlay_action_kind {
     WRN_OVERLAY_DATAGRAM,  /* send 'bytes' from socket 'socket' to 'to' */
     WRN_OVERLAY_MULTICAST, /* send 'bytes' to the LAN's announcement group, from socket 0 */
-    WRN_OVERLAY_SOCKETS,   /* open (is_open) or close the sockets first 'socket', 'count' of them */
+    WRN_OVERLAY_SOCKETS,   /* open (is_open) or close the sockets first 'socket', 'count' of them;
+                            * each on a port that it did not have before, else the NAT takes it
+                            * for the old one */
     WRN_OVERLAY_CARRIED,   /* 'bytes' that the peer's wrn_overlay_carry sent, through a relay */
     WRN_OVERLAY_MESSAGE,   /* user message of a peer with a link ('peer'); or routed: 'peer' is
                             * NONE, 'id' the source, 'number' how many links it took */
