@@ -26,6 +26,8 @@ enum {
     BIRTHDAY_S = 600, /* before the same address is guessed at again */
 };
 
+static bool make_room(struct wrn_paths *paths, wrn_mono now, const struct wrn_paths_peer *p);
+static void measure(struct wrn_paths *paths, wrn_mono now);
 static bool is_steps(uint8_t nat_class);
 static bool is_hard(uint8_t nat_class);
 static bool is_opener(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
@@ -66,7 +68,7 @@ bool wrn_paths_guess_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
     if (!is_opener(paths, p)) {
         return true; /* it calls us */
     }
-    if (paths->guess.phase != PHASE_NONE) {
+    if (!make_room(paths, now, p)) {
         return false;
     }
     struct wrn_paths_guess *guess = take(paths, now, p, PHASE_OPENER_MEASURES);
@@ -76,11 +78,7 @@ bool wrn_paths_guess_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
     guess->is_random = !is_steps((uint8_t)paths->view.nat_class);
     guess->step = paths->view.port_step;
     guess->is_diagonal = !guess->is_random && is_steps(p->nat_class);
-    if (guess->is_random) {
-        wrn_paths_guess_measured(paths, now, 0);
-    } else if (!wrn_paths_measure_begin(paths, now, true)) {
-        wrn_paths_guess_measured(paths, now, paths->view.port_last);
-    }
+    measure(paths, now);
     return true;
 }
 
@@ -88,8 +86,12 @@ void wrn_paths_guess_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_p
                              const struct wrn_paths_call_body *body) {
     if (body->what == PATHS_CALL_READY) {
         on_ready(paths, now, p, body);
-    } else if (paths->guess.peer == p->handle.index && paths->guess.run == body->run &&
-               paths->guess.phase == PHASE_OPENER_READY) {
+        return;
+    }
+    const struct wrn_paths_guess *guess = &paths->guess;
+    uint8_t ago = (uint8_t)(guess->run - body->run);
+    bool is_waiting = guess->phase == PHASE_OPENER_READY || guess->phase == PHASE_OPENER_MEASURES;
+    if (is_waiting && guess->peer == p->handle.index && ago <= guess->calls && ago < PATHS_RUNS) {
         on_guessed(paths, now, body);
     }
 }
@@ -109,6 +111,13 @@ void wrn_paths_guess_end(struct wrn_paths *paths, wrn_mono now) {
     if (p->search != PATHS_NO_SEARCH) {
         paths->searches[p->search].guess = GUESS_DONE;
     }
+}
+
+bool wrn_paths_guess_needs_quiet(const struct wrn_paths *paths) {
+    const struct wrn_paths_guess *guess = &paths->guess;
+    return guess->is_diagonal &&
+           (guess->phase == PHASE_OPENER_MEASURES_AGAIN || guess->phase == PHASE_OPENER_FIRES ||
+            guess->phase == PHASE_GUESSER_MEASURES || guess->phase == PHASE_GUESSES);
 }
 
 void wrn_paths_guess_on_time(struct wrn_paths *paths, wrn_mono now) {
@@ -139,6 +148,7 @@ void wrn_paths_guess_measured(struct wrn_paths *paths, wrn_mono now, uint16_t po
     switch (guess->phase) {
     case PHASE_OPENER_MEASURES:
         guess->base_port = port != 0 || guess->is_random ? port : paths->view.port_last;
+        guess->bases[guess->run % PATHS_RUNS] = guess->base_port;
         guess->phase = PHASE_OPENER_READY;
         guess->next = now;
         break;
@@ -156,6 +166,28 @@ void wrn_paths_guess_measured(struct wrn_paths *paths, wrn_mono now, uint16_t po
         break;
     default:
         break;
+    }
+}
+
+/* One pair at a time, but users come before the ring. */
+static bool make_room(struct wrn_paths *paths, wrn_mono now, const struct wrn_paths_peer *p) {
+    struct wrn_paths_guess *guess = &paths->guess;
+    const struct wrn_paths_peer *other = &paths->peers[guess->peer];
+    if (guess->phase != PHASE_NONE && (p->flags & PEER_IS_MODEST) == 0 &&
+        (other->flags & PEER_IS_MODEST) != 0 && other->handle.index != p->handle.index) {
+        wrn_paths_guess_end(paths, now);
+    }
+    return guess->phase == PHASE_NONE;
+}
+
+/* Finds out what the next READY is to say. */
+static void measure(struct wrn_paths *paths, wrn_mono now) {
+    paths->guess.phase = PHASE_OPENER_MEASURES;
+    paths->guess.next = WRN_MONO_NEVER;
+    if (paths->guess.is_random) {
+        wrn_paths_guess_measured(paths, now, 0);
+    } else if (!wrn_paths_measure_begin(paths, now, true)) {
+        wrn_paths_guess_measured(paths, now, paths->view.port_last);
     }
 }
 
@@ -203,19 +235,20 @@ static void on_ready(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
     struct wrn_paths_guess *guess = &paths->guess;
     struct wrn_endpoint at;
     bool is_again = guess->phase != PHASE_NONE && guess->peer == p->handle.index;
-    if (is_again && guess->phase >= PHASE_GUESSES_ON && guess->run == body->run) {
+    uint8_t ago = (uint8_t)(body->run - guess->run);
+    if (is_again && guess->phase >= PHASE_GUESSES_ON && ago < PATHS_RUNS) {
         tell(paths); /* what we told was lost */
         return;
     }
     bool is_stepping = is_steps(body->nat_class) && body->port_step != 0;
-    if (guess->phase != PHASE_NONE || wrn_paths_is_direct(p) || p->search == PATHS_NO_SEARCH ||
-        !is_hard(body->nat_class) || is_opener(paths, p) || !wrn_paths_guess_fits(paths, p) ||
-        !find_target(paths, body, &at) || (!is_stepping && !may_guess_at(paths, now, &at.ip))) {
+    if (wrn_paths_is_direct(p) || p->search == PATHS_NO_SEARCH || !is_hard(body->nat_class) ||
+        is_opener(paths, p) || !wrn_paths_guess_fits(paths, p) || !find_target(paths, body, &at)) {
         return;
     }
     struct wrn_paths_search *search = &paths->searches[p->search];
-    if (is_stepping && search->guess == GUESS_DONE) {
-        return; /* once a search */
+    if ((is_stepping && search->guess == GUESS_DONE) || /* once a search */
+        !make_room(paths, now, p) || (!is_stepping && !may_guess_at(paths, now, &at.ip))) {
+        return;
     }
     guess = take(paths, now, p, PHASE_GUESSER_MEASURES);
     search->guess_runs++;
@@ -239,6 +272,11 @@ static void on_guessed(struct wrn_paths *paths, wrn_mono now,
     if (!find_target(paths, body, &guess->at)) {
         return;
     }
+    if (paths->measure.is_active && paths->measure.is_for_guess) {
+        wrn_paths_measure_end(paths);
+    }
+    guess->run = body->run;
+    guess->base_port = guess->bases[guess->run % PATHS_RUNS];
     if (guess->is_diagonal) {
         guess->far_port = body->port_last;
         guess->far_step = body->port_step;
@@ -387,8 +425,15 @@ static void step(struct wrn_paths *paths, wrn_mono now) {
     struct wrn_paths_guess *g = &paths->guess;
     switch (g->phase) {
     case PHASE_OPENER_READY: /* until the peer has guessed */
+        if (g->has_called) { /* others got ports meanwhile */
+            g->has_called = false;
+            g->run++;
+            measure(paths, now);
+            break;
+        }
         tell(paths);
         g->calls++;
+        g->has_called = !g->is_random;
         g->next = g->calls < CALLS ? wrn_mono_add(now, WRN_MS(CALL_MS)) : WRN_MONO_NEVER;
         break;
     case PHASE_OPENER_FIRES:

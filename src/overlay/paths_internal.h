@@ -14,6 +14,7 @@ enum {
     PATHS_CANDIDATES = WRN_ENDPOINTS_MAX,
     PATHS_TIMED = 4,      /* rounds of pings that a pong may still answer with a measured time */
     PATHS_FRESH = 4,      /* mappings made to see the steps of our NAT */
+    PATHS_RUNS = 4,       /* READYs that an answer may be to */
     PATHS_BIRTHDAYS = 8,  /* addresses that are remembered as guessed at */
     PATHS_CALL_MAX = 288, /* bytes of a CALL, at most */
     PATHS_NO_SEARCH = 0xffff,
@@ -127,31 +128,34 @@ enum wrn_paths_guess_phase {
 
 struct wrn_paths_guess {
     uint8_t phase;
-    uint8_t run; /* number of this attempt, drawn by the opener */
+    uint8_t run; /* number of what the last READY said; the opener begins anywhere */
     uint8_t calls;
+    bool has_called;  /* READY was said; before it is said again, our port is measured again */
     bool is_random;   /* the opener's ports are */
     bool is_diagonal; /* both predictable: each port of theirs belongs to one of ours */
     uint32_t peer;
-    struct wrn_endpoint at; /* where to send to, the port is added where it is guessed */
-    uint16_t base_port;     /* guesser: theirs, before the first guess. Opener: ours */
-    uint16_t far_port;      /* opener, diagonal: theirs, before the first one */
-    uint16_t mine_port;     /* guesser, diagonal: ours, before the first one */
+    struct wrn_endpoint at;     /* where to send to, the port is added where it is guessed */
+    uint16_t base_port;         /* guesser: theirs, before the first guess. Opener: ours */
+    uint16_t bases[PATHS_RUNS]; /* opener: what the last READYs said, by their number */
+    uint16_t far_port;          /* opener, diagonal: theirs, before the first one */
+    uint16_t mine_port;         /* guesser, diagonal: ours, before the first one */
     uint16_t socket_first, socket_count;
     uint16_t stride; /* between random guesses */
     int32_t step, far_step;
     int32_t done, first_part, all; /* guesses or shots */
-    wrn_mono next, call_at, ends;
+    wrn_mono next, ends;
 };
 
-/* Finds out which port our NAT gives to a new flow, by a ping from a new socket to a helper. */
+/* Finds out which ports our NAT gives to new flows, by pings from new sockets to a helper. Several
+ * are sent in one moment, so that no other flow of ours comes between them. */
 struct wrn_paths_measure {
     bool is_active;
-    bool is_for_guess; /* else for the class: several in a row */
-    uint8_t count;     /* of ports */
+    bool is_for_guess; /* one port; else for the class: PATHS_FRESH at once */
     uint8_t tries;
-    uint16_t socket;
-    uint16_t ports[PATHS_FRESH];
-    uint32_t helper, first_helper;
+    uint8_t count;               /* neighbouring sockets that were asked from */
+    uint16_t socket;             /* the first one, 0: none */
+    uint16_t ports[PATHS_FRESH]; /* that they got, 0: not told yet */
+    uint32_t helper;
     wrn_mono next;
 };
 
@@ -337,6 +341,8 @@ void wrn_paths_guess_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_p
                              const struct wrn_paths_call_body *body);
 /* Ends it: sockets that no way uses are closed. */
 void wrn_paths_guess_end(struct wrn_paths *paths, wrn_mono now);
+/* Tells whether each new flow of ours would now spoil what is predicted: for a second or two. */
+bool wrn_paths_guess_needs_quiet(const struct wrn_paths *paths);
 void wrn_paths_guess_on_time(struct wrn_paths *paths, wrn_mono now);
 wrn_mono wrn_paths_guess_due(const struct wrn_paths *paths);
 /* ---- wrn_paths_measure.c ---- */

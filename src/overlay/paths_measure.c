@@ -9,7 +9,10 @@ static uint32_t next_helper(const struct wrn_paths *paths, uint32_t after);
 static bool can_help(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
                      bool wants_public);
 static bool ask(struct wrn_paths *paths, wrn_mono now);
-static void answered(struct wrn_paths *paths, wrn_mono now, uint16_t port);
+static void close_all(struct wrn_paths *paths);
+static bool is_enough(const struct wrn_paths_measure *measure);
+static void finish(struct wrn_paths *paths, wrn_mono now);
+static void put_in_order(const struct wrn_paths *paths, uint16_t *ports, size_t count);
 
 bool wrn_paths_measure_begin(struct wrn_paths *paths, wrn_mono now, bool is_for_guess) {
     struct wrn_paths_measure *measure = &paths->measure;
@@ -22,7 +25,7 @@ bool wrn_paths_measure_begin(struct wrn_paths *paths, wrn_mono now, bool is_for_
         return false;
     }
     *measure = (struct wrn_paths_measure){
-        .is_active = true, .is_for_guess = is_for_guess, .helper = helper, .first_helper = helper};
+        .is_active = true, .is_for_guess = is_for_guess, .helper = helper};
     if (!ask(paths, now)) {
         measure->is_active = false;
         return false;
@@ -31,12 +34,8 @@ bool wrn_paths_measure_begin(struct wrn_paths *paths, wrn_mono now, bool is_for_
 }
 
 void wrn_paths_measure_end(struct wrn_paths *paths) {
-    struct wrn_paths_measure *measure = &paths->measure;
-    if (measure->is_active && measure->socket != 0) {
-        wrn_paths_socket_drop(paths, NULL, measure->socket);
-    }
-    measure->is_active = false;
-    measure->socket = 0;
+    close_all(paths);
+    paths->measure.is_active = false;
 }
 
 void wrn_paths_measure_on_time(struct wrn_paths *paths, wrn_mono now) {
@@ -45,25 +44,34 @@ void wrn_paths_measure_on_time(struct wrn_paths *paths, wrn_mono now) {
         return;
     }
     uint32_t helper = next_helper(paths, measure->helper);
-    if (measure->tries < TRIES && helper != PATHS_NOBODY) {
+    if (!is_enough(measure) && measure->tries < TRIES && helper != PATHS_NOBODY) {
         measure->helper = helper;
         if (ask(paths, now)) {
             return;
         }
     }
-    answered(paths, now, 0);
+    finish(paths, now);
 }
 
 bool wrn_paths_measure_on_pong(struct wrn_paths *paths, wrn_mono now,
                                const struct wrn_paths_peer *p, const struct wrn_way *way,
                                const struct wrn_paths_ping *pong) {
     struct wrn_paths_measure *measure = &paths->measure;
-    if (!measure->is_active || way->kind != WRN_WAY_DIRECT || way->socket == 0 ||
-        way->socket != measure->socket || p->handle.index != measure->helper) {
+    uint32_t place = (uint32_t)way->socket - measure->socket;
+    if (!measure->is_active || way->kind != WRN_WAY_DIRECT || measure->socket == 0 ||
+        place >= measure->count || p->handle.index != measure->helper) {
         return false;
     }
-    answered(paths, now,
-             pong->observed.ip.family == WRN_FAMILY_IPV4 ? pong->observed.port : (uint16_t)0);
+    if (pong->observed.ip.family == WRN_FAMILY_IPV4) {
+        measure->ports[place] = pong->observed.port;
+    }
+    bool is_whole = true;
+    for (size_t i = 0; i < measure->count; i++) {
+        is_whole = is_whole && measure->ports[i] != 0;
+    }
+    if (is_whole) {
+        finish(paths, now);
+    }
     return true;
 }
 
@@ -125,50 +133,90 @@ static bool can_help(const struct wrn_paths *paths, const struct wrn_paths_peer 
            (!wants_public || p->nat_class == WRN_NAT_CLASS_NONE);
 }
 
-/* Asks from a socket that is new each time. */
+/* Asks from sockets that are new each time, all at once. */
 static bool ask(struct wrn_paths *paths, wrn_mono now) {
     struct wrn_paths_measure *measure = &paths->measure;
     struct wrn_paths_peer *p = &paths->peers[measure->helper];
-    uint16_t old = measure->socket;
-    measure->socket = wrn_paths_sockets_open(paths, 1);
-    if (old != 0) {
-        wrn_paths_socket_drop(paths, NULL, old);
-    }
-    if (measure->socket == 0) {
+    uint8_t count = measure->is_for_guess ? 1 : PATHS_FRESH;
+    uint16_t first = wrn_paths_sockets_open(paths, count); /* before the old ones are free */
+    close_all(paths);
+    if (first == 0) {
         return false;
     }
-    struct wrn_way way = {
-        .kind = WRN_WAY_DIRECT, .socket = measure->socket, .remote = p->way.remote};
+    measure->socket = first;
+    measure->count = count;
+    memset(measure->ports, 0, sizeof measure->ports);
     measure->tries++;
     measure->next = wrn_mono_add(now, WRN_MS(TRY_MS));
-    paths->flows++;
-    wrn_paths_send_ping(paths, now, p, &way, PATHS_FLAG_REFLECT, false);
+    for (uint16_t i = 0; i < count; i++) {
+        struct wrn_way way = {
+            .kind = WRN_WAY_DIRECT, .socket = (uint16_t)(first + i), .remote = p->way.remote};
+        paths->flows++;
+        wrn_paths_send_ping(paths, now, p, &way, PATHS_FLAG_REFLECT, false);
+    }
     return true;
 }
 
-/* One port more, 0: nobody told. */
-static void answered(struct wrn_paths *paths, wrn_mono now, uint16_t port) {
+static void close_all(struct wrn_paths *paths) {
     struct wrn_paths_measure *measure = &paths->measure;
-    if (measure->is_for_guess) {
-        wrn_paths_measure_end(paths);
-        if (port != 0) {
-            paths->view.port_last = port;
-        }
-        wrn_paths_guess_measured(paths, now, port);
-        return;
+    uint16_t first = measure->socket, count = measure->socket != 0 ? measure->count : 0;
+    measure->socket = 0;
+    measure->count = 0;
+    for (uint16_t i = 0; i < count; i++) {
+        wrn_paths_socket_drop(paths, NULL, (uint16_t)(first + i));
     }
-    if (port == 0) {
-        wrn_paths_measure_end(paths);
-        return;
+}
+
+/* Tells whether what is known by now will do. */
+static bool is_enough(const struct wrn_paths_measure *measure) {
+    size_t told = 0;
+    for (size_t i = 0; i < measure->count; i++) {
+        told += measure->ports[i] != 0;
     }
-    measure->ports[measure->count++] = port;
-    measure->tries = 0;
-    if (measure->count < PATHS_FRESH && ask(paths, now)) {
-        return;
-    }
+    return told >= (measure->is_for_guess ? 1 : (size_t)WRN_NAT_SIGHTS_MIN_HARD);
+}
+
+/* Hands over what was told, if anything was. */
+static void finish(struct wrn_paths *paths, wrn_mono now) {
+    struct wrn_paths_measure measure = paths->measure;
     wrn_paths_measure_end(paths);
-    memcpy(paths->fresh, measure->ports, sizeof paths->fresh);
-    paths->fresh_count = measure->count;
-    paths->fresh_at = now;
-    wrn_paths_judge(paths, now);
+    if (measure.is_for_guess) {
+        paths->view.port_last = measure.ports[0] != 0 ? measure.ports[0] : paths->view.port_last;
+        wrn_paths_guess_measured(paths, now, measure.ports[0]);
+    } else if (is_enough(&measure)) {
+        paths->fresh_count = 0;
+        for (size_t i = 0; i < measure.count; i++) {
+            if (measure.ports[i] != 0) {
+                paths->fresh[paths->fresh_count++] = measure.ports[i];
+            }
+        }
+        put_in_order(paths, paths->fresh, paths->fresh_count);
+        paths->fresh_at = now;
+        wrn_paths_judge(paths, now);
+    }
+}
+
+/* What was sent in one moment may pass the NAT in another order, so that this tells nothing of the
+ * direction in which the ports go; what peers saw before does. */
+static void put_in_order(const struct wrn_paths *paths, uint16_t *ports, size_t count) {
+    const struct wrn_nat_sight *last = NULL;
+    for (size_t i = 0; i < paths->sight_count; i++) {
+        const struct wrn_nat_sight *seen = &paths->sights[i].seen;
+        if (seen->outer.ip.family == WRN_FAMILY_IPV4 &&
+            (last == NULL || seen->order > last->order)) {
+            last = seen;
+        }
+    }
+    bool is_rising = last == NULL || wrn_nat_port_distance(last->outer.port, ports[0]) > 0;
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = i; j > 0; j--) {
+            int32_t way = wrn_nat_port_distance(ports[j - 1], ports[j]);
+            if ((way > 0) == is_rising) {
+                break;
+            }
+            uint16_t port = ports[j];
+            ports[j] = ports[j - 1];
+            ports[j - 1] = port;
+        }
+    }
 }

@@ -13,6 +13,7 @@ enum {
     GUESS_MS = 1800,      /* what is not direct by now takes guessing */
     GUESS_AGAIN_MS = 500, /* somebody else is being guessed at */
     GUESS_RUNS = 2,
+    QUIET_MS = 100,     /* while somebody's ports are predicted from the last one */
     GONE_S = 20,        /* who was in the line gets the whole time */
     RETRY_FIRST_S = 35, /* after the 30 s of a Linux router that holds strays */
     RETRY_MAX_S = 600,
@@ -77,6 +78,10 @@ void wrn_paths_search_step(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
     struct wrn_paths_search *search = &paths->searches[p->search];
     if (wrn_mono_reached(now, search->ends)) {
         wrn_paths_search_end(paths, now, p);
+        return;
+    }
+    if (wrn_paths_guess_needs_quiet(paths)) {
+        search->next = wrn_mono_add(now, WRN_MS(QUIET_MS));
         return;
     }
     if (!wrn_paths_is_direct(p)) {
