@@ -9,6 +9,8 @@
 
 enum { PUBLIC_NODES = 3, CROWD_S = 60, LIMIT_S = 240, GAP_MS = 250, LINE_MS = 20 };
 enum { CLASSES = SIM_HOME_CLASSES, PAIRS = CLASSES * (CLASSES + 1) / 2 };
+/* There is one pair in which both count in steps: of so many a share can be told. */
+enum { STEPS_PAIRS = 20, ROUND = PAIRS + STEPS_PAIRS - 1 };
 enum { UP_MS_MAX = 10000, BIRTHDAY_MS_MAX = 20000, BIRTHDAY_PROBES_MAX = 1500 };
 enum { BIRTHDAY_PPM_MIN = 900000, PREDICTED_PPM_MIN = 950000 };
 enum { NEVER = UINT32_MAX };
@@ -53,7 +55,8 @@ static void on_event(struct sim_stage *stage, struct sim_node *node,
 static void look(struct zoo *zoo, struct pair *pair);
 static enum hope hope_of(const struct sim_home_class *a, const struct sim_home_class *b);
 static void judge(struct zoo *zoo);
-static char judge_pair(void *ctx, uint32_t number, uint32_t a, uint32_t b);
+static char judge_pairs(void *ctx, uint32_t number, uint32_t a, uint32_t b);
+static void explain(struct zoo *zoo, const struct pair *pair, enum hope hope);
 static void report_figures(struct zoo *zoo);
 static void expect_all(struct zoo *zoo);
 static void print_table(struct zoo *zoo);
@@ -78,12 +81,12 @@ static void play(struct sim_run *run) {
         .delay_max_ns = WRN_MS(LINE_MS),
     };
     if (run->options.nodes == 0) {
-        run->options.nodes = 2 * PAIRS;
+        run->options.nodes = 2 * ROUND;
     }
-    zoo.rounds = run->options.nodes / (2 * PAIRS) > 0 ? run->options.nodes / (2 * PAIRS) : 1;
-    zoo.is_sample = run->options.nodes < 2 * PAIRS;
+    zoo.rounds = run->options.nodes / (2 * ROUND) > 0 ? run->options.nodes / (2 * ROUND) : 1;
+    zoo.is_sample = run->options.nodes < 2 * ROUND;
     zoo.sample = run->options.nodes / 2 > 0 ? run->options.nodes / 2 : 1;
-    run->options.nodes = zoo.is_sample ? 2 * zoo.sample : 2 * PAIRS * zoo.rounds;
+    run->options.nodes = zoo.is_sample ? 2 * zoo.sample : 2 * ROUND * zoo.rounds;
     zoo.pairs = sim_take(run->options.nodes / 2, sizeof *zoo.pairs);
     struct sim_nodes *nodes = sim_nodes_create(run);
     populate(&zoo, nodes);
@@ -120,7 +123,10 @@ static void populate(struct zoo *zoo, struct sim_nodes *nodes) {
     for (uint32_t round = 0; round < zoo->rounds; round++) {
         for (uint32_t a = 0; a < CLASSES; a++) {
             for (uint32_t b = a; b < CLASSES; b++) {
-                add_pair(zoo, nodes, a, b);
+                bool is_steps = sim_home_classes[a].outside == SIM_OUTSIDE_STEPS && a == b;
+                for (uint32_t i = 0; i < (is_steps ? STEPS_PAIRS : 1); i++) {
+                    add_pair(zoo, nodes, a, b);
+                }
             }
         }
     }
@@ -233,12 +239,35 @@ static void judge(struct zoo *zoo) {
             sim_sample_add(&zoo->direct_ms, pair->direct_ms);
             sim_sample_add(&zoo->probes, pair->probes);
         }
+        explain(zoo, pair, hope);
     }
     if (!zoo->is_sample) {
         print_table(zoo);
     }
     report_figures(zoo);
     expect_all(zoo);
+}
+
+/* Says of a pair that fell short of what was hoped for what is known of it. */
+static void explain(struct zoo *zoo, const struct pair *pair, enum hope hope) {
+    uint32_t limit_ms = hope == HOPE_BIRTHDAY ? BIRTHDAY_MS_MAX : NEVER - 1;
+    bool is_late = pair->up_ms > UP_MS_MAX;
+    bool is_short = hope != HOPE_ANY && pair->direct_ms > limit_ms;
+    if (hope == HOPE_NOTHING || (!is_late && !is_short)) {
+        return;
+    }
+    const char *classes[2];
+    for (size_t i = 0; i < 2; i++) {
+        enum wrn_nat_class nat_class =
+            wrn_paths_nat_class(wrn_overlay_paths(pair->ends[i]->overlay));
+        classes[i] = wrn_nat_class_text(nat_class);
+    }
+    sim_report_line(zoo->stage.report,
+                    "nodes %u and %u, %s-%s: up after %d ms, direct after %d ms; their NATs: %s, "
+                    "%s; %s",
+                    pair->ends[0]->number, pair->ends[1]->number, pair->classes[0]->sign,
+                    pair->classes[1]->sign, (int)pair->up_ms, (int)pair->direct_ms, classes[0],
+                    classes[1], wrn_reason_text(pair->reason));
 }
 
 static void report_figures(struct zoo *zoo) {
@@ -292,20 +321,22 @@ static void expect_all(struct zoo *zoo) {
 
 static void print_table(struct zoo *zoo) {
     struct sim_report *report = zoo->stage.report;
-    sim_home_report_pairs(report, judge_pair, zoo);
+    sim_home_report_pairs(report, judge_pairs, zoo);
     sim_report_line(report, "+ direct, ~ sometimes, r by relay, - nothing");
 }
 
-/* Looks at the pair in all rounds; returns the sign for the table. */
-static char judge_pair(void *ctx, uint32_t number, uint32_t a, uint32_t b) {
+/* Looks at all pairs of these classes; returns the sign for the table. */
+static char judge_pairs(void *ctx, uint32_t number, uint32_t a, uint32_t b) {
     const struct zoo *zoo = ctx;
-    (void)a;
-    (void)b;
-    uint32_t up = 0;
-    uint32_t direct = 0;
-    for (uint32_t round = 0; round < zoo->rounds; round++) {
-        up += zoo->pairs[round * PAIRS + number].up_ms != NEVER;
-        direct += zoo->pairs[round * PAIRS + number].direct_ms != NEVER;
+    uint32_t all = 0, up = 0, direct = 0;
+    (void)number;
+    for (uint32_t i = 0; i < zoo->count; i++) {
+        const struct pair *pair = &zoo->pairs[i];
+        if (pair->classes[0] == &sim_home_classes[a] && pair->classes[1] == &sim_home_classes[b]) {
+            all++;
+            up += pair->up_ms != NEVER;
+            direct += pair->direct_ms != NEVER;
+        }
     }
-    return direct == zoo->rounds ? '+' : direct > 0 ? '~' : up == zoo->rounds ? 'r' : '-';
+    return direct == all ? '+' : direct > 0 ? '~' : up == all ? 'r' : '-';
 }
