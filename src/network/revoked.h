@@ -5,14 +5,14 @@
  * A certificate is revoked if a list names its hash and that list is
  *     - of the certificate's own issuer, or
  *     - of the network's owner, or
- *     - of somebody whose chain, which came with the list, gives (admin) at the list's date; as
- *       long as none of the certificates of that chain is named in a list of its own issuer or of
- *       the owner. So who takes (admin) from a thief takes his word, too; what he rightly took back
- *       is to be named anew.
+ *     - of somebody whose chain, which came with the list, gave (admin) at the list's date, as long
+ *       as none of the certificates of that chain is named by its own issuer or by the owner. So
+ *       who takes (admin) from a thief takes the thief's word, too; what he rightly took back is to
+ *       be named anew.
  * It is so from the moment when the list is known. Its date orders the lists of an issuer, no more;
  * lists do not end. What an older list named and a newer one leaves out stays revoked where the
- * older one is known: one such list is kept of each issuer, the longest.
- * So the answer depends on which lists are known, and not on the order in which they came.
+ * older one is known: of each issuer one such list is kept, the longest. So what is revoked depends
+ * on which lists are known, not on the order in which they came (but for such leavings).
  *
  * Bytes of a list with its issuer's chain, as peers tell each other, as they lie in the DHT and on
  * disk (docs/networks.md):
@@ -30,10 +30,10 @@ enum {
 };
 
 struct wrn_revoked_options {
-    /* Issuers, and bytes of all lists. Those who may invite but not administer use at most half
-     * of each, and one of them a sixteenth of the bytes (but one list of 8 hashes always). */
-    uint32_t issuers_max; /* 4..4096 */
-    uint32_t bytes_max;   /* at least 2 * WRN_REVOKED_LIST_MAX */
+    /* Lists (two at most of each issuer), and bytes of them all. Those who may invite but not
+     * administer have at most half of each, and one of their lists a sixteenth of the bytes. */
+    uint32_t lists_max; /* 8..4096 */
+    uint32_t bytes_max; /* at least 4 * WRN_REVOKED_LIST_MAX */
 };
 
 struct wrn_revoked;
@@ -44,32 +44,33 @@ struct wrn_revoked *wrn_revoked_init(struct wrn_arena *arena,
                                      struct wrn_judge *judge);
 
 /* Takes a list. Returns NONE and whether it was new ('ret_is_new'; then the state has changed:
- * pass it on, and wrn_overlay_admit_again); else
+ * pass it on, and wrn_overlay_admit_again); a list that is known with a chain that proves more is
+ * new, too. Else
  *     MALFORMED      not what is described above
  *     BAD_SIGNATURE  not its issuer's
  *     NOT_YET        dated more than a day ahead of 'now_s': a clock is wrong
  *     STALE          a newer one of this issuer is known
- *     NOT_ADMITTED   the issuer showed no chain that gives (admin) or an (invite) without a number at
- *                    the list's date
- *     FULL           no room: lists of those who lost the right to have one have given way before.
- *                    Owner and admins still have theirs when others are refused.
- * What is known already, or STALE, costs no verification. O(issuers x log hashes) besides. */
+ *     NOT_ADMITTED   the issuer showed no chain that gave (admin), or an (invite) without a
+ *                    number, at the list's date
+ *     FULL           no room: lists of those who lost the right to have one have given way before,
+ *                    and all others for the owner's
+ * What is known already, or STALE, costs no verification. O(lists x log hashes) besides. */
 enum wrn_reason wrn_revoked_add(struct wrn_revoked *revoked, int64_t now_s, wrn_span list,
                                 bool *ret_is_new);
 
 /* Decides about a list and a chain as wrn_revoked_add does, but for STALE and FULL, and keeps
- * nothing: for the rule of the DHT. */
+ * nothing; so by its arguments alone, for the rule of the DHT. 'list' is without a chain. */
 enum wrn_reason wrn_revoked_check(struct wrn_revoked *revoked, int64_t now_s,
                                   const uint8_t issuer[WRN_SIGN_PUBLIC_SIZE], wrn_span list,
                                   wrn_span chain);
 
-/* Tells whether a certificate is revoked, and by whom. O(issuers x log hashes). */
+/* Tells whether a certificate is revoked, and by whom. O(lists x log hashes). */
 bool wrn_revoked_has(const struct wrn_revoked *revoked, const uint8_t hash[WRN_SHA256_SIZE],
                      const uint8_t issuer[WRN_SIGN_PUBLIC_SIZE],
                      uint8_t ret_by[WRN_SIGN_PUBLIC_SIZE]);
 
 /* The same for wrn_judge. */
-struct wrn_judge_cancelled wrn_revoked_cancelled(const struct wrn_revoked *revoked);
+struct wrn_judge_cancelled wrn_revoked_cancelled(struct wrn_revoked *revoked);
 
 /* Changes when answers may change; never 0. */
 uint64_t wrn_revoked_version(const struct wrn_revoked *revoked);
@@ -87,7 +88,7 @@ size_t wrn_revoked_write(const struct wrn_revoked *revoked, const uint8_t seed[W
  * as they need); who gets one sends what the other lacks, and its own offers if it lacks
  * something itself. Nobody trusts an offer: it only saves bytes. */
 
-/* SHA-256 over the heads of the newest lists, ascending. Of an empty state too. */
+/* A hash of the heads of the newest lists, in ascending order. Of an empty state too. */
 void wrn_revoked_digest(const struct wrn_revoked *revoked, uint8_t ret_digest[WRN_SHA256_SIZE]);
 
 /* Writes the next offer: start with *cursor = 0. Returns its size, at most 'capacity' (at least
