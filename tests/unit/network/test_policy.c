@@ -268,6 +268,7 @@ static void tcp_is_followed_to_its_end(void **state) {
     } cases[] = {
         {1, {{OUT, SYN}}, 60, 60},
         {2, {{OUT, SYN}, {IN, SYN | ACK}}, 60, 60},
+        {3, {{OUT, SYN}, {IN, SYN | ACK}, {IN, ACK}}, 60, 60},
         {3, {{OUT, SYN}, {IN, SYN | ACK}, {OUT, ACK}}, 7440, 7440},
         {3, {{OUT, SYN}, {IN, SYN | ACK}, {OUT, SYN}}, 7440, 7440},
         {2, {{OUT, SYN}, {IN, RST | ACK}}, 30, 30},

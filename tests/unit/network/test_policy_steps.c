@@ -2,8 +2,10 @@
 /* Goal: whoever is interrupted at whatever step of the table by whomever, no entry is believed that
  * does not say so, and what is interrupted leaves the table whole. Method: the table once more,
  * with a call before each atomic operation; each operation is interrupted before each of its steps
- * by one or two others, which run to their end. Threads that run side by side meet these moments
+ * by one or two others, which run to their end; and two writers take turns, in every way that has
+ * three changes. Threads that run side by side meet these moments
  * too rarely for a test. (What a processor may reorder is ThreadSanitizer's part.) */
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/bytes.h"
@@ -51,9 +53,9 @@ static struct {
 static unsigned believed;
 
 /* Each name has an end of its own, so that a state under another's name is seen. One bucket for
- * all, and for all the same exact part. */
+ * all, and for all the exact part that an entry has while somebody writes to it. */
 static struct wrn_policy_key key_of(unsigned name) {
-    return (struct wrn_policy_key){.name = (uint64_t)(name + 1) << 32, .exact = 7};
+    return (struct wrn_policy_key){.name = (uint64_t)(name + 1) << 32, .exact = 0};
 }
 
 static bool is_own(unsigned name, uint64_t state) {
@@ -83,7 +85,49 @@ static void operate(unsigned operation) {
     }
 }
 
+/* Two threads of which one runs: each goes on until its steps for this turn are used up, or it is
+ * done. Thread 0 has the turns 0 and 2, thread 1 the others; the last turn of each has no end. */
+static struct {
+    bool is_on;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned turn, left, steps[4];
+    bool is_done[2];
+} duel = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local unsigned side;
+
+/* With the lock: gives the turn to the other one, unless that one is done. */
+static void hand_over(void) {
+    do {
+        duel.turn++;
+        duel.left = duel.turn < WRN_COUNT(duel.steps) ? duel.steps[duel.turn] : UINT32_MAX;
+    } while (duel.is_done[duel.turn % 2] && !duel.is_done[1 - duel.turn % 2]);
+    pthread_cond_broadcast(&duel.changed);
+}
+
+static void wait_for_turn(void) {
+    while (duel.turn % 2 != side) {
+        pthread_cond_wait(&duel.changed, &duel.lock);
+    }
+}
+
+static void take_turns(void) {
+    pthread_mutex_lock(&duel.lock);
+    wait_for_turn();
+    while (duel.left == 0) {
+        hand_over();
+        wait_for_turn();
+    }
+    duel.left--;
+    pthread_mutex_unlock(&duel.lock);
+}
+
 static void step(void) {
+    if (duel.is_on) {
+        take_turns();
+        return;
+    }
     if (interruption.is_inside || interruption.steps++ != interruption.at) {
         return;
     }
@@ -99,7 +143,7 @@ static void fill(void) {
     for (unsigned i = 0; i < 4; i++) {
         entries[i].name = key_of(i).name;
         entries[i].state =
-            make_state(7, i, i < 3 ? WRN_POLICY_KIND_UNANSWERED : WRN_POLICY_KIND_ANSWERED);
+            make_state(0, i, i < 3 ? WRN_POLICY_KIND_UNANSWERED : WRN_POLICY_KIND_ANSWERED);
     }
 }
 
@@ -144,9 +188,67 @@ static void interruptions_make_nothing_up(void **state) {
     assert_true(cases > 10000 && believed > 10000);
 }
 
+static void *fight(void *operation) {
+    side = *(unsigned *)operation >= OPERATIONS;
+    operate(*(unsigned *)operation % OPERATIONS);
+    pthread_mutex_lock(&duel.lock);
+    duel.is_done[side] = true;
+    if (duel.turn % 2 == side) {
+        hand_over();
+    }
+    pthread_mutex_unlock(&duel.lock);
+    return NULL;
+}
+
+/* Runs two operations with these changes of turn. */
+static void run_duel(unsigned first, unsigned second, const unsigned steps[3]) {
+    unsigned operations[2] = {first, second + OPERATIONS};
+    pthread_t threads[2];
+    fill();
+    memcpy(duel.steps, steps, 3 * sizeof steps[0]);
+    duel.steps[3] = UINT32_MAX;
+    duel.turn = 0;
+    duel.left = steps[0];
+    duel.is_done[0] = duel.is_done[1] = false;
+    duel.is_on = true;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, fight, &operations[i]), 0);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    duel.is_on = false;
+    interruption.first = first;
+    interruption.second = second;
+    interruption.is_inside = true;
+    check_whole();
+    interruption.is_inside = false;
+}
+
+static void writers_that_take_turns_leave_entries_whole(void **state) {
+    enum { NOTE = 0, GO_ON = 1, LONGEST = 16 };
+    /* new names against each other, and against one whose place they take */
+    static const unsigned pairs[][2] = {
+        {4 * KINDS + NOTE, 5 * KINDS + NOTE},
+        {4 * KINDS + NOTE, 4 * KINDS + NOTE},
+        {4 * KINDS + NOTE, 0 * KINDS + GO_ON},
+    };
+    (void)state;
+    for (size_t i = 0; i < WRN_COUNT(pairs); i++) {
+        for (unsigned a = 4; a < LONGEST; a++) { /* the first four steps are looking */
+            for (unsigned b = 1; b < LONGEST; b++) {
+                for (unsigned c = 1; c < 4; c++) {
+                    run_duel(pairs[i][0], pairs[i][1], (unsigned[3]){a, b, c});
+                }
+            }
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(interruptions_make_nothing_up),
+        cmocka_unit_test(writers_that_take_turns_leave_entries_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
