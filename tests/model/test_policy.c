@@ -402,7 +402,7 @@ static size_t put_transport(struct model *model, uint8_t protocol, uint8_t *at) 
     return 64;
 }
 
-/* Begins with the IP header; returns where the rest goes and in 'ret_next' where its number does. */
+/* Begins with the IP header; returns where the rest goes, and in 'ret_next' its number. */
 static size_t put_ip(struct model *model, bool is_four, int direction, uint8_t *out,
                      size_t *ret_next) {
     uint8_t from = (uint8_t)(1 + direction), to = (uint8_t)(2 - direction);
