@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns one key of the DHT out of a list of candidates: creates the first that is free, keeps it,
  * is told when somebody has an older claim, and takes the next. Addresses (lease.h) and names
- * (names.h) are two users of it. A machine without I/O: what it wants done goes through its port. */
+ * (names.h) are its users. A machine without I/O: what it wants done goes through its port. */
 #pragma once
 #include "base/clock.h"
 #include "base/rand.h"
@@ -35,7 +35,8 @@ const char *wrn_claim_state_name(enum wrn_claim_state state);
 /* What is to be stored. Bytes are valid during the call. */
 struct wrn_claim_request {
     uint32_t tag;
-    enum wrn_record_kind kind; /* CREATE: keep it, too (wrn_dht_keep); DELETE */
+    enum wrn_record_kind kind; /* CREATE or DELETE */
+    bool keep;                 /* CREATE: see to its being renewed, too (wrn_dht_keep) */
     wrn_span key;
     wrn_span value;
     uint32_t ttl_s;
@@ -90,14 +91,15 @@ struct wrn_claim {
     enum wrn_claim_state state;
     enum wrn_reason waiting_for; /* WAITING: what was said last */
     wrn_mono due;
-    wrn_mono refreshed;    /* when the held key was stored again at the earliest */
+    wrn_mono refresh_from; /* HELD: when it may be stored again at the earliest */
     uint32_t tag, tag_top; /* of the request under way, 0: none; the bits that all tags have */
     uint32_t serial;
     uint32_t index; /* of the candidate */
     uint32_t taken, refused;
     uint32_t rounds, failures; /* in a row, for back-off */
     int64_t claimed_s;
-    bool wants_refresh, has_holder;
+    bool wants_refresh; /* HELD: it is to be stored again */
+    bool has_holder;
     uint8_t holder[WRN_SIGN_PUBLIC_SIZE]; /* who took 'previous' */
     int64_t holder_since_s;
     uint8_t own[WRN_SIGN_PUBLIC_SIZE];
@@ -105,8 +107,8 @@ struct wrn_claim {
     char key[WRN_RECORD_KEY_MAX], previous[WRN_RECORD_KEY_MAX];
 };
 
-/* Prepares it; OFF. 'own' is this node's key. 'tag_top' is in the upper 16 bits of all tags, so
- * that the driver knows whose answer it has. */
+/* Prepares it; OFF. 'own' is this node's key. 'tag_top' (0..0x7ffe) is in the upper 16 bits of all
+ * tags, so that the driver knows whose answer it has. */
 void wrn_claim_init(struct wrn_claim *claim, const struct wrn_claim_port *port,
                     const struct wrn_primitives *primitives, struct wrn_rand rand,
                     const uint8_t own[WRN_SIGN_PUBLIC_SIZE], uint16_t tag_top);

@@ -83,8 +83,8 @@ size_t wrn_invitation_print_file(const struct wrn_invitation *invitation, char *
 WRN_NODISCARD enum wrn_invitation_fault wrn_invitation_read(wrn_span text,
                                                             struct wrn_invitation *ret_invitation);
 
-/* Says whether the certificates are valid at a time (Unix): OK, NOT_YET or EXPIRED, and from when to
- * when they are: 'ret_from_s' <= t < 'ret_until_s'; 0 and WRN_RECORD_TIME_MAX_S without limits. */
+/* Says whether the certificates are valid at a time (Unix): OK, NOT_YET or EXPIRED, and from when
+ * to when they are: 'ret_from_s' <= t < 'ret_until_s'; 0 and INT64_MAX without limits. */
 WRN_NODISCARD enum wrn_invitation_fault
 wrn_invitation_check(const struct wrn_invitation *invitation, int64_t now_s, int64_t *ret_from_s,
                      int64_t *ret_until_s);

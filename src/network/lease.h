@@ -117,8 +117,8 @@ size_t wrn_lease_key(const struct wrn_ip *ip, char ret_key[WRN_RECORD_KEY_MAX]);
 size_t wrn_lease_value(const struct wrn_ip *ip, const char *label,
                        uint8_t ret_value[WRN_CLAIM_VALUE_MAX]);
 
-/* Reads key and value of a record: they must speak of the same address, in the one form. 'ret_label'
- * is "" if there is none. False for all else. */
+/* Reads key and value of a record: they must speak of the same address, in the one form.
+ * 'ret_label' is "" if there is none. False for all else. */
 bool wrn_lease_read(const struct wrn_record *record, struct wrn_ip *ret_ip,
                     char ret_label[WRN_LABEL_SIZE]);
 

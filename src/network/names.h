@@ -20,13 +20,13 @@ enum {
 /* ---- Which name a host has. */
 
 /* Makes a good label of a host's name: its first part, lower-cased, every run of other characters
- * one '-', none at the ends, cut to 63. What is empty then is "node-" and the last 8 hex digits of
- * the HIT. Writes a zero byte. */
+ * one '-', none at the ends, cut to 63. What is empty then is "node-" and the last 8 hex digits
+ * of the HIT. Writes a zero byte. */
 void wrn_names_label(wrn_span host, const uint8_t hit[WRN_HIT_SIZE],
                      char ret_label[WRN_LABEL_SIZE]);
 
-/* Makes the candidate 'number' (>= 1) of a label: itself, label-2, label-3, ...; the label is cut so
- * that it fits. */
+/* Makes the candidate 'number' (>= 1) of a label: itself, label-2, label-3, ...; the label is cut
+ * so that it fits. */
 void wrn_names_numbered(const char *label, uint32_t number, char ret_label[WRN_LABEL_SIZE]);
 
 /* ---- What a domain name asks for. */
