@@ -78,9 +78,9 @@ enum wrn_reason wrn_members_admit(void *ctx, wrn_wall now,
         struct wrn_members_answer answer =
             wrn_members_ask(members, now.s, WRN_MEMBERS_NODE, public_key, credential, &has_revoked);
         reason = answer.reason;
-        if (reason == WRN_REASON_NONE && (answer.rights->flags & WRN_RIGHT_MEMBER) != 0) {
+        if (answer.rights != NULL && (answer.rights->flags & WRN_RIGHT_MEMBER) != 0) {
             until_s = answer.rights->until_s;
-        } else if (reason == WRN_REASON_NONE) {
+        } else if (answer.rights != NULL) {
             reason = has_revoked ? WRN_REASON_EXCLUDED : WRN_REASON_NOT_ADMITTED;
         }
     }
