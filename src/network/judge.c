@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "overlay/limits.h"
 #include "overlay/record.h"
 #include "spki/prove.h"
 
@@ -204,6 +205,8 @@ static void load(struct wrn_judge *judge, const struct wrn_judge_question *quest
         loaded->fault = "The network's owner has no sound key.";
     } else if (question->chain.size == 0) {
         loaded->fault = "It shows no certificates.";
+    } else if (question->chain.size > WRN_CREDENTIAL_MAX) {
+        loaded->fault = "It shows more certificates than anybody may.";
     } else if (wrn_pack_expand(&judge->frame, question->chain, judge->expanded, &sequence) != 0) {
         loaded->fault = "What it shows are no packed certificates.";
     } else {

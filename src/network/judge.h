@@ -7,7 +7,7 @@
 #include "network/rights.h"
 #include "overlay/reason.h"
 
-struct wrn_judge; /* about 150 KiB; one for all of a network's machines, of one thread */
+struct wrn_judge; /* about 440 KiB; one for all of a network's machines, of one thread */
 
 enum { WRN_JUDGE_WHY_SIZE = 200 };
 

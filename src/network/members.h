@@ -8,7 +8,7 @@
 
 struct wrn_members_options {
     const struct wrn_descriptor *descriptor; /* copied as far as it is needed */
-    /* Judgements that are kept, about 2.8 KiB each: a half of them of nodes, a quarter of owners of
+    /* Judgements that are kept, about 3.5 KiB each: a half of them of nodes, a quarter of owners of
      * records, a quarter of what was refused. At least twice the peers, so that a revoked one is
      * known by its key alone. 8..4096 */
     uint32_t entries_max;
