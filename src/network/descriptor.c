@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Writes and reads descriptors field by field, in one form only. Says nothing about networks that
+ * overlap, or that are known. */
 #include "network/descriptor.h"
 
 #include <stdio.h>
@@ -99,6 +101,29 @@ int wrn_descriptor_write(struct wrn_descriptor *descriptor, const uint8_t seed[W
     }
     wrn_sexp_open(&writer, "signature");
     write_field(&writer, "ed25519", (wrn_span){signature, sizeof signature});
+    wrn_sexp_close(&writer);
+    wrn_sexp_close(&writer);
+    return wrn_sexp_finish(&writer, ret_sequence);
+}
+
+int wrn_descriptor_write_signed(struct wrn_descriptor *descriptor,
+                                const uint8_t signature[WRN_SIGNATURE_SIZE], uint8_t *out,
+                                size_t capacity, struct wrn_sexp *ret_sequence) {
+    struct wrn_sexp_writer writer = wrn_sexp_writer(out, capacity);
+    char created[WRN_SPKI_DATE_SIZE];
+    if (wrn_descriptor_check(descriptor) != WRN_DESCRIPTOR_OK ||
+        !wrn_spki_date_write(descriptor->created_s, created)) {
+        return WRN_ERR_MALFORMED;
+    }
+    wrn_sexp_open(&writer, "sequence");
+    size_t begin = writer.size;
+    write_body(&writer, descriptor, created);
+    if (writer.error != 0) {
+        return writer.error;
+    }
+    wrn_sha256((wrn_span){out + begin, writer.size - begin}, (wrn_span){NULL, 0}, descriptor->id);
+    wrn_sexp_open(&writer, "signature");
+    write_field(&writer, "ed25519", (wrn_span){signature, WRN_SIGNATURE_SIZE});
     wrn_sexp_close(&writer);
     wrn_sexp_close(&writer);
     return wrn_sexp_finish(&writer, ret_sequence);

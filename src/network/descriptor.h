@@ -61,6 +61,13 @@ WRN_NODISCARD int wrn_descriptor_write(struct wrn_descriptor *descriptor,
                                        const uint8_t seed[WRN_SEED_SIZE], uint8_t *out,
                                        size_t capacity, struct wrn_sexp *ret_sequence);
 
+/* Writes the same with a signature that is known, which is not verified: 'owner' must be set, 'id'
+ * is filled in. Returns 0, WRN_ERR_MALFORMED or -ENOBUFS. */
+WRN_NODISCARD int wrn_descriptor_write_signed(struct wrn_descriptor *descriptor,
+                                              const uint8_t signature[WRN_SIGNATURE_SIZE],
+                                              uint8_t *out, size_t capacity,
+                                              struct wrn_sexp *ret_sequence);
+
 /* Reads and verifies. What is read has one encoding only. 0, or WRN_ERR_MALFORMED and why. */
 WRN_NODISCARD int wrn_descriptor_read(struct wrn_sexp sequence,
                                       struct wrn_descriptor *ret_descriptor,
