@@ -13,6 +13,7 @@ static void want_in_layer(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_pur
 static uint32_t count_layers(const struct wrn_ring *ring, uint32_t layers,
                              uint32_t ret_counts[LAYERS_MAX]);
 static void let_one_go(struct wrn_ring *ring, const uint32_t counts[LAYERS_MAX], uint32_t layers);
+static bool is_stuck(const struct wrn_link *link, wrn_mono now);
 static void count(struct wrn_ring *ring, wrn_mono now);
 static void optimise(struct wrn_ring *ring, wrn_mono now);
 static void judge(struct wrn_ring *ring, wrn_mono now);
@@ -56,6 +57,10 @@ void wrn_ring_shortcut_on_time(struct wrn_ring *ring, wrn_mono now) {
 void wrn_ring_shortcut_done(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_purpose purpose,
                             struct wrn_link *link) {
     bool is_better = purpose == WRN_RING_FOR_BETTER;
+    if (link != NULL && is_stuck(link, now)) {
+        ring->port.keep(ring->port.ctx, link->peer, link->mine); /* it is there for something else */
+        link = NULL;
+    }
     if (link == NULL) {
         if (!is_better && ring->state == WRN_RING_STATE_CONNECTED) {
             ring->shortcut =
@@ -79,6 +84,13 @@ void wrn_ring_shortcut_done(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_p
     } else {
         wrn_ring_shortcut_check(ring, now);
     }
+}
+
+/* A link that was there before and is relayed still: perhaps the very one that was let go for that
+ * a moment ago. */
+static bool is_stuck(const struct wrn_link *link, wrn_mono now) {
+    return link->is_relayed && (link->mine & WRN_LINK_SHORTCUT) == 0 &&
+           wrn_mono_since(now, link->since) >= WRN_RING_RELAYED_NS;
 }
 
 /* Are there as many as there should be? */
@@ -139,12 +151,15 @@ static uint32_t layer_of(const struct wrn_ring *ring, wrn_id id, uint32_t layers
 
 static void want_in_layer(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_purpose purpose,
                           uint32_t layer, uint32_t layers) {
+    static const wrn_id half = {(uint64_t)1 << 63, 0};
     wrn_id at = ring->links->self;
     for (uint32_t i = 0; i < DRAWS_MAX; i++) {
         wrn_id way = wrn_id_harmonic(density(ring), ring->rand);
         bool is_left = wrn_rand_below(ring->rand, 2) == 0;
         at = is_left ? wrn_id_subtract(ring->links->self, way) : wrn_id_add(ring->links->self, way);
-        if (layer_of(ring, at, layers) == layer) {
+        /* All that is drawn beyond half of the circle is half of it: that node would be drawn again
+         * and again, and the farthest layer would consist of it. */
+        if (layer_of(ring, at, layers) == layer && wrn_id_less(way, half)) {
             break;
         }
     }

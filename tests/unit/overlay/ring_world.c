@@ -153,6 +153,11 @@ static void port_want(void *ctx, const struct wrn_want *want) {
     struct ringworld *world = node->world;
     uint32_t hops = 0;
     uint32_t other = UINT32_MAX;
+    static const wrn_id half = {(uint64_t)1 << 63, 0};
+    if (want->kind == WRN_LINK_SHORTCUT) {
+        world->shortcuts_wanted++;
+        world->shortcuts_across += wrn_id_equal(want->target, wrn_id_add(node->id, half));
+    }
     if (want->first.generation == 0 || wrn_links_of(&node->links, want->first) != NULL) {
         struct wrn_route_header header = {.target = want->target,
                                           .mode = want->mode,

@@ -50,6 +50,8 @@ struct ringworld {
     uint64_t bytes; /* of messages, each hop, sealed */
     uint64_t hash;  /* of all that happened */
     uint32_t generation;
+    uint32_t shortcuts_wanted;
+    uint32_t shortcuts_across; /* ... of them to the place that is exactly opposite */
 };
 
 /* Makes a world, and ends it. */

@@ -97,6 +97,23 @@ static void relayed_shortcuts_go(void **state) {
     ringworld_destroy(world);
 }
 
+/* The search for another one may end at the link that was just let go: it is none all the same. */
+static void links_long_relayed_become_no_shortcuts(void **state) {
+    (void)state;
+    struct ringworld *world = settled(60, 48);
+    struct ringworld_node *node = &world->nodes[5];
+    struct wrn_link *link = shortcut_of(node);
+    link->is_relayed = true;
+    link->since = (wrn_mono){world->now.ns - WRN_RING_RELAYED_NS};
+    link->mine = 0;
+    assert_true(wrn_ring_want(node->ring, world->now, WRN_RING_FOR_SHORTCUT, WRN_LINK_SHORTCUT,
+                              WRN_ROUTE_NEAREST, link->id, WRN_HANDLE_NONE));
+    wrn_ring_on_want_done(node->ring, world->now, node->ring->next_tag, link->peer, link->id,
+                          WRN_REASON_NONE);
+    assert_int_equal(link->mine & WRN_LINK_SHORTCUT, 0);
+    ringworld_destroy(world);
+}
+
 /* The farthest shortcut is five times slower than what else there is: it is exchanged, for one at
  * about the same distance. */
 static void slow_shortcuts_are_exchanged(void **state) {
@@ -123,6 +140,17 @@ static void slow_shortcuts_are_exchanged(void **state) {
     }
     assert_true(link == NULL || (link->mine & WRN_LINK_SHORTCUT) == 0);
     assert_true(count_kind(node, WRN_LINK_SHORTCUT) + 1 >= have);
+    ringworld_destroy(world);
+}
+
+/* Shortcuts of the farthest layer lead to many places, not to the opposite one again and again. */
+static void shortcuts_seldom_lead_across(void **state) {
+    (void)state;
+    struct ringworld *world = settled(60, 48);
+    ringworld_run(world, WRN_S(1800));
+    CHECK(world->shortcuts_wanted > 300, "%u: ", world->shortcuts_wanted);
+    CHECK(world->shortcuts_across * 50 < world->shortcuts_wanted,
+          "%u of %u: ", world->shortcuts_across, world->shortcuts_wanted);
     ringworld_destroy(world);
 }
 
@@ -177,7 +205,9 @@ int main(void) {
         cmocka_unit_test(small_rings_have_no_shortcuts),
         cmocka_unit_test(traffic_keeps_a_link),
         cmocka_unit_test(relayed_shortcuts_go),
+        cmocka_unit_test(links_long_relayed_become_no_shortcuts),
         cmocka_unit_test(slow_shortcuts_are_exchanged),
+        cmocka_unit_test(shortcuts_seldom_lead_across),
         cmocka_unit_test(full_tables_hold_the_nearest),
         cmocka_unit_test(room_is_kept_for_neighbours),
     };
