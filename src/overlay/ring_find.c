@@ -7,9 +7,10 @@
 enum {
     VERB_ASK = 1,
     VERB_ANSWER = 2,
-    HEAD_SIZE = 6, /* kind, verb, tag */
-    CRAWL_TRIES = 3,
+    HEAD_SIZE = 6,   /* kind, verb, tag */
+    CRAWL_TRIES = 5, /* longer than the ring takes to lead around those who died */
     LOOK_TRIES = 3,
+    DETOURS_MAX = 4,
 };
 
 static struct wrn_ring_find *find_by_tag(struct wrn_ring *ring, uint32_t tag);
@@ -328,6 +329,26 @@ static void crawl_note(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl
     crawl->next[place] = id;
 }
 
+/* Those named by 'at' were silent, and whoever was found behind them may lie beyond others: it is
+ * asked once more when those that it names on its left have answered. Each step goes back so often
+ * at most, for they may be invented. */
+static bool crawl_goes_back(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl,
+                            const struct wrn_ring_view *view) {
+    wrn_id nearest = crawl->next[0];
+    if (crawl->silent_count == 0 || crawl->detours == DETOURS_MAX) {
+        return false;
+    }
+    for (uint8_t i = 0; i < view->left_count; i++) {
+        crawl_note(ring, crawl, view->left[i]);
+    }
+    if (wrn_id_equal(crawl->next[0], nearest)) {
+        return false;
+    }
+    crawl->detours++;
+    crawl->gap = (wrn_id){0, 0};
+    return true;
+}
+
 /* Somebody named his neighbours: the one that was asked, or whoever is beyond those that are
  * silent. */
 static void crawl_on_view(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find,
@@ -340,8 +361,13 @@ static void crawl_on_view(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_f
     }
     find->tries = 0;
     find->tag = 0;
+    if (is_next && crawl_goes_back(ring, crawl, view)) {
+        crawl_ask(ring, now, find);
+        return;
+    }
     crawl->next_count = 0;
     if (is_next) {
+        crawl->detours = 0;
         bool is_full = crawl->left == 1;
         crawl->gap = (wrn_id){0, 0};
         find->deadline = WRN_MONO_NEVER; /* 'found' may begin another crawl */

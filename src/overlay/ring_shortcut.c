@@ -58,7 +58,8 @@ void wrn_ring_shortcut_done(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_p
                             struct wrn_link *link) {
     bool is_better = purpose == WRN_RING_FOR_BETTER;
     if (link != NULL && is_stuck(link, now)) {
-        ring->port.keep(ring->port.ctx, link->peer, link->mine); /* it is there for something else */
+        ring->port.keep(ring->port.ctx, link->peer,
+                        link->mine); /* it is there for something else */
         link = NULL;
     }
     if (link == NULL) {

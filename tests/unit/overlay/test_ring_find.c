@@ -65,6 +65,22 @@ static void a_crawl_has_a_limit(void **state) {
     ringworld_destroy(world);
 }
 
+/* The dead are not among those found, and others once; 'all': all that live are, else all but ten. */
+static void expect_found(const struct ringworld *world, const struct ringworld_node *node,
+                         bool all) {
+    uint32_t living = 0;
+    for (uint32_t i = 0; i < world->count; i++) {
+        uint32_t times = 0;
+        for (uint32_t n = 0; n < node->found_count; n++) {
+            times += wrn_id_equal(node->found[n], world->nodes[i].id);
+        }
+        living += world->nodes[i].is_up;
+        CHECK(times <= world->nodes[i].is_up && (!all || times == world->nodes[i].is_up),
+              "node %u, %u times: ", i, times);
+    }
+    CHECK(node->found_count + 10 >= living, "%u of %u: ", node->found_count, living);
+}
+
 /* Some have just died, and nobody has noticed: the crawl gets round, and misses nobody who lives,
  * nor names one of the dead. */
 static void a_crawl_steps_over_the_dead(void **state) {
@@ -73,16 +89,41 @@ static void a_crawl_steps_over_the_dead(void **state) {
     for (uint32_t i = 10; i < 20; i++) {
         ringworld_kill(world, i);
     }
+    /* The ring is torn: whom it does not lead to for 20 s is stepped over, too; and if those before
+     * us are dead nobody says that we come next. But it ends. */
     const struct ringworld_node *node = crawl(world, 3, 1000);
+    assert_true(node->crawl_reason == WRN_REASON_NONE || node->crawl_reason == WRN_REASON_TIMEOUT);
+    expect_found(world, node, false);
+    ringworld_await_ring(world, WRN_S(60), WRN_MS(500), "after the crawl: ");
+    node = crawl(world, 3, 1000);
     assert_int_equal(node->crawl_reason, WRN_REASON_NONE);
-    for (uint32_t i = 0; i < world->count; i++) {
-        bool is_there = false;
-        for (uint32_t n = 0; n < node->found_count; n++) {
-            is_there = is_there || wrn_id_equal(node->found[n], world->nodes[i].id);
-        }
-        CHECK(is_there == world->nodes[i].is_up, "node %u: ", i);
-    }
+    expect_found(world, node, true);
     ringworld_destroy(world);
+}
+
+/* Three beside one another are dead, all that the last one before them names: the next one that
+ * lives is not passed over, wherever the look behind them ends. These histories are always the
+ * same ones: in them it did end beyond others, once one too far, once three. */
+static void a_crawl_passes_nobody_over(void **state) {
+    (void)state;
+    static const uint64_t histories[] = {1, 41, 66};
+    for (size_t h = 0; h < WRN_COUNT(histories); h++) {
+        struct ringworld *world = ringworld_create(histories[h], 48);
+        for (uint32_t i = 0; i < 50; i++) {
+            ringworld_start(world, i == 0 ? UINT32_MAX : 0);
+            ringworld_run(world, WRN_MS(500));
+        }
+        ringworld_await_ring(world, WRN_S(60), WRN_MS(500), "50 nodes: ");
+        uint32_t count = 0;
+        uint32_t *order = ringworld_order(world, &count);
+        for (uint32_t i = 20; i < 23; i++) {
+            ringworld_kill(world, order[i]);
+        }
+        const struct ringworld_node *node = crawl(world, order[0], 1000);
+        CHECK(node->found_count == 47, "history %zu, %u found: ", h, node->found_count);
+        free(order);
+        ringworld_destroy(world);
+    }
 }
 
 /* Bytes at random, and true messages with a byte changed or an end missing: refused or harmless.
@@ -161,8 +202,8 @@ static void views_are_read_as_written(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crawl_goes_round),          cmocka_unit_test(a_crawl_has_a_limit),
-        cmocka_unit_test(a_crawl_steps_over_the_dead), cmocka_unit_test(any_bytes_do_no_harm),
-        cmocka_unit_test(views_are_read_as_written),
+        cmocka_unit_test(a_crawl_steps_over_the_dead), cmocka_unit_test(a_crawl_passes_nobody_over),
+        cmocka_unit_test(any_bytes_do_no_harm),        cmocka_unit_test(views_are_read_as_written),
     };
     return cmocka_run_group_tests_name("overlay/ring_find", tests, NULL, NULL);
 }
