@@ -65,7 +65,8 @@ static void a_crawl_has_a_limit(void **state) {
     ringworld_destroy(world);
 }
 
-/* The dead are not among those found, and others once; 'all': all that live are, else all but ten. */
+/* The dead are not among those found, and others once; 'all': all that live are, else all but
+ * ten. */
 static void expect_found(const struct ringworld *world, const struct ringworld_node *node,
                          bool all) {
     uint32_t living = 0;
