@@ -65,8 +65,8 @@ const char *wrn_pack_fault_text(enum wrn_pack_fault fault) {
         [WRN_PACK_OTHER_NETWORK] = "a certificate does not speak of this network alone",
         [WRN_PACK_SHAPE] = "a certificate has a part that those of networks do not have",
         [WRN_PACK_NOT_SIGNED] = "a certificate lacks its issuer's signature",
-        [WRN_PACK_NO_ISSUER] = "a certificate's issuer is neither the network's owner nor the "
-                               "subject of another one",
+        [WRN_PACK_NO_ISSUER] =
+            "its issuer is neither the network's owner nor the subject of another certificate",
         [WRN_PACK_TOO_MANY] = "it has no certificate, or more than 12",
         [WRN_PACK_TOO_LARGE] = "its certificates need more room than there is",
         [WRN_PACK_MALFORMED] = "these bytes are no packed certificates",
