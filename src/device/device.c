@@ -39,6 +39,7 @@ struct wrn_device {
     struct wrn_wg *wg;
     struct wrn_settle settle;
     struct wrn_crew *crew;
+    wrn_handle machine; /* our only one, as the crew names it */
     struct wrn_link link;
     struct wrn_link_state link_state;
     int timer_fd;
@@ -100,7 +101,8 @@ int wrn_device_create(uv_loop_t *loop, struct wrn_tun tun, struct wrn_log *log,
     error = error != 0 ? error : open_watches(device);
     struct wrn_link_state state;
     error = error != 0 ? error
-                       : wrn_link_query(&device->link, &wrn_crew_pair(device->crew)->tun, &state);
+                       : wrn_link_query(&device->link, wrn_crew_tun(device->crew, device->machine),
+                                        &state);
     if (error != 0) {
         wrn_device_destroy(device);
         return error;
@@ -149,7 +151,7 @@ void wrn_device_settle(struct wrn_device *device, struct wrn_now now) {
 
 int wrn_device_set_listen_port(struct wrn_device *device, uint16_t port) {
     if (device->link_state.up) {
-        if (port != 0 && is_bound(device) && port == wrn_crew_pair(device->crew)->udp.port) {
+        if (port != 0 && is_bound(device) && port == wrn_crew_sockets(device->crew)->port) {
             return 0;
         }
         int error = bind_port(device, port);
@@ -238,11 +240,14 @@ static int create_machine(struct wrn_device *device, enum wrn_crypto_provider pr
 static int create_crew(struct wrn_device *device, struct wrn_tun *tun,
                        const struct wrn_device_options *options) {
     struct wrn_crew_options crew = {
-        .wg = device->wg,
         .provider = options->provider,
         .tells_refusals = device->log->level >= WRN_LOG_VERBOSE,
     };
-    int error = wrn_crew_create(&crew, *tun, &device->crew);
+    int error = wrn_crew_create(&crew, &device->crew);
+    if (error != 0) {
+        return error;
+    }
+    error = wrn_crew_add(device->crew, device->wg, 0, *tun, &device->machine);
     *tun = WRN_TUN_NONE;
     if (error != 0) {
         return error;
@@ -408,7 +413,7 @@ static void end(struct wrn_device *device, const char *why) {
 /* Looks how our interface is now. */
 static void refresh_link(struct wrn_device *device) {
     struct wrn_link_state state;
-    int error = wrn_link_query(&device->link, &wrn_crew_pair(device->crew)->tun, &state);
+    int error = wrn_link_query(&device->link, wrn_crew_tun(device->crew, device->machine), &state);
     if (error == -ENODEV) {
         end(device, "the interface was deleted");
     } else if (error != 0) {
@@ -521,7 +526,7 @@ static int bind_port(struct wrn_device *device, uint16_t port) {
 
 /* We send by the first pair's sockets, with settings of our own: they are changed while sending. */
 static void follow_sockets(struct wrn_device *device) {
-    const struct wrn_udp *udp = &wrn_crew_pair(device->crew)->udp;
+    const struct wrn_udp *udp = wrn_crew_sockets(device->crew);
     device->settle.udp =
         (struct wrn_udp){.fd4 = udp->fd4, .fd6 = udp->fd6, .port = udp->port, .mark = device->mark};
 }

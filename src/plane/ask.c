@@ -9,49 +9,82 @@ enum { DATAGRAM_MAX = 192 };
 static_assert((int)DATAGRAM_MAX > (int)WRN_WG_INITIATION_SIZE, "a cut one is still too large");
 
 static void put(struct wrn_pump *pump, const struct wrn_report *report);
-static void put_packet(struct wrn_pump *pump, const struct wrn_wg_ask *ask);
-static void put_datagram(struct wrn_pump *pump, const struct wrn_wg_datagram *datagram);
+static void put_packet(struct wrn_pump *pump, const struct wrn_pump_machine *machine,
+                       const struct wrn_wg_ask *ask);
+static void put_datagram(struct wrn_pump *pump, const struct wrn_pump_machine *machine,
+                         const struct wrn_wg_datagram *datagram);
+static void put_ask(struct wrn_pump *pump, const struct wrn_pump_machine *machine,
+                    const struct wrn_wg_ask *ask);
 
-void wrn_ask_about_packets(struct wrn_pump *pump) {
+void wrn_ask_about_packets(struct wrn_pump *pump, uint32_t place) {
+    const struct wrn_pump_machine *machine = &pump->machines[place];
     for (uint32_t i = 0; i < pump->asks.count; i++) {
         const struct wrn_wg_ask *ask = &pump->asks.items[i];
         if (ask->kind == WRN_WG_ASK_PACKET) {
-            put_packet(pump, ask);
+            put_packet(pump, machine, ask);
         } else {
-            put(pump, &(struct wrn_report){.kind = WRN_REPORT_ASK, .ask = *ask});
+            put_ask(pump, machine, ask);
         }
     }
 }
 
-void wrn_ask_about_datagrams(struct wrn_pump *pump) {
+void wrn_ask_about_datagrams(struct wrn_pump *pump, uint32_t place,
+                             const struct wrn_wg_datagram *batch) {
+    const struct wrn_pump_machine *machine = &pump->machines[place];
     for (uint32_t i = 0; i < pump->asks.count; i++) {
         const struct wrn_wg_ask *ask = &pump->asks.items[i];
         if (ask->kind == WRN_WG_ASK_DATAGRAM) {
-            put_datagram(pump, &pump->inbound.datagrams[ask->index]);
+            put_datagram(pump, machine, &batch[ask->index]);
         } else {
-            put(pump, &(struct wrn_report){.kind = WRN_REPORT_ASK, .ask = *ask});
+            put_ask(pump, machine, ask);
         }
     }
+}
+
+bool wrn_report_sealed(struct wrn_pump *pump, uint32_t place, const struct wrn_wg_packet *packet) {
+    struct wrn_report report = {
+        .kind = WRN_REPORT_SEALED,
+        .machine = pump->machines[place].handle,
+        .peer = packet->peer,
+        .path = packet->path,
+        .ecn = packet->outer_ecn,
+    };
+    return wrn_reports_put(pump->reports, &report,
+                           (wrn_span){packet->datagram, packet->datagram_size});
+}
+
+bool wrn_report_frame(struct wrn_pump *pump, const struct wrn_wg_datagram *frame) {
+    struct wrn_report report = {
+        .kind = WRN_REPORT_FRAME, .path = frame->path, .ecn = frame->outer_ecn};
+    return wrn_reports_put(pump->reports, &report, (wrn_span){frame->bytes, frame->size});
 }
 
 void wrn_report_offloads_lost(struct wrn_pump *pump, uint32_t offloads) {
     wrn_reports_state(pump->reports, offloads);
 }
 
-void wrn_report_source_refused(struct wrn_pump *pump, wrn_handle peer) {
-    put(pump, &(struct wrn_report){.kind = WRN_REPORT_SOURCE_REFUSED, .peer = peer});
+void wrn_report_source_refused(struct wrn_pump *pump, uint32_t place, wrn_handle peer) {
+    put(pump, &(struct wrn_report){.kind = WRN_REPORT_SOURCE_REFUSED,
+                                   .machine = pump->machines[place].handle,
+                                   .peer = peer});
 }
 
-void wrn_report_send_refused(struct wrn_pump *pump, const struct wrn_udp_sending *refused) {
+void wrn_report_send_refused(struct wrn_pump *pump, uint32_t place,
+                             const struct wrn_udp_sending *refused) {
     if (pump->tells_refusals) {
         put(pump, &(struct wrn_report){.kind = WRN_REPORT_SEND_REFUSED,
+                                       .machine = pump->machines[place].handle,
                                        .path = refused->path,
                                        .error = refused->error});
     }
 }
 
-void wrn_report_deleted(struct wrn_pump *pump) {
-    wrn_reports_state(pump->reports, WRN_FACT_DELETED);
+void wrn_report_deleted(struct wrn_pump *pump, uint32_t place) {
+    uint64_t bit = UINT64_C(1) << place;
+    if ((pump->deleted & bit) == 0) {
+        pump->deleted |= bit;
+        wrn_reports_state_deleted(pump->reports, place);
+    }
 }
 
 static void put(struct wrn_pump *pump, const struct wrn_report *report) {
@@ -59,19 +92,30 @@ static void put(struct wrn_pump *pump, const struct wrn_report *report) {
     (void)taken; /* later packets ask again */
 }
 
-static void put_packet(struct wrn_pump *pump, const struct wrn_wg_ask *ask) {
+static void put_ask(struct wrn_pump *pump, const struct wrn_pump_machine *machine,
+                    const struct wrn_wg_ask *ask) {
+    put(pump,
+        &(struct wrn_report){.kind = WRN_REPORT_ASK, .machine = machine->handle, .ask = *ask});
+}
+
+static void put_packet(struct wrn_pump *pump, const struct wrn_pump_machine *machine,
+                       const struct wrn_wg_ask *ask) {
     const struct wrn_wg_packet *packet = &pump->outbound.packets[ask->index];
-    struct wrn_report report = {.kind = WRN_REPORT_PACKET, .peer = ask->peer};
+    struct wrn_report report = {
+        .kind = WRN_REPORT_PACKET, .machine = machine->handle, .peer = ask->peer};
     if (!wrn_reports_put(pump->reports, &report, (wrn_span){packet->bytes, packet->size})) {
-        wrn_wg_lane_lost(pump->lane, ask->peer);
+        wrn_wg_lane_lost(machine->lane, ask->peer);
     }
 }
 
-static void put_datagram(struct wrn_pump *pump, const struct wrn_wg_datagram *datagram) {
-    struct wrn_report report = {
-        .kind = WRN_REPORT_DATAGRAM, .path = datagram->path, .ecn = datagram->outer_ecn};
+static void put_datagram(struct wrn_pump *pump, const struct wrn_pump_machine *machine,
+                         const struct wrn_wg_datagram *datagram) {
+    struct wrn_report report = {.kind = WRN_REPORT_DATAGRAM,
+                                .machine = machine->handle,
+                                .path = datagram->path,
+                                .ecn = datagram->outer_ecn};
     size_t size = datagram->size < DATAGRAM_MAX ? datagram->size : DATAGRAM_MAX;
     if (!wrn_reports_put(pump->reports, &report, (wrn_span){datagram->bytes, size})) {
-        wrn_wg_lane_count_drop(pump->lane, WRN_DROP_CONTROL_BUSY, 1);
+        wrn_wg_lane_count_drop(machine->lane, WRN_DROP_CONTROL_BUSY, 1);
     }
 }

@@ -27,8 +27,19 @@ static_assert((int)WRN_UAPI_OFFLOAD_GSO == (int)WRN_UDP_GSO << UDP_SHIFT &&
                   (int)WRN_UAPI_OFFLOAD_GRO == (int)WRN_UDP_GRO << UDP_SHIFT,
               "bits of the sockets");
 
+struct machine {
+    struct wrn_wg *wg; /* NULL: the place is free */
+    uint32_t tag;
+    uint32_t generation; /* counts who was at this place */
+    uint32_t joinable;   /* WRN_COALESCE_*, for what is injected */
+};
+
 struct wrn_crew {
     struct wrn_crew_options options;
+    struct machine machines[WRN_CREW_MACHINES_MAX];
+    uint64_t deleted; /* machines whose interface is no more, and nobody has asked: a bit each */
+    struct wrn_delivery *delivery;    /* of what is injected; NULL: nothing was so far */
+    uint64_t strays[WRN_STRAY_COUNT]; /* of workers that have ended */
     struct wrn_pair pairs[WRN_CREW_WORKERS_MAX];
     uint8_t owners[WRN_CREW_WORKERS_MAX]; /* of pairs: index of a worker, or NOBODY */
     uint32_t pair_count;
@@ -43,8 +54,17 @@ struct wrn_crew {
     int event_fd;
 };
 
+static int find_place(const struct wrn_crew *crew, uint32_t tag, uint32_t *ret_place);
+static int add_queues(struct wrn_crew *crew, uint32_t place, struct wrn_tun first);
+static void close_queues(struct wrn_crew *crew, uint32_t place);
+static int add_to_workers(struct wrn_crew *crew, uint32_t place);
+static void remove_from_workers(struct wrn_crew *crew, uint32_t place);
+static wrn_handle handle_of(const struct wrn_crew *crew, uint32_t place);
+static bool is_there(const struct wrn_crew *crew, wrn_handle handle);
+static void take_deleted(struct wrn_crew *crew);
 static int make_workers(struct wrn_crew *crew, uint32_t count);
 static int make_pairs(struct wrn_crew *crew, uint32_t count);
+static void open_pair(struct wrn_pair *pair);
 static void close_pair(struct wrn_pair *pair);
 static int deal(struct wrn_crew *crew, uint32_t count);
 static void start_to_lead(struct wrn_crew *crew);
@@ -59,18 +79,17 @@ static int open_all(const struct wrn_crew *crew, uint16_t port, uint32_t mark,
 static int replace_sockets(struct wrn_crew *crew, const struct wrn_udp *sockets);
 static void detach_sockets(struct wrn_crew *crew);
 static void set_tun_offloads(struct wrn_crew *crew);
+static void set_active(struct wrn_crew *crew);
 static void set_udp_offloads(struct wrn_crew *crew);
 static bool is_bound(const struct wrn_crew *crew);
 
-int wrn_crew_create(const struct wrn_crew_options *options, struct wrn_tun tun,
-                    struct wrn_crew **ret_crew) {
+int wrn_crew_create(const struct wrn_crew_options *options, struct wrn_crew **ret_crew) {
     struct wrn_crew *crew = calloc(1, sizeof *crew);
     if (crew == NULL) {
-        wrn_tun_close(&tun);
         return -ENOMEM;
     }
     crew->options = *options;
-    crew->pairs[0] = (struct wrn_pair){.tun = tun, .udp = WRN_UDP_NONE};
+    open_pair(&crew->pairs[0]);
     crew->pair_count = 1;
     crew->led = 1;
     crew->steering = WRN_STEERING_NONE;
@@ -100,7 +119,96 @@ void wrn_crew_destroy(struct wrn_crew *crew) {
     }
     wrn_steering_close(&crew->steering);
     wrn_close_fd(&crew->event_fd);
+    free(crew->delivery);
     free(crew);
+}
+
+int wrn_crew_add(struct wrn_crew *crew, struct wrn_wg *wg, uint32_t tag, struct wrn_tun tun,
+                 wrn_handle *ret_machine) {
+    uint32_t place;
+    int error = find_place(crew, tag, &place);
+    if (error != 0) {
+        wrn_tun_close(&tun);
+        return error;
+    }
+    struct machine *machine = &crew->machines[place];
+    error = add_queues(crew, place, tun);
+    if (error != 0) {
+        return error;
+    }
+    machine->wg = wg;
+    machine->tag = tag;
+    machine->generation++;
+    park(crew);
+    error = add_to_workers(crew, place);
+    set_tun_offloads(crew);
+    resume(crew);
+    if (error != 0) {
+        wrn_crew_remove(crew, handle_of(crew, place));
+        return error;
+    }
+    *ret_machine = handle_of(crew, place);
+    return 0;
+}
+
+void wrn_crew_remove(struct wrn_crew *crew, wrn_handle handle) {
+    if (!is_there(crew, handle)) {
+        return;
+    }
+    WRN_ASSERT(crew->options.tag_bits > 0 || !is_bound(crew));
+    park(crew);
+    remove_from_workers(crew, handle.index);
+    crew->machines[handle.index].wg = NULL;
+    take_deleted(crew); /* so that nothing is said of whoever comes to this place next */
+    crew->deleted &= ~(UINT64_C(1) << handle.index);
+    resume(crew);
+    close_queues(crew, handle.index);
+    set_active(crew);
+}
+
+struct wrn_wg *wrn_crew_machine(const struct wrn_crew *crew, wrn_handle handle) {
+    return is_there(crew, handle) ? crew->machines[handle.index].wg : NULL;
+}
+
+const struct wrn_tun *wrn_crew_tun(const struct wrn_crew *crew, wrn_handle handle) {
+    return is_there(crew, handle) ? &crew->pairs[0].tuns[handle.index] : NULL;
+}
+
+wrn_handle wrn_crew_next_deleted(struct wrn_crew *crew) {
+    take_deleted(crew);
+    while (crew->deleted != 0) {
+        uint32_t place = (uint32_t)__builtin_ctzll(crew->deleted);
+        crew->deleted &= crew->deleted - 1;
+        if (crew->machines[place].wg != NULL) {
+            return handle_of(crew, place);
+        }
+    }
+    return WRN_HANDLE_NONE;
+}
+
+int wrn_crew_inject(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle,
+                    struct wrn_wg_datagram *batch, size_t count, struct wrn_wg_out *out) {
+    struct wrn_delivered delivered;
+    if (!is_there(crew, handle)) {
+        return WRN_ERR_NOT_FOUND;
+    }
+    struct machine *machine = &crew->machines[handle.index];
+    if (crew->delivery == NULL) {
+        crew->delivery = calloc(1, sizeof *crew->delivery);
+        if (crew->delivery == NULL) {
+            return -ENOMEM;
+        }
+    }
+    wrn_wg_on_datagrams(machine->wg, now, batch, count, out);
+    int error = wrn_deliver(crew->delivery, &crew->pairs[0].tuns[handle.index], &machine->joinable,
+                            batch, count, &delivered);
+    if (delivered.refused > 0) {
+        wrn_wg_count_drop(machine->wg, WRN_DROP_TUN_REFUSED, delivered.refused);
+    }
+    if (delivered.lost != 0) {
+        (void)wrn_crew_lose_offloads(crew, delivered.lost);
+    }
+    return error;
 }
 
 int wrn_crew_set_workers(struct wrn_crew *crew, uint32_t count) {
@@ -108,8 +216,10 @@ int wrn_crew_set_workers(struct wrn_crew *crew, uint32_t count) {
     if (count == crew->count) {
         return 0;
     }
-    if (count > crew->pair_count && !crew->pairs[0].tun.multi_queue) {
-        return -EOPNOTSUPP;
+    for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX && count > crew->pair_count; i++) {
+        if (crew->machines[i].wg != NULL && !crew->pairs[0].tuns[i].multi_queue) {
+            return -EOPNOTSUPP;
+        }
     }
     int error = make_workers(crew, count);
     error = error != 0 ? error : make_pairs(crew, count);
@@ -134,6 +244,7 @@ void wrn_crew_dismiss(struct wrn_crew *crew) {
             !wrn_reports_are_empty(wrn_worker_reports(crew->workers[last]))) {
             break;
         }
+        wrn_worker_add_strays(crew->workers[last], crew->strays);
         wrn_worker_destroy(crew->workers[last]);
         crew->workers[last] = NULL;
         crew->made = last;
@@ -170,6 +281,7 @@ uint32_t wrn_crew_lose_offloads(struct wrn_crew *crew, uint32_t lost) {
 
 int wrn_crew_open_sockets(struct wrn_crew *crew, uint16_t port, uint32_t mark) {
     struct wrn_udp sockets[WRN_CREW_WORKERS_MAX];
+    WRN_ASSERT(crew->options.tag_bits > 0 || crew->machines[0].wg != NULL);
     int error = open_all(crew, port, mark, sockets);
     if (error != 0) {
         return error;
@@ -201,8 +313,8 @@ int wrn_crew_set_mark(struct wrn_crew *crew, uint32_t mark) {
     return error; /* the first pair refuses if any does: all ask for the same privilege */
 }
 
-const struct wrn_pair *wrn_crew_pair(const struct wrn_crew *crew) {
-    return &crew->pairs[0];
+const struct wrn_udp *wrn_crew_sockets(const struct wrn_crew *crew) {
+    return &crew->pairs[0].udp;
 }
 
 int wrn_crew_event_fd(const struct wrn_crew *crew) {
@@ -213,23 +325,121 @@ struct wrn_reports *wrn_crew_reports(const struct wrn_crew *crew, uint32_t index
     return index < crew->made ? wrn_worker_reports(crew->workers[index]) : NULL;
 }
 
+void wrn_crew_strays(const struct wrn_crew *crew, uint64_t ret_counts[WRN_STRAY_COUNT]) {
+    memcpy(ret_counts, crew->strays, sizeof crew->strays);
+    for (uint32_t i = 0; i < crew->made; i++) {
+        wrn_worker_add_strays(crew->workers[i], ret_counts);
+    }
+}
+
+/* Finds a free place for a machine with this tag. Without tag bits there is one. */
+static int find_place(const struct wrn_crew *crew, uint32_t tag, uint32_t *ret_place) {
+    uint32_t places = crew->options.tag_bits == 0 ? 1 : WRN_CREW_MACHINES_MAX;
+    uint32_t place = places;
+    WRN_ASSERT(tag >> crew->options.tag_bits == 0);
+    for (uint32_t i = places; i-- > 0;) {
+        if (crew->machines[i].wg == NULL) {
+            place = i;
+        } else if (crew->options.tag_bits > 0 && crew->machines[i].tag == tag) {
+            return -EEXIST;
+        }
+    }
+    *ret_place = place;
+    return place < places ? 0 : WRN_ERR_FULL;
+}
+
+/* Opens a queue for each pair of sockets, all of which nobody serves yet. */
+static int add_queues(struct wrn_crew *crew, uint32_t place, struct wrn_tun first) {
+    crew->pairs[0].tuns[place] = first;
+    int error = crew->pair_count > 1 && !first.multi_queue ? -EOPNOTSUPP : 0;
+    if (crew->steering.table_fd >= 0 && error == 0) {
+        /* If the kernel does not let us, it spreads by itself over queues that are all served. */
+        int refused = wrn_steering_lead_device(&crew->steering, first.fd);
+        (void)refused;
+    }
+    for (uint32_t i = 1; i < crew->pair_count && error == 0; i++) {
+        error = wrn_tun_add_queue(&first, &crew->pairs[i].tuns[place]);
+    }
+    if (error != 0) {
+        close_queues(crew, place);
+    }
+    return error;
+}
+
+static void close_queues(struct wrn_crew *crew, uint32_t place) {
+    for (uint32_t i = 0; i < crew->pair_count; i++) {
+        wrn_tun_close(&crew->pairs[i].tuns[place]);
+        crew->pairs[i].tuns[place] = WRN_TUN_NONE;
+    }
+}
+
+/* Tells all workers of a machine and has the owners of the pairs serve its queues; all stand
+ * still. */
+static int add_to_workers(struct wrn_crew *crew, uint32_t place) {
+    const struct machine *machine = &crew->machines[place];
+    int error = 0;
+    for (uint32_t i = 0; i < crew->made && error == 0; i++) {
+        error = wrn_worker_add(crew->workers[i], place, machine->wg, handle_of(crew, place),
+                               machine->tag);
+    }
+    for (uint32_t i = 0; i < crew->pair_count && error == 0; i++) {
+        error = wrn_worker_attach_queue(crew->workers[crew->owners[i]], i, place);
+    }
+    return error;
+}
+
+static void remove_from_workers(struct wrn_crew *crew, uint32_t place) {
+    for (uint32_t i = 0; i < crew->pair_count; i++) {
+        wrn_worker_detach_queue(crew->workers[crew->owners[i]], i, place);
+    }
+    for (uint32_t i = 0; i < crew->made; i++) {
+        wrn_worker_remove(crew->workers[i], place);
+    }
+}
+
+static wrn_handle handle_of(const struct wrn_crew *crew, uint32_t place) {
+    return (wrn_handle){.index = place, .generation = crew->machines[place].generation};
+}
+
+static bool is_there(const struct wrn_crew *crew, wrn_handle handle) {
+    return handle.index < WRN_CREW_MACHINES_MAX && crew->machines[handle.index].wg != NULL &&
+           crew->machines[handle.index].generation == handle.generation;
+}
+
+/* Notes what workers have stated about deleted interfaces. */
+static void take_deleted(struct wrn_crew *crew) {
+    for (uint32_t i = 0; i < crew->made; i++) {
+        crew->deleted |= wrn_reports_take_deleted(wrn_worker_reports(crew->workers[i]));
+    }
+}
+
 /* Makes workers until there are 'count', parked. */
 static int make_workers(struct wrn_crew *crew, uint32_t count) {
     struct wrn_worker_options options = {
-        .wg = crew->options.wg,
+        .tag_bits = crew->options.tag_bits,
         .provider = crew->options.provider,
         .pairs = crew->pairs,
         .event_fd = crew->event_fd,
         .tells_refusals = crew->options.tells_refusals,
     };
     while (crew->made < count) {
+        struct wrn_worker *worker;
         char name[16];
         (void)snprintf(name, sizeof name, "worker %u", crew->made % 100u);
-        int error = wrn_worker_create(&options, name, &crew->workers[crew->made]);
+        int error = wrn_worker_create(&options, name, &worker);
+        for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX && error == 0; i++) {
+            const struct machine *machine = &crew->machines[i];
+            if (machine->wg != NULL) {
+                error = wrn_worker_add(worker, i, machine->wg, handle_of(crew, i), machine->tag);
+                if (error != 0) {
+                    wrn_worker_destroy(worker);
+                }
+            }
+        }
         if (error != 0) {
             return error;
         }
-        crew->made++;
+        crew->workers[crew->made++] = worker;
     }
     return 0;
 }
@@ -242,9 +452,13 @@ static int make_pairs(struct wrn_crew *crew, uint32_t count) {
     }
     while (crew->pair_count < count) {
         struct wrn_pair *pair = &crew->pairs[crew->pair_count];
-        *pair = (struct wrn_pair){.tun = WRN_TUN_NONE, .udp = WRN_UDP_NONE};
+        open_pair(pair);
         int error = is_bound(crew) ? wrn_udp_join(&crew->pairs[0].udp, &pair->udp) : 0;
-        error = error != 0 ? error : wrn_tun_add_queue(&crew->pairs[0].tun, &pair->tun);
+        for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX && error == 0; i++) {
+            if (crew->machines[i].wg != NULL) {
+                error = wrn_tun_add_queue(&crew->pairs[0].tuns[i], &pair->tuns[i]);
+            }
+        }
         if (error != 0) {
             close_pair(pair);
             return error;
@@ -258,8 +472,13 @@ static int make_pairs(struct wrn_crew *crew, uint32_t count) {
  * among all that there are. */
 static void start_to_lead(struct wrn_crew *crew) {
     wrn_steering_close(&crew->steering);
-    if (wrn_steering_open(&crew->steering) != 0 ||
-        wrn_steering_lead_device(&crew->steering, crew->pairs[0].tun.fd) != 0) {
+    int error = wrn_steering_open(&crew->steering);
+    for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX && error == 0; i++) {
+        if (crew->machines[i].wg != NULL) {
+            error = wrn_steering_lead_device(&crew->steering, crew->pairs[0].tuns[i].fd);
+        }
+    }
+    if (error != 0) {
         wrn_steering_close(&crew->steering);
     }
 }
@@ -303,8 +522,18 @@ static uint64_t first_pairs(uint32_t count) {
     return count >= 64 ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
+/* One whose sockets are closed and that has no queues. */
+static void open_pair(struct wrn_pair *pair) {
+    pair->udp = WRN_UDP_NONE;
+    for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX; i++) {
+        pair->tuns[i] = WRN_TUN_NONE;
+    }
+}
+
 static void close_pair(struct wrn_pair *pair) {
-    wrn_tun_close(&pair->tun);
+    for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX; i++) {
+        wrn_tun_close(&pair->tuns[i]);
+    }
     wrn_udp_close(&pair->udp);
 }
 
@@ -400,18 +629,38 @@ static void detach_sockets(struct wrn_crew *crew) {
     }
 }
 
-/* Tells the device, all queues of which share its offloads, and the workers what is wanted. Where
- * the host did not take our large packets, it may go on to hand over its own. */
+/* Tells the devices, all queues of which share their offloads, and the workers what is wanted.
+ * Where the host did not take our large packets, it may go on to hand over its own. */
 static void set_tun_offloads(struct wrn_crew *crew) {
-    uint32_t active = wrn_tun_set_offloads(&crew->pairs[0].tun, crew->wanted & TUN_OFFLOADS);
-    active &= ~crew->lost;
-    uint32_t joinable = (active & WRN_TUN_TSO4 ? WRN_COALESCE_TCP4 : 0) |
-                        (active & WRN_TUN_TSO6 ? WRN_COALESCE_TCP6 : 0) |
-                        (active & WRN_TUN_USO ? WRN_COALESCE_UDP : 0);
-    for (uint32_t i = 0; i < crew->made; i++) {
-        wrn_worker_set_joinable(crew->workers[i], joinable);
+    for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX; i++) {
+        struct machine *machine = &crew->machines[i];
+        if (machine->wg == NULL) {
+            continue;
+        }
+        uint32_t active =
+            wrn_tun_set_offloads(&crew->pairs[0].tuns[i], crew->wanted & TUN_OFFLOADS) &
+            ~crew->lost;
+        machine->joinable = (active & WRN_TUN_TSO4 ? WRN_COALESCE_TCP4 : 0) |
+                            (active & WRN_TUN_TSO6 ? WRN_COALESCE_TCP6 : 0) |
+                            (active & WRN_TUN_USO ? WRN_COALESCE_UDP : 0);
+        for (uint32_t k = 0; k < crew->made; k++) {
+            wrn_worker_set_joinable(crew->workers[k], i, machine->joinable);
+        }
     }
-    crew->active = (crew->active & ~TUN_OFFLOADS) | active;
+    set_active(crew);
+}
+
+/* Finds out which offloads all devices have in use. */
+static void set_active(struct wrn_crew *crew) {
+    uint32_t active = TUN_OFFLOADS & ~crew->lost;
+    bool any = false;
+    for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX; i++) {
+        if (crew->machines[i].wg != NULL) {
+            active &= crew->pairs[0].tuns[i].offloads;
+            any = true;
+        }
+    }
+    crew->active = (crew->active & ~TUN_OFFLOADS) | (any ? active : 0);
 }
 
 /* Sockets that are closed have no offloads. */

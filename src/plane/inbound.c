@@ -18,7 +18,7 @@ enum {
 };
 static_assert((int)ROOM_SIZE + COLOURS * COLOUR <= (int)WRN_INBOUND_ROOM, "a train fits");
 static_assert((int)WRN_PUMP_ROOMS <= (int)WRN_UDP_BATCH_MAX, "one call receives into all rooms");
-static_assert((int)WRN_PUMP_BATCH <= (int)WRN_COALESCE_MAX, "a batch is joined in one piece");
+static_assert((int)WRN_PUMP_BATCH <= (int)WRN_DELIVER_MAX, "a batch is delivered in one piece");
 
 /* Where cutting up stands. */
 struct place {
@@ -30,41 +30,51 @@ static size_t receive(struct wrn_pump *pump, int fd);
 static void empty_rooms(struct wrn_inbound *in, size_t received);
 static void find_untold(struct wrn_inbound *in, size_t received);
 static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place);
-static int deliver(struct wrn_pump *pump, const struct wrn_tun *tun, size_t count);
-static int write_joined(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index);
-static int write_apart(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index,
-                       int reason);
-static int write_singly(struct wrn_pump *pump, const struct wrn_tun *tun,
-                        const struct iovec *packets, size_t count, size_t *ret_refused);
-static void stop_joining(struct wrn_pump *pump, const uint8_t *header);
+static void count_truncated(struct wrn_pump *pump);
 
-int wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd) {
+bool wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd) {
     struct wrn_inbound *in = &pump->inbound;
     struct place place = {0, 0};
     size_t offered = in->wanted;
     size_t received = receive(pump, fd);
+    size_t count;
     if (received == 0) {
-        return 0;
+        return false;
     }
     if (pair->udp.untold) {
         find_untold(in, received);
     }
-    wrn_mono now = wrn_clock_read().mono;
-    for (;;) {
-        size_t count = cut_up(pump, received, &place);
-        if (count == 0) {
-            empty_rooms(in, received);
-            return received == offered;
+    in->now = wrn_clock_read().mono;
+    while ((count = cut_up(pump, received, &place)) > 0) {
+        if (pump->tag_bits == 0) {
+            wrn_pump_open(pump, pair, 0, in->datagrams, count);
+        } else {
+            wrn_pump_sort_out(pump, pair, count);
         }
-        wrn_rcu_enter();
-        wrn_wg_lane_datagrams(pump->lane, now, in->datagrams, count, &pump->asks);
-        wrn_ask_about_datagrams(pump);
-        wrn_rcu_exit();
-        int error = deliver(pump, &pair->tun, count);
         wrn_reports_flush(pump->reports);
-        if (error != 0) {
-            return error;
-        }
+    }
+    empty_rooms(in, received);
+    return received == offered;
+}
+
+void wrn_pump_open(struct wrn_pump *pump, const struct wrn_pair *pair, uint32_t place,
+                   struct wrn_wg_datagram *batch, size_t count) {
+    struct wrn_pump_machine *machine = &pump->machines[place];
+    struct wrn_delivered delivered;
+    wrn_rcu_enter();
+    wrn_wg_lane_datagrams(machine->lane, pump->inbound.now, batch, count, &pump->asks);
+    wrn_ask_about_datagrams(pump, place, batch);
+    wrn_rcu_exit();
+    int error = wrn_deliver(&pump->inbound.delivery, &pair->tuns[place], &machine->joinable, batch,
+                            count, &delivered);
+    if (delivered.refused > 0) {
+        wrn_wg_lane_count_drop(machine->lane, WRN_DROP_TUN_REFUSED, delivered.refused);
+    }
+    if (delivered.lost != 0) {
+        wrn_report_offloads_lost(pump, delivered.lost);
+    }
+    if (error != 0) {
+        wrn_report_deleted(pump, place);
     }
 }
 
@@ -114,7 +124,7 @@ static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place
     while (place->room < received && count < WRN_PUMP_BATCH) {
         const struct wrn_udp_received *train = &in->received[place->room];
         if (train->truncated) {
-            wrn_wg_lane_count_drop(pump->lane, WRN_DROP_TRUNCATED, 1);
+            count_truncated(pump);
             place->room++;
             continue;
         }
@@ -133,97 +143,10 @@ static size_t cut_up(struct wrn_pump *pump, size_t received, struct place *place
     return count;
 }
 
-/* Writes the inner packets of the first 'count' datagrams to the host. Returns 0 or -ENODEV. */
-static int deliver(struct wrn_pump *pump, const struct wrn_tun *tun, size_t count) {
-    struct wrn_inbound *in = &pump->inbound;
-    size_t ready = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (in->datagrams[i].packet_size > 0) {
-            in->packets[ready++] =
-                (struct iovec){in->datagrams[i].packet, in->datagrams[i].packet_size};
-        }
-    }
-    if (ready <= 1 || in->joinable == 0 || tun->vnet_size == 0) {
-        size_t refused = 0;
-        return write_singly(pump, tun, in->packets, ready, &refused);
-    }
-    wrn_coalesce(&in->coalescer, in->packets, ready, in->joinable);
-    int error = 0;
-    for (uint32_t i = 0; i < in->coalescer.count && error == 0; i++) {
-        error = write_joined(pump, tun, i);
-    }
-    return error;
-}
-
-/* Writes what was joined as one; apart if the kernel does not take it. Returns 0 or -ENODEV. */
-static int write_joined(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index) {
-    struct wrn_coalescer *coalescer = &pump->inbound.coalescer;
-    const struct wrn_coalesced *joined = &coalescer->out[index];
-    int error = wrn_tun_write(tun, &coalescer->parts[joined->first_part - 1],
-                              (size_t)joined->part_count + 1, joined->header);
-    if (error == 0 || error == -ENODEV) {
-        return error;
-    }
-    if (joined->packet_count > 1) {
-        return write_apart(pump, tun, index, -error);
-    }
-    wrn_wg_lane_count_drop(pump->lane, WRN_DROP_TUN_REFUSED, 1);
-    return 0;
-}
-
-/* The kernel has refused a joined packet. If it takes the parts, it was the joining that it did not
- * like, and there will be no more of that kind. Returns 0 or -ENODEV. */
-static int write_apart(struct wrn_pump *pump, const struct wrn_tun *tun, uint32_t index,
-                       int reason) {
-    bool is_lasting = reason == EINVAL || reason == EOPNOTSUPP || reason == EMSGSIZE;
-    struct wrn_inbound *in = &pump->inbound;
-    uint8_t header[WRN_VIRTIO_SIZE];
-    struct iovec apart[WRN_COALESCE_MAX];
-    size_t refused = 0;
-    memcpy(header, in->coalescer.out[index].header, sizeof header);
-    size_t count = wrn_coalesce_undo(&in->coalescer, index, apart);
-    int error = write_singly(pump, tun, apart, count, &refused);
-    if (error == 0 && refused == 0 && is_lasting) { /* not for want of memory, say */
-        stop_joining(pump, header);
-    }
-    return error;
-}
-
-/* Writes packets one by one, and counts those that the kernel refuses. Returns 0 or -ENODEV. */
-static int write_singly(struct wrn_pump *pump, const struct wrn_tun *tun,
-                        const struct iovec *packets, size_t count, size_t *ret_refused) {
-    size_t refused = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct iovec parts[] = {{NULL, 0}, packets[i]};
-        int error = wrn_tun_write(tun, parts, WRN_COUNT(parts), NULL);
-        if (error == -ENODEV) {
-            return error;
-        }
-        refused += error != 0;
-    }
-    if (refused > 0) {
-        wrn_wg_lane_count_drop(pump->lane, WRN_DROP_TUN_REFUSED, refused);
-    }
-    *ret_refused = refused;
-    return 0;
-}
-
-static void stop_joining(struct wrn_pump *pump, const uint8_t *header) {
-    static const struct {
-        uint8_t gso_type;
-        uint32_t joinable;
-        uint32_t offload;
-    } kinds[] = {
-        {WRN_VIRTIO_GSO_TCP4, WRN_COALESCE_TCP4, WRN_UAPI_OFFLOAD_TSO4},
-        {WRN_VIRTIO_GSO_TCP6, WRN_COALESCE_TCP6, WRN_UAPI_OFFLOAD_TSO6},
-        {WRN_VIRTIO_GSO_UDP, WRN_COALESCE_UDP, WRN_UAPI_OFFLOAD_USO},
-    };
-    struct wrn_virtio virtio;
-    wrn_virtio_read(header, &virtio);
-    for (size_t i = 0; i < WRN_COUNT(kinds); i++) {
-        if ((virtio.gso_type & ~WRN_VIRTIO_GSO_ECN) == kinds[i].gso_type) {
-            pump->inbound.joinable &= ~kinds[i].joinable;
-            wrn_report_offloads_lost(pump, kinds[i].offload);
-        }
+static void count_truncated(struct wrn_pump *pump) {
+    if (pump->tag_bits == 0) {
+        wrn_wg_lane_count_drop(pump->machines[0].lane, WRN_DROP_TRUNCATED, 1);
+    } else {
+        wrn_pump_count_strays(pump, WRN_STRAY_TRUNCATED, 1);
     }
 }

@@ -15,46 +15,54 @@ enum {
     ANSWERS_BURST = 50, /* ICMP answers to the host, and how many a second after that */
     ANSWERS_PER_S = 50,
 };
-static_assert((int)LINE >= (int)WRN_WG_HEADROOM, "the header fits before the packet");
+static_assert((int)LINE >= (int)WRN_WG_HEADROOM, "the headers fit before the packet");
 static_assert((int)WRN_OUTBOUND_SEALING >= LINE + (int)WRN_WG_PACKET_MAX + (int)WRN_WG_TAILROOM,
               "the largest packet fits");
 static_assert((int)WRN_OUTBOUND_LANDING >= (int)WRN_WG_PACKET_MAX, "the largest packet lands");
 static_assert((int)WRN_PUMP_BATCH <= (int)WRN_UDP_BATCH_MAX, "a batch is sent in one piece");
 
-static int fill(struct wrn_pump *pump, const struct wrn_tun *tun);
+static int fill(struct wrn_pump *pump, struct wrn_wg_lane *lane, const struct wrn_tun *tun);
 static bool take_segments(struct wrn_outbound *out);
 static bool has_room(const struct wrn_outbound *out, size_t size);
 static void add_packet(struct wrn_outbound *out, uint8_t *bytes, size_t size);
 static bool take_packet(struct wrn_outbound *out, const uint8_t *header, size_t size);
-static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair);
-static void look_at_outcome(struct wrn_pump *pump);
-static int answer_unreachable(struct wrn_outbound *out, wrn_mono now, const struct wrn_tun *tun);
+static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair,
+                         uint32_t place);
+static bool dress(struct wrn_pump *pump, uint32_t place, struct wrn_wg_packet *packet);
+static void look_at_outcome(struct wrn_pump *pump, uint32_t place);
+static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
+                              struct wrn_pump_machine *machine, const struct wrn_tun *tun);
 
-int wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair) {
+bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t place) {
     struct wrn_outbound *out = &pump->outbound;
+    struct wrn_pump_machine *machine = &pump->machines[place];
+    const struct wrn_tun *tun = &pair->tuns[place];
     int more;
     do {
-        more = fill(pump, &pair->tun);
+        more = fill(pump, machine->lane, tun);
         if (out->count == 0) {
             break;
         }
         wrn_mono now = wrn_clock_read().mono;
         wrn_rcu_enter();
-        wrn_wg_lane_packets(pump->lane, now, out->packets, out->count, &pump->asks);
-        wrn_ask_about_packets(pump);
+        wrn_wg_lane_packets(machine->lane, now, out->packets, out->count, &pump->asks);
+        wrn_ask_about_packets(pump, place);
         wrn_rcu_exit();
-        send_packets(pump, now, pair);
-        int error = answer_unreachable(out, now, &pair->tun);
+        send_packets(pump, now, pair, place);
+        int error = answer_unreachable(out, now, machine, tun);
         more = error != 0 ? error : more;
         wrn_reports_flush(pump->reports);
-        /* What is left of a large packet goes at once: the next call may serve another pair. */
+        /* What is left of a large packet goes at once: the next call may serve another queue. */
     } while (more >= 0 && out->next_segment < out->split.count);
-    return more;
+    if (more < 0) {
+        wrn_report_deleted(pump, place);
+    }
+    return more > 0;
 }
 
 /* Gathers a batch: what is left of the last packet, and what waits. Returns 1, 0 if nothing more
  * waits, or -ENODEV. */
-static int fill(struct wrn_pump *pump, const struct wrn_tun *tun) {
+static int fill(struct wrn_pump *pump, struct wrn_wg_lane *lane, const struct wrn_tun *tun) {
     struct wrn_outbound *out = &pump->outbound;
     struct iovec parts[3];
     uint8_t header[WRN_VIRTIO_SIZE];
@@ -69,7 +77,7 @@ static int fill(struct wrn_pump *pump, const struct wrn_tun *tun) {
             return (int)size;
         }
         if (!take_packet(out, header, (size_t)size)) {
-            wrn_wg_lane_count_drop(pump->lane, WRN_DROP_BAD_HOST_PACKET, 1);
+            wrn_wg_lane_count_drop(lane, WRN_DROP_BAD_HOST_PACKET, 1);
         }
         segments = out->next_segment < out->split.count ? out->split.count : 1;
     }
@@ -131,11 +139,13 @@ static bool take_packet(struct wrn_outbound *out, const uint8_t *header, size_t 
     return true;
 }
 
-static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair) {
-    const struct wrn_outbound *out = &pump->outbound;
+static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair,
+                         uint32_t place) {
+    struct wrn_outbound *out = &pump->outbound;
     for (size_t i = 0; i < out->count; i++) {
-        const struct wrn_wg_packet *packet = &out->packets[i];
-        if (packet->datagram_size > 0) {
+        struct wrn_wg_packet *packet = &out->packets[i];
+        if (packet->datagram_size > 0 &&
+            (packet->path.kind == WRN_PATH_DIRECT || dress(pump, place, packet))) {
             struct wrn_udp_sending *datagram = wrn_sender_add(&pump->sender, packet->peer);
             datagram->bytes = packet->datagram;
             datagram->size = packet->datagram_size;
@@ -148,10 +158,30 @@ static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *p
     if (pair->udp.offloads != offloads) {
         wrn_report_offloads_lost(pump, (offloads & ~pair->udp.offloads) * WRN_UAPI_OFFLOAD_GSO);
     }
-    look_at_outcome(pump);
+    look_at_outcome(pump, place);
 }
 
-static void look_at_outcome(struct wrn_pump *pump) {
+/* Puts a relay's head before a sealed packet, or hands it over if its path is the control thread's.
+ * Returns whether it is to be sent here; if not, that is counted where it is a loss. */
+static bool dress(struct wrn_pump *pump, uint32_t place, struct wrn_wg_packet *packet) {
+    struct wrn_wg_lane *lane = pump->machines[place].lane;
+    if (packet->path.kind == WRN_PATH_CONTROL) {
+        if (!wrn_report_sealed(pump, place, packet)) {
+            wrn_wg_lane_count_drop(lane, WRN_DROP_CONTROL_BUSY, 1);
+        }
+        return false;
+    }
+    if (packet->datagram_size > WRN_RELAYED_INSIDE_MAX) {
+        wrn_wg_lane_count_drop(lane, WRN_DROP_RELAY_TOO_SMALL, 1);
+        return false;
+    }
+    packet->datagram -= WRN_RELAYED_OVERHEAD;
+    packet->datagram_size += WRN_RELAYED_OVERHEAD;
+    wrn_relayed_write(packet->path.slot, packet->datagram);
+    return true;
+}
+
+static void look_at_outcome(struct wrn_pump *pump, uint32_t place) {
     struct wrn_sender *sender = &pump->sender;
     uint64_t refused = 0;
     for (size_t i = 0; i < sender->count; i++) {
@@ -160,29 +190,30 @@ static void look_at_outcome(struct wrn_pump *pump) {
         bool is_known = i > 0 && sender->batch[i - 1].source_refused &&
                         wrn_handle_equal(sender->receivers[i - 1], sender->receivers[i]);
         if (sent->source_refused && !is_known) {
-            wrn_report_source_refused(pump, sender->receivers[i]);
+            wrn_report_source_refused(pump, place, sender->receivers[i]);
         }
         if (sent->error != 0) {
             refused++;
-            wrn_report_send_refused(pump, sent);
+            wrn_report_send_refused(pump, place, sent);
         }
     }
     if (refused > 0) {
-        wrn_wg_lane_count_drop(pump->lane, WRN_DROP_SEND_REFUSED, refused);
+        wrn_wg_lane_count_drop(pump->machines[place].lane, WRN_DROP_SEND_REFUSED, refused);
     }
     sender->count = 0;
 }
 
 /* Tells the host about packets that have no way through the tunnel, as the kernel's WireGuard
  * does, so that programs fail at once instead of waiting. Returns 0 or -ENODEV. */
-static int answer_unreachable(struct wrn_outbound *out, wrn_mono now, const struct wrn_tun *tun) {
-    uint64_t earned = wrn_mono_since(now, out->answers_refilled) / (WRN_S(1) / ANSWERS_PER_S);
+static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
+                              struct wrn_pump_machine *machine, const struct wrn_tun *tun) {
+    uint64_t earned = wrn_mono_since(now, machine->answers_refilled) / (WRN_S(1) / ANSWERS_PER_S);
     if (earned > 0) {
-        uint64_t left = out->answers_left + earned;
-        out->answers_left = left > ANSWERS_BURST ? ANSWERS_BURST : (uint32_t)left;
-        out->answers_refilled = now;
+        uint64_t left = machine->answers_left + earned;
+        machine->answers_left = left > ANSWERS_BURST ? ANSWERS_BURST : (uint32_t)left;
+        machine->answers_refilled = now;
     }
-    for (size_t i = 0; i < out->count && out->answers_left > 0; i++) {
+    for (size_t i = 0; i < out->count && machine->answers_left > 0; i++) {
         const struct wrn_wg_packet *packet = &out->packets[i];
         if (packet->drop != WRN_DROP_NO_ROUTE && packet->drop != WRN_DROP_NO_ENDPOINT) {
             continue;
@@ -193,7 +224,7 @@ static int answer_unreachable(struct wrn_outbound *out, wrn_mono now, const stru
         if (parts[1].iov_len == 0) {
             continue;
         }
-        out->answers_left--;
+        machine->answers_left--;
         if (wrn_tun_write(tun, parts, WRN_COUNT(parts), NULL) == -ENODEV) {
             return -ENODEV; /* any other refusal: never mind */
         }

@@ -15,10 +15,12 @@ enum {
     BUFFERS_SIZE = (int)INBOUND_SIZE > (int)OUTBOUND_SIZE ? (int)INBOUND_SIZE : (int)OUTBOUND_SIZE,
 };
 
-int wrn_pump_init(struct wrn_pump *pump, struct wrn_wg_lane *lane, struct wrn_reports *reports,
-                  bool tells_refusals) {
+int wrn_pump_init(struct wrn_pump *pump, uint32_t tag_bits, struct wrn_crypto *crypto,
+                  struct wrn_reports *reports, bool tells_refusals) {
     void *buffers = NULL;
-    pump->lane = lane;
+    pump->tag_bits = tag_bits;
+    memset(pump->by_tag, WRN_PUMP_NOBODY, sizeof pump->by_tag);
+    pump->crypto = crypto;
     pump->reports = reports;
     pump->tells_refusals = tells_refusals;
     int error = wrn_memory_map(BUFFERS_SIZE, &buffers);

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker's packet path: from the host to the network (outbound.c) and back (inbound.c), a batch
- * at a time, run to completion: nothing stays in here between two calls. What needs the control
- * thread leaves as reports. Waits for nothing, allocates nothing. */
+/* A worker's packet path: from the host to the network (outbound.c) and back (inbound.c, shared.c),
+ * a batch at a time, run to completion: nothing stays in here between two calls. What needs the
+ * control thread leaves as reports. Waits for nothing, allocates nothing. */
 #pragma once
+#include "plane/deliver.h"
 #include "plane/report.h"
 #include "plane/sender.h"
+#include "plane/stray.h"
 #include "io/tun.h"
-#include "packet/coalesce.h"
 #include "packet/split.h"
 
 enum {
     WRN_PUMP_BATCH = WRN_WG_BATCH_MAX,
     WRN_PUMP_ROOMS = 64, /* for what one call receives: a datagram, or a train of them */
+    WRN_PUMP_MACHINES_MAX = 64,
+    WRN_PUMP_NOBODY = UINT8_MAX,
 
     /* Bytes. The sealing room holds a batch of packets of usual size, or at least one of any size.
      * A landing room holds what the kernel hands over at most; so does a receiving room, which is
@@ -21,10 +24,21 @@ enum {
     WRN_INBOUND_ROOM = 68 << 10,
 };
 
-/* A queue of the TUN device and the sockets that belong to it. Used by one thread at a time. */
+/* A pair of sockets and the queue of each machine's TUN device that belongs to it. Used by one
+ * thread at a time. */
 struct wrn_pair {
-    struct wrn_tun tun;
     struct wrn_udp udp;
+    struct wrn_tun tuns[WRN_PUMP_MACHINES_MAX]; /* WRN_TUN_NONE: no such machine */
+};
+
+/* A machine as one worker sees it. */
+struct wrn_pump_machine {
+    struct wrn_wg_lane *lane; /* NULL: there is none at this place */
+    struct wrn_wg *wg;
+    wrn_handle handle;         /* its name in reports */
+    uint32_t joinable;         /* WRN_COALESCE_*: what the host's device takes joined */
+    wrn_mono answers_refilled; /* state of the limit on ICMP answers */
+    uint32_t answers_left;
 };
 
 /* Host packets on their way out. */
@@ -34,25 +48,30 @@ struct wrn_outbound {
     size_t used;      /* bytes of 'sealing' */
     size_t count;
     struct wrn_wg_packet packets[WRN_PUMP_BATCH];
-    struct wrn_split split;    /* of the packet in 'landing' */
-    uint32_t next_segment;     /* = split.count: nothing is left of it */
-    wrn_mono answers_refilled; /* state of the limit on ICMP answers */
-    uint32_t answers_left;
+    struct wrn_split split; /* of the packet in 'landing' */
+    uint32_t next_segment;  /* = split.count: nothing is left of it */
 };
 
 /* Datagrams on their way in. */
 struct wrn_inbound {
     uint8_t *rooms;
     size_t wanted; /* how many rooms the next call offers */
+    wrn_mono now;  /* when the batch was received */
     struct wrn_udp_received received[WRN_PUMP_ROOMS];
     struct wrn_wg_datagram datagrams[WRN_PUMP_BATCH];
-    struct iovec packets[WRN_PUMP_BATCH];
-    struct wrn_coalescer coalescer;
-    uint32_t joinable; /* WRN_COALESCE_*: what the host's device takes joined */
+    /* Of a batch for several machines: those for one of them, and whose each is. */
+    struct wrn_wg_datagram sorted[WRN_PUMP_BATCH];
+    uint8_t owners[WRN_PUMP_BATCH];
+    struct wrn_delivery delivery;
 };
 
 struct wrn_pump {
-    struct wrn_wg_lane *lane;
+    struct wrn_pump_machine machines[WRN_PUMP_MACHINES_MAX];
+    uint32_t tag_bits; /* 0: the only machine is at place 0, and all that comes in is for it */
+    uint8_t by_tag[1 << WRN_WG_INDEX_TAG_BITS_MAX]; /* place of the machine, or NOBODY */
+    uint64_t deleted; /* machines whose interface is no more, a bit each; reported */
+    _Atomic uint64_t strays[WRN_STRAY_COUNT]; /* written by the pump's thread alone */
+    struct wrn_crypto *crypto;                /* that of the lanes */
     struct wrn_reports *reports;
     bool tells_refusals; /* also those that only a verbose log wants */
     uint8_t *buffers;
@@ -62,18 +81,34 @@ struct wrn_pump {
     struct wrn_wg_asks asks;
 };
 
-/* Gets the buffers; 'lane' and 'reports' must outlive the pump, which is zeroed before. Returns 0
- * or -errno. */
-WRN_NODISCARD int wrn_pump_init(struct wrn_pump *pump, struct wrn_wg_lane *lane,
+/* Gets the buffers; 'crypto' and 'reports' must outlive the pump, which is zeroed before.
+ * 'tag_bits' as in the machines' options (wg/wg.h). Returns 0 or -errno. */
+WRN_NODISCARD int wrn_pump_init(struct wrn_pump *pump, uint32_t tag_bits, struct wrn_crypto *crypto,
                                 struct wrn_reports *reports, bool tells_refusals);
 
 /* Frees the buffers. A zeroed pump is fine. */
 void wrn_pump_finish(struct wrn_pump *pump);
 
-/* Carries one batch from the host to the network. Returns 1 if more may wait, 0 if not, -ENODEV
- * once the interface was deleted. */
-WRN_NODISCARD int wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair);
+/* Carries one batch from the host's queue of the machine at this place to the network. Returns
+ * whether more may wait. If the interface was deleted, that is reported. */
+bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t machine);
 
 /* Carries what one call receives from 'fd', one of the pair's sockets, to the host. Returns
  * likewise. */
-WRN_NODISCARD int wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd);
+bool wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd);
+
+/* ---- shared.c: between machines ---- */
+
+/* Sorts the first 'count' datagrams of the inbound batch out: opens and delivers those of each
+ * machine in their order, reports frames of the ring, counts the rest as strays. */
+void wrn_pump_sort_out(struct wrn_pump *pump, const struct wrn_pair *pair, size_t count);
+
+/* Counts datagrams of no machine. */
+void wrn_pump_count_strays(struct wrn_pump *pump, enum wrn_stray reason, uint64_t count);
+
+/* ---- inbound.c ---- */
+
+/* Opens 'count' (1..WRN_PUMP_BATCH) datagrams in the lane of the machine at this place and delivers
+ * what is in them to the pair's queue. */
+void wrn_pump_open(struct wrn_pump *pump, const struct wrn_pair *pair, uint32_t machine,
+                   struct wrn_wg_datagram *batch, size_t count);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker tells the control thread, as records in two rings: packets that wait for a session,
- * and everything else, so that neither pushes out the other. Performs nothing. */
+/* What a worker tells the control thread, as records in rings: packets on their way out that it
+ * cannot send, frames of the ring, and everything else, so that none pushes out another. Performs
+ * nothing. */
 #pragma once
 #include "io/ring.h"
 #include "wg/lane.h"
 
 enum wrn_report_kind {
-    WRN_REPORT_ASK,            /* ask */
-    WRN_REPORT_PACKET,         /* peer, bytes: a host packet without session */
-    WRN_REPORT_DATAGRAM,       /* path, ecn, bytes: not a data message */
+    WRN_REPORT_ASK,      /* ask */
+    WRN_REPORT_PACKET,   /* peer, bytes: a host packet without session */
+    WRN_REPORT_SEALED,   /* peer, path (CONTROL), ds, bytes: a datagram for others to send */
+    WRN_REPORT_FRAME,    /* path, bytes: a frame of the ring, of no machine. Behind a tag only */
+    WRN_REPORT_DATAGRAM, /* path, ecn, bytes: not a data message */
     WRN_REPORT_SOURCE_REFUSED, /* peer: its source address is to be forgotten */
     WRN_REPORT_SEND_REFUSED,   /* path, error: for the log */
 };
@@ -20,24 +23,28 @@ enum wrn_report_kind {
 
 struct wrn_report {
     enum wrn_report_kind kind;
+    wrn_handle machine; /* whom it is about, as the crew names it */
     struct wrn_wg_ask ask;
     wrn_handle peer;
-    struct wrn_path path; /* remote family NONE: none */
+    struct wrn_path path; /* leads nowhere: none */
     int error;
-    uint8_t ecn;
+    uint8_t ecn; /* or the whole DS field */
     uint8_t bytes[];
 };
 
 struct wrn_reports {
     struct wrn_ring *messages;
-    struct wrn_ring *packets;
+    struct wrn_ring *packets; /* PACKET and SEALED, so that none of a peer overtakes another */
+    struct wrn_ring *frames;  /* NULL: none are expected */
     int event_fd;
-    _Atomic uint32_t facts; /* that nobody has taken yet */
+    _Atomic uint32_t facts;   /* that nobody has taken yet */
+    _Atomic uint64_t deleted; /* WRN_FACT_DELETED: interfaces of these machines, a bit each */
 };
 
-/* Makes the rings; 'event_fd', which may serve several workers and is not owned, becomes readable
- * when one of them stops being empty. Returns 0 or -ENOMEM. */
-WRN_NODISCARD int wrn_reports_init(struct wrn_reports *reports, int event_fd);
+/* Makes the rings, that of frames only if there 'are_frames'; 'event_fd', which may serve several
+ * workers and is not owned, becomes readable when one of them stops being empty. Returns 0 or
+ * -ENOMEM. */
+WRN_NODISCARD int wrn_reports_init(struct wrn_reports *reports, bool are_frames, int event_fd);
 
 /* Frees them. Zeroed ones are fine. */
 void wrn_reports_finish(struct wrn_reports *reports);
@@ -50,14 +57,21 @@ WRN_NODISCARD bool wrn_reports_put(struct wrn_reports *reports, const struct wrn
 /* Worker: states facts, and wakes the control thread. */
 void wrn_reports_state(struct wrn_reports *reports, uint32_t facts);
 
+/* Worker: states that the interface of the machine at this place (0..63) is no more. */
+void wrn_reports_state_deleted(struct wrn_reports *reports, uint32_t machine);
+
 /* Worker: shows what was put, and wakes the control thread if it may sleep. */
 void wrn_reports_flush(struct wrn_reports *reports);
 
 /* Control thread: takes the facts that were stated since the last call. */
 uint32_t wrn_reports_take_facts(struct wrn_reports *reports);
 
+/* Control thread: takes which interfaces were deleted, a bit each machine's place. */
+uint64_t wrn_reports_take_deleted(struct wrn_reports *reports);
+
 /* Control thread: tells whether there is nothing to read. */
 bool wrn_reports_are_empty(struct wrn_reports *reports);
 
-/* Control thread: finds the oldest report of 'ring', with the number of its bytes. NULL: none. */
+/* Control thread: finds the oldest report of 'ring' (NULL: none are there), with the number of its
+ * bytes. NULL: none. */
 struct wrn_report *wrn_report_first(struct wrn_ring *ring, size_t *ret_size);

@@ -21,6 +21,10 @@ static_assert(3 * (int)WRN_SETTLE_REPORTS_MAX <= (int)WRN_WG_MESSAGES_MAX, "mess
 
 static size_t send_staged(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now);
 static void send_messages(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now);
+static void add(struct wrn_settle *settle, struct wrn_wg *wg, wrn_handle peer,
+                const struct wrn_path *path, uint8_t ds, wrn_span datagram, uint8_t *head);
+static void carry(struct wrn_settle *settle, struct wrn_wg *wg, wrn_handle peer,
+                  const struct wrn_path *path, uint8_t ds, wrn_span datagram);
 static void send_batch(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now);
 
 int wrn_settle_init(struct wrn_settle *settle, const struct wrn_settle_port *port) {
@@ -75,6 +79,13 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_
     case WRN_REPORT_SOURCE_REFUSED:
         wrn_wg_forget_source(wg, report->peer);
         break;
+    case WRN_REPORT_SEALED:
+        carry(settle, wg, report->peer, &report->path, report->ecn,
+              (wrn_span){report->bytes, size});
+        break;
+    case WRN_REPORT_FRAME:
+        WRN_ASSERT(false); /* of no machine: the owner's */
+        break;
     case WRN_REPORT_SEND_REFUSED:
         settle->port.refused(settle->port.ctx, &report->path, report->error);
         break;
@@ -89,13 +100,11 @@ static size_t send_staged(struct wrn_settle *settle, struct wrn_wg *wg, struct w
     }
     size_t count = wrn_wg_pull_staged(wg, now, settle->packets, PULL_BATCH, settle->out);
     for (size_t i = 0; i < count; i++) {
-        const struct wrn_wg_packet *packet = &settle->packets[i];
+        struct wrn_wg_packet *packet = &settle->packets[i];
+        wrn_span datagram = {packet->datagram, packet->datagram_size};
         if (packet->datagram_size > 0) {
-            struct wrn_udp_sending *datagram = wrn_sender_add(&settle->sender, packet->peer);
-            datagram->bytes = packet->datagram;
-            datagram->size = packet->datagram_size;
-            datagram->path = packet->path;
-            datagram->ds = packet->outer_ecn;
+            uint8_t *head = packet->datagram - WRN_RELAYED_OVERHEAD;
+            add(settle, wg, packet->peer, &packet->path, packet->outer_ecn, datagram, head);
         }
     }
     send_batch(settle, wg, now.mono);
@@ -107,11 +116,13 @@ static void send_messages(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono
     struct wrn_wg_out *out = settle->out;
     for (uint32_t i = 0; i < out->message_count; i++) {
         const struct wrn_wg_message *message = &out->messages[i];
-        struct wrn_udp_sending *datagram = wrn_sender_add(&settle->sender, message->peer);
-        datagram->bytes = message->bytes;
-        datagram->size = message->size;
-        datagram->path = message->path;
-        datagram->ds = message->outer_ds;
+        wrn_span datagram = {message->bytes, message->size};
+        uint8_t *head = NULL;
+        if (message->path.kind == WRN_PATH_RELAY) { /* there is room before it, but elsewhere */
+            head = settle->relayed[settle->sender.count];
+            memcpy(head + WRN_RELAYED_OVERHEAD, message->bytes, message->size);
+        }
+        add(settle, wg, message->peer, &message->path, message->outer_ds, datagram, head);
         if (settle->sender.count == WRN_UDP_BATCH_MAX) {
             send_batch(settle, wg, now);
         }
@@ -123,6 +134,38 @@ static void send_messages(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono
     out->message_count = 0;
     out->event_count = 0;
     out->events_lost = 0;
+}
+
+/* Adds a datagram to the batch, hands it over, or refuses it, as its path says. What takes the path
+ * of a relay also stands behind the room for a head at 'head'. */
+static void add(struct wrn_settle *settle, struct wrn_wg *wg, wrn_handle peer,
+                const struct wrn_path *path, uint8_t ds, wrn_span datagram, uint8_t *head) {
+    if (path->kind == WRN_PATH_CONTROL) {
+        carry(settle, wg, peer, path, ds, datagram);
+        return;
+    }
+    if (path->kind == WRN_PATH_RELAY) {
+        if (datagram.size > WRN_RELAYED_INSIDE_MAX) {
+            wrn_wg_count_drop(wg, WRN_DROP_RELAY_TOO_SMALL, 1);
+            return;
+        }
+        wrn_relayed_write(path->slot, head);
+        datagram = (wrn_span){head, WRN_RELAYED_OVERHEAD + datagram.size};
+    }
+    struct wrn_udp_sending *sending = wrn_sender_add(&settle->sender, peer);
+    sending->bytes = datagram.data;
+    sending->size = datagram.size;
+    sending->path = *path;
+    sending->ds = ds;
+}
+
+static void carry(struct wrn_settle *settle, struct wrn_wg *wg, wrn_handle peer,
+                  const struct wrn_path *path, uint8_t ds, wrn_span datagram) {
+    if (settle->port.carry != NULL) {
+        settle->port.carry(settle->port.ctx, wg, peer, path, ds, datagram);
+    } else {
+        wrn_wg_count_drop(wg, WRN_DROP_NO_ENDPOINT, 1);
+    }
 }
 
 static void send_batch(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now) {

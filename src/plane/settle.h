@@ -7,12 +7,15 @@
 
 enum { WRN_SETTLE_REPORTS_MAX = 64 }; /* reports between two settlements: there is room for that */
 
-/* What the owner hears: an event of a machine, and that the kernel refused a datagram. Called back
- * during the calls below; may not call any of them. */
+/* What the owner hears: an event of a machine; that the kernel refused a datagram; and datagrams
+ * whose path is its own (CONTROL; NULL: there are none), of messages, of packets that waited, and
+ * from a worker's hands. Called back during the calls below; may not call any of them. */
 struct wrn_settle_port {
     void *ctx;
     void (*event)(void *ctx, const struct wrn_wg *wg, const struct wrn_wg_event *event);
     void (*refused)(void *ctx, const struct wrn_path *path, int error);
+    void (*carry)(void *ctx, const struct wrn_wg *wg, wrn_handle peer, const struct wrn_path *path,
+                  uint8_t ds, wrn_span datagram);
 };
 
 struct wrn_settle {
@@ -21,6 +24,8 @@ struct wrn_settle {
     struct wrn_udp udp;     /* by which to send; the owner sets it, and the sockets are not ours */
     struct wrn_sender sender;
     uint8_t *buffers; /* for packets that waited for a session */
+    /* Messages behind a relay's head, by their place in the sender's batch. */
+    uint8_t relayed[WRN_UDP_BATCH_MAX][WRN_RELAYED_OVERHEAD + WRN_WG_INITIATION_SIZE];
     struct wrn_wg_packet *packets;
 };
 
@@ -35,6 +40,6 @@ void wrn_settle_finish(struct wrn_settle *settle);
  * the latest after WRN_SETTLE_REPORTS_MAX reports. */
 void wrn_settle_run(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now);
 
-/* Performs one report about 'wg' with the 'size' bytes behind it. */
+/* Performs one report about 'wg', no FRAME, with the 'size' bytes behind it. */
 void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
                        struct wrn_report *report, size_t size);

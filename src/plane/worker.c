@@ -29,17 +29,24 @@ enum source { SOURCE_WAKE, SOURCE_ROUTE, SOURCE_TUN, SOURCE_UDP4, SOURCE_UDP6 };
 
 enum order { ORDER_PARK, ORDER_DRAIN, ORDER_RUN, ORDER_END };
 
+/* What is left to drain: pairs, a bit each. */
+struct wrn_drain {
+    uint64_t udp4;
+    uint64_t udp6;
+    uint64_t queues[WRN_PUMP_MACHINES_MAX];
+};
+
 struct wrn_worker {
     /* the thread's, and the control thread's while it is parked */
     struct wrn_pair *pairs;
     struct wrn_crypto *crypto;
-    void *lane_memory;
-    struct wrn_wg_lane *lane;
     struct wrn_reports reports;
     struct wrn_pump pump;
+    struct wrn_drain drain;
     int epoll_fd;
     uint64_t attached; /* a bit each pair */
-    bool is_deleted;   /* the interface, and we have said so */
+    uint64_t machines; /* a bit each */
+    uint64_t deleted;  /* of these the queues are watched no more, a bit each machine */
     /* between the two */
     int wake_fd;
     pthread_mutex_t lock;
@@ -57,9 +64,11 @@ static void *run(void *arg);
 static enum order obey(struct wrn_worker *worker);
 static void run_until_called(struct wrn_worker *worker);
 static void drain(struct wrn_worker *worker);
+static bool drain_once(struct wrn_worker *worker, enum source source, uint32_t place,
+                       uint64_t *pairs);
 static bool serve(struct wrn_worker *worker, uint64_t source);
 static void on_deleted(struct wrn_worker *worker);
-static uint64_t source_of(enum source source, uint32_t pair);
+static uint64_t source_of(enum source source, uint32_t pair, uint32_t place);
 static int watch(struct wrn_worker *worker, int fd, uint64_t source);
 static void unwatch(struct wrn_worker *worker, int fd);
 
@@ -97,12 +106,11 @@ void wrn_worker_destroy(struct wrn_worker *worker) {
         (void)pthread_cond_destroy(&worker->changed);
         (void)pthread_mutex_destroy(&worker->lock);
     }
+    for (uint64_t left = worker->machines; left != 0; left &= left - 1) {
+        wrn_worker_remove(worker, (uint32_t)__builtin_ctzll(left));
+    }
     wrn_pump_finish(&worker->pump);
     wrn_reports_finish(&worker->reports);
-    if (worker->lane != NULL) {
-        wrn_wg_lane_finish(worker->lane);
-    }
-    wrn_memory_unmap(worker->lane_memory, wrn_wg_lane_size());
     wrn_crypto_destroy(worker->crypto);
     wrn_close_fd(&worker->epoll_fd);
     wrn_close_fd(&worker->wake_fd);
@@ -145,8 +153,44 @@ void wrn_worker_resume(struct wrn_worker *worker) {
     (void)pthread_mutex_unlock(&worker->lock);
 }
 
+int wrn_worker_add(struct wrn_worker *worker, uint32_t place, struct wrn_wg *wg, wrn_handle handle,
+                   uint32_t tag) {
+    void *memory = NULL;
+    int error = wrn_memory_map(wrn_wg_lane_size(), &memory);
+    if (error != 0) {
+        return error;
+    }
+    worker->pump.machines[place] = (struct wrn_pump_machine){
+        .lane = wrn_wg_lane_init(memory, wg, worker->crypto), .wg = wg, .handle = handle};
+    worker->pump.by_tag[tag] = (uint8_t)place;
+    worker->machines |= UINT64_C(1) << place;
+    return 0;
+}
+
+void wrn_worker_remove(struct wrn_worker *worker, uint32_t place) {
+    struct wrn_pump_machine *machine = &worker->pump.machines[place];
+    uint64_t bit = UINT64_C(1) << place;
+    if ((worker->machines & bit) == 0) {
+        return;
+    }
+    for (size_t tag = 0; tag < WRN_COUNT(worker->pump.by_tag); tag++) {
+        if (worker->pump.by_tag[tag] == place) {
+            worker->pump.by_tag[tag] = WRN_PUMP_NOBODY;
+        }
+    }
+    wrn_wg_lane_finish(machine->lane);
+    wrn_memory_unmap(machine->lane, wrn_wg_lane_size()); /* it begins where its memory does */
+    *machine = (struct wrn_pump_machine){0};
+    worker->machines &= ~bit;
+    worker->deleted &= ~bit;
+    worker->pump.deleted &= ~bit;
+}
+
 int wrn_worker_attach(struct wrn_worker *worker, uint32_t pair) {
-    int error = watch(worker, worker->pairs[pair].tun.fd, source_of(SOURCE_TUN, pair));
+    int error = 0;
+    for (uint64_t left = worker->machines; left != 0 && error == 0; left &= left - 1) {
+        error = wrn_worker_attach_queue(worker, pair, (uint32_t)__builtin_ctzll(left));
+    }
     error = error != 0 ? error : wrn_worker_attach_sockets(worker, pair);
     if (error != 0) {
         wrn_worker_detach(worker, pair);
@@ -158,16 +202,22 @@ int wrn_worker_attach(struct wrn_worker *worker, uint32_t pair) {
 
 int wrn_worker_attach_sockets(struct wrn_worker *worker, uint32_t pair) {
     const struct wrn_udp *udp = &worker->pairs[pair].udp;
-    int error = watch(worker, udp->fd4, source_of(SOURCE_UDP4, pair));
-    error = error != 0 ? error : watch(worker, udp->fd6, source_of(SOURCE_UDP6, pair));
+    int error = watch(worker, udp->fd4, source_of(SOURCE_UDP4, pair, 0));
+    error = error != 0 ? error : watch(worker, udp->fd6, source_of(SOURCE_UDP6, pair, 0));
     if (error != 0) {
         wrn_worker_detach_sockets(worker, pair);
     }
     return error;
 }
 
+int wrn_worker_attach_queue(struct wrn_worker *worker, uint32_t pair, uint32_t place) {
+    return watch(worker, worker->pairs[pair].tuns[place].fd, source_of(SOURCE_TUN, pair, place));
+}
+
 void wrn_worker_detach(struct wrn_worker *worker, uint32_t pair) {
-    unwatch(worker, worker->pairs[pair].tun.fd);
+    for (uint64_t left = worker->machines; left != 0; left &= left - 1) {
+        wrn_worker_detach_queue(worker, pair, (uint32_t)__builtin_ctzll(left));
+    }
     wrn_worker_detach_sockets(worker, pair);
     worker->attached &= ~(UINT64_C(1) << pair);
 }
@@ -177,8 +227,18 @@ void wrn_worker_detach_sockets(struct wrn_worker *worker, uint32_t pair) {
     unwatch(worker, worker->pairs[pair].udp.fd6);
 }
 
-void wrn_worker_set_joinable(struct wrn_worker *worker, uint32_t joinable) {
-    worker->pump.inbound.joinable = joinable;
+void wrn_worker_detach_queue(struct wrn_worker *worker, uint32_t pair, uint32_t place) {
+    unwatch(worker, worker->pairs[pair].tuns[place].fd);
+}
+
+void wrn_worker_set_joinable(struct wrn_worker *worker, uint32_t place, uint32_t joinable) {
+    worker->pump.machines[place].joinable = joinable;
+}
+
+void wrn_worker_add_strays(const struct wrn_worker *worker, uint64_t counts[WRN_STRAY_COUNT]) {
+    for (size_t i = 0; i < WRN_STRAY_COUNT; i++) {
+        counts[i] += atomic_load_explicit(&worker->pump.strays[i], memory_order_relaxed);
+    }
 }
 
 struct wrn_reports *wrn_worker_reports(struct wrn_worker *worker) {
@@ -188,15 +248,12 @@ struct wrn_reports *wrn_worker_reports(struct wrn_worker *worker) {
 /* Gets everything but the thread. */
 static int prepare(struct wrn_worker *worker, const struct wrn_worker_options *options) {
     int error = wrn_crypto_create(options->provider, &worker->crypto);
-    error = error != 0 ? error : wrn_memory_map(wrn_wg_lane_size(), &worker->lane_memory);
-    if (error != 0) {
-        return error;
-    }
-    worker->lane = wrn_wg_lane_init(worker->lane_memory, options->wg, worker->crypto);
-    error = wrn_reports_init(&worker->reports, options->event_fd);
+    error = error != 0
+                ? error
+                : wrn_reports_init(&worker->reports, options->tag_bits > 0, options->event_fd);
     error = error != 0 ? error
-                       : wrn_pump_init(&worker->pump, worker->lane, &worker->reports,
-                                       options->tells_refusals);
+                       : wrn_pump_init(&worker->pump, options->tag_bits, worker->crypto,
+                                       &worker->reports, options->tells_refusals);
     if (error != 0) {
         return error;
     }
@@ -205,10 +262,10 @@ static int prepare(struct wrn_worker *worker, const struct wrn_worker_options *o
     if (worker->epoll_fd < 0 || worker->wake_fd < 0) {
         return -errno;
     }
-    error = watch(worker, worker->wake_fd, source_of(SOURCE_WAKE, 0));
-    return error != 0
-               ? error
-               : watch(worker, wrn_route_fd(worker->pump.sender.route), source_of(SOURCE_ROUTE, 0));
+    error = watch(worker, worker->wake_fd, source_of(SOURCE_WAKE, 0, 0));
+    return error != 0 ? error
+                      : watch(worker, wrn_route_fd(worker->pump.sender.route),
+                              source_of(SOURCE_ROUTE, 0, 0));
 }
 
 /* The thread inherits a mask that blocks every signal: they are the control thread's. */
@@ -279,17 +336,21 @@ static void run_until_called(struct wrn_worker *worker) {
 
 /* Serves descriptors in turn until each has been empty once. Then parks. */
 static void drain(struct wrn_worker *worker) {
-    static const enum source sources[] = {SOURCE_TUN, SOURCE_UDP4, SOURCE_UDP6};
-    uint64_t left[WRN_COUNT(sources)] = {worker->to_drain, worker->to_drain, worker->to_drain};
+    struct wrn_drain *todo = &worker->drain;
     wrn_mono end = wrn_mono_add(wrn_clock_read().mono, WRN_MS(WRN_WORKER_DRAIN_MS));
-    while ((left[0] | left[1] | left[2]) != 0 && wrn_mono_before(wrn_clock_read().mono, end)) {
-        for (size_t i = 0; i < WRN_COUNT(sources); i++) {
-            for (uint64_t pairs = left[i]; pairs != 0; pairs &= pairs - 1) {
-                uint32_t pair = (uint32_t)__builtin_ctzll(pairs);
-                if (!serve(worker, source_of(sources[i], pair))) {
-                    left[i] &= ~(UINT64_C(1) << pair);
-                }
-            }
+    bool any = true;
+    memset(todo, 0, sizeof *todo);
+    todo->udp4 = worker->to_drain;
+    todo->udp6 = worker->to_drain;
+    for (uint64_t left = worker->machines; left != 0; left &= left - 1) {
+        todo->queues[__builtin_ctzll(left)] = worker->to_drain;
+    }
+    while (any && wrn_mono_before(wrn_clock_read().mono, end)) {
+        any = drain_once(worker, SOURCE_UDP4, 0, &todo->udp4);
+        any |= drain_once(worker, SOURCE_UDP6, 0, &todo->udp6);
+        for (uint64_t left = worker->machines; left != 0; left &= left - 1) {
+            uint32_t place = (uint32_t)__builtin_ctzll(left);
+            any |= drain_once(worker, SOURCE_TUN, place, &todo->queues[place]);
         }
     }
     (void)pthread_mutex_lock(&worker->lock);
@@ -299,10 +360,24 @@ static void drain(struct wrn_worker *worker) {
     (void)pthread_mutex_unlock(&worker->lock);
 }
 
+/* Carries on one batch from a descriptor of each of 'pairs', and takes those that are empty out.
+ * Returns whether some are left. */
+static bool drain_once(struct wrn_worker *worker, enum source source, uint32_t place,
+                       uint64_t *pairs) {
+    for (uint64_t left = *pairs; left != 0; left &= left - 1) {
+        uint32_t pair = (uint32_t)__builtin_ctzll(left);
+        if (!serve(worker, source_of(source, pair, place))) {
+            *pairs &= ~(UINT64_C(1) << pair);
+        }
+    }
+    return *pairs != 0;
+}
+
 /* Carries on one batch from a descriptor. Returns whether it may hold more. */
 static bool serve(struct wrn_worker *worker, uint64_t source) {
-    struct wrn_pair *pair = &worker->pairs[(uint32_t)source];
-    int more = 0;
+    struct wrn_pair *pair = &worker->pairs[(uint16_t)source];
+    uint32_t place = (uint16_t)(source >> 16);
+    bool more = false;
     int fd;
     eventfd_t count;
     switch ((enum source)(source >> 32)) {
@@ -313,35 +388,34 @@ static bool serve(struct wrn_worker *worker, uint64_t source) {
         wrn_route_read_events(worker->pump.sender.route);
         break;
     case SOURCE_TUN:
-        more = wrn_pump_outbound(&worker->pump, pair);
+        more = wrn_pump_outbound(&worker->pump, pair, place);
         break;
     case SOURCE_UDP4:
     case SOURCE_UDP6:
         fd = source >> 32 == SOURCE_UDP4 ? pair->udp.fd4 : pair->udp.fd6;
-        more = fd >= 0 ? wrn_pump_inbound(&worker->pump, pair, fd) : 0;
+        more = fd >= 0 && wrn_pump_inbound(&worker->pump, pair, fd);
         break;
     }
-    if (more < 0) {
+    if (worker->pump.deleted != worker->deleted) {
         on_deleted(worker);
     }
-    return more > 0;
+    return more;
 }
 
-/* The interface is gone, and all its queues with it. Their descriptors would stay ready for
- * ever. */
+/* An interface is gone, and all its queues with it. Their descriptors would stay ready for ever. */
 static void on_deleted(struct wrn_worker *worker) {
-    if (worker->is_deleted) {
-        return;
+    uint64_t news = worker->pump.deleted & ~worker->deleted;
+    worker->deleted = worker->pump.deleted;
+    for (; news != 0; news &= news - 1) {
+        for (uint64_t left = worker->attached; left != 0; left &= left - 1) {
+            wrn_worker_detach_queue(worker, (uint32_t)__builtin_ctzll(left),
+                                    (uint32_t)__builtin_ctzll(news));
+        }
     }
-    worker->is_deleted = true;
-    for (uint64_t left = worker->attached; left != 0; left &= left - 1) {
-        unwatch(worker, worker->pairs[__builtin_ctzll(left)].tun.fd);
-    }
-    wrn_report_deleted(&worker->pump);
 }
 
-static uint64_t source_of(enum source source, uint32_t pair) {
-    return (uint64_t)source << 32 | pair;
+static uint64_t source_of(enum source source, uint32_t pair, uint32_t place) {
+    return (uint64_t)source << 32 | place << 16 | pair;
 }
 
 static int watch(struct wrn_worker *worker, int fd, uint64_t source) {

@@ -38,7 +38,7 @@ static inline enum wrn_wg_receiver wrn_wg_receiver(const uint8_t *bytes, size_t 
 }
 
 /* Tells whether a datagram is an initiation to the key of this machine, as far as mac1 says. Any
- * thread, with a 'crypto' of its own, while the machine is there. Cost: one keyed hash, only if the
- * size is right. Source: paper, section 5.4.4. */
+ * thread, with a 'crypto' of its own, where a lane may be called: wrn_wg_options.quiesce waits for
+ * it. Cost: one keyed hash, only if the size is right. Source: paper, section 5.4.4. */
 bool wrn_wg_is_initiation_for(const struct wrn_wg *wg, struct wrn_crypto *crypto,
                               wrn_span datagram);

@@ -43,8 +43,8 @@ enum {
     WRN_WG_TAILROOM = WRN_WG_PADDING + WRN_WG_TAG_SIZE, /* behind a host packet, writable */
     WRN_WG_PACKET_MAX = 65535,                          /* bytes of an inner packet */
     WRN_WG_INDEX_TAG_BITS_MAX = 8,
-    /* Bytes of an inner packet that still passes a relay, and the datagram that it becomes. With a
-     * larger MTU, relayed paths are no use to what fills it. */
+    /* Bytes of an inner packet that still passes a relay: 1,356, if the MTU is set to no more, else
+     * less, because packets are padded. What a larger MTU lets in is refused on such paths. */
     WRN_WG_RELAYED_PACKET_MAX = WRN_RELAYED_INSIDE_MAX - WRN_WG_DATA_HEADER_SIZE - WRN_WG_TAG_SIZE,
 };
 

@@ -32,7 +32,7 @@ static void floods(void **state) {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)state;
     assert_true(fd >= 0);
-    assert_int_equal(wrn_reports_init(&reports, fd), 0);
+    assert_int_equal(wrn_reports_init(&reports, false, fd), 0);
     while (wrn_reports_put(&reports, &of_packet, (wrn_span){packet, sizeof packet})) {
         packets++;
     }
@@ -86,7 +86,7 @@ static void lost_asks_wake(void **state) {
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)state;
     assert_true(fd >= 0);
-    assert_int_equal(wrn_reports_init(&reports, fd), 0);
+    assert_int_equal(wrn_reports_init(&reports, false, fd), 0);
     for (int turn = 0; turn < 3; turn++) {
         while (wrn_reports_put(&reports, &datagram, (wrn_span){NULL, 0})) {
         }
