@@ -533,7 +533,7 @@ static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
             since = link->since;
         }
     }
-    if (kind == WRN_LINK_OVERLAP && relays >= overlay->peers_max / 2) {
+    if (kind == WRN_LINK_OVERLAP && relays >= overlay->peers_max / 8 * 5) {
         return false; /* a node is there for its own users, too */
     }
     if (least) {

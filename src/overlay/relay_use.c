@@ -340,7 +340,8 @@ static void give_use(struct wrn_relay *relay, wrn_mono now, struct use *use) {
     wrn_pool_give(&relay->uses, handle);
 }
 
-/* Our own searches go before what others offered and did not use, and what is forgotten. */
+/* Our own searches go before what others offered and did not use, what is forgotten, and peers
+ * whose links nobody wants any more. */
 static bool make_room(struct wrn_relay *relay, wrn_mono now) {
     if (relay->uses.live < relay->uses.capacity) {
         return true;
@@ -351,7 +352,8 @@ static bool make_room(struct wrn_relay *relay, wrn_mono now) {
         for (uint32_t k = 0; k < EDGES; k++) {
             is_needed = is_needed || (use->edges[k].state == EDGE_UP && use->edges[k].is_heard);
         }
-        if (!is_needed) {
+        const struct wrn_link *link = wrn_links_at(relay->links, use->id);
+        if (!is_needed || (link != NULL && link->is_relayed && (link->mine | link->theirs) == 0)) {
             give_use(relay, now, use);
             return true;
         }

@@ -760,6 +760,34 @@ static void offers_do_not_keep_out_searches(void **state) {
         WRN_REASON_NONE);
 }
 
+/* A link that neither side wants any more gives its room to one that somebody looks for. */
+static void unwanted_links_do_not_keep_out_searches(void **state) {
+    (void)state;
+    struct wrn_relay_options few = plain;
+    few.uses_max = 4;
+    rworld_init(&w, 24, &few);
+    link_both(R);
+    for (uint8_t i = S; i < S + 4; i++) {
+        rworld_link(&w, A, i, WORLD_RELAYED, 20);
+        struct wrn_link *link = wrn_links_of(&w.nodes[A].links, rworld_peer(i));
+        link->mine = i == S + 2 ? WRN_LINK_NEAR : 0;
+        link->theirs = i != S + 2 ? WRN_LINK_NEAR : 0;
+        rworld_search(&w, A, i, (int[]){R, -1});
+    }
+    w.nodes[A].is_peer[B] = true;
+    const wrn_id *to = &w.nodes[B].id;
+    assert_int_equal(
+        wrn_relay_search(w.nodes[A].relay, w.now, rworld_peer(B), *to, &w.nodes[R].id, 1),
+        WRN_REASON_FULL);
+    wrn_links_of(&w.nodes[A].links, rworld_peer(S + 2))->mine = 0;
+    assert_int_equal(
+        wrn_relay_search(w.nodes[A].relay, w.now, rworld_peer(B), *to, &w.nodes[R].id, 1),
+        WRN_REASON_NONE);
+    assert_int_equal(wrn_relay_search(w.nodes[A].relay, w.now, rworld_peer(S + 2),
+                                      w.nodes[S + 2].id, &w.nodes[R].id, 1),
+                     WRN_REASON_FULL);
+}
+
 static void lying_relay_cannot_mix_up_slots(void **state) {
     (void)state;
     rworld_init(&w, 23, &plain);
@@ -940,6 +968,7 @@ int main(void) {
         cmocka_unit_test(early_offer_comes_again),
         cmocka_unit_test(any_message_may_get_lost),
         cmocka_unit_test(offers_do_not_keep_out_searches),
+        cmocka_unit_test(unwanted_links_do_not_keep_out_searches),
         cmocka_unit_test(lying_relay_cannot_mix_up_slots),
         cmocka_unit_test(bytes_of_a_pair_are_limited),
         cmocka_unit_test(lists_the_nearest_relays),
