@@ -338,6 +338,18 @@ static void families_have_their_rules(void **state) {
     }
 }
 
+static void who_is_no_member_stores_nothing(void **state) {
+    (void)state;
+    struct test_record test = {'C', WRN_RECORD_PUT, "svc/printer", {NULL, 0}};
+    chain_add('O', 'C', "(relay)", false, NULL, NULL);
+    chain_add('O', 'C', "(member)", false, NULL, "2026-11-22_11:00:00");
+    wrn_span chain = chain_pack();
+    assert_int_equal(rule(&test, chain), WRN_REASON_NOT_ADMITTED);
+    take_back('O', 1, (wrn_span){NULL, 0});
+    assert_int_equal(rule(&test, chain), WRN_REASON_EXCLUDED);
+    assert_int_equal(rule(&test, (wrn_span){NULL, 0}), WRN_REASON_NOT_ADMITTED);
+}
+
 static void rights_bound_addresses_and_names(void **state) {
     (void)state;
     chain_add('O', 'A', "(* set (member) (address (ip4 (* prefix #0a4d00#))) (name (* prefix a)))",
@@ -553,6 +565,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(open_networks_admit_who_is_not_excluded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_chains_leave_the_good_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(families_have_their_rules, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_no_member_stores_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rights_bound_addresses_and_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nodes_have_their_own_locator, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_stand_under_their_issuers_key, set_up, tear_down),

@@ -227,8 +227,14 @@ static void thieves_lose_their_word(void **state) {
         assert_false(is_revoked(revoked, '1', 'X'));
         assert_true(is_revoked(revoked, '1', 'A')); /* what he issued himself */
     }
-    struct list other = fresh_list('A', NOW, "1", chain_to('A', "(* set (admin) (relay))", NULL));
+    struct list invited = fresh_list('A', NOW, "1", chain_to('A', "(invite)", NULL));
     bool is_new;
+    make(0); /* the thief's chain, behind one that is good and gives less */
+    assert_int_equal(add(stores[0], &owner), WRN_REASON_NONE);
+    assert_int_equal(add(stores[0], &invited), WRN_REASON_NONE);
+    assert_int_equal(add_at(stores[0], NOW, &thief, &is_new), WRN_REASON_NONE);
+    assert_true(!is_new && !is_revoked(stores[0], '1', 'X'));
+    struct list other = fresh_list('A', NOW, "1", chain_to('A', "(* set (admin) (relay))", NULL));
     assert_int_equal(add_at(stores[0], NOW, &other, &is_new), WRN_REASON_NONE);
     assert_true(is_new && is_revoked(stores[0], '1', 'X')); /* made an admin again */
 }
@@ -253,6 +259,9 @@ static void the_better_chain_counts(void **state) {
     cursor = 0;
     assert_int_equal(wrn_revoked_next_for(stores[1], (wrn_span){bytes, size}, &cursor).size,
                      much.size); /* peers see the difference */
+    cursor = 0;
+    size = wrn_revoked_offer(stores[1], &cursor, bytes, sizeof bytes);
+    assert_true(wrn_revoked_lacks(stores[0], (wrn_span){bytes, size}));
     assert_int_equal(add_at(stores[0], NOW, &much, &is_new), WRN_REASON_NONE);
     assert_true(is_new && is_revoked(stores[0], '1', 'X'));
     assert_int_equal(add_at(stores[0], NOW, &little, &is_new), WRN_REASON_NONE);
