@@ -118,7 +118,7 @@ struct wrn_ring_crawl {
     wrn_id gap;    /* how far behind 'at' we look, when none of those named answers */
     uint8_t next_count;
     uint8_t silent_count;
-    uint8_t detours; /* back from nodes that were reached by looking behind 'at' */
+    uint8_t detours;                /* back from nodes that were reached by looking behind 'at' */
     wrn_id next[WRN_NEAR_PER_SIDE]; /* those behind it, in their order, as it says */
     wrn_id silent[WRN_RING_SILENT_MAX];
 };
