@@ -12,8 +12,9 @@ enum {
     RETRY_MS = 5000,
     RETRIES_MAX = 7, /* then RETRY_MS * 2^7, about 10 minutes */
     REFUSED_MAX = 3, /* times that it is refused for good before it is given up */
-    LOSS_RATE = 5,   /* a second, of those who say that we lost: each costs a signature */
+    LOSS_RATE = 5,   /* a second, of those who say that we lost: each costs a question */
     LOSS_BURST = 20,
+    LOSS_MS = 1000, /* after somebody says so, we ask the holders */
 };
 
 static struct wrn_dht_kept *find(struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
@@ -60,6 +61,21 @@ enum wrn_reason wrn_dht_keep(struct wrn_dht *dht, struct wrn_now now, wrn_span r
     schedule(dht, now, kept, &candidate.record);
     wrn_dht_update_due(dht);
     return WRN_REASON_NONE;
+}
+
+bool wrn_dht_kept_claim(const struct wrn_dht *dht, wrn_span key, int64_t *ret_claimed_s) {
+    for (uint32_t i = 0; i < dht->options.kept_max; i++) {
+        if (!dht->kept[i].is_used) {
+            continue;
+        }
+        struct wrn_dht_candidate ours = read_kept(dht, &dht->kept[i]);
+        if (ours.record.kind == WRN_RECORD_CREATE && ours.record.key.size == key.size &&
+            memcmp(ours.record.key.data, key.data, key.size) == 0) {
+            *ret_claimed_s = ours.record.claimed_s;
+            return true;
+        }
+    }
+    return false;
 }
 
 void wrn_dht_keep_no_more(struct wrn_dht *dht, wrn_span key) {
@@ -167,14 +183,10 @@ void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winn
         }
         if (!wrn_dht_take(&dht->losing, now.mono, LOSS_RATE, LOSS_BURST)) {
             wrn_dht_add(dht, WRN_DHT_COUNT_REFUSED_RATE);
-        } else if (wrn_record_check_time(&theirs.record, now.wall) == WRN_REASON_NONE &&
-                   wrn_record_verify(winner, dht->primitives) == WRN_REASON_NONE &&
-                   (dht->options.rule == NULL ||
-                    dht->options.rule(dht->options.rule_ctx, &theirs.record, now.wall) ==
-                        WRN_REASON_NONE)) {
-            lose(dht, kept, winner, WRN_REASON_KEY_TAKEN);
-        } else {
-            wrn_dht_add(dht, WRN_DHT_COUNT_FALSE_ANSWERS);
+        } else if (!kept->is_checking) { /* anybody may say so: the holders decide */
+            wrn_mono soon = wrn_mono_add(now.mono, jitter(dht, WRN_MS(LOSS_MS)));
+            kept->check = wrn_mono_min(kept->check, soon);
+            wrn_dht_update_due(dht);
         }
         return; /* an owner has one CREATE under a key */
     }

@@ -210,7 +210,8 @@ void wrn_overlay_set_number(struct wrn_overlay *overlay, uint64_t number);
 
 enum { WRN_OVERLAY_TAG_OWN = 0x7fffffff }; /* of the overlay's own requests: not for callers */
 
-/* The DHT; see dht.h. put, create and remove sign with the identity; ANSWER follows. */
+/* The DHT; see dht.h. put, create and remove sign with the identity; ANSWER follows. Who creates
+ * anew what it keeps keeps its claim. */
 enum wrn_reason wrn_overlay_get(struct wrn_overlay *overlay, struct wrn_now now, uint32_t tag,
                                 wrn_span key, struct wrn_overlay_out *out);
 enum wrn_reason wrn_overlay_store(struct wrn_overlay *overlay, struct wrn_now now, uint32_t tag,

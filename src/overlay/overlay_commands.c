@@ -177,6 +177,11 @@ static enum wrn_reason store(struct wrn_overlay *overlay, uint32_t tag, enum wrn
                                 .claimed_s = kind == WRN_RECORD_CREATE ? now_s : 0,
                                 .made_s = now_s,
                                 .ttl_s = ttl_s};
+    int64_t claimed_s;
+    if (kind == WRN_RECORD_CREATE && wrn_dht_kept_claim(overlay->dht, key, &claimed_s) &&
+        claimed_s < now_s) {
+        record.claimed_s = claimed_s; /* another value, the same claim */
+    }
     if (ttl_s == 0 || ttl_s > WRN_RECORD_TTL_MAX_S || key.size == 0) {
         return WRN_REASON_MALFORMED;
     }

@@ -662,6 +662,64 @@ static void records_are_stored_and_found(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Who creates anew what it keeps, with another value, has claimed it since the first time. */
+static void a_claim_is_kept(void **state) {
+    (void)state;
+    struct mesh *mesh = ring_of(6);
+    struct wrn_overlay *writer = mesh_node(mesh, 3)->overlay;
+    wrn_span key = {(const uint8_t *)"name/web", 8};
+    int64_t claims[2] = {0, 0};
+    for (uint32_t i = 0; i < 2; i++) {
+        wrn_span value = {(const uint8_t *)"ab" + i, 1};
+        assert_int_equal(wrn_overlay_store(writer, mesh_now(mesh, 3), i, WRN_RECORD_CREATE, key,
+                                           value, (wrn_span){0}, 3600, true, mesh_out(mesh)),
+                         WRN_REASON_NONE);
+        mesh_perform(mesh, 3);
+        mesh_run(mesh, 100000);
+        assert_int_equal(mesh_node(mesh, 3)->answer.reason, WRN_REASON_NONE);
+        assert_true(wrn_dht_kept_claim(wrn_overlay_dht(writer), key, &claims[i]));
+    }
+    assert_true(claims[0] > 0);
+    assert_int_equal(claims[1], claims[0]);
+    mesh_destroy(mesh);
+}
+
+/* A peer that is not near, and that nothing is sent to, is missed after two minutes by its pings;
+ * when user datagrams or routed messages go to it, within seconds. */
+static void traffic_to_the_dead_is_noticed(void **state) {
+    (void)state;
+    for (uint32_t turn = 0; turn < 2; turn++) {
+        struct mesh *mesh = ring_of(40);
+        uint32_t a = 0;
+        uint32_t b = 0;
+        mesh_run(mesh, 60000);
+        assert_true(unlinked(mesh, &a, &b));
+        connect_to(mesh, a, mesh_node(mesh, b)->id);
+        mesh_run(mesh, 5000);
+        assert_true(mesh_has_link(mesh, a, b));
+        struct wrn_overlay *overlay = mesh_node(mesh, a)->overlay;
+        wrn_handle peer = wrn_overlay_find(overlay, mesh_node(mesh, b)->id);
+        static const uint8_t datagram[100] = {4};
+        mesh_crash(mesh, b);
+        uint32_t seconds = 0;
+        for (; seconds < 60 && mesh_has_link(mesh, a, b); seconds++) {
+            if (turn == 0) {
+                (void)wrn_overlay_carry(overlay, mesh_now(mesh, a), peer,
+                                        (wrn_span){datagram, sizeof(datagram)}, mesh_out(mesh));
+            } else {
+                (void)wrn_overlay_route(overlay, mesh_now(mesh, a), WRN_ROUTE_EXACT,
+                                        mesh_node(mesh, b)->id, (wrn_span){datagram, 1},
+                                        mesh_out(mesh));
+            }
+            mesh_perform(mesh, a);
+            mesh_run(mesh, 1000);
+        }
+        CHECK(seconds <= 30, "turn %u: after %u s: ", turn, seconds);
+        print_message("# %s: after %u s\n", turn == 0 ? "datagrams" : "routed", seconds);
+        mesh_destroy(mesh);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_nodes_join),
@@ -688,6 +746,8 @@ int main(void) {
         cmocka_unit_test(lan_announcements_suffice),
         cmocka_unit_test(crowds_and_sums),
         cmocka_unit_test(records_are_stored_and_found),
+        cmocka_unit_test(a_claim_is_kept),
+        cmocka_unit_test(traffic_to_the_dead_is_noticed),
     };
     seed = check_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);
