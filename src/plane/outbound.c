@@ -111,7 +111,10 @@ static void add_packet(struct wrn_outbound *out, uint8_t *bytes, size_t size) {
     struct wrn_wg_packet *packet = &out->packets[out->count++];
     packet->bytes = bytes; /* the rest is the lane's to fill in */
     packet->size = size;
-    out->used = wrn_align_up(out->used + size + WRN_WG_TAILROOM + WRN_WG_HEADROOM, LINE);
+    /* Not the whole tailroom, of which each packet fills a part that its size says: so those of the
+     * usual size lie an odd number of lines apart, and not on the same sets of the caches. */
+    size_t sealed = wrn_align_up(size, WRN_WG_PADDING) + WRN_WG_TAG_SIZE;
+    out->used = wrn_align_up(out->used + sealed + WRN_WG_HEADROOM, LINE);
     out->used = out->used < WRN_OUTBOUND_SEALING ? out->used : WRN_OUTBOUND_SEALING;
 }
 
