@@ -29,12 +29,10 @@ const char *wrn_descriptor_fault_text(enum wrn_descriptor_fault fault) {
         [WRN_DESCRIPTOR_OK] = "nothing is wrong",
         [WRN_DESCRIPTOR_MALFORMED] = "it is no description of a network",
         [WRN_DESCRIPTOR_VERSION] = "it was made by a later version of Warren",
-        [WRN_DESCRIPTOR_NAME] = "its name is not made of 1 to 63 of a-z, 0-9 and '-', with no '-' "
-                                "at either end",
+        [WRN_DESCRIPTOR_NAME] = "its name is not 1 to 63 of a-z, 0-9 and inner '-'",
         [WRN_DESCRIPTOR_OWNER] = "its owner's key is no sound Ed25519 key",
         [WRN_DESCRIPTOR_VNI] = "its VNI is not between 1 and 16777215",
-        [WRN_DESCRIPTOR_IPV4] = "its IPv4 range is not a /8 to /30 within 10.0.0.0/8, "
-                                "172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10",
+        [WRN_DESCRIPTOR_IPV4] = "its IPv4 range is not a /8 to /30 of RFC 1918 or RFC 6598",
         [WRN_DESCRIPTOR_IPV6] = "its IPv6 range is not a /64 within fd00::/8",
         [WRN_DESCRIPTOR_RANGE] = "a network of kind l3 needs an address range",
         [WRN_DESCRIPTOR_SIGNATURE] = "its owner did not sign it",
