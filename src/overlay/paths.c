@@ -462,8 +462,10 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
     wrn_paths_period_heard(paths, now, p, false);
     wrn_paths_keep_alive(paths, now, p);
     if (!has_rtt) {
-        p->tries = 1;
-        p->ping_at = now;
+        /* How fast? Asked at once, but not while a round is under way: answers to older ones are
+         * not timed any more, so that two would ask one another ever more often. */
+        p->tries = is_quiet(p, now) ? 1 : 0;
+        p->ping_at = p->tries == 1 ? now : p->ping_at;
     } else {
         paths->port.heard(paths->port.ctx, p->handle,
                           way->kind == WRN_WAY_RELAY ? p->relay_rtt_us : p->rtt_us, pong->epoch);

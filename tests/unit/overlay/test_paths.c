@@ -2,6 +2,7 @@
 /* Goal: paths that die are noticed, those that move are followed, idle ones cost little, liars and
  * floods change nothing, full pools refuse or wait. Method: path machines on the simulated
  * network; what they send is counted. */
+#include "overlay/paths_internal.h"
 #include "unit/base/check.h"
 #include "unit/overlay/pathworld.h"
 
@@ -670,6 +671,30 @@ static void the_faster_way_wins_without_flapping(void **state) {
     pathworld_destroy(f.world);
 }
 
+/* Answers that cannot be timed make a node ask how fast the way is: once, however many come. Else
+ * two that ask one another would do so ever more often. */
+static void untimed_answers_begin_no_storm(void **state) {
+    (void)state;
+    enum { AT_ONCE = 12 };
+    struct five f = five("pu", "pu");
+    pathworld_meet(f.a, f.b);
+    assert_true(pathworld_until_direct(f.a, f.b, WRN_S(2)) != UINT64_MAX);
+    pathworld_pass(f.world, WRN_S(30));
+    struct wrn_paths_peer *a_of_b = wrn_paths_peer_of(f.a->paths, pathworld_handle(f.b));
+    struct wrn_paths_peer *b_of_a = wrn_paths_peer_of(f.b->paths, pathworld_handle(f.a));
+    assert_true(a_of_b != NULL && b_of_a != NULL);
+    a_of_b->incarnation ^= 1; /* so that it answers each ping with a question */
+    for (uint32_t i = 0; i < AT_ONCE; i++) {
+        wrn_paths_send_ping(f.b->paths, pathworld_now(f.world), b_of_a, &b_of_a->way, 0, false);
+    }
+    pathworld_settle(f.b);
+    uint64_t pings = f.a->peers[f.b->number].pings;
+    pathworld_pass(f.world, WRN_S(2));
+    pings = f.a->peers[f.b->number].pings - pings;
+    CHECK(pings >= 1 && pings <= 3, "%llu pings: ", (unsigned long long)pings);
+    pathworld_destroy(f.world);
+}
+
 static void lossy_paths_are_not_given_up(void **state) {
     (void)state;
     struct five f = five("pr", "rc");
@@ -748,6 +773,7 @@ int main(void) {
         cmocka_unit_test(users_searches_go_first),
         cmocka_unit_test(hopeless_pairs_have_a_reason),
         cmocka_unit_test(the_faster_way_wins_without_flapping),
+        cmocka_unit_test(untimed_answers_begin_no_storm),
         cmocka_unit_test(lossy_paths_are_not_given_up),
         cmocka_unit_test(a_forgotten_peer_leaves_nothing),
         cmocka_unit_test(a_peer_takes_little_memory),
