@@ -331,6 +331,10 @@ static void on_status(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_peer 
     if (is_first && view.is_member && is_split(ring, now, link)) {
         ring->counts[WRN_RING_COUNT_SPLITS]++;
         tell_of_other(ring, now, link->id);
+    } else if (is_first && view.is_member && (link->theirs & WRN_LINK_LEAF) != 0 &&
+               is_member(ring, now)) {
+        /* It looks through us, but may find nobody near it: then it is we who do. */
+        wrn_ring_find_look(ring, now, link);
     }
     if (view.is_full && link->mine == WRN_LINK_SHORTCUT) {
         /* Another one when this link is closed: the same place would lead to it again. */

@@ -91,9 +91,8 @@ static void half_of_them_die(void **state) {
     ringworld_destroy(world);
 }
 
-/* Two rings whose places interleave, and one contact between them. */
-static void two_rings_meet(void **state) {
-    (void)state;
+/* Two rings whose places interleave. */
+static struct ringworld *two_rings(void) {
     struct ringworld *world = ringworld_create(check_seed(), ROOM);
     world->loss = 10;
     for (uint32_t i = 0; i < 400; i++) {
@@ -105,11 +104,53 @@ static void two_rings_meet(void **state) {
     for (uint32_t i = 0; i < world->count; i++) {
         assert_int_equal(wrn_ring_state(world->nodes[i].ring), WRN_RING_STATE_CONNECTED);
     }
-    ringworld_leaf(world, 200, 201);
+    return world;
+}
+
+static void await_one_ring(struct ringworld *world) {
     wrn_mono then = world->now;
     ringworld_await_ring(world, WRN_S(70), WRN_MS(500), "a minute later: ");
     print_message("# one ring after %llu ms\n",
                   (unsigned long long)(wrn_mono_since(world->now, then) / WRN_MS(1)));
+}
+
+static void two_rings_meet(void **state) {
+    (void)state;
+    struct ringworld *world = two_rings();
+    ringworld_leaf(world, 200, 201); /* the only contact */
+    await_one_ring(world);
+    ringworld_destroy(world);
+}
+
+/* Counts how many of the three on either side of a place in the order are of the same ring. */
+static uint32_t count_own(const uint32_t *order, uint32_t count, uint32_t at) {
+    uint32_t own = 0;
+    for (uint32_t n = 1; n <= 3; n++) {
+        own += order[(at + n) % count] % 2 == order[at] % 2;
+        own += order[(at + count - n) % count] % 2 == order[at] % 2;
+    }
+    return own;
+}
+
+/* The one that makes the contact has no place among its nearest for anybody of the other ring; the
+ * one that it meets has. */
+static void one_end_finds_the_other_ring(void **state) {
+    (void)state;
+    struct ringworld *world = two_rings();
+    uint32_t count = 0;
+    uint32_t *order = ringworld_order(world, &count);
+    uint32_t from = 0;
+    uint32_t to = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        from = count_own(order, count, i) > count_own(order, count, from) ? i : from;
+    }
+    while (order[to] % 2 == order[from] % 2 || count_own(order, count, to) > 3) {
+        to++;
+        assert_true(to < count);
+    }
+    ringworld_leaf(world, order[from], order[to]);
+    free(order);
+    await_one_ring(world);
     ringworld_destroy(world);
 }
 
@@ -140,6 +181,7 @@ int main(void) {
         cmocka_unit_test(a_crowd_in_a_minute),
         cmocka_unit_test(half_of_them_die),
         cmocka_unit_test(two_rings_meet),
+        cmocka_unit_test(one_end_finds_the_other_ring),
         cmocka_unit_test(some_lie),
     };
     return cmocka_run_group_tests_name("overlay/ring_crowd", tests, NULL, NULL);
