@@ -35,7 +35,8 @@ struct wrn_relay *wrn_relay_init(struct wrn_arena *arena, const struct wrn_relay
     WRN_ASSERT(options->peers_max >= 1 && options->peers_max <= UINT16_MAX);
     WRN_ASSERT(options->uses_max >= 1 && options->uses_max < UINT16_MAX);
     uint32_t forwards_max = options->forwards_max == 0 ? 1 : options->forwards_max;
-    WRN_ASSERT(2 * (uint64_t)forwards_max + EDGES * options->uses_max < UINT16_MAX);
+    WRN_ASSERT(forwards_max < UINT16_MAX &&
+               2 * forwards_max + EDGES * options->uses_max < UINT16_MAX);
     uint32_t slots = 2;
     while (slots < 2 * (2 * forwards_max + EDGES * options->uses_max)) {
         slots *= 2;
