@@ -55,8 +55,6 @@ static bool write_cert(struct wrn_sexp_writer *out, const struct wrn_pack_frame 
                        const uint8_t *issuer, const struct packed *packed);
 static bool write_date(bool is_there, uint64_t s, uint8_t text[WRN_SPKI_DATE_SIZE],
                        wrn_spki_date *ret_date);
-static void write_signature(struct wrn_sexp_writer *out, wrn_span cert, const uint8_t *issuer,
-                            const uint8_t *signature);
 
 const char *wrn_pack_fault_text(enum wrn_pack_fault fault) {
     static const char *const texts[WRN_PACK_FAULTS] = {
@@ -106,13 +104,14 @@ int wrn_pack_expand(const struct wrn_pack_frame *frame, wrn_span packed,
     wrn_sexp_open(&writer, "sequence");
     for (uint32_t i = 1; i <= count; i++) {
         struct packed one;
+        uint8_t hash[WRN_SHA256_SIZE];
         size_t begin = writer.size;
         if (!read_packed(&reader, i, &one) ||
             !write_cert(&writer, frame, subjects[one.issuer], &one)) {
             return WRN_ERR_MALFORMED;
         }
-        write_signature(&writer, (wrn_span){out + begin, writer.size - begin}, subjects[one.issuer],
-                        one.signature);
+        wrn_sha256((wrn_span){out + begin, writer.size - begin}, (wrn_span){NULL, 0}, hash);
+        wrn_spki_write_signature(&writer, hash, subjects[one.issuer], one.signature);
         memcpy(subjects[i], one.subject, sizeof subjects[i]);
     }
     wrn_sexp_close(&writer);
@@ -348,21 +347,4 @@ static bool write_date(bool is_there, uint64_t s, uint8_t text[WRN_SPKI_DATE_SIZ
     }
     *ret_date = (wrn_spki_date){text, WRN_SPKI_DATE_SIZE};
     return s <= INT64_MAX && wrn_spki_date_write((int64_t)s, (char *)text);
-}
-
-static void write_signature(struct wrn_sexp_writer *out, wrn_span cert, const uint8_t *issuer,
-                            const uint8_t *signature) {
-    uint8_t hash[WRN_SHA256_SIZE];
-    uint8_t key[WRN_SPKI_KEY_SEXP_SIZE];
-    wrn_sha256(cert, (wrn_span){NULL, 0}, hash);
-    wrn_sexp_open(out, "signature");
-    wrn_sexp_open(out, "hash");
-    wrn_sexp_put_word(out, "sha256");
-    wrn_sexp_put_bytes(out, (wrn_span){hash, sizeof hash});
-    wrn_sexp_close(out);
-    wrn_sexp_put(out, wrn_spki_key_sexp(issuer, key));
-    wrn_sexp_open(out, "ed25519");
-    wrn_sexp_put_bytes(out, (wrn_span){signature, WRN_SIGNATURE_SIZE});
-    wrn_sexp_close(out);
-    wrn_sexp_close(out);
 }

@@ -224,6 +224,11 @@ void wrn_spki_write_reval(struct wrn_sexp_writer *out, struct wrn_sexp issuer,
                           const uint8_t cert_hash[WRN_SHA256_SIZE],
                           const struct wrn_spki_validity *validity);
 
+/* Writes the (signature ...) of an object with this hash, whose value is known already. */
+void wrn_spki_write_signature(struct wrn_sexp_writer *out, const uint8_t hash[WRN_SHA256_SIZE],
+                              const uint8_t key[WRN_SIGN_PUBLIC_SIZE],
+                              const uint8_t value[WRN_SIGNATURE_SIZE]);
+
 /* Signs an object: writes (signature ...) with the key as its signer. False for an object that
  * nobody signs, and for want of memory; nothing is written then. */
 WRN_NODISCARD bool wrn_spki_sign(struct wrn_sexp_writer *out, struct wrn_sexp object,

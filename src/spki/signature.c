@@ -48,26 +48,32 @@ bool wrn_spki_verify(const struct wrn_spki_signature *signature, struct wrn_sexp
            wrn_sign_verify(key, label, object.bytes, signature->value);
 }
 
+void wrn_spki_write_signature(struct wrn_sexp_writer *out, const uint8_t hash[WRN_SHA256_SIZE],
+                              const uint8_t key[WRN_SIGN_PUBLIC_SIZE],
+                              const uint8_t value[WRN_SIGNATURE_SIZE]) {
+    uint8_t key_sexp[WRN_SPKI_KEY_SEXP_SIZE];
+    wrn_sexp_open(out, "signature");
+    wrn_sexp_open(out, "hash");
+    wrn_sexp_put_word(out, "sha256");
+    wrn_sexp_put_bytes(out, (wrn_span){hash, WRN_SHA256_SIZE});
+    wrn_sexp_close(out);
+    wrn_sexp_put(out, wrn_spki_key_sexp(key, key_sexp));
+    wrn_sexp_open(out, "ed25519");
+    wrn_sexp_put_bytes(out, (wrn_span){value, WRN_SIGNATURE_SIZE});
+    wrn_sexp_close(out);
+    wrn_sexp_close(out);
+}
+
 bool wrn_spki_sign(struct wrn_sexp_writer *out, struct wrn_sexp object,
                    const uint8_t seed[WRN_SEED_SIZE]) {
     uint8_t hash[WRN_SHA256_SIZE], key[WRN_SIGN_PUBLIC_SIZE], value[WRN_SIGNATURE_SIZE];
-    uint8_t key_sexp[WRN_SPKI_KEY_SEXP_SIZE];
     const char *label = label_of(object);
     if (label == NULL || !wrn_sign_public(seed, key) ||
         !wrn_sign(seed, label, object.bytes, value)) {
         return false;
     }
     wrn_spki_hash(object, hash);
-    wrn_sexp_open(out, "signature");
-    wrn_sexp_open(out, "hash");
-    wrn_sexp_put_word(out, "sha256");
-    wrn_sexp_put_bytes(out, (wrn_span){hash, sizeof hash});
-    wrn_sexp_close(out);
-    wrn_sexp_put(out, wrn_spki_key_sexp(key, key_sexp));
-    wrn_sexp_open(out, "ed25519");
-    wrn_sexp_put_bytes(out, (wrn_span){value, sizeof value});
-    wrn_sexp_close(out);
-    wrn_sexp_close(out);
+    wrn_spki_write_signature(out, hash, key, value);
     return true;
 }
 
