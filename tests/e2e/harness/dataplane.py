@@ -150,7 +150,10 @@ def arrive(flows):
 
 
 def finish_whole(*flows, least=500):
-    """Flows.finish_whole of several; returns the numbers of each."""
+    """Flows.finish_whole of several; returns the numbers of each. They go on until each has carried
+    'least' datagrams: how long that takes is the machine's matter."""
+    for flow in flows:
+        wait.until(lambda f=flow: f.received() >= least / wait.SLOW, 60, "enough datagrams")
     results = finish(*flows)
     for flow, result in zip(flows, results):
         assert result["sent"] >= least / wait.SLOW, result
