@@ -201,8 +201,6 @@ void wrn_network_judge_self(struct wrn_network *network);
 
 /* ---- Peers (peers.c) ---- */
 
-size_t wrn_network_peers_init(struct wrn_network *network, struct wrn_arena *arena);
-
 /* The peer with this key, this place, this handle of the ring; NULL if there is none. */
 struct wrn_network_peer *wrn_network_peer_by_key(const struct wrn_network *network,
                                                  const uint8_t key[WRN_SIGN_PUBLIC_SIZE]);
