@@ -276,7 +276,7 @@ static void add_candidates(struct wrn_cli *cli, struct wrn_sexp object, struct w
     struct wrn_key_pair pair;
     bool is_sequence = wrn_sexp_enter_named(object, "sequence", &sequence);
     if (wrn_sexp_is_named(object, "warren-identity")) {
-        if (wrn_key_file_parse(object, &pair) == NULL) {
+        if (wrn_key_pair_read(object, &pair) == NULL) {
             add_once(cli, keys, key_sexp(cli, pair.public_key));
         }
         wrn_wipe(&pair, sizeof pair);

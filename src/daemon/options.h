@@ -23,10 +23,10 @@ struct wrn_daemon_options {
     uint32_t offloads;                 /* WRN_UAPI_OFFLOAD_* */
     enum wrn_log_level log_level;
     bool foreground;
-    bool announces;    /* looks for others on the LAN, by multicast */
-    bool maps_ports;   /* asks routers for a port (PCP, NAT-PMP, UPnP) */
-    bool resolves;     /* answers DNS questions at the networks' resolver addresses */
-    bool sets_routing; /* may tell the host's resolver about ours */
+    bool announces;      /* looks for others on the LAN, by multicast */
+    bool maps_ports;     /* asks routers for a port (PCP, NAT-PMP, UPnP) */
+    bool resolves;       /* answers DNS questions at the networks' resolver addresses */
+    bool tells_resolver; /* may tell the host's resolver about ours */
 };
 
 /* Fills in what holds where nobody says anything. */

@@ -15,10 +15,10 @@
 #include "device/change.h"
 #include "device/client.h"
 #include "device/control.h"
-#include "device/daemon.h"
 #include "device/drops.h"
 #include "device/explain.h"
 #include "device/show.h"
+#include "io/background.h"
 #include "io/cleanup.h"
 #include "io/memory.h"
 
@@ -131,7 +131,7 @@ static int run(const struct wrn_args *args) {
     }
     if (!foreground) {
         int keep[] = {given.tun, given.uapi};
-        int error = wrn_daemon_start(keep, WRN_COUNT(keep), &given.ready);
+        int error = wrn_background_start(keep, WRN_COUNT(keep), &given.ready);
         if (error != 0) {
             (void)fprintf(stderr, "warren-wg: cannot go into the background: %s; try -f\n",
                           strerror(-error));
@@ -200,7 +200,8 @@ static int serve(const struct descriptors *given, const char *interface,
     int code = start(program, interface, given, options);
     if (code == EXIT_DONE) {
         if (given->ready >= 0) { /* as elsewhere: a log is written only if one was asked for */
-            wrn_daemon_ready(given->ready, level != NULL && program->log.level != WRN_LOG_SILENT);
+            wrn_background_ready(given->ready,
+                                 level != NULL && program->log.level != WRN_LOG_SILENT);
         }
         wrn_log_write(&program->log, WRN_LOG_VERBOSE, "warren-wg %s serves the interface",
                       WRN_VERSION);

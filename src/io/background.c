@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fork, setsid, and a pipe that tells when to go. */
 #define _GNU_SOURCE /* close_range, pipe2 */
-#include "device/daemon.h"
+#include "io/background.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@ static void __attribute__((noreturn)) wait_for_child(pid_t child, int ready_fd);
 static void close_all_but(const int *keep, size_t count);
 static void point_to_null(int fd, int flags);
 
-int wrn_daemon_start(const int *keep, size_t count, int *ret_ready_fd) {
+int wrn_background_start(const int *keep, size_t count, int *ret_ready_fd) {
     int ends[2];
     int kept[KEEP_MAX];
     WRN_ASSERT(count < KEEP_MAX);
@@ -42,7 +42,7 @@ int wrn_daemon_start(const int *keep, size_t count, int *ret_ready_fd) {
     return 0;
 }
 
-void wrn_daemon_ready(int ready_fd, bool keep_stderr) {
+void wrn_background_ready(int ready_fd, bool keep_stderr) {
     point_to_null(STDOUT_FILENO, O_WRONLY);
     if (!keep_stderr) {
         point_to_null(STDERR_FILENO, O_WRONLY);
@@ -70,7 +70,8 @@ static void wait_for_child(pid_t child, int ready_fd) {
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
         _exit(WEXITSTATUS(status)); /* the child has said why */
     }
-    (void)fprintf(stderr, "warren-wg: the background process ended before it was ready\n");
+    (void)fprintf(stderr, "%s: the background process ended before it was ready\n",
+                  program_invocation_short_name);
     _exit(EXIT_FAILED);
 }
 
