@@ -225,5 +225,3 @@ def reached(receiver, payloads, last):
         data, source = receiver.recvfrom(2048)
         found[data] = source
     return {p: found[p] for p in payloads if p in found}
-
-
