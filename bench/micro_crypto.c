@@ -153,7 +153,7 @@ static void run_hit(struct bench *bench, const struct work *work) {
 
 static void run_tunnel_key(struct bench *bench, const struct work *work) {
     (void)work;
-    wrn_tunnel_key(bench->crypto, bench->key, bench->keys[0]);
+    wrn_tunnel_key(bench->crypto, bench->key, (wrn_span){0}, bench->keys[0]);
 }
 
 static void run_expand(struct bench *bench, const struct work *work) {

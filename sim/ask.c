@@ -49,7 +49,7 @@ enum wrn_reason sim_ask_store(struct sim_node *node, uint32_t tag, enum wrn_reco
                               wrn_span key, wrn_span value, uint32_t ttl_s, bool is_kept) {
     enum wrn_reason reason =
         wrn_overlay_store(node->overlay, sim_node_now(node), tag, kind, key, value, (wrn_span){0},
-                          ttl_s, is_kept, sim_node_begin(node));
+                          ttl_s, 0, is_kept, sim_node_begin(node));
     if (is_kept && reason == WRN_REASON_NONE) {
         sim_disk_keep(sim_node_disk(node), kind, key, value, ttl_s);
     }

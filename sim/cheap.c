@@ -94,11 +94,12 @@ static bool open(void *ctx, const uint8_t key[WRN_KEY_SIZE], const uint8_t nonce
     return is_good;
 }
 
-static void tunnel_key(void *ctx, const uint8_t seed[WRN_SEED_SIZE],
+static void tunnel_key(void *ctx, const uint8_t seed[WRN_SEED_SIZE], wrn_span context,
                        uint8_t ret_private[WRN_KEY_SIZE]) {
     (void)ctx;
     struct mix mix = begin(10);
     add(&mix, seed, WRN_SEED_SIZE);
+    add(&mix, context.data, context.size);
     end(&mix, ret_private, WRN_KEY_SIZE);
 }
 

@@ -42,10 +42,10 @@ static bool open(void *ctx, const uint8_t key[WRN_KEY_SIZE], const uint8_t nonce
     return real->open(real->ctx, key, nonce, aad, in, size, out);
 }
 
-static void tunnel_key(void *ctx, const uint8_t seed[WRN_SEED_SIZE],
+static void tunnel_key(void *ctx, const uint8_t seed[WRN_SEED_SIZE], wrn_span context,
                        uint8_t ret_private[WRN_KEY_SIZE]) {
     const struct wrn_primitives *real = &((struct sim_liar *)ctx)->real;
-    real->tunnel_key(real->ctx, seed, ret_private);
+    real->tunnel_key(real->ctx, seed, context, ret_private);
 }
 
 static bool sign_public(void *ctx, const uint8_t seed[WRN_SEED_SIZE],

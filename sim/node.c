@@ -515,7 +515,7 @@ static void restore(struct sim_node *node) {
         wrn_span key = {kept->key, kept->key_size};
         wrn_span value = {kept->value, kept->value_size};
         (void)wrn_overlay_store(node->overlay, sim_node_now(node), UINT32_MAX, kept->kind, key,
-                                value, (wrn_span){0}, kept->ttl_s, true, sim_node_begin(node));
+                                value, (wrn_span){0}, kept->ttl_s, 0, true, sim_node_begin(node));
         sim_node_end(node);
     }
 }

@@ -52,7 +52,7 @@ static void trouble_members(struct closed *closed);
 static uint64_t foreign_records(struct closed *closed);
 static void add_attackers(struct flood *flood);
 static void on_flood(struct sim_event *event);
-static size_t write_frame(struct attacker *attacker, uint8_t *out);
+static size_t write_frame(struct attacker *attacker, const struct sim_nodes *nodes, uint8_t *out);
 static void at_attacker(void *owner, struct wrn_endpoint from, struct wrn_endpoint to,
                         wrn_span bytes, bool was_multicast);
 static void at_victim(void *owner, struct wrn_endpoint from, struct wrn_endpoint to, wrn_span bytes,
@@ -303,7 +303,7 @@ static void on_flood(struct sim_event *event) {
     if (!flood->is_on) {
         return;
     }
-    size_t size = write_frame(attacker, frame);
+    size_t size = write_frame(attacker, nodes, frame);
     bool is_spoofed = wrn_rand_below(attacker->rand, 4) == 0;
     if (is_spoofed) {
         struct wrn_ip ips[2];
@@ -324,13 +324,13 @@ static void on_flood(struct sim_event *event) {
 
 /* Questions, greetings with a cookie that is right for this address or made up, sealed and relayed
  * frames that nobody sealed, noise. */
-static size_t write_frame(struct attacker *attacker, uint8_t *out) {
+static size_t write_frame(struct attacker *attacker, const struct sim_nodes *nodes, uint8_t *out) {
     uint32_t drawn = wrn_rand_below(attacker->rand, 6);
     size_t size = 40 + wrn_rand_below(attacker->rand, 1200);
     wrn_rand_fill(attacker->rand, out, FRAME_MAX);
     switch (drawn) {
     case 0:
-        size = wrn_who_write(wrn_load_be64(out), out);
+        size = wrn_who_write(&nodes->primitives, nodes->defaults.ring, wrn_load_be64(out), out);
         break;
     case 1:
     case 2:

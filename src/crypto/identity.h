@@ -11,6 +11,7 @@ enum {
     WRN_SEED_SIZE = 32, /* the private key of RFC 8032 */
     WRN_SIGN_PUBLIC_SIZE = 32,
     WRN_SIGNATURE_SIZE = 64,
+    WRN_TUNNEL_CONTEXT_MAX = 64,
     WRN_SHA256_SIZE = 32,
     WRN_MD5_SIZE = 16,
     WRN_SHA1_SIZE = 20,
@@ -56,9 +57,10 @@ WRN_NODISCARD bool wrn_sign_verify_pure(const uint8_t public_key[WRN_SIGN_PUBLIC
 WRN_NODISCARD bool wrn_sign_public_is_sound(const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE]);
 
 /* Derives the X25519 private key of a host's tunnels from its identity's seed: HKDF-Expand with
- * HMAC-BLAKE2s, the seed as its key and "warren tunnel key 1" as its info; clamped. Neither key
- * tells anything about the other. Source: RFC 5869, sections 2.3 and 3.3. */
-void wrn_tunnel_key(struct wrn_crypto *crypto, const uint8_t seed[WRN_SEED_SIZE],
+ * HMAC-BLAKE2s, the seed as its key and "warren tunnel key 1" and 'context' as its info; clamped.
+ * Each context (at most WRN_TUNNEL_CONTEXT_MAX bytes, empty too) gives another key, and none tells
+ * anything about another one or about the seed. Source: RFC 5869, sections 2.3 and 3.3. */
+void wrn_tunnel_key(struct wrn_crypto *crypto, const uint8_t seed[WRN_SEED_SIZE], wrn_span context,
                     uint8_t ret_private[WRN_KEY_SIZE]);
 
 /* SHA-256 over 'first' and then 'second'. Source: FIPS 180-4. */

@@ -123,6 +123,9 @@ enum wrn_reason wrn_dht_keep(struct wrn_dht *dht, struct wrn_now now, wrn_span r
 /* Finds since when a kept CREATE claims its key; false if none is kept under it. */
 bool wrn_dht_kept_claim(const struct wrn_dht *dht, wrn_span key, int64_t *ret_claimed_s);
 
+/* Returns the record that is kept under a key, a CREATE first; empty if there is none. */
+wrn_span wrn_dht_kept(const struct wrn_dht *dht, wrn_span key);
+
 /* Keeps the records under a key no longer; they end with their time. */
 void wrn_dht_keep_no_more(struct wrn_dht *dht, wrn_span key);
 

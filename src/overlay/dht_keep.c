@@ -78,6 +78,23 @@ bool wrn_dht_kept_claim(const struct wrn_dht *dht, wrn_span key, int64_t *ret_cl
     return false;
 }
 
+wrn_span wrn_dht_kept(const struct wrn_dht *dht, wrn_span key) {
+    wrn_span found = {0};
+    for (uint32_t i = 0; i < dht->options.kept_max; i++) {
+        if (!dht->kept[i].is_used) {
+            continue;
+        }
+        struct wrn_dht_candidate ours = read_kept(dht, &dht->kept[i]);
+        bool is_under_key = ours.record.key.size == key.size &&
+                            memcmp(ours.record.key.data, key.data, key.size) == 0;
+        if (is_under_key && ours.record.kind == WRN_RECORD_CREATE) {
+            return ours.bytes;
+        }
+        found = is_under_key ? ours.bytes : found;
+    }
+    return found;
+}
+
 void wrn_dht_keep_no_more(struct wrn_dht *dht, wrn_span key) {
     for (uint32_t i = 0; i < dht->options.kept_max; i++) {
         struct wrn_dht_kept *kept = &dht->kept[i];

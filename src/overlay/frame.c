@@ -8,6 +8,9 @@
 static_assert((int)WRN_WHO_REPLY_OVERHEAD + (int)WRN_LOCATOR_MAX <= (int)WRN_WHO_SIZE,
               "no reply is larger than its question");
 
+static void mark_ring(const struct wrn_primitives *primitives, const uint8_t ring[WRN_RING_SIZE],
+                      uint64_t nonce, uint8_t ret_mark[WRN_MAC_SIZE]);
+
 void wrn_frame_head_write(struct wrn_writer *writer, enum wrn_frame_kind kind) {
     wrn_write_u8(writer, (uint8_t)kind);
     wrn_write_u8(writer, WRN_FRAME_VERSION);
@@ -31,23 +34,34 @@ enum wrn_reason wrn_frame_head_read(struct wrn_reader *reader, enum wrn_frame_ki
     return reason;
 }
 
-size_t wrn_who_write(uint64_t nonce, uint8_t *out) {
+size_t wrn_who_write(const struct wrn_primitives *primitives, const uint8_t ring[WRN_RING_SIZE],
+                     uint64_t nonce, uint8_t *out) {
     struct wrn_writer writer = wrn_writer(out, WRN_WHO_SIZE);
+    uint8_t mark[WRN_MAC_SIZE];
+    mark_ring(primitives, ring, nonce, mark);
     memset(out, 0, WRN_WHO_SIZE);
     wrn_frame_head_write(&writer, WRN_FRAME_WHO);
     wrn_write_u64(&writer, nonce);
+    wrn_write_bytes(&writer, mark, WRN_RING_SIZE);
     return WRN_WHO_SIZE;
 }
 
-enum wrn_reason wrn_who_read(wrn_span frame, uint64_t *ret_nonce) {
+enum wrn_reason wrn_who_read(wrn_span frame, const struct wrn_primitives *primitives,
+                             const uint8_t ring[WRN_RING_SIZE], uint64_t *ret_nonce) {
     struct wrn_reader reader = wrn_reader(frame);
+    uint8_t mark[WRN_MAC_SIZE];
     enum wrn_reason reason = wrn_frame_head_read(&reader, WRN_FRAME_WHO);
     uint64_t nonce = wrn_read_u64(&reader);
+    wrn_span theirs = wrn_read_span(&reader, WRN_RING_SIZE);
     if (reason != WRN_REASON_NONE) {
         return reason;
     }
     if (frame.size < WRN_WHO_SIZE || frame.size > WRN_DATAGRAM_MAX) {
         return WRN_REASON_MALFORMED;
+    }
+    mark_ring(primitives, ring, nonce, mark);
+    if (!wrn_equal_secret(mark, theirs.data, WRN_RING_SIZE)) {
+        return WRN_REASON_OTHER_RING;
     }
     *ret_nonce = nonce;
     return WRN_REASON_NONE;
@@ -128,4 +142,13 @@ enum wrn_reason wrn_relayed_read(wrn_span frame, uint64_t *ret_slot, wrn_span *r
     *ret_slot = slot;
     *ret_inside = inside;
     return WRN_REASON_NONE;
+}
+
+/* Who does not know the ring's name sees no more than that two questions differ. */
+static void mark_ring(const struct wrn_primitives *primitives, const uint8_t ring[WRN_RING_SIZE],
+                      uint64_t nonce, uint8_t ret_mark[WRN_MAC_SIZE]) {
+    uint8_t bytes[8];
+    wrn_store_be64(bytes, nonce);
+    primitives->mac(primitives->ctx, (wrn_span){ring, WRN_RING_SIZE},
+                    (wrn_span){bytes, sizeof(bytes)}, ret_mark);
 }

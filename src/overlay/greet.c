@@ -490,6 +490,14 @@ static void on_kinds(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
 
 /* ---- strangers ---- */
 
+bool wrn_greet_owns_stranger(const struct wrn_overlay *overlay, wrn_mono now,
+                             const struct wrn_endpoint *from, wrn_span frame) {
+    uint8_t key[WRN_KEY_SIZE];
+    uint8_t cookie[WRN_COOKIE_SIZE];
+    return wrn_stranger_read(frame, key, cookie) == WRN_REASON_NONE &&
+           wrn_cookie_check(&overlay->join.cookies, overlay->primitives, now, from, cookie);
+}
+
 /* Everything that a stranger's frame must pass, the cheap first. */
 static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct wrn_endpoint *from,
                                      uint8_t *frame, size_t size, struct wrn_pair *ret_pair,

@@ -189,7 +189,7 @@ void wrn_join_answer_who(struct wrn_overlay *overlay, uint16_t socket,
     uint8_t cookie[WRN_COOKIE_SIZE];
     uint64_t nonce = 0;
     wrn_mono now = overlay->now.mono;
-    enum wrn_reason reason = wrn_who_read(frame, &nonce);
+    enum wrn_reason reason = wrn_who_read(frame, overlay->primitives, overlay->ring_hash, &nonce);
     if (reason == WRN_REASON_NONE &&
         !wrn_overlay_bucket_take(&overlay->who_bucket, now, WHO_PER_S, WHO_BURST)) {
         reason = WRN_REASON_RATE;

@@ -151,6 +151,10 @@ void wrn_join_on_state(struct wrn_overlay *overlay, enum wrn_ring_state state);
 void wrn_join_on_frame(struct wrn_overlay *overlay, uint16_t socket,
                        const struct wrn_endpoint *from, wrn_span frame);
 
+/* Tells whether a WHO_REPLY from there answers a question of ours. */
+bool wrn_join_owns_reply(const struct wrn_overlay *overlay, const struct wrn_endpoint *from,
+                         wrn_span frame);
+
 /* A node that was probed is part of our ring; or is not. */
 void wrn_join_on_probe(struct wrn_overlay *overlay, uint64_t number, bool is_there);
 

@@ -442,6 +442,7 @@ static bool build_identity(struct wrn_overlay *overlay, const struct wrn_overlay
     }
     primitives->hit(primitives->ctx, overlay->public_key, hit);
     overlay->id = wrn_id_of_hit(hit);
-    primitives->tunnel_key(primitives->ctx, overlay->seed, overlay->tunnel_private);
+    primitives->tunnel_key(primitives->ctx, overlay->seed, options->tunnel_context,
+                           overlay->tunnel_private);
     return primitives->public_key(primitives->ctx, overlay->tunnel_private, overlay->tunnel_public);
 }

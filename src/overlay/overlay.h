@@ -29,6 +29,7 @@ typedef enum wrn_reason wrn_overlay_admit(void *ctx, wrn_wall now,
 struct wrn_overlay_options {
     uint8_t seed[WRN_SEED_SIZE]; /* the host identity; copied, wiped at finish */
     uint8_t ring[8];             /* hash of the ring's name: others are refused */
+    wrn_span tunnel_context;     /* mixed into the tunnel key, wrn_tunnel_key; empty: nothing is */
     wrn_span credential;         /* ours, at most WRN_CREDENTIAL_MAX bytes; copied */
     uint32_t credential_max;     /* room for it and for later ones; 0: WRN_CREDENTIAL_MAX */
     wrn_overlay_admit *admit;    /* NULL: everybody */
@@ -66,7 +67,8 @@ enum wrn_overlay_action_kind {
                             * RESTARTED, when PEER_UP or PEER_DOWN follows for the same handle */
     WRN_OVERLAY_CONNECT_FAILED, /* a wrn_overlay_connect gave up: 'id', 'reason' */
     WRN_OVERLAY_ANSWER,         /* of the DHT: 'answer'; its record is in 'bytes' */
-    WRN_OVERLAY_RECORD_LOST,    /* a kept record lost its key: 'bytes' */
+    WRN_OVERLAY_RECORD_LOST,    /* a kept record is kept no more: 'bytes', 'reason' as in dht.h;
+                                 * answer.record: the one that has the key now, if one is known */
     WRN_OVERLAY_FOUND,          /* a node of a crawl: 'id', 'tag', 'is_last', 'reason' */
     WRN_OVERLAY_SUM,   /* of wrn_overlay_sum: 'tag', 'values', 'number' nodes, 'is_last': whole */
     WRN_OVERLAY_CACHE, /* 'bytes' is the locator of a peer worth keeping on disk */
@@ -148,6 +150,14 @@ void wrn_overlay_start(struct wrn_overlay *overlay, struct wrn_now now,
 /* Says goodbye to all peers. */
 void wrn_overlay_stop(struct wrn_overlay *overlay, struct wrn_now now, struct wrn_overlay_out *out);
 
+/* Tells whether a datagram whose first byte is 0x20 to 0x2f, which came to socket 0, is for this
+ * ring and not for another one that has the socket, too. Cheap, and changes nothing: it looks up
+ * what we gave out (receiver numbers, cookies, slots, nonces) or compares the ring's name. False
+ * for what would be refused anyway; but a RELAYED frame (0x24) that no ring owns should go to each
+ * of them: the one that has lost track of a slot asks for it. Sockets from 1 on are one ring's. */
+bool wrn_overlay_owns(const struct wrn_overlay *overlay, struct wrn_now now,
+                      const struct wrn_endpoint *from, wrn_span datagram);
+
 /* A datagram whose first byte is 0x20 to 0x2f came to our socket. Opened in place. */
 void wrn_overlay_on_datagram(struct wrn_overlay *overlay, struct wrn_now now, uint16_t socket,
                              const struct wrn_endpoint *from, uint8_t *bytes, size_t size,
@@ -192,6 +202,12 @@ void wrn_overlay_connect(struct wrn_overlay *overlay, struct wrn_now now, wrn_id
 enum wrn_reason wrn_overlay_carry(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle peer,
                                   wrn_span datagram, struct wrn_overlay_out *out);
 
+/* Traffic of the user's flows beside us, by wrn_overlay_path, to this peer or from it: keeps the
+ * link as wrn_overlay_carry does, and looks after its path if that has fallen silent. Once a second
+ * a peer is enough; called more often it costs nothing. */
+void wrn_overlay_on_traffic(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle peer,
+                            struct wrn_overlay_out *out);
+
 /* Sends a user message to a peer, sealed; routes one to a place; broadcasts; adds up; crawls. */
 enum wrn_reason wrn_overlay_send(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle peer,
                                  wrn_span message, struct wrn_overlay_out *out);
@@ -210,13 +226,14 @@ void wrn_overlay_set_number(struct wrn_overlay *overlay, uint64_t number);
 
 enum { WRN_OVERLAY_TAG_OWN = 0x7fffffff }; /* of the overlay's own requests: not for callers */
 
-/* The DHT; see dht.h. put, create and remove sign with the identity; ANSWER follows. Who creates
- * anew what it keeps keeps its claim. */
+/* The DHT; see dht.h. put, create and remove sign with the identity; ANSWER follows. 'claimed_s' is
+ * since when a CREATE claims its key, wall time, as its owner has saved it; 0 or a time to come:
+ * since now. Who creates anew what it keeps keeps its claim if that is older. */
 enum wrn_reason wrn_overlay_get(struct wrn_overlay *overlay, struct wrn_now now, uint32_t tag,
                                 wrn_span key, struct wrn_overlay_out *out);
 enum wrn_reason wrn_overlay_store(struct wrn_overlay *overlay, struct wrn_now now, uint32_t tag,
                                   enum wrn_record_kind kind, wrn_span key, wrn_span value,
-                                  wrn_span proof, uint32_t ttl_s, bool keep,
+                                  wrn_span proof, uint32_t ttl_s, int64_t claimed_s, bool keep,
                                   struct wrn_overlay_out *out);
 
 /* ---- questions ---- */
@@ -276,6 +293,19 @@ const struct wrn_links *wrn_overlay_links(const struct wrn_overlay *overlay);
 wrn_handle wrn_overlay_find(const struct wrn_overlay *overlay, wrn_id id);
 bool wrn_overlay_peer_info(const struct wrn_overlay *overlay, wrn_handle peer,
                            struct wrn_overlay_peer_info *ret_info);
+/* The path by which the caller's own datagrams (WireGuard's) go to a peer that is up: DIRECT, or
+ * RELAY with its slot, both from socket 0 and without our help; else CONTROL, its slot the handle
+ * (index | generation << 32): hand them to wrn_overlay_carry. False: it is not up. Good until
+ * PEER_WAY or PEER_DOWN of the peer; of a RELAY path also of the relay. */
+bool wrn_overlay_path(const struct wrn_overlay *overlay, wrn_handle peer,
+                      struct wrn_path *ret_path);
+/* The peer that the slot of such a CONTROL path names; it may be dead. */
+static inline wrn_handle wrn_overlay_of_slot(uint64_t slot) {
+    return (wrn_handle){.index = (uint32_t)slot, .generation = (uint32_t)(slot >> 32)};
+}
+/* Our own signed record that is kept under a key: the CREATE, else any, an empty span if there is
+ * none. Good until the next input. */
+wrn_span wrn_overlay_kept(const struct wrn_overlay *overlay, wrn_span key);
 /* Walks the peers: start with *cursor = 0; WRN_HANDLE_NONE at the end. */
 wrn_handle wrn_overlay_peer_next(const struct wrn_overlay *overlay, uint32_t *cursor);
 /* Writes our own signed locator; returns its size. */

@@ -2,9 +2,10 @@
 /* What the caller asks of a node. Hands it to the part that does it. */
 #include "overlay/overlay_internal.h"
 
+static void note_traffic(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 static enum wrn_reason store(struct wrn_overlay *overlay, uint32_t tag, enum wrn_record_kind kind,
                              wrn_span key, wrn_span value, wrn_span proof, uint32_t ttl_s,
-                             bool keep);
+                             int64_t claimed_s, bool keep);
 
 enum wrn_reason wrn_overlay_add_bootstrap(struct wrn_overlay *overlay,
                                           const struct wrn_endpoint *endpoint) {
@@ -68,14 +69,23 @@ enum wrn_reason wrn_overlay_carry(struct wrn_overlay *overlay, struct wrn_now no
     if (is_relayed) {
         wrn_relay_on_sent(overlay->relay, now.mono, &way);
     }
-    uint32_t second = (uint32_t)(now.mono.ns / WRN_S(1)) + 1;
-    if (peer->traffic_s != second) { /* once a second is enough for those who watch it */
-        peer->traffic_s = second;
-        wrn_ring_on_traffic(overlay->ring, now.mono, handle);
-        wrn_paths_on_traffic(overlay->paths, now.mono, handle);
-    }
+    note_traffic(overlay, peer);
     wrn_overlay_end(overlay);
     return sent ? WRN_REASON_NONE : WRN_REASON_UNREACHABLE;
+}
+
+void wrn_overlay_on_traffic(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle handle,
+                            struct wrn_overlay_out *out) {
+    struct wrn_overlay_peer *peer = wrn_peers_get(overlay, handle);
+    if (peer && peer->state == WRN_PEER_STATE_UP) {
+        wrn_overlay_begin(overlay, now, out);
+        const struct wrn_way *way = wrn_paths_way(overlay->paths, handle);
+        if (way->kind == WRN_WAY_RELAY) {
+            wrn_relay_on_sent(overlay->relay, now.mono, way);
+        }
+        note_traffic(overlay, peer);
+        wrn_overlay_end(overlay);
+    }
 }
 
 enum wrn_reason wrn_overlay_send(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle handle,
@@ -155,18 +165,29 @@ enum wrn_reason wrn_overlay_get(struct wrn_overlay *overlay, struct wrn_now now,
 
 enum wrn_reason wrn_overlay_store(struct wrn_overlay *overlay, struct wrn_now now, uint32_t tag,
                                   enum wrn_record_kind kind, wrn_span key, wrn_span value,
-                                  wrn_span proof, uint32_t ttl_s, bool keep,
+                                  wrn_span proof, uint32_t ttl_s, int64_t claimed_s, bool keep,
                                   struct wrn_overlay_out *out) {
     wrn_overlay_begin(overlay, now, out);
-    enum wrn_reason reason = store(overlay, tag, kind, key, value, proof, ttl_s, keep);
+    enum wrn_reason reason = store(overlay, tag, kind, key, value, proof, ttl_s, claimed_s, keep);
     wrn_overlay_end(overlay);
     return reason;
+}
+
+/* Once a second is enough for those who watch it. */
+static void note_traffic(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
+    wrn_mono now = overlay->now.mono;
+    uint32_t second = (uint32_t)(now.ns / WRN_S(1)) + 1;
+    if (peer->traffic_s != second) {
+        peer->traffic_s = second;
+        wrn_ring_on_traffic(overlay->ring, now, peer->handle);
+        wrn_paths_on_traffic(overlay->paths, now, peer->handle);
+    }
 }
 
 /* Signs the record, stores it, and sees to its being renewed, or renewed no more. */
 static enum wrn_reason store(struct wrn_overlay *overlay, uint32_t tag, enum wrn_record_kind kind,
                              wrn_span key, wrn_span value, wrn_span proof, uint32_t ttl_s,
-                             bool keep) {
+                             int64_t claimed_s, bool keep) {
     uint8_t bytes[WRN_RECORD_MAX];
     int64_t now_s = overlay->now.wall.s;
     struct wrn_record record = {.kind = kind,
@@ -174,13 +195,15 @@ static enum wrn_reason store(struct wrn_overlay *overlay, uint32_t tag, enum wrn
                                 .value = value,
                                 .proof = proof,
                                 .sequence = wrn_overlay_next_sequence(overlay, 0),
-                                .claimed_s = kind == WRN_RECORD_CREATE ? now_s : 0,
                                 .made_s = now_s,
                                 .ttl_s = ttl_s};
-    int64_t claimed_s;
-    if (kind == WRN_RECORD_CREATE && wrn_dht_kept_claim(overlay->dht, key, &claimed_s) &&
-        claimed_s < now_s) {
-        record.claimed_s = claimed_s; /* another value, the same claim */
+    int64_t kept_s = 0;
+    if (kind == WRN_RECORD_CREATE) {
+        bool is_saved = claimed_s > 0 && claimed_s < now_s;
+        record.claimed_s = is_saved ? claimed_s : now_s;
+        if (wrn_dht_kept_claim(overlay->dht, key, &kept_s) && kept_s < record.claimed_s) {
+            record.claimed_s = kept_s; /* another value, the same claim */
+        }
     }
     if (ttl_s == 0 || ttl_s > WRN_RECORD_TTL_MAX_S || key.size == 0) {
         return WRN_REASON_MALFORMED;

@@ -286,6 +286,9 @@ struct wrn_overlay_peer *wrn_peers_of_key(const struct wrn_overlay *overlay,
 uint32_t wrn_peers_address_hash(const struct wrn_overlay *overlay, const struct wrn_endpoint *from);
 struct wrn_overlay_peer *wrn_peers_of_address(struct wrn_overlay *overlay,
                                               const struct wrn_endpoint *from);
+/* The same, and does not remember it for the next time. */
+struct wrn_overlay_peer *wrn_peers_look_address(const struct wrn_overlay *overlay,
+                                                const struct wrn_endpoint *from);
 
 /* Walks the peers: start with *cursor = 0; NULL at the end. The current one may be removed. */
 struct wrn_overlay_peer *wrn_peers_next(const struct wrn_overlay *overlay, uint32_t *cursor);
@@ -429,6 +432,10 @@ size_t wrn_greet_write_stranger(struct wrn_overlay *overlay, struct wrn_overlay_
 
 /* Tells whether one more signature or key agreement may be spent on what members ask for. */
 bool wrn_overlay_may_verify(struct wrn_overlay *overlay);
+
+/* Tells whether the cookie of a STRANGER frame is one that we gave to this address. */
+bool wrn_greet_owns_stranger(const struct wrn_overlay *overlay, wrn_mono now,
+                             const struct wrn_endpoint *from, wrn_span frame);
 
 /* Takes a STRANGER frame. */
 void wrn_greet_on_stranger(struct wrn_overlay *overlay, uint16_t socket,

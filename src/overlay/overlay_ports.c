@@ -364,9 +364,17 @@ static void dht_answer(void *ctx, const struct wrn_dht_answer *answer) {
 }
 
 static void dht_lost(void *ctx, wrn_span record, wrn_span winner, enum wrn_reason reason) {
-    struct wrn_overlay_action *action = wrn_overlay_act_bytes(ctx, WRN_OVERLAY_RECORD_LOST, record);
-    (void)winner;
+    uint8_t *room = NULL;
+    struct wrn_overlay_action *action =
+        wrn_overlay_act(ctx, WRN_OVERLAY_RECORD_LOST, record.size + winner.size, &room);
     if (action) {
+        memcpy(room, record.data, record.size);
+        if (winner.size > 0) {
+            memcpy(room + record.size, winner.data, winner.size);
+        }
+        action->bytes = (wrn_span){room, record.size};
+        action->answer.record =
+            (wrn_span){winner.size > 0 ? room + record.size : NULL, winner.size};
         action->reason = reason;
     }
 }

@@ -50,6 +50,30 @@ bool wrn_overlay_peer_info(const struct wrn_overlay *overlay, wrn_handle handle,
     return true;
 }
 
+bool wrn_overlay_path(const struct wrn_overlay *overlay, wrn_handle handle,
+                      struct wrn_path *ret_path) {
+    const struct wrn_overlay_peer *peer = wrn_peers_get(overlay, handle);
+    if (!peer || peer->state != WRN_PEER_STATE_UP) {
+        return false;
+    }
+    const struct wrn_way *way = wrn_paths_way(overlay->paths, handle);
+    const struct wrn_way *direct = wrn_overlay_direct(overlay, way);
+    memset(ret_path, 0, sizeof(*ret_path));
+    if (!direct || direct->socket != 0) {
+        ret_path->kind = WRN_PATH_CONTROL;
+        ret_path->slot = handle.index | (uint64_t)handle.generation << 32;
+        return true;
+    }
+    ret_path->remote = direct->remote;
+    ret_path->kind = way->kind == WRN_WAY_RELAY ? WRN_PATH_RELAY : WRN_PATH_DIRECT;
+    ret_path->slot = way->kind == WRN_WAY_RELAY ? way->slot : 0;
+    return true;
+}
+
+wrn_span wrn_overlay_kept(const struct wrn_overlay *overlay, wrn_span key) {
+    return wrn_dht_kept(overlay->dht, key);
+}
+
 wrn_handle wrn_overlay_peer_next(const struct wrn_overlay *overlay, uint32_t *cursor) {
     const struct wrn_overlay_peer *peer = wrn_peers_next(overlay, cursor);
     return peer ? peer->handle : WRN_HANDLE_NONE;

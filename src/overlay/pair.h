@@ -68,6 +68,7 @@ void wrn_pair_prove(struct wrn_pair *pair, uint64_t incarnation);
 /* ---- strangers ---- */
 
 enum {
+    WRN_RING_SIZE = 8, /* of a ring's hash */
     WRN_COOKIE_SIZE = 16,
     WRN_STRANGER_OVERHEAD = 84, /* head 4, tunnel key 32, cookie 16, numbers 16, tag 16 */
     WRN_STRANGER_MESSAGE_MAX = WRN_DATAGRAM_MAX - WRN_STRANGER_OVERHEAD, /* 1,316 bytes */
@@ -99,12 +100,14 @@ WRN_NODISCARD bool wrn_cookie_check(const struct wrn_cookies *cookies,
                                     const struct wrn_endpoint *from,
                                     const uint8_t cookie[WRN_COOKIE_SIZE]);
 
-/* Writes a question to whoever is at an address: WRN_WHO_SIZE bytes. */
-size_t wrn_who_write(uint64_t nonce, uint8_t *out);
+/* Writes a question to whoever of a ring is at an address: WRN_WHO_SIZE bytes. */
+size_t wrn_who_write(const struct wrn_primitives *primitives, const uint8_t ring[WRN_RING_SIZE],
+                     uint64_t nonce, uint8_t *out);
 
-/* Reads it. NONE, WRONG_VERSION, or MALFORMED, also if it is smaller than WRN_WHO_SIZE: nothing
- * larger is sent back. */
-enum wrn_reason wrn_who_read(wrn_span frame, uint64_t *ret_nonce);
+/* Reads it. NONE, WRONG_VERSION, OTHER_RING, or MALFORMED, also if it is smaller than WRN_WHO_SIZE:
+ * nothing larger is sent back. */
+enum wrn_reason wrn_who_read(wrn_span frame, const struct wrn_primitives *primitives,
+                             const uint8_t ring[WRN_RING_SIZE], uint64_t *ret_nonce);
 
 /* Writes and reads the reply: WRN_WHO_REPLY_OVERHEAD bytes and the locator (1..WRN_LOCATOR_MAX),
  * which is not checked here and is borrowed from the frame. NONE, WRONG_VERSION, MALFORMED. */

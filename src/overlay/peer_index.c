@@ -77,16 +77,25 @@ uint32_t wrn_peers_address_hash(const struct wrn_overlay *overlay,
 
 struct wrn_overlay_peer *wrn_peers_of_address(struct wrn_overlay *overlay,
                                               const struct wrn_endpoint *from) {
+    struct wrn_overlay_peer *peer = wrn_peers_look_address(overlay, from);
+    if (peer) {
+        uint32_t hash = wrn_peers_address_hash(overlay, from);
+        overlay->by_address[hash & overlay->by_address_mask] = (uint16_t)(peer->handle.index + 1);
+    }
+    return peer;
+}
+
+struct wrn_overlay_peer *wrn_peers_look_address(const struct wrn_overlay *overlay,
+                                                const struct wrn_endpoint *from) {
     uint32_t hash = wrn_peers_address_hash(overlay, from);
-    uint16_t *guess = &overlay->by_address[hash & overlay->by_address_mask];
-    struct wrn_overlay_peer *peer = *guess ? wrn_pool_at(&overlay->pool, *guess - 1u, NULL) : NULL;
+    uint16_t guess = overlay->by_address[hash & overlay->by_address_mask];
+    struct wrn_overlay_peer *peer = guess ? wrn_pool_at(&overlay->pool, guess - 1u, NULL) : NULL;
     if (peer && is_at(overlay, peer, from, hash)) {
         return peer;
     }
     uint32_t cursor = 0;
     for (peer = wrn_peers_next(overlay, &cursor); peer; peer = wrn_peers_next(overlay, &cursor)) {
         if (is_at(overlay, peer, from, hash)) {
-            *guess = (uint16_t)(peer->handle.index + 1);
             return peer;
         }
     }

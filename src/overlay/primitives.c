@@ -26,8 +26,8 @@ static bool open_sealed(void *ctx, const uint8_t *key, const uint8_t *nonce, wrn
     return wrn_xaead_open(ctx, key, nonce, aad, in, size, out);
 }
 
-static void tunnel_key(void *ctx, const uint8_t *seed, uint8_t *ret_private) {
-    wrn_tunnel_key(ctx, seed, ret_private);
+static void tunnel_key(void *ctx, const uint8_t *seed, wrn_span context, uint8_t *ret_private) {
+    wrn_tunnel_key(ctx, seed, context, ret_private);
 }
 
 static bool sign_public(void *ctx, const uint8_t *seed, uint8_t *ret_public) {

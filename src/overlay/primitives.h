@@ -21,7 +21,7 @@ struct wrn_primitives {
     bool (*open)(void *ctx, const uint8_t key[WRN_KEY_SIZE], const uint8_t nonce[WRN_XNONCE_SIZE],
                  wrn_span aad, const uint8_t *in, size_t size, uint8_t *out);
     /* The X25519 key of the host's tunnels, as wrn_tunnel_key. */
-    void (*tunnel_key)(void *ctx, const uint8_t seed[WRN_SEED_SIZE],
+    void (*tunnel_key)(void *ctx, const uint8_t seed[WRN_SEED_SIZE], wrn_span context,
                        uint8_t ret_private[WRN_KEY_SIZE]);
     /* Ed25519 with a label, as wrn_sign and wrn_sign_verify. */
     bool (*sign_public)(void *ctx, const uint8_t seed[WRN_SEED_SIZE],

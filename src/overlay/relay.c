@@ -133,6 +133,13 @@ wrn_handle wrn_relay_on_frame(struct wrn_relay *relay, wrn_mono now, wrn_handle 
     return relay_handle(relay, use->peer);
 }
 
+bool wrn_relay_has_slot(const struct wrn_relay *relay, wrn_handle from, uint64_t slot) {
+    uint32_t side;
+    struct use *use;
+    return relay_slot_forward(relay, from, slot, &side) != NULL ||
+           relay_slot_edge(relay, from, slot, &use) != NULL;
+}
+
 void wrn_relay_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle peer) {
     if (relay_mate(relay, peer) != NULL) {
         relay_forward_on_peer_down(relay, peer);

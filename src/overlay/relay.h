@@ -104,6 +104,10 @@ void wrn_relay_on_message(struct wrn_relay *relay, wrn_mono now, wrn_handle peer
 wrn_handle wrn_relay_on_frame(struct wrn_relay *relay, wrn_mono now, wrn_handle from,
                               wrn_span frame, wrn_span *ret_inside, struct wrn_way *ret_way);
 
+/* Tells whether this peer and we call something by this slot: then a frame of it is ours to take or
+ * to forward. */
+bool wrn_relay_has_slot(const struct wrn_relay *relay, wrn_handle from, uint64_t slot);
+
 /* A peer that may be a relay, or may be relayed by us, is gone, or its way is not direct any more:
  * what went through us to it, and through it, is lost. Called before its handle dies. */
 void wrn_relay_on_peer_down(struct wrn_relay *relay, wrn_mono now, wrn_handle peer);

@@ -80,6 +80,22 @@ void wrn_join_on_who_reply(struct wrn_overlay *overlay, uint16_t socket,
     wrn_overlay_refuse(overlay, WRN_REASON_STALE);
 }
 
+bool wrn_join_owns_reply(const struct wrn_overlay *overlay, const struct wrn_endpoint *from,
+                         wrn_span frame) {
+    uint8_t cookie[WRN_COOKIE_SIZE];
+    wrn_span locator;
+    uint64_t nonce;
+    bool is_ours = false;
+    if (wrn_who_reply_read(frame, &nonce, cookie, &locator) != WRN_REASON_NONE || nonce == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < WRN_WHO_MAX; i++) {
+        const struct wrn_who *who = &overlay->join.whos[i];
+        is_ours = is_ours || (who->nonce == nonce && wrn_endpoint_equal(&who->to, from));
+    }
+    return is_ours;
+}
+
 void wrn_join_strangers_on_time(struct wrn_overlay *overlay) {
     struct wrn_join *join = &overlay->join;
     wrn_mono now = overlay->now.mono;
@@ -157,7 +173,7 @@ static void expect_silence(struct wrn_overlay *overlay, const struct wrn_source 
 
 static void send_who(struct wrn_overlay *overlay, struct wrn_who *who) {
     uint8_t frame[WRN_WHO_SIZE];
-    size_t size = wrn_who_write(who->nonce, frame);
+    size_t size = wrn_who_write(overlay->primitives, overlay->ring_hash, who->nonce, frame);
     uint64_t wait_ns = WRN_MS(WHO_FIRST_MS) << who->tries;
     wrn_overlay_send_datagram(overlay, 0, &who->to, (wrn_span){frame, size});
     who->tries++;

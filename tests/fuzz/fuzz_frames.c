@@ -199,7 +199,7 @@ static void prove(struct world *w, const struct held *held) {
 static void read_raw(struct world *w, wrn_span raw) {
     uint8_t key[WRN_KEY_SIZE];
     uint8_t cookie[WRN_COOKIE_SIZE];
-    uint8_t ring[8];
+    uint8_t ring[8] = {0};
     uint64_t number = 0;
     uint16_t port = 0;
     wrn_span part = {0};
@@ -213,7 +213,7 @@ static void read_raw(struct world *w, wrn_span raw) {
     }
     wrn_span frame = {copy + 1, raw.size};
     unsigned taken = wrn_frame_receiver(frame) != 0;
-    taken += wrn_who_read(frame, &number) == WRN_REASON_NONE;
+    taken += wrn_who_read(frame, &w->primitives, ring, &number) == WRN_REASON_NONE;
     if (wrn_who_reply_read(frame, &number, cookie, &part) == WRN_REASON_NONE) {
         HOLDS(part.size >= 1 && part.size <= WRN_LOCATOR_MAX);
         taken++;

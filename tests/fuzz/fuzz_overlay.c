@@ -21,6 +21,8 @@ enum {
     MEMORY = 1 << 18,
 };
 
+static const uint8_t no_ring[8]; /* as the options have it */
+
 /* One of the others, as it knows the node; what the node said to it last. */
 struct other {
     uint8_t key[WRN_SIGN_PUBLIC_SIZE];
@@ -91,8 +93,9 @@ static bool sign_public(void *ctx, const uint8_t *seed, uint8_t *ret_public) {
     return true;
 }
 
-static void tunnel_of(void *ctx, const uint8_t *seed, uint8_t *ret_private) {
+static void tunnel_of(void *ctx, const uint8_t *seed, wrn_span context, uint8_t *ret_private) {
     (void)ctx;
+    (void)context;
     memset(ret_private, seed[0] ^ 0x5a, WRN_KEY_SIZE);
 }
 
@@ -163,7 +166,7 @@ static void begin(uint8_t first) {
     options.relays = first / 4 % 2 == 0;
     HOLDS(wrn_overlay_memory_size(&options) <= sizeof(m.memory));
     m.overlay = wrn_overlay_init(m.memory, &options, &m.primitives, wrn_prng_rand(&m.prng), m.now);
-    tunnel_of(NULL, options.seed, m.tunnel);
+    tunnel_of(NULL, options.seed, (wrn_span){0}, m.tunnel);
     for (uint8_t i = 0; i < OTHERS; i++) {
         struct other *other = &m.others[i];
         uint8_t hit[WRN_HIT_SIZE];
@@ -203,7 +206,7 @@ static void step(struct input *in) {
         pass_time(WRN_MS(20) << below(in, 12));
         break;
     case 1:
-        give(other, frame, wrn_who_write(m.lives, frame));
+        give(other, frame, wrn_who_write(&m.primitives, no_ring, m.lives, frame));
         break;
     case 2:
     case 3:
@@ -277,7 +280,7 @@ static void look_at(const struct wrn_overlay_action *action) {
     uint64_t nonce;
     switch (bytes[0]) {
     case WRN_FRAME_WHO:
-        HOLDS(wrn_who_read(frame, &nonce) == WRN_REASON_NONE);
+        HOLDS(wrn_who_read(frame, &m.primitives, no_ring, &nonce) == WRN_REASON_NONE);
         other->who = nonce;
         break;
     case WRN_FRAME_WHO_REPLY:
@@ -558,7 +561,7 @@ static void command(struct input *in, struct other *other) {
     case 3:
         (void)wrn_overlay_store(m.overlay, m.now, how, (enum wrn_record_kind)(how % 3), key,
                                 how % 3 == WRN_RECORD_DELETE ? (wrn_span){0} : key, (wrn_span){0},
-                                60u + how * 10u, how / 64 % 2 == 0, &out);
+                                60u + how * 10u, 0, how / 64 % 2 == 0, &out);
         break;
     case 4:
         (void)wrn_overlay_carry(m.overlay, m.now, handle, key, &out);

@@ -113,7 +113,7 @@ static void derives_tunnel_keys(void **state) {
         uint8_t public_key[WRN_KEY_SIZE];
         check_hex(vector_tunnel_key[row].seed, seed, sizeof(seed));
         check_hex(vector_tunnel_key[row].private_key, expected, sizeof(expected));
-        wrn_tunnel_key(crypto, seed, key);
+        wrn_tunnel_key(crypto, seed, (wrn_span){0}, key);
         CHECK(memcmp(key, expected, sizeof(key)) == 0, "row %zu: ", row);
         assert_true(wrn_x25519_public(crypto, key, public_key));
         check_hex(vector_tunnel_key[row].public_key, expected, sizeof(expected));
@@ -134,7 +134,7 @@ static void derives_in_place(void **state) {
     assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto), 0);
     check_hex(vector_tunnel_key[1].seed, key, sizeof(key));
     check_hex(vector_tunnel_key[1].private_key, expected, sizeof(expected));
-    wrn_tunnel_key(crypto, key, key);
+    wrn_tunnel_key(crypto, key, (wrn_span){0}, key);
     assert_memory_equal(key, expected, sizeof(key));
     wrn_crypto_destroy(crypto);
 }

@@ -92,11 +92,11 @@ static void deriving_leaves_nothing(void **state) {
     assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &crypto), 0);
     for (unsigned salt = 1; salt < 20; salt++) {
         set_up_secrets(salt);
-        wrn_tunnel_key(crypto, test.seed, test.tunnel_key);
+        wrn_tunnel_key(crypto, test.seed, (wrn_span){0}, test.tunnel_key);
         check_no_residue("tunnel key");
         add_secret(&secrets, test.tunnel_key, sizeof(test.tunnel_key));
         memset(test.tunnel_key, 0, sizeof(test.tunnel_key));
-        wrn_tunnel_key(crypto, test.seed, test.tunnel_key);
+        wrn_tunnel_key(crypto, test.seed, (wrn_span){0}, test.tunnel_key);
         check_no_residue("tunnel key, itself");
         uint8_t keys[3][WRN_KEY_SIZE];
         wrn_kdf(crypto, test.seed, (wrn_span){NULL, 0}, keys[0], keys[1], keys[2]);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "unit/base/check.h"
+#include "unit/overlay/real_primitives.h"
 
 static const uint8_t cookie[WRN_COOKIE_SIZE] = "sixteen bytes !!";
 static const uint8_t ring[8] = "the ring";
@@ -43,7 +44,7 @@ static void check_reader(reads *read, const uint8_t *frame, size_t size, size_t 
 
 static enum wrn_reason reads_who(wrn_span frame) {
     uint64_t nonce = 7;
-    enum wrn_reason reason = wrn_who_read(frame, &nonce);
+    enum wrn_reason reason = wrn_who_read(frame, &primitives, ring, &nonce);
     assert_true(nonce == (reason == WRN_REASON_NONE ? 0x1122334455667788 : 7));
     return reason;
 }
@@ -53,7 +54,7 @@ static void asks_with_the_largest_question(void **state) {
     uint8_t frame[WRN_DATAGRAM_MAX + 1] = {0};
     uint8_t reply[WRN_DATAGRAM_MAX];
     static const uint8_t locator[WRN_LOCATOR_MAX];
-    assert_int_equal(wrn_who_write(0x1122334455667788, frame), WRN_WHO_SIZE);
+    assert_int_equal(wrn_who_write(&primitives, ring, 0x1122334455667788, frame), WRN_WHO_SIZE);
     assert_int_equal(reads_who((wrn_span){frame, WRN_WHO_SIZE}), WRN_REASON_NONE);
     check_reader(reads_who, frame, WRN_WHO_SIZE, WRN_WHO_SIZE, true);
     assert_int_equal(reads_who((wrn_span){frame, WRN_DATAGRAM_MAX}), WRN_REASON_NONE);
@@ -61,7 +62,7 @@ static void asks_with_the_largest_question(void **state) {
     size_t largest = wrn_who_reply_write(1, cookie, (wrn_span){locator, sizeof(locator)}, reply);
     assert_int_equal(largest, WRN_WHO_REPLY_OVERHEAD + WRN_LOCATOR_MAX);
     assert_true(largest <= WRN_WHO_SIZE);
-    for (size_t i = 12; i < WRN_WHO_SIZE; i++) {
+    for (size_t i = 20; i < WRN_WHO_SIZE; i++) {
         assert_int_equal(frame[i], 0); /* nothing of ours leaks */
     }
 }
@@ -79,6 +80,22 @@ static enum wrn_reason reads_reply(wrn_span frame) {
         assert_true(nonce == 7 && locator.data == NULL && check_filled(shown, sizeof(shown), 0));
     }
     return reason;
+}
+
+/* Who does not know the ring's name is not answered: another name, and any bit of the mark. */
+static void only_its_ring_is_asked(void **state) {
+    (void)state;
+    uint8_t frame[WRN_WHO_SIZE];
+    uint64_t nonce = 7;
+    wrn_who_write(&primitives, (const uint8_t *)"the Ring", 0x1122334455667788, frame);
+    assert_int_equal(reads_who((wrn_span){frame, sizeof(frame)}), WRN_REASON_OTHER_RING);
+    for (size_t bit = 4 * 8; bit < 20 * 8; bit++) { /* the nonce is marked, too */
+        wrn_who_write(&primitives, ring, 0x1122334455667788, frame);
+        frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(wrn_who_read((wrn_span){frame, sizeof(frame)}, &primitives, ring, &nonce),
+                         WRN_REASON_OTHER_RING);
+        assert_int_equal(nonce, 7);
+    }
 }
 
 static void answers_with_cookie_and_locator(void **state) {
@@ -148,7 +165,7 @@ static void kinds_are_told_apart(void **state) {
     static reads *const readers[] = {reads_who, reads_reply, reads_announce, reads_relayed};
     uint8_t frames[WRN_COUNT(readers)][WRN_WHO_SIZE] = {0};
     size_t sizes[WRN_COUNT(readers)] = {
-        wrn_who_write(0x1122334455667788, frames[0]),
+        wrn_who_write(&primitives, ring, 0x1122334455667788, frames[0]),
         wrn_who_reply_write(0xfedcba9876543210, cookie, (wrn_span){ring, sizeof(ring)}, frames[1]),
         wrn_announce_write(ring, place, 9, frames[2]),
         20,
@@ -183,11 +200,12 @@ static void misuse_is_noticed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_with_the_largest_question),
+        cmocka_unit_test(only_its_ring_is_asked),
         cmocka_unit_test(answers_with_cookie_and_locator),
         cmocka_unit_test(announces_ring_place_and_port),
         cmocka_unit_test(relays_what_is_behind_the_slot),
         cmocka_unit_test(kinds_are_told_apart),
         cmocka_unit_test(misuse_is_noticed),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, real_primitives_set_up, real_primitives_tear_down);
 }

@@ -645,7 +645,7 @@ static void records_are_stored_and_found(void **state) {
     wrn_span key = {(const uint8_t *)"name/web", 8};
     wrn_span value = {(const uint8_t *)"value", 5};
     assert_int_equal(wrn_overlay_store(writer, mesh_now(mesh, 3), 11, WRN_RECORD_CREATE, key, value,
-                                       (wrn_span){0}, 3600, true, mesh_out(mesh)),
+                                       (wrn_span){0}, 3600, 0, true, mesh_out(mesh)),
                      WRN_REASON_NONE);
     mesh_perform(mesh, 3);
     mesh_run(mesh, 5000);
@@ -672,7 +672,7 @@ static void a_claim_is_kept(void **state) {
     for (uint32_t i = 0; i < 2; i++) {
         wrn_span value = {(const uint8_t *)"ab" + i, 1};
         assert_int_equal(wrn_overlay_store(writer, mesh_now(mesh, 3), i, WRN_RECORD_CREATE, key,
-                                           value, (wrn_span){0}, 3600, true, mesh_out(mesh)),
+                                           value, (wrn_span){0}, 3600, 0, true, mesh_out(mesh)),
                          WRN_REASON_NONE);
         mesh_perform(mesh, 3);
         mesh_run(mesh, 100000);

@@ -57,7 +57,7 @@ static void begin_all(struct mesh *mesh, uint32_t number, uint32_t turn) {
     key.size = (size_t)snprintf(text, sizeof(text), "name/%u", turn);
     (void)wrn_overlay_get(overlay, now, 1, key, out);
     mesh_perform(mesh, number);
-    (void)wrn_overlay_store(overlay, now, 2, WRN_RECORD_CREATE, key, value, (wrn_span){0}, 36000,
+    (void)wrn_overlay_store(overlay, now, 2, WRN_RECORD_CREATE, key, value, (wrn_span){0}, 36000, 0,
                             turn % 2 == 0, out);
     mesh_perform(mesh, number);
     (void)wrn_overlay_sum(overlay, now, 3, value, out);

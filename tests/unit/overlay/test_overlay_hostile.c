@@ -158,7 +158,8 @@ static void flood_of_questions(void **state) {
     uint64_t bytes = mesh_node(mesh, 0)->sent_bytes;
     for (uint32_t i = 0; i < 5000; i++) {
         struct wrn_endpoint from = stranger_at((uint16_t)(1 + i % 60000));
-        size_t size = wrn_who_write(i + 1, frame);
+        size_t size =
+            wrn_who_write(mesh_primitives(mesh), (const uint8_t *)"our ring", i + 1, frame);
         mesh_inject(mesh, 0, &from, frame, size);
     }
     sent = mesh_node(mesh, 0)->sent - sent;
