@@ -459,13 +459,10 @@ static void follow_link(struct wrn_device *device, const struct wrn_link_state *
     }
 }
 
-/* A large packet of the host becomes a train of datagrams. One a little longer than fits one
- * message would cost a second message for the rest, so the host is asked for shorter ones. Where it
- * does not obey, or the interface lives elsewhere, everything still works. */
+/* The host is asked for large packets that one message can carry. Where it does not obey, or the
+ * interface lives elsewhere, everything still works. */
 static void limit_segments(struct wrn_device *device) {
-    uint32_t datagram = device->link_state.mtu_bytes + WRN_WG_DATA_HEADER_SIZE + WRN_WG_TAG_SIZE;
-    uint32_t segments = WRN_UDP_MESSAGE_MAX / datagram;
-    segments = segments < WRN_UDP_SEGMENTS_MAX ? segments : WRN_UDP_SEGMENTS_MAX;
+    uint32_t segments = wrn_segments_of(device->link_state.mtu_bytes, false);
     if (!device->link_state.elsewhere && segments > 0) {
         int error = wrn_segments_limit(device->link.queries, device->link.index, segments);
         if (error != 0) {

@@ -8,6 +8,8 @@
 
 #include "io/cleanup.h"
 #include "io/netlink.h"
+#include "io/udp.h"
+#include "wg/wg.h"
 
 int wrn_segments_limit(struct nl_sock *queries, uint32_t index, uint32_t segments) {
     struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index};
@@ -18,4 +20,11 @@ int wrn_segments_limit(struct nl_sock *queries, uint32_t index, uint32_t segment
         return -ENOMEM;
     }
     return wrn_netlink_ask(queries, question, NLMSG_ERROR, NULL);
+}
+
+uint32_t wrn_segments_of(uint32_t mtu_bytes, bool is_relayed) {
+    uint32_t datagram = mtu_bytes + WRN_WG_DATA_HEADER_SIZE + WRN_WG_TAG_SIZE +
+                        (is_relayed ? WRN_RELAYED_OVERHEAD : 0);
+    uint32_t segments = WRN_UDP_MESSAGE_MAX / datagram;
+    return segments < WRN_UDP_SEGMENTS_MAX ? segments : WRN_UDP_SEGMENTS_MAX;
 }

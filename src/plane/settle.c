@@ -19,6 +19,8 @@ static_assert((int)PACKET_AT + (int)WRN_WG_PACKET_MAX + (int)WRN_WG_TAILROOM <= 
               "packets fit");
 static_assert(3 * (int)WRN_SETTLE_REPORTS_MAX <= (int)WRN_WG_MESSAGES_MAX, "messages fit");
 
+static void take_packet(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
+                        wrn_handle peer, wrn_span packet);
 static size_t send_staged(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now);
 static void send_messages(struct wrn_settle *settle, struct wrn_wg *wg, wrn_mono now);
 static void add(struct wrn_settle *settle, struct wrn_wg *wg, wrn_handle peer,
@@ -69,7 +71,7 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_
         wrn_wg_take_ask(wg, now, &report->ask, settle->out);
         break;
     case WRN_REPORT_PACKET:
-        wrn_wg_take_packet(wg, now, report->peer, (wrn_span){report->bytes, size}, settle->out);
+        take_packet(settle, wg, now, report->peer, (wrn_span){report->bytes, size});
         break;
     case WRN_REPORT_DATAGRAM:
         datagram = (struct wrn_wg_datagram){
@@ -89,6 +91,18 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_
     case WRN_REPORT_SEND_REFUSED:
         settle->port.refused(settle->port.ctx, &report->path, report->error);
         break;
+    }
+}
+
+/* Hands a packet that a lane could not seal to the machine, or to the owner if it is no peer's. */
+static void take_packet(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
+                        wrn_handle peer, wrn_span packet) {
+    if (!wrn_handle_equal(peer, WRN_HANDLE_NONE)) {
+        wrn_wg_take_packet(wg, now, peer, packet, settle->out);
+    } else if (settle->port.unrouted != NULL) {
+        settle->port.unrouted(settle->port.ctx, wg, packet);
+    } else {
+        wrn_wg_count_drop(wg, WRN_DROP_NO_ROUTE, 1);
     }
 }
 

@@ -33,6 +33,8 @@
     X(BAD_INNER_PACKET, "bad_inner_packet") /* neither IPv4 nor IPv6, or cut short */              \
     X(WRONG_SOURCE, "wrong_source")         /* inner source not in the sender's allowed IPs */     \
     X(CONGESTION, "congestion")             /* marked CE outside, not ECN-capable inside */        \
+    /* in both directions */                                                                       \
+    X(POLICY, "policy") /* the network's rules do not permit it */                                 \
     /* packets from the host */                                                                    \
     X(BAD_HOST_PACKET, "bad_host_packet")   /* neither IPv4 nor IPv6, or too large */              \
     X(NO_ROUTE, "no_route")                 /* destination in nobody's allowed IPs */              \

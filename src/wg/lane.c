@@ -29,8 +29,12 @@ struct tally {
     uint32_t count;
 };
 
+static uint32_t free_number(const struct wrn_wg *wg);
 static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
                            struct wrn_wg_peer **ret_peer);
+static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                               uint32_t index, struct wrn_wg_asks *asks);
+static bool may_be_a_host(const uint8_t *packet);
 static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                      uint32_t begin, uint32_t end, struct wrn_wg_peer *peer,
                      struct wrn_wg_asks *asks);
@@ -68,6 +72,7 @@ struct wrn_wg_lane *wrn_wg_lane_init(void *memory, struct wrn_wg *wg, struct wrn
     struct wrn_wg_lane *lane = memory;
     lane->wg = wg;
     lane->crypto = crypto;
+    lane->number = free_number(wg);
     lane->next = wg->lanes;
     wg->lanes = lane;
     return lane;
@@ -91,10 +96,19 @@ void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_p
     WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
     lane->job_count = 0;
     ret_asks->count = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         owners[i] = NULL;
         batch[i].datagram_size = 0;
         batch[i].drop = route(lane->wg, &batch[i], &owners[i]);
+        if (batch[i].drop == WRN_DROP_NO_ROUTE && lane->wg->asks_for_unrouted) {
+            batch[i].drop = ask_whose(lane, now, batch, i, ret_asks);
+        }
+        if (lane->wg->filter.permits != NULL && owners[i] != NULL &&
+            !wrn_wg_lane_permits(lane, owners[i]->self, true, now,
+                                 (wrn_span){batch[i].bytes, batch[i].size})) {
+            owners[i] = NULL;
+            batch[i].drop = WRN_DROP_POLICY;
+        }
         if (batch[i].drop != WRN_DROP_NONE) {
             drop(lane, batch[i].drop);
         }
@@ -154,9 +168,20 @@ void wrn_wg_lane_count_drop(struct wrn_wg_lane *lane, enum wrn_drop reason, uint
 }
 
 void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle handle) {
+    if (wrn_handle_equal(handle, WRN_HANDLE_NONE)) {
+        drop(lane, WRN_DROP_CONTROL_BUSY);
+        return;
+    }
     struct wrn_wg_peer *peer = wrn_pool_slot(&lane->wg->peers, handle.index);
     atomic_fetch_sub_explicit(&peer->held, 1, memory_order_relaxed);
     drop(lane, WRN_DROP_QUEUE_FULL);
+}
+
+bool wrn_wg_lane_permits(const struct wrn_wg_lane *lane, wrn_handle peer, bool is_out, wrn_mono now,
+                         wrn_span packet) {
+    const struct wrn_wg_filter *filter = &lane->wg->filter;
+    return filter->permits == NULL ||
+           filter->permits(filter->ctx, lane->number, peer, is_out, now, packet);
 }
 
 struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
@@ -221,6 +246,19 @@ bool wrn_wg_is_receiving_renewal_due(const struct wrn_session *session, wrn_mono
     return session->initiator && wrn_mono_since(now, session->born) >= RENEW_RECEIVING_NS;
 }
 
+static uint32_t free_number(const struct wrn_wg *wg) {
+    bool is_taken[WRN_WG_LANES_MAX] = {false};
+    uint32_t number = 0;
+    for (const struct wrn_wg_lane *lane = wg->lanes; lane != NULL; lane = lane->next) {
+        is_taken[lane->number] = true;
+    }
+    while (is_taken[number]) {
+        number++;
+        WRN_ASSERT(number < WRN_WG_LANES_MAX);
+    }
+    return number;
+}
+
 static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
                            struct wrn_wg_peer **ret_peer) {
     const uint8_t *bytes = packet->bytes;
@@ -240,6 +278,35 @@ static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *
     }
     *ret_peer = wrn_pool_slot(&wg->peers, owner);
     return WRN_DROP_NONE;
+}
+
+/* Leaves a packet to the owner of the machine, who may find out whose its destination is. Returns
+ * why it does not, not counted. */
+static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                               uint32_t index, struct wrn_wg_asks *asks) {
+    if (!may_be_a_host(batch[index].bytes)) {
+        return WRN_DROP_NO_ROUTE;
+    }
+    if (!wrn_bucket_take(&lane->unrouted, now, WRN_WG_UNROUTED_PER_S, WRN_WG_UNROUTED_BURST)) {
+        return WRN_DROP_CONTROL_BUSY;
+    }
+    batch[index].peer = WRN_HANDLE_NONE;
+    push(asks, WRN_WG_ASK_PACKET, index, WRN_HANDLE_NONE);
+    return WRN_DROP_NONE;
+}
+
+/* Tells whether the destination of a packet can be a single host's in a network behind routes.
+ * Source: RFC 6890, RFC 1112, RFC 4291. */
+static bool may_be_a_host(const uint8_t *packet) {
+    static const uint8_t zeros[8];
+    if (packet[0] >> 4 == 4) {
+        const uint8_t *to = packet + 16;
+        bool is_link_local = to[0] == 169 && to[1] == 254;
+        return to[0] != 0 && to[0] != 127 && to[0] < 224 && !is_link_local;
+    }
+    const uint8_t *to = packet + 24;
+    bool is_link_local = to[0] == 0xfe && (to[1] & 0xc0) == 0x80;
+    return to[0] != 0xff && !is_link_local && memcmp(to, zeros, sizeof zeros) != 0;
 }
 
 /* Seals the packets begin..end-1 of the batch, all of one peer, or gives them up to its queue. */
@@ -291,6 +358,7 @@ static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t
             drop(lane, WRN_DROP_QUEUE_FULL);
         } else {
             atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
+            batch[i].peer = peer->self;
             push(asks, WRN_WG_ASK_PACKET, i, peer->self);
         }
     }
@@ -354,6 +422,10 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
         }
         if (datagram->drop == WRN_DROP_NONE) {
             datagram->drop = check_inner(lane->wg, session->peer.index, job->out, job->size, &size);
+        }
+        if (datagram->drop == WRN_DROP_NONE &&
+            !wrn_wg_lane_permits(lane, session->peer, false, now, (wrn_span){job->out, size})) {
+            datagram->drop = WRN_DROP_POLICY;
         }
         if (datagram->drop == WRN_DROP_NONE &&
             !wrn_ecn_merge(job->out, size, datagram->outer_ecn)) {

@@ -16,7 +16,8 @@ struct wrn_wg_lane;
 
 /* What a lane asks for. 'index' is a place in the batch of the call. */
 enum wrn_wg_ask_kind {
-    WRN_WG_ASK_PACKET,    /* no session for this host packet: keep it, start a handshake. 'index' */
+    WRN_WG_ASK_PACKET,    /* no session for this host packet: keep it, start a handshake. 'index';
+                           * peer NONE: nobody has its address (asks_for_unrouted) */
     WRN_WG_ASK_DATAGRAM,  /* a handshake message to us, as far as mac1 tells. 'index' */
     WRN_WG_ASK_ROAMED,    /* the peer was followed to another place (for the log) */
     WRN_WG_ASK_CONFIRMED, /* first packet on a responder's session, which is in use now */
@@ -29,7 +30,7 @@ enum wrn_wg_ask_kind {
 struct wrn_wg_ask {
     enum wrn_wg_ask_kind kind;
     uint32_t index;  /* in the batch of the call, where the kind says so */
-    wrn_handle peer; /* WRN_HANDLE_NONE for DATAGRAM */
+    wrn_handle peer; /* WRN_HANDLE_NONE for DATAGRAM, and maybe PACKET */
 };
 
 enum { WRN_WG_ASKS_MAX = 5 * WRN_WG_BATCH_MAX };
@@ -39,8 +40,9 @@ struct wrn_wg_asks {
     struct wrn_wg_ask items[WRN_WG_ASKS_MAX];
 };
 
-/* Bytes of a lane, and making one in zeroed, 64-byte aligned memory. The machine adds the lane's
- * counters to its own from then on, until wrn_wg_lane_finish, which keeps the counts. 'crypto' is
+/* Bytes of a lane, and making one in zeroed, 64-byte aligned memory, with the lowest number that is
+ * free (1..WRN_WG_LANES_MAX-1). The machine adds the lane's counters to its own from then on, until
+ * wrn_wg_lane_finish, which keeps the counts. 'crypto' is
  * the lane's own, of the same provider as the machine's. Control thread, while the lane is idle. */
 size_t wrn_wg_lane_size(void);
 struct wrn_wg_lane *wrn_wg_lane_init(void *memory, struct wrn_wg *wg, struct wrn_crypto *crypto);
@@ -61,7 +63,7 @@ void wrn_wg_lane_count_drop(struct wrn_wg_lane *lane, enum wrn_drop reason, uint
 /* ---- control thread: performing asks, possibly later and in any order between lanes. Packets of
  * one lane must be handed over in their order, none left out but through wrn_wg_lane_lost. ---- */
 
-/* ASK_PACKET: 'packet' is a copy of the host packet. */
+/* ASK_PACKET with a peer: 'packet' is a copy of the host packet. */
 void wrn_wg_take_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, wrn_span packet,
                         struct wrn_wg_out *out);
 
@@ -73,9 +75,10 @@ enum wrn_drop wrn_wg_take_datagram(struct wrn_wg *wg, struct wrn_now now,
 void wrn_wg_take_ask(struct wrn_wg *wg, struct wrn_now now, const struct wrn_wg_ask *ask,
                      struct wrn_wg_out *out);
 
-/* An ASK_PACKET of 'peer' could not be handed over (ring full); counts WRN_DROP_QUEUE_FULL. Lane's
- * thread, before its next call, and before 'quiesce' may take the call that asked for ended: the
- * peer's slot must not be another's by then. */
+/* An ASK_PACKET of 'peer' could not be handed over (ring full); counts WRN_DROP_QUEUE_FULL, or
+ * WRN_DROP_CONTROL_BUSY where there is no peer. Lane's thread, before its next call, and before
+ * 'quiesce' may take the call that asked for ended: the peer's slot must not be another's by then.
+ */
 void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle peer);
 
 /* Asks of the other kinds could not be handed over. Those that may not come again are made up for:

@@ -94,7 +94,9 @@ struct wrn_wg_peer {
 struct wrn_wg_lane {
     struct wrn_wg *wg;
     struct wrn_crypto *crypto;
-    struct wrn_wg_lane *next;               /* in the machine's list */
+    uint32_t number;
+    struct wrn_bucket unrouted; /* packets to nobody's address that may be handed over */
+    struct wrn_wg_lane *next;   /* in the machine's list */
     _Atomic uint64_t drops[WRN_DROP_COUNT]; /* written by the lane's thread alone */
     /* Scratch of one call: what is sealed or opened together. */
     struct wrn_aead_job jobs[WRN_WG_BATCH_MAX];
@@ -140,6 +142,8 @@ struct wrn_wg {
     uint32_t pulled_count;
     void (*quiesce)(void *ctx);
     void *quiesce_ctx;
+    struct wrn_wg_filter filter; /* set once, lanes read it */
+    bool asks_for_unrouted;      /* ditto */
 };
 
 /* ---- wg.c ---- */
@@ -208,6 +212,10 @@ void wrn_wg_session_confirmed(struct wrn_wg *wg, struct wrn_now now, struct wrn_
 /* Returns the session to send on, or NULL if there is none that may. */
 struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
                                            wrn_mono now);
+
+/* Asks the filter, if there is one: may an inner packet from (not 'is_out') or to the peer pass? */
+bool wrn_wg_lane_permits(const struct wrn_wg_lane *lane, wrn_handle peer, bool is_out, wrn_mono now,
+                         wrn_span packet);
 
 /* Prepares one packet for sealing: header, padding, ECN and a job in the lane. */
 void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,

@@ -17,8 +17,11 @@ void wrn_wg_on_packets(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pack
     wrn_wg_lane_packets(&wg->own_lane, now.mono, batch, count, &wg->asks);
     for (uint32_t i = 0; i < wg->asks.count; i++) {
         const struct wrn_wg_ask *ask = &wg->asks.items[i];
+        const struct wrn_wg_packet *packet = &batch[ask->index];
+        if (ask->kind == WRN_WG_ASK_PACKET && wrn_handle_equal(ask->peer, WRN_HANDLE_NONE)) {
+            continue; /* the caller's: it stands in the batch */
+        }
         if (ask->kind == WRN_WG_ASK_PACKET) {
-            const struct wrn_wg_packet *packet = &batch[ask->index];
             wrn_wg_take_packet(wg, now, ask->peer, (wrn_span){packet->bytes, packet->size}, out);
         } else {
             wrn_wg_take_ask(wg, now, ask, out);
@@ -65,6 +68,12 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         WRN_ASSERT(packet->size >= size);
         wrn_path_cell_read(&peer->path, &path);
         wrn_staged_pop(&wg->staged, &peer->staged, packet->bytes);
+        if (size > 0 && !wrn_wg_lane_permits(lane, peer->self, true, now.mono,
+                                             (wrn_span){packet->bytes, size})) {
+            unhold(peer, 1);
+            (void)wrn_wg_drop(wg, WRN_DROP_POLICY);
+            continue;
+        }
         packet->size = size;
         packet->datagram_size = 0;
         packet->drop = WRN_DROP_NONE;

@@ -42,6 +42,8 @@ struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
     wg->look_at = WRN_MONO_NEVER;
     wg->quiesce = options->quiesce;
     wg->quiesce_ctx = options->quiesce_ctx;
+    wg->filter = options->filter;
+    wg->asks_for_unrouted = options->asks_for_unrouted;
     (void)wrn_wg_lane_init(&wg->own_lane, wg, crypto);
     wg->handshakes_per_s = options->handshakes_per_s;
     wrn_rand_fill(rand, seeds, sizeof seeds);

@@ -14,6 +14,19 @@
 
 struct wrn_wg; /* the machine; lives in memory that the caller hands to init */
 
+/* Who is asked whether inner packets may pass, besides the allowed IPs: what the host sends before
+ * anything of it leaves, what came in before it reaches the host. A packet that waits for a session
+ * is asked about when the host sends it, so that a refusal begins no handshake, and once more when
+ * it leaves, by what holds then. Keepalives are not asked about. */
+struct wrn_wg_filter {
+    /* On the thread of the lane, in its call; must not wait. 'lane' is the lane's number, 0 for the
+     * machine's own: no two that run at once have the same. 'packet' is the inner packet without
+     * padding, and is only read. */
+    bool (*permits)(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
+                    wrn_span packet);
+    void *ctx;
+};
+
 struct wrn_wg_options {
     uint32_t peers_max;        /* 1..2^18 */
     uint32_t prefixes_max;     /* allowed IPs of each family, 1..2^24 */
@@ -29,6 +42,12 @@ struct wrn_wg_options {
      * alone. */
     void (*quiesce)(void *ctx);
     void *quiesce_ctx;
+    struct wrn_wg_filter filter; /* 'permits' NULL: all may pass; refusals are WRN_DROP_POLICY */
+    /* What the host sends to an address that no peer has is the owner's, who may find out whose it
+     * is, instead of being refused: a packet that stays with datagram_size 0, drop NONE and peer
+     * NONE, ASK_PACKET of a lane. Bounded (WRN_WG_UNROUTED_PER_S), and only for addresses that may
+     * be a single host's in a routed network: no multicast, broadcast, link-local or loopback. */
+    bool asks_for_unrouted;
 };
 
 /* Limits of one call. */
@@ -43,6 +62,11 @@ enum {
     WRN_WG_TAILROOM = WRN_WG_PADDING + WRN_WG_TAG_SIZE, /* behind a host packet, writable */
     WRN_WG_PACKET_MAX = 65535,                          /* bytes of an inner packet */
     WRN_WG_INDEX_TAG_BITS_MAX = 8,
+    WRN_WG_LANES_MAX = 128, /* of a machine at once, its own included */
+    /* Packets to addresses that no peer has which a lane hands over: so many a second, after a
+     * burst. The others are refused (CONTROL_BUSY). */
+    WRN_WG_UNROUTED_PER_S = 250,
+    WRN_WG_UNROUTED_BURST = 64,
     /* Bytes of an inner packet that still passes a relay: 1,356, if the MTU is set to no more, else
      * less, because packets are padded. What a larger MTU lets in is refused on such paths. */
     WRN_WG_RELAYED_PACKET_MAX = WRN_RELAYED_INSIDE_MAX - WRN_WG_DATA_HEADER_SIZE - WRN_WG_TAG_SIZE,
@@ -67,7 +91,7 @@ struct wrn_wg_packet {
     uint8_t *datagram;
     size_t datagram_size; /* out: its bytes; 0: none to send now (kept, or refused) */
     struct wrn_path path; /* out: where to */
-    wrn_handle peer;      /* out: whose it is, for wrn_wg_forget_source */
+    wrn_handle peer;      /* out: whose it is, for wrn_wg_forget_source; NONE: asks_for_unrouted */
     uint8_t outer_ecn;    /* out: ECN bits for the outer header */
     enum wrn_drop drop; /* out: why it was refused, WRN_DROP_NONE if it was not; already counted */
 };

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the machine of a network asks before a packet passes: for each WireGuard peer the pair of
+ * rules that holds now, published so that lanes read it without locks. One thread sets, all lanes
+ * ask. Decides nothing itself but what no rule can permit; network/policy.h does. */
+#pragma once
+#include "network/policy.h"
+#include "wg/wg.h"
+
+struct wrn_gate;
+
+struct wrn_gate_options {
+    uint32_t peers_max; /* as that of the machine whose gate it is */
+    uint32_t lanes_max; /* numbers of lanes are below this: WRN_WG_LANES_MAX where there are any */
+    struct wrn_policy_options policy;
+    /* Waits until every call on a lane that was running has ended (struct wrn_wg_options); NULL:
+     * the machine runs alone. */
+    void (*quiesce)(void *ctx);
+    void *quiesce_ctx;
+};
+
+/* Takes a gate from 'arena' that lets nothing pass. Returns NULL while measuring. 'rand' and 'now'
+ * as for wrn_policy_init. */
+struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_options *options,
+                               struct wrn_rand rand, wrn_mono now);
+
+/* What to hand to the machine (struct wrn_wg_options). */
+struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate);
+
+/* Lets pass what both sides' rights permit, from the next packet on; both are copied. 'member'
+ * names whom 'peer' stands for: the same number whenever it comes back, so that its conversations
+ * go on, and no other member's (bytes of its HIT, say). 'is_strict': wrn_policy_pair_init. May wait
+ * for lanes: the pair before the last one is only let go of when its room is needed. */
+void wrn_gate_set(struct wrn_gate *gate, wrn_handle peer, uint64_t member,
+                  const struct wrn_policy_rules *ours, const struct wrn_policy_rules *theirs,
+                  bool is_strict);
+
+/* Lets nothing pass from the next packet on: what a peer begins with, each time it is added to the
+ * machine (the gate goes by the whole handle). One that is closed is fine. */
+void wrn_gate_close(struct wrn_gate *gate, wrn_handle peer);
+
+/* Forgets the pairs that were replaced, after a quiesce if there are any. Need not be called: they
+ * cost room that is there anyway. */
+void wrn_gate_reclaim(struct wrn_gate *gate);
+
+/* The pair that holds now, until the next call for this peer; NULL: closed. */
+const struct wrn_policy_pair *wrn_gate_pair(const struct wrn_gate *gate, wrn_handle peer);
+
+/* The conversations, for wrn_policy_trace. */
+struct wrn_policy *wrn_gate_policy(struct wrn_gate *gate);
+
+/* What all lanes have counted. What passes by an open pair is not. A packet that waited for a
+ * session is asked about twice. */
+struct wrn_gate_counts {
+    uint64_t closed;      /* refused: nothing passes to or from that peer */
+    uint64_t not_for_one; /* refused: came in for no single host (docs/network/policy.md) */
+    uint64_t refused[WRN_POLICY_REFUSAL_COUNT];
+    uint64_t passed[WRN_POLICY_GROUND_COUNT];
+    uint64_t begun, evicted, unnoted; /* struct wrn_policy_counts */
+};
+void wrn_gate_counts(const struct wrn_gate *gate, struct wrn_gate_counts *ret_counts);
