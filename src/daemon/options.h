@@ -17,6 +17,7 @@ struct wrn_daemon_options {
     char config[WRN_OPTIONS_PATH_MAX]; /* the file that was read; "": none */
     char state[WRN_OPTIONS_PATH_MAX];  /* the folder with identity and networks */
     char socket[WRN_OPTIONS_PATH_MAX]; /* for control */
+    char log[WRN_OPTIONS_PATH_MAX];    /* where the background's log goes; "": the state folder */
     char hooks[WRN_OPTIONS_PATH_MAX];  /* the folder of programs that events run; "": none */
     uint16_t port;                     /* UDP; 0: any (kept in the state folder) */
     uint32_t workers;                  /* 0: as many as pay */

@@ -103,6 +103,7 @@ static bool take_token(struct wrn_log *log, wrn_mono now) {
 
 static void write_line(struct wrn_log *log, enum wrn_log_level level, wrn_wall wall,
                        const char *quoted) {
+    static const char *const levels[] = {"silent", "error", "info", "verbose"};
     char line[WRN_LOG_VALUE_MAX * 2 + 160];
     char stamp[32] = "";
     char lost[48] = "";
@@ -117,8 +118,8 @@ static void write_line(struct wrn_log *log, enum wrn_log_level level, wrn_wall w
     }
     int size =
         snprintf(line, sizeof line, "time=%s.%03uZ level=%s%s%s%s msg=%s\n", stamp,
-                 wall.ns / 1000000u, level == WRN_LOG_ERROR ? "error" : "verbose",
-                 log->interface[0] != '\0' ? " interface=" : "", log->interface, lost, quoted);
+                 wall.ns / 1000000u, levels[level], log->interface[0] != '\0' ? " interface=" : "",
+                 log->interface, lost, quoted);
     if (size > 0) { /* one write, so that lines of several processes do not mix */
         ssize_t written = write(STDERR_FILENO, line, (size_t)size);
         (void)written; /* nowhere to complain */

@@ -5,7 +5,7 @@
 #pragma once
 #include "base/clock.h"
 
-enum wrn_log_level { WRN_LOG_SILENT, WRN_LOG_ERROR, WRN_LOG_VERBOSE };
+enum wrn_log_level { WRN_LOG_SILENT, WRN_LOG_ERROR, WRN_LOG_INFO, WRN_LOG_VERBOSE };
 
 enum { WRN_LOG_VALUE_MAX = 512 }; /* bytes of one message, longer ones are cut */
 
