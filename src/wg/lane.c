@@ -5,6 +5,7 @@
 #include "wg/lane.h"
 
 #include "base/bytes.h"
+#include "wg/destination.h"
 #include "wg/ecn.h"
 #include "wg/limits.h"
 #include "wg/machine.h"
@@ -34,7 +35,6 @@ static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *
                            struct wrn_wg_peer **ret_peer);
 static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                                uint32_t index, struct wrn_wg_asks *asks);
-static bool may_be_a_host(const uint8_t *packet);
 static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                      uint32_t begin, uint32_t end, struct wrn_wg_peer *peer,
                      struct wrn_wg_asks *asks);
@@ -284,7 +284,7 @@ static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *
  * why it does not, not counted. */
 static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                                uint32_t index, struct wrn_wg_asks *asks) {
-    if (!may_be_a_host(batch[index].bytes)) {
+    if (!wrn_is_for_one_host((wrn_span){batch[index].bytes, batch[index].size})) {
         return WRN_DROP_NO_ROUTE;
     }
     if (!wrn_bucket_take(&lane->unrouted, now, WRN_WG_UNROUTED_PER_S, WRN_WG_UNROUTED_BURST)) {
@@ -293,20 +293,6 @@ static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wr
     batch[index].peer = WRN_HANDLE_NONE;
     push(asks, WRN_WG_ASK_PACKET, index, WRN_HANDLE_NONE);
     return WRN_DROP_NONE;
-}
-
-/* Tells whether the destination of a packet can be a single host's in a network behind routes.
- * Source: RFC 6890, RFC 1112, RFC 4291. */
-static bool may_be_a_host(const uint8_t *packet) {
-    static const uint8_t zeros[8];
-    if (packet[0] >> 4 == 4) {
-        const uint8_t *to = packet + 16;
-        bool is_link_local = to[0] == 169 && to[1] == 254;
-        return to[0] != 0 && to[0] != 127 && to[0] < 224 && !is_link_local;
-    }
-    const uint8_t *to = packet + 24;
-    bool is_link_local = to[0] == 0xfe && (to[1] & 0xc0) == 0x80;
-    return to[0] != 0xff && !is_link_local && memcmp(to, zeros, sizeof zeros) != 0;
 }
 
 /* Seals the packets begin..end-1 of the batch, all of one peer, or gives them up to its queue. */

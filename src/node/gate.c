@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two rooms a peer: lanes may look at the pair that holds while the next one is written. A pair
+ * that was replaced is in sight of lanes until they have been waited for once. */
+#include "node/gate.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "wg/destination.h"
+
+enum { ROOMS = 2 };
+
+struct room {
+    struct wrn_policy_pair pair;
+    struct wrn_policy_rules rules[2]; /* by enum wrn_policy_direction; only those that count */
+    uint32_t generation;              /* of the peer that it is for */
+};
+
+/* A peer's, by its index in the machine. */
+struct place {
+    _Atomic(const struct room *) current; /* NULL: closed */
+    uint64_t replaced[ROOMS];             /* in which epoch it went out of use, 0: never used */
+};
+
+struct lane {
+    alignas(64) struct wrn_policy_counts policy;
+    _Atomic uint64_t closed;
+    _Atomic uint64_t not_for_one;
+};
+
+struct wrn_gate {
+    struct wrn_policy policy;
+    struct place *places;
+    struct room (*rooms)[ROOMS];
+    struct lane *lanes;
+    uint32_t peers_max, lanes_max;
+    uint64_t epoch;    /* one more each time that all lanes were waited for */
+    bool has_replaced; /* ... since something was replaced: no */
+    void (*quiesce)(void *ctx);
+    void *quiesce_ctx;
+};
+
+static bool permits(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
+                    wrn_span packet);
+static const struct room *current_of(const struct wrn_gate *gate, wrn_handle peer);
+static struct room *free_room(struct wrn_gate *gate, uint32_t index);
+static void publish(struct wrn_gate *gate, uint32_t index, const struct room *room);
+static void copy_rules(struct wrn_policy_rules *to, const struct wrn_policy_rules *from);
+static void count(_Atomic uint64_t *counter);
+
+struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_options *options,
+                               struct wrn_rand rand, wrn_mono now) {
+    struct wrn_gate measured;
+    struct wrn_gate *gate = wrn_arena_take(arena, 1, sizeof *gate);
+    struct wrn_gate *made = gate != NULL ? gate : &measured;
+    made->places = wrn_arena_take(arena, options->peers_max, sizeof *made->places);
+    made->rooms = wrn_arena_take(arena, options->peers_max, sizeof *made->rooms);
+    made->lanes = wrn_arena_take(arena, options->lanes_max, sizeof *made->lanes);
+    wrn_policy_init(&made->policy, arena, &options->policy, rand, now);
+    made->peers_max = options->peers_max;
+    made->lanes_max = options->lanes_max;
+    made->epoch = 1;
+    made->has_replaced = false;
+    made->quiesce = options->quiesce;
+    made->quiesce_ctx = options->quiesce_ctx;
+    return gate;
+}
+
+struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate) {
+    return (struct wrn_wg_filter){.permits = permits, .ctx = gate};
+}
+
+void wrn_gate_set(struct wrn_gate *gate, wrn_handle peer, uint64_t member,
+                  const struct wrn_policy_rules *ours, const struct wrn_policy_rules *theirs,
+                  bool is_strict) {
+    const struct room *before = current_of(gate, peer);
+    if (before != NULL && before->pair.peer == member && before->pair.is_strict == is_strict &&
+        wrn_policy_rules_equal(before->pair.rules[WRN_POLICY_OUT], ours) &&
+        wrn_policy_rules_equal(before->pair.rules[WRN_POLICY_IN], theirs)) {
+        return;
+    }
+    struct room *room = free_room(gate, peer.index);
+    copy_rules(&room->rules[WRN_POLICY_OUT], ours);
+    copy_rules(&room->rules[WRN_POLICY_IN], theirs);
+    wrn_policy_pair_init(&room->pair, member, &room->rules[WRN_POLICY_OUT],
+                         &room->rules[WRN_POLICY_IN], is_strict);
+    room->generation = peer.generation;
+    publish(gate, peer.index, room);
+}
+
+void wrn_gate_close(struct wrn_gate *gate, wrn_handle peer) {
+    if (current_of(gate, peer) != NULL) {
+        publish(gate, peer.index, NULL);
+    }
+}
+
+void wrn_gate_reclaim(struct wrn_gate *gate) {
+    if (!gate->has_replaced) {
+        return;
+    }
+    if (gate->quiesce != NULL) {
+        gate->quiesce(gate->quiesce_ctx);
+    }
+    gate->epoch++;
+    gate->has_replaced = false;
+}
+
+const struct wrn_policy_pair *wrn_gate_pair(const struct wrn_gate *gate, wrn_handle peer) {
+    const struct room *room = current_of(gate, peer);
+    return room != NULL ? &room->pair : NULL;
+}
+
+struct wrn_policy *wrn_gate_policy(struct wrn_gate *gate) {
+    return &gate->policy;
+}
+
+void wrn_gate_counts(const struct wrn_gate *gate, struct wrn_gate_counts *ret_counts) {
+    *ret_counts = (struct wrn_gate_counts){0};
+    for (size_t i = 0; i < gate->lanes_max; i++) {
+        const struct lane *lane = &gate->lanes[i];
+        const struct wrn_policy_counts *policy = &lane->policy;
+        ret_counts->closed += atomic_load_explicit(&lane->closed, memory_order_relaxed);
+        ret_counts->not_for_one += atomic_load_explicit(&lane->not_for_one, memory_order_relaxed);
+        for (size_t k = 0; k < WRN_COUNT(policy->refused); k++) {
+            ret_counts->refused[k] +=
+                atomic_load_explicit(&policy->refused[k], memory_order_relaxed);
+        }
+        for (size_t k = 0; k < WRN_COUNT(policy->passed); k++) {
+            ret_counts->passed[k] += atomic_load_explicit(&policy->passed[k], memory_order_relaxed);
+        }
+        ret_counts->begun += atomic_load_explicit(&policy->begun, memory_order_relaxed);
+        ret_counts->evicted += atomic_load_explicit(&policy->evicted, memory_order_relaxed);
+        ret_counts->unnoted += atomic_load_explicit(&policy->unnoted, memory_order_relaxed);
+    }
+}
+
+static bool permits(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
+                    wrn_span packet) {
+    struct wrn_gate *gate = ctx;
+    WRN_ASSERT(number < gate->lanes_max);
+    struct lane *lane = &gate->lanes[number];
+    const struct room *room = current_of(gate, peer);
+    if (room == NULL) {
+        count(&lane->closed);
+        return false;
+    }
+    if (!is_out && !wrn_is_for_one_host(packet)) {
+        count(&lane->not_for_one);
+        return false;
+    }
+    if (wrn_policy_is_open(&room->pair)) {
+        return true;
+    }
+    struct wrn_policy_verdict verdict =
+        wrn_policy_check(&gate->policy, &room->pair, is_out ? WRN_POLICY_OUT : WRN_POLICY_IN, now,
+                         packet, &lane->policy);
+    return verdict.refusal == WRN_POLICY_NONE;
+}
+
+/* What holds for just this peer, and not for one that had its index before. Any thread. */
+static const struct room *current_of(const struct wrn_gate *gate, wrn_handle peer) {
+    WRN_ASSERT(peer.index < gate->peers_max);
+    const struct room *room =
+        atomic_load_explicit(&gate->places[peer.index].current, memory_order_acquire);
+    return room != NULL && room->generation == peer.generation ? room : NULL;
+}
+
+/* Finds a room that no lane can see. */
+static struct room *free_room(struct wrn_gate *gate, uint32_t index) {
+    const struct place *place = &gate->places[index];
+    const struct room *current = atomic_load_explicit(&place->current, memory_order_relaxed);
+    for (;;) {
+        for (size_t i = 0; i < ROOMS; i++) {
+            struct room *room = &gate->rooms[index][i];
+            if (room != current && place->replaced[i] < gate->epoch) {
+                return room;
+            }
+        }
+        WRN_ASSERT(gate->has_replaced); /* or one would be free */
+        wrn_gate_reclaim(gate);
+    }
+}
+
+/* Lets lanes see another room; NULL: none. */
+static void publish(struct wrn_gate *gate, uint32_t index, const struct room *room) {
+    struct place *place = &gate->places[index];
+    const struct room *before = atomic_load_explicit(&place->current, memory_order_relaxed);
+    atomic_store_explicit(&place->current, room, memory_order_release);
+    if (before != NULL) {
+        place->replaced[before - gate->rooms[index]] = gate->epoch;
+        gate->has_replaced = true;
+    }
+}
+
+/* Copies the rules that there are: the room of the others is never touched. */
+static void copy_rules(struct wrn_policy_rules *to, const struct wrn_policy_rules *from) {
+    to->count = from->count;
+    to->is_everything = from->is_everything;
+    memcpy(to->rules, from->rules, from->count * sizeof from->rules[0]);
+}
+
+/* Only the lane's thread writes it. */
+static void count(_Atomic uint64_t *counter) {
+    uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, before + 1, memory_order_relaxed);
+}
