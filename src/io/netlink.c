@@ -85,6 +85,40 @@ int wrn_netlink_ask(struct nl_sock *socket, struct nl_msg *question, uint16_t an
     }
 }
 
+int wrn_netlink_list(struct nl_sock *socket, struct nl_msg *question, wrn_netlink_fn on_message,
+                     void *ctx) {
+    errno = 0;
+    if (nl_send_auto(socket, question) < 0) {
+        return errno != 0 ? -errno : -EIO;
+    }
+    uint32_t sequence = nlmsg_hdr(question)->nlmsg_seq;
+    for (;;) {
+        struct sockaddr_nl from;
+        unsigned char *bytes = NULL;
+        errno = 0;
+        int left = nl_recv(socket, &from, &bytes, NULL);
+        if (left <= 0) {
+            return errno != 0 ? -errno : -EIO;
+        }
+        WRN_CLEANUP(wrn_netlink_free_answer)
+        struct nlmsghdr *answers = (struct nlmsghdr *)(void *)bytes;
+        for (struct nlmsghdr *answer = answers; nlmsg_ok(answer, left);
+             answer = nlmsg_next(answer, &left)) {
+            if (answer->nlmsg_seq != sequence) {
+                continue; /* an answer that an earlier question no longer waited for */
+            }
+            if (answer->nlmsg_type == NLMSG_DONE || answer->nlmsg_type == NLMSG_ERROR) {
+                int error = 0;
+                if (nlmsg_datalen(answer) >= (int)sizeof error) {
+                    memcpy(&error, nlmsg_data(answer), sizeof error);
+                }
+                return error;
+            }
+            on_message(ctx, answer);
+        }
+    }
+}
+
 bool wrn_netlink_read_events(struct nl_sock *socket, wrn_netlink_fn on_message, void *ctx) {
     union {
         struct nlmsghdr align;

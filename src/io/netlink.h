@@ -21,8 +21,13 @@ WRN_NODISCARD int wrn_netlink_subscribe(const unsigned *groups, size_t count,
 WRN_NODISCARD int wrn_netlink_ask(struct nl_sock *socket, struct nl_msg *question,
                                   uint16_t answer_type, struct nlmsghdr **ret_answer);
 
-/* Called for each message of wrn_netlink_read_events. */
+/* Called for each message of wrn_netlink_read_events and wrn_netlink_list. */
 typedef void (*wrn_netlink_fn)(void *ctx, struct nlmsghdr *message);
+
+/* Sends a question with many answers (its flags have NLM_F_DUMP), which are handed over one by one.
+ * Returns 0 or -errno. */
+WRN_NODISCARD int wrn_netlink_list(struct nl_sock *socket, struct nl_msg *question,
+                                   wrn_netlink_fn on_message, void *ctx);
 
 /* Reads all events that wait. Returns false if some were lost. */
 bool wrn_netlink_read_events(struct nl_sock *socket, wrn_netlink_fn on_message, void *ctx);
