@@ -17,8 +17,20 @@ const struct sim_scenario *const sim_scenarios[] = {
     &sim_hostile,     &sim_mixed,          NULL,
 };
 
+/* Of whole nodes, which are being built: played by name, and not listed until they hold. */
+static const struct sim_scenario *const to_come[] = {
+    &sim_networks, &sim_owner_gone, &sim_leases, &sim_leases_parted, &sim_revoke, &sim_asleep, NULL,
+};
+
 const struct sim_scenario *sim_scenario_find(const char *name) {
-    const struct sim_scenario *const *scenario = sim_scenarios;
+    const struct sim_scenario *const *scenario = to_come;
+    while (*scenario != NULL && strcmp((*scenario)->name, name) != 0) {
+        scenario++;
+    }
+    if (*scenario != NULL) {
+        return *scenario;
+    }
+    scenario = sim_scenarios;
     while (*scenario != NULL && strcmp((*scenario)->name, name) != 0) {
         scenario++;
     }

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole nodes in a network: all reach all by address and by name; and so they do when the owner has
+ * gone for ever. */
+#include "sim/club.h"
+#include "sim/memory.h"
+#include "sim/scenarios/scenarios.h"
+
+enum { IN_LIMIT_S = 60, PING_LIMIT_S = 10, NAME_LIMIT_S = 20, HOUR_S = 3600, DAY_S = 86400 };
+
+static void play_networks(struct sim_run *run);
+static void play_owner_gone(struct sim_run *run);
+static void ping_by_name(struct sim_club *club);
+static bool are_answered(void *ctx);
+static void delegate(struct sim_club *club, struct sim_member *to);
+
+const struct sim_scenario sim_networks = {
+    .name = "networks",
+    .sentence =
+        "a network is made, hosts are invited and join; all ping all by address and by name",
+    .nodes_are = "members, half of them behind NAT",
+    .nodes = 12,
+    .nodes_max = 100,
+    .minutes = 1,
+    .play = play_networks,
+};
+
+const struct sim_scenario sim_owner_gone = {
+    .name = "owner-gone",
+    .sentence = "the owner lets somebody invite and goes for ever; a day later all is as it was",
+    .nodes_are = "members, half of them behind NAT",
+    .nodes = 6,
+    .nodes_max = 50,
+    .minutes = 60,
+    .play = play_owner_gone,
+};
+
+static void play_networks(struct sim_run *run) {
+    struct sim_club club;
+    uint64_t median_ms = 0;
+    uint32_t count = run->options.nodes < 2 ? 2 : run->options.nodes;
+    sim_club_begin(&club, run, count, NULL);
+    uint64_t took_ms = sim_club_join(&club, 1, count - 1, WRN_S(IN_LIMIT_S));
+    sim_report_line(&run->report, "%u members, all in %llu ms after the last one joined", count,
+                    (unsigned long long)took_ms);
+    uint64_t slowest_ms = sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S),
+                                            "first, by IPv4", &median_ms);
+    sim_report_line(&run->report, "first pings, IPv4: half within %llu ms, all within %llu ms",
+                    (unsigned long long)median_ms, (unsigned long long)slowest_ms);
+    sim_report_figure(&run->report, "first_ping_ms", median_ms);
+    sim_report_figure(&run->report, "first_ping_max_ms", slowest_ms);
+    slowest_ms =
+        sim_club_ping_all(&club, WRN_FAMILY_IPV6, WRN_S(PING_LIMIT_S), "by IPv6", &median_ms);
+    sim_report_line(&run->report, "pings, IPv6: half within %llu ms, all within %llu ms",
+                    (unsigned long long)median_ms, (unsigned long long)slowest_ms);
+    ping_by_name(&club);
+    sim_members_pass(club.members, WRN_S(60) * run->options.minutes);
+    (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "later", &median_ms);
+    sim_report_figure(&run->report, "unreachable", club.members->unreachable);
+    sim_club_end(&club);
+}
+
+/* Each asks for the next one's name, and pings what the answer says. */
+static void ping_by_name(struct sim_club *club) {
+    struct sim_members *members = club->members;
+    uint32_t first = members->asked_count, count = members->count;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)sim_member_resolve(members->all[i], 0, members->all[(i + 1) % count]->name);
+    }
+    uint64_t took_ms = sim_members_until(members, WRN_S(NAME_LIMIT_S), are_answered, members);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sim_asked *asked = &members->asked[first + i];
+        const struct sim_member *meant = members->all[(i + 1) % count];
+        struct wrn_ip ipv4 = sim_member_address(meant, 0, WRN_FAMILY_IPV4);
+        struct wrn_ip ipv6 = sim_member_address(meant, 0, WRN_FAMILY_IPV6);
+        sim_report_expect(club->report,
+                          asked->name.found == WRN_NAMES_FOUND &&
+                              wrn_ip_equal(&asked->name.ipv4, &ipv4) &&
+                              wrn_ip_equal(&asked->name.ipv6, &ipv6),
+                          "%s asked for %s: found %d, reason %s", members->all[i]->name,
+                          meant->name, (int)asked->name.found, wrn_reason_text(asked->reason));
+    }
+    sim_report_line(club->report, "%u names found in %llu ms", count, (unsigned long long)took_ms);
+}
+
+static bool are_answered(void *ctx) {
+    const struct sim_members *members = ctx;
+    for (uint32_t i = 1; i < members->asked_count; i++) {
+        if (!members->asked[i].is_answered) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void play_owner_gone(struct sim_run *run) {
+    struct sim_club club;
+    uint64_t median_ms = 0;
+    uint32_t count = run->options.nodes < 3 ? 3 : run->options.nodes;
+    sim_club_begin(&club, run, count, NULL);
+    struct sim_member *owner = club.members->all[0], *delegate_to = club.members->all[1];
+    (void)sim_club_join(&club, 1, 1, WRN_S(IN_LIMIT_S));
+    delegate(&club, delegate_to);
+    sim_members_pass(club.members, WRN_S(10));
+    sim_member_crash(owner);
+    /* What the delegate gives ends in two hours if nobody renews it. */
+    struct wrn_invitation invitation;
+    if (sim_member_invite(delegate_to, 0, count, 2 * HOUR_S, false, &invitation)) {
+        struct wrn_ip ips[2];
+        (void)sim_host_addresses(club.members->net, delegate_to->host, ips);
+        invitation.endpoints[0] = (struct wrn_endpoint){.ip = ips[0], .port = SIM_MEMBER_PORT};
+        invitation.endpoint_count = 1;
+        wrn_invitation_finish(&club.invitation);
+        club.invitation = invitation;
+        wrn_invitation_finish(&invitation);
+        (void)sim_club_join(&club, 2, count - 1, WRN_S(IN_LIMIT_S));
+        (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "without the owner",
+                                &median_ms);
+        sim_members_pass(club.members, WRN_S(60) * run->options.minutes * 5);
+        (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S),
+                                "when all have been renewed", &median_ms);
+        uint64_t renewed = 0;
+        for (uint32_t i = 2; i < count; i++) {
+            renewed += club.members->all[i]->networks[0].events[WRN_NODE_EVENT_RENEWED_KIND] > 0;
+        }
+        bool is_long = run->options.minutes * 5 > 2 * 60;
+        sim_report_expect(&run->report, !is_long || renewed == count - 2,
+                          "%llu of %u memberships were renewed", (unsigned long long)renewed,
+                          count - 2);
+        sim_report_line(&run->report, "%llu of %u memberships were renewed without the owner",
+                        (unsigned long long)renewed, count - 2);
+    }
+    sim_club_end(&club);
+}
+
+/* The right to invite and to make members, to be passed on. */
+static void delegate(struct sim_club *club, struct sim_member *to) {
+    static const char element[] = "(1:*3:set(6:invite)(6:member))";
+    wrn_span span = {(const uint8_t *)element, sizeof element - 1};
+    enum wrn_reason reason =
+        sim_member_grant(club->members->all[0], 0, to, span, true, 365 * DAY_S);
+    sim_report_expect(club->report, reason == WRN_REASON_NONE, "%s got no right to invite",
+                      to->name);
+}
