@@ -27,6 +27,7 @@ struct loaded {
     const char *fault; /* why it is none at all, or NULL */
     size_t count;      /* certificates in the heap, in their order */
     struct wrn_rights_cert certs[WRN_PACK_CERTS_MAX];
+    bool is_beyond_count; /* something follows from what a counted invitation must not give */
     bool has_revoked;
     struct wrn_rights_cert revoked; /* the first that is */
     uint8_t revoked_by[WRN_SIGN_PUBLIC_SIZE];
@@ -52,6 +53,7 @@ struct wrn_judge {
 
 /* What is asked, in the words of the prover. */
 struct asked {
+    const uint8_t *public_key;
     uint8_t key[WRN_SPKI_KEY_SEXP_SIZE];
     struct wrn_sexp subject;
     int64_t now_s;
@@ -72,6 +74,8 @@ static bool reduce(struct wrn_judge *judge, const struct asked *asked, struct wr
                    struct wrn_judge_verdict *verdict);
 static bool find_chain(struct wrn_judge *judge, const struct asked *asked, struct wrn_sexp tag,
                        struct wrn_rights_grant *ret_grant, uint16_t *ret_certs);
+static bool is_beyond_count(const struct asked *asked, const struct wrn_spki_answer *answer,
+                            bool *ret_is_counted);
 static bool element_of(struct wrn_sexp tag, struct wrn_sexp *ret_element);
 static void set_times(struct wrn_rights *rights, const struct wrn_spki_validity *validities,
                       const struct wrn_judge_verdict *verdict);
@@ -129,6 +133,7 @@ void wrn_judge(struct wrn_judge *judge, const struct wrn_judge_question *questio
         say(verdict, WRN_REASON_NOT_ADMITTED, judge->loaded.fault);
         return;
     }
+    asked.public_key = question->public_key;
     asked.subject = wrn_spki_key_sexp(question->public_key, asked.key);
     bool is_date = wrn_spki_date_write(asked.now_s, asked.date);
     WRN_ASSERT(is_date);
@@ -356,6 +361,10 @@ static bool find_chain(struct wrn_judge *judge, const struct asked *asked, struc
     if (answer.verdict != WRN_SPKI_GRANTED || !element_of(tag, &ret_grant->element)) {
         return false; /* beyond the bounds of one of the two */
     }
+    if (is_beyond_count(asked, &answer, &ret_grant->may_not_invite)) {
+        judge->loaded.is_beyond_count = true;
+        return false;
+    }
     for (size_t i = 0; i < answer.chain_count; i++) {
         for (size_t at = 1; at <= judge->loaded.count; at++) { /* 0 is the ACL's entry */
             struct wrn_sexp element;
@@ -369,6 +378,34 @@ static bool find_chain(struct wrn_judge *judge, const struct asked *asked, struc
         }
     }
     return true;
+}
+
+/* A key whose memberships are counted makes members, and these invite nobody: else it could make
+ * one that makes others, whom nobody counts. Tells whether something follows from what it must not
+ * have issued, and whether such a key is in the chain at all. */
+static bool is_beyond_count(const struct asked *asked, const struct wrn_spki_answer *answer,
+                            bool *ret_is_counted) {
+    const uint8_t *subject = asked->public_key;
+    bool is_beyond = false;
+    *ret_is_counted = false;
+    for (size_t i = 0; i < answer->chain_count; i++) {
+        const struct wrn_spki_cert *cert = answer->chain[i];
+        const uint8_t *inviter = cert->subject.principal.ed25519;
+        struct wrn_sexp element;
+        if (inviter == NULL || memcmp(inviter, subject, WRN_SIGN_PUBLIC_SIZE) == 0 ||
+            !element_of(cert->tag, &element) || !wrn_rights_is_counted(element)) {
+            continue;
+        }
+        *ret_is_counted = true;
+        for (size_t j = 0; j < answer->chain_count; j++) {
+            const uint8_t *issuer = answer->chain[j]->issuer.ed25519;
+            const uint8_t *to = answer->chain[j]->subject.principal.ed25519;
+            is_beyond = is_beyond || (issuer != NULL && to != NULL &&
+                                      memcmp(issuer, inviter, WRN_SIGN_PUBLIC_SIZE) == 0 &&
+                                      memcmp(to, subject, WRN_SIGN_PUBLIC_SIZE) != 0);
+        }
+    }
+    return is_beyond;
 }
 
 static bool element_of(struct wrn_sexp tag, struct wrn_sexp *ret_element) {
@@ -408,6 +445,12 @@ static void refuse(struct wrn_judge *judge, const struct asked *asked,
     struct wrn_spki_answer answer;
     if (judge->loaded.has_revoked) {
         say_revoked(&judge->loaded, verdict);
+        return;
+    }
+    if (judge->loaded.is_beyond_count) {
+        say(verdict, WRN_REASON_NOT_ADMITTED,
+            "It was let in by somebody who came with an invitation of a limited number of uses, "
+            "and who may therefore let nobody in.");
         return;
     }
     wrn_spki_ask(judge->heap, &query, &answer);

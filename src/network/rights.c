@@ -100,6 +100,22 @@ uint8_t wrn_rights_topics(struct wrn_sexp element) {
     return walk.is_too_deep ? all : found;
 }
 
+bool wrn_rights_is_counted(struct wrn_sexp element) {
+    struct wrn_rights rights = {.flags = 0};
+    struct compiling compiling = {.rights = &rights};
+    struct walk walk = walk_of(element);
+    struct wrn_sexp choice;
+    bool has_all = false;
+    while (next_of(&walk, &choice)) {
+        struct wrn_sexp_cursor rest;
+        has_all = has_all || is_everything(choice);
+        if (wrn_sexp_enter_named(choice, "invite", &rest)) {
+            compile_uses(&compiling, rest);
+        }
+    }
+    return !has_all && (rights.flags & WRN_RIGHT_INVITE) != 0 && rights.uses_high != UINT32_MAX;
+}
+
 enum wrn_rights_fault wrn_rights_compile(const struct wrn_rights_grant *grants, size_t count,
                                          struct wrn_rights *ret_rights) {
     struct compiling compiling = {.rights = ret_rights};
@@ -242,7 +258,9 @@ static void compile_grant(struct compiling *compiling, const struct wrn_rights_g
         struct wrn_sexp_cursor rest;
         *ret_is_member = *ret_is_member || is_everything(element) ||
                          (wrn_sexp_enter_named(element, "member", &rest) && wrn_sexp_at_end(&rest));
-        compile_element(compiling, element);
+        if (!grant->may_not_invite || !wrn_sexp_is_named(element, "invite")) {
+            compile_element(compiling, element);
+        }
     }
     if (walk.is_too_deep) {
         blame(compiling, WRN_RIGHTS_TOO_DEEP);

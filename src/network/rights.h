@@ -107,11 +107,15 @@ const char *wrn_rights_fault_text(enum wrn_rights_fault fault);
 struct wrn_rights_grant {
     struct wrn_sexp element; /* of the reduced tag (warren ID ELEMENT) */
     uint8_t topics;          /* of all its certificates, see wrn_rights_topics */
+    bool may_not_invite;     /* it comes from a key that issues memberships that are counted */
 };
 
 /* Finds what an element speaks of: enum wrn_rights_topic bits. (*) speaks of nothing, what is not
  * understood of everything. */
 uint8_t wrn_rights_topics(struct wrn_sexp element);
+
+/* Tells whether an element gives (invite) with a number alone: so many memberships, counted. */
+bool wrn_rights_is_counted(struct wrn_sexp element);
 
 /* Compiles what several grants give together: flags, ranges, names, uses, rules. Times,
  * certificates and their bits in 'grants' are the caller's to fill in. Returns the first fault. */

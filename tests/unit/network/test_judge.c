@@ -160,7 +160,7 @@ static void passing_on_gives_no_more_than_there_is(void **state) {
         {"(* set (invite) (member))", "(*)", true, 0, WRN_RIGHT_INVITE | WRN_RIGHT_MEMBER},
         {"(* set (invite) (member))", "(admin)", true, WRN_REASON_NOT_ADMITTED, 0},
         {"(*)", "(member)", false, WRN_REASON_NOT_ADMITTED, 0},
-        {"(invite (* range numeric (le '3')))", "(invite)", true, 0, WRN_RIGHT_INVITE},
+        {"(invite (* range numeric (le '3')))", "(invite)", true, 0, 0},
         {"(relay)", "(* set (member) (relay))", true, 0, WRN_RIGHT_RELAY},
     };
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
@@ -172,6 +172,48 @@ static void passing_on_gives_no_more_than_there_is(void **state) {
               "%s %s: %s: ", cases[i].first, cases[i].second, verdict.why);
     }
     assert_true(wrn_judge_verified(judge) > 0);
+}
+
+/* A key whose memberships are counted makes members that invite nobody; else it could make one that
+ * makes others, whom nobody counts. */
+static void counted_invitations_make_members_and_no_more(void **state) {
+    (void)state;
+    static const struct {
+        const char *invitation, *first, *second; /* O gives A (invite), A gives I, I gives C or X,
+                                                  * X gives C if there is a second */
+        enum wrn_reason reason;
+        uint8_t flags;
+    } cases[] = {
+        {"(* set (member) (invite (* range numeric (le '2'))))", "(member)", NULL, 0,
+         WRN_RIGHT_MEMBER},
+        {"(* set (member) (invite (* range numeric (le '2'))))", "(* set (member) (invite))", NULL,
+         0, WRN_RIGHT_MEMBER},
+        {"(* set (member) (invite '1'))", "(* set (member) (invite '1'))", NULL, 0,
+         WRN_RIGHT_MEMBER},
+        {"(* set (member) (invite (* range numeric (le '2'))))", "(member)", "(member)",
+         WRN_REASON_NOT_ADMITTED, 0},
+        {"(* set (member) (invite (* range numeric (le '2'))))", "(* set (member) (invite))",
+         "(member)", WRN_REASON_NOT_ADMITTED, 0},
+        {"(* set (member) (invite))", "(* set (member) (invite))", "(* set (member) (invite))", 0,
+         WRN_RIGHT_MEMBER | WRN_RIGHT_INVITE},
+        {"(* set (member) (invite))", "(* set (member) (invite '1'))", "(* set (member) (invite))",
+         0, WRN_RIGHT_MEMBER},
+        {"(* set (member) (invite (* range numeric (ge '1'))))", "(member)", "(member)",
+         WRN_REASON_NOT_ADMITTED, 0}, /* 65,535 of them */
+    };
+    for (size_t i = 0; i < WRN_COUNT(cases); i++) {
+        bool has_second = cases[i].second != NULL;
+        chain_begin('O');
+        chain_add('O', 'A', "(* set (member) (invite))", true, NULL, NULL);
+        chain_add('A', 'I', cases[i].invitation, true, NULL, NULL);
+        chain_add('I', has_second ? 'X' : 'C', cases[i].first, true, NULL, NULL);
+        if (has_second) {
+            chain_add('X', 'C', cases[i].second, false, NULL, NULL);
+        }
+        enum wrn_reason reason = ask('C', chain_pack(), noon);
+        CHECK(reason == cases[i].reason && rights.flags == cases[i].flags,
+              "%s %s: %u, %s: ", cases[i].invitation, cases[i].first, rights.flags, verdict.why);
+    }
 }
 
 /* The holder of a part may not leave out what limits him. */
@@ -382,6 +424,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(to_the_second, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_longer_membership_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(passing_on_gives_no_more_than_there_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counted_invitations_make_members_and_no_more, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(silence_gives_no_more_than_there_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_grant_has_its_certificates, set_up, tear_down),
         cmocka_unit_test_setup_teardown(chains_of_others_are_none, set_up, tear_down),

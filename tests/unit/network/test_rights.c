@@ -19,7 +19,7 @@ enum {
 };
 
 static enum wrn_rights_fault compile(const char *text, uint8_t topics, struct wrn_rights *rights) {
-    struct wrn_rights_grant grant = {chain_read(text), topics};
+    struct wrn_rights_grant grant = {chain_read(text), topics, false};
     return wrn_rights_compile(&grant, 1, rights);
 }
 
@@ -332,9 +332,10 @@ static void several_grants_add_up(void **state) {
     struct wrn_rights rights;
     struct wrn_rights_grant grants[WRN_RIGHTS_GRANTS_MAX + 1];
     grants[0] = (struct wrn_rights_grant){chain_read("(* set (member) (allow tcp '80'))"),
-                                          WRN_RIGHTS_PACKETS};
-    grants[1] = (struct wrn_rights_grant){chain_read("(allow udp '53')"), WRN_RIGHTS_PACKETS};
-    grants[2] = (struct wrn_rights_grant){chain_read("(relay)"), 0};
+                                          WRN_RIGHTS_PACKETS, false};
+    grants[1] =
+        (struct wrn_rights_grant){chain_read("(allow udp '53')"), WRN_RIGHTS_PACKETS, false};
+    grants[2] = (struct wrn_rights_grant){chain_read("(relay)"), 0, false};
     assert_int_equal(wrn_rights_compile(grants, 3, &rights), WRN_RIGHTS_OK);
     assert_int_equal(rights.flags, M | R);
     assert_int_equal(rights.member_grants, 1);
