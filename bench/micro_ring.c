@@ -93,8 +93,8 @@ static double write_locators(void *ctx, size_t rounds) {
     }
     double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (size_t i = 0; i < rounds; i++) {
-        b->locator_size =
-            wrn_locator_write(&locator, &b->primitives, b->seed, b->locator, sizeof b->locator);
+        b->locator_size = wrn_locator_write(&locator, &b->primitives, b->seed, NULL, b->locator,
+                                            sizeof b->locator);
     }
     return figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 }
@@ -104,8 +104,8 @@ static double read_locators(void *ctx, size_t rounds) {
     struct wrn_locator locator;
     double start = figures_ns(CLOCK_PROCESS_CPUTIME_ID);
     for (size_t i = 0; i < rounds; i++) {
-        need(wrn_locator_read((wrn_span){b->locator, b->locator_size}, &b->primitives, &locator) ==
-                 WRN_REASON_NONE,
+        need(wrn_locator_read((wrn_span){b->locator, b->locator_size}, &b->primitives, NULL,
+                              &locator) == WRN_REASON_NONE,
              "a locator");
     }
     return figures_ns(CLOCK_PROCESS_CPUTIME_ID) - start;

@@ -239,7 +239,7 @@ static bool is_locator_of(const struct asked *asked) {
     const struct wrn_primitives *primitives = &asked->members->primitives;
     const struct wrn_record *record = asked->record;
     struct wrn_locator locator;
-    return wrn_locator_read(record->value, primitives, &locator) == WRN_REASON_NONE &&
+    return wrn_locator_parse(record->value, primitives, &locator) == WRN_REASON_NONE &&
            memcmp(locator.public_key, record->owner, sizeof locator.public_key) == 0;
 }
 

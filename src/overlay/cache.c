@@ -15,7 +15,8 @@ static bool store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool i
 
 enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locator) {
     struct wrn_locator read;
-    enum wrn_reason reason = wrn_locator_read(locator, overlay->primitives, &read);
+    enum wrn_reason reason =
+        wrn_locator_read(locator, overlay->primitives, overlay->ring_hash, &read);
     if (reason == WRN_REASON_NONE && wrn_id_equal(read.id, overlay->id)) {
         reason = WRN_REASON_SELF;
     }
@@ -67,7 +68,8 @@ bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, struct 
     struct wrn_locator locator;
     if (!cached->bytes || !cached->is_good || wrn_peers_at(overlay, cached->id) ||
         !wrn_patience_is_over(&cached->patience, overlay->now.mono) ||
-        wrn_locator_read(locator_of(cached), overlay->primitives, &locator) != WRN_REASON_NONE ||
+        wrn_locator_read(locator_of(cached), overlay->primitives, overlay->ring_hash, &locator) !=
+            WRN_REASON_NONE ||
         locator.endpoint_count == 0) {
         return false;
     }

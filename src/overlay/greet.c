@@ -546,7 +546,8 @@ static enum wrn_reason open_stranger(struct wrn_overlay *overlay, const struct w
     if (reason != WRN_REASON_NONE) {
         return reason;
     }
-    reason = wrn_locator_read(ret_hello->locator, overlay->primitives, ret_locator);
+    reason =
+        wrn_locator_read(ret_hello->locator, overlay->primitives, overlay->ring_hash, ret_locator);
     if (reason == WRN_REASON_NONE && memcmp(ret_locator->tunnel_key, key, sizeof(key)) != 0) {
         reason = WRN_REASON_WRONG_KEY;
     }

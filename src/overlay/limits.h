@@ -9,6 +9,7 @@ enum {
     WRN_DATAGRAM_MAX = WRN_RELAYED_MAX, /* bytes of UDP payload that the overlay sends: 1,400 */
     WRN_FRAME_OVERHEAD = 44,            /* of a sealed frame */
     WRN_MESSAGE_MAX = 1356,     /* bytes inside a sealed frame: DATAGRAM_MAX - FRAME_OVERHEAD */
+    WRN_RING_SIZE = 8,          /* of a ring's hash */
     WRN_ROUTED_OVERHEAD = 56,   /* header of a routed message, at most */
     WRN_PAYLOAD_MAX = 1288,     /* of a routed message, also through a relay */
     WRN_RECORD_MAX = 1200,      /* bytes of a signed record of the DHT */

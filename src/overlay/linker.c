@@ -453,7 +453,7 @@ static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id sou
         reason = WRN_REASON_RATE;
     }
     if (reason == WRN_REASON_NONE) {
-        reason = wrn_locator_read(bytes, overlay->primitives, &locator);
+        reason = wrn_locator_read(bytes, overlay->primitives, overlay->ring_hash, &locator);
     }
     if (reason == WRN_REASON_NONE && !wrn_id_equal(locator.id, source)) {
         reason = WRN_REASON_WRONG_KEY;
@@ -532,7 +532,7 @@ static enum wrn_reason take_response(struct wrn_overlay *overlay, struct wrn_req
     }
     enum wrn_reason reason = wrn_peers_shunned(overlay, source);
     if (reason == WRN_REASON_NONE) {
-        reason = wrn_locator_read(bytes, overlay->primitives, &locator);
+        reason = wrn_locator_read(bytes, overlay->primitives, overlay->ring_hash, &locator);
     }
     if (reason == WRN_REASON_NONE &&
         (!wrn_id_equal(locator.id, source) ||

@@ -16,6 +16,9 @@ static const char *const class_words[WRN_NAT_CLASSES] = {
     "port-random", "blocked"};
 static const char *const kind_words[] = {"local", "seen", "mapped"};
 
+static wrn_span span_of(const uint8_t *ring);
+static enum wrn_reason read_object(wrn_span bytes, const struct wrn_primitives *primitives,
+                                   struct wrn_signed *object, struct wrn_locator *ret_locator);
 static void put_ports(struct wrn_sexp_writer *writer, const struct wrn_locator *locator);
 static void put_endpoint(struct wrn_sexp_writer *writer, const struct wrn_locator_endpoint *entry);
 static bool read_fields(struct wrn_sexp_cursor *fields, struct wrn_locator *locator);
@@ -37,7 +40,8 @@ const char *wrn_nat_class_text(enum wrn_nat_class nat_class) {
 }
 
 size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitives *primitives,
-                         const uint8_t seed[WRN_SEED_SIZE], uint8_t *out, size_t capacity) {
+                         const uint8_t seed[WRN_SEED_SIZE], const uint8_t *ring, uint8_t *out,
+                         size_t capacity) {
     struct wrn_sexp_writer writer =
         wrn_sexp_writer(out, capacity < WRN_LOCATOR_MAX ? capacity : WRN_LOCATOR_MAX);
     uint8_t hit[WRN_HIT_SIZE];
@@ -74,23 +78,41 @@ size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitive
         }
         wrn_sexp_close(&writer);
     }
-    return wrn_signed_end(&writer, primitives, seed, label);
+    return wrn_signed_end(&writer, primitives, seed, label, span_of(ring));
+}
+
+enum wrn_reason wrn_locator_parse(wrn_span bytes, const struct wrn_primitives *primitives,
+                                  struct wrn_locator *ret_locator) {
+    struct wrn_signed object;
+    return read_object(bytes, primitives, &object, ret_locator);
 }
 
 enum wrn_reason wrn_locator_read(wrn_span bytes, const struct wrn_primitives *primitives,
-                                 struct wrn_locator *ret_locator) {
+                                 const uint8_t *ring, struct wrn_locator *ret_locator) {
     struct wrn_signed object;
+    enum wrn_reason reason = read_object(bytes, primitives, &object, ret_locator);
+    if (reason == WRN_REASON_NONE &&
+        !wrn_signed_verify(&object, primitives, ret_locator->public_key, label, span_of(ring))) {
+        memset(ret_locator, 0, sizeof(*ret_locator));
+        reason = WRN_REASON_BAD_SIGNATURE;
+    }
+    return reason;
+}
+
+static wrn_span span_of(const uint8_t *ring) {
+    return (wrn_span){ring, ring ? WRN_RING_SIZE : 0};
+}
+
+static enum wrn_reason read_object(wrn_span bytes, const struct wrn_primitives *primitives,
+                                   struct wrn_signed *object, struct wrn_locator *ret_locator) {
     uint8_t hit[WRN_HIT_SIZE];
     enum wrn_reason reason = WRN_REASON_NONE;
     memset(ret_locator, 0, sizeof(*ret_locator));
     if (bytes.size > WRN_LOCATOR_MAX) {
         reason = WRN_REASON_TOO_LARGE;
-    } else if (!wrn_signed_read(bytes, name, &object) ||
-               !read_fields(&object.fields, ret_locator)) {
+    } else if (!wrn_signed_read(bytes, name, object) ||
+               !read_fields(&object->fields, ret_locator)) {
         reason = WRN_REASON_MALFORMED;
-    } else if (!primitives->verify(primitives->ctx, ret_locator->public_key, label, object.body,
-                                   object.signature)) {
-        reason = WRN_REASON_BAD_SIGNATURE;
     }
     if (reason != WRN_REASON_NONE) {
         memset(ret_locator, 0, sizeof(*ret_locator));

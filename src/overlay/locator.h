@@ -59,16 +59,22 @@ struct wrn_locator {
 /* Returns the sentence of a class, static text. Any number is fine. */
 const char *wrn_nat_class_text(enum wrn_nat_class nat_class);
 
-/* Writes and signs a locator with the identity's seed; 'id' and 'public_key' are filled in from it.
- * Endpoints that reading would leave out are not written, scopes neither, nor the ports of a class
- * that has none. Returns its size, at most WRN_LOCATOR_MAX, which is enough for any; 0 if it does
- * not fit 'capacity', or for want of memory in signing. docs/ring/records.md has the grammar. */
+/* Writes and signs a locator with the identity's seed, for the ring with this hash of WRN_RING_SIZE
+ * bytes and for no other (NULL: for none); 'id' and 'public_key' are filled in. Endpoints that
+ * reading would leave out are not written, scopes neither, nor the ports of a class that has none.
+ * Returns its size, at most WRN_LOCATOR_MAX, which is enough for any; 0 if it does not fit
+ * 'capacity', or for want of memory in signing. docs/ring/records.md has the grammar. */
 size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitives *primitives,
-                         const uint8_t seed[WRN_SEED_SIZE], uint8_t *out, size_t capacity);
+                         const uint8_t seed[WRN_SEED_SIZE], const uint8_t *ring, uint8_t *out,
+                         size_t capacity);
 
-/* Reads a locator and checks its signature. Returns NONE, MALFORMED, BAD_SIGNATURE or TOO_LARGE;
+/* Reads a locator and checks its signature for 'ring'. NONE, MALFORMED, BAD_SIGNATURE, TOO_LARGE;
  * 'ret_locator' is zeroed unless it is NONE. Endpoints that cannot be anybody's (port 0, multicast
  * and broadcast, unspecified, loopback, IPv4 in IPv6 form) are left out. O(bytes), and one
  * verification if the form is right. */
 enum wrn_reason wrn_locator_read(wrn_span bytes, const struct wrn_primitives *primitives,
-                                 struct wrn_locator *ret_locator);
+                                 const uint8_t *ring, struct wrn_locator *ret_locator);
+
+/* The same without its signature, for who has verified otherwise that its owner said it. */
+enum wrn_reason wrn_locator_parse(wrn_span bytes, const struct wrn_primitives *primitives,
+                                  struct wrn_locator *ret_locator);

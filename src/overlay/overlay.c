@@ -219,8 +219,8 @@ wrn_span wrn_overlay_own_locator(struct wrn_overlay *overlay) {
                            : 0;
     locator.sequence =
         wall_ms > overlay->locator_sequence ? wall_ms : overlay->locator_sequence + 1;
-    size_t size = wrn_locator_write(&locator, overlay->primitives, overlay->seed, overlay->locator,
-                                    WRN_LOCATOR_MAX);
+    size_t size = wrn_locator_write(&locator, overlay->primitives, overlay->seed,
+                                    overlay->ring_hash, overlay->locator, WRN_LOCATOR_MAX);
     WRN_ASSERT(size > 0);
     overlay->locator_size = (uint32_t)size;
     overlay->locator_sequence = locator.sequence;

@@ -68,7 +68,6 @@ void wrn_pair_prove(struct wrn_pair *pair, uint64_t incarnation);
 /* ---- strangers ---- */
 
 enum {
-    WRN_RING_SIZE = 8, /* of a ring's hash */
     WRN_COOKIE_SIZE = 16,
     WRN_STRANGER_OVERHEAD = 84, /* head 4, tunnel key 32, cookie 16, numbers 16, tag 16 */
     WRN_STRANGER_MESSAGE_MAX = WRN_DATAGRAM_MAX - WRN_STRANGER_OVERHEAD, /* 1,316 bytes */

@@ -44,7 +44,7 @@ size_t wrn_record_write(struct wrn_record *record, const struct wrn_primitives *
     if (record->proof.size > 0) {
         wrn_signed_put_bytes(&writer, "proof", record->proof);
     }
-    return wrn_signed_end(&writer, primitives, seed, label);
+    return wrn_signed_end(&writer, primitives, seed, label, (wrn_span){0});
 }
 
 enum wrn_reason wrn_record_read(wrn_span bytes, const struct wrn_primitives *primitives,

@@ -9,6 +9,9 @@ enum {
     BODY_AT = sizeof("(6:signed") - 1, /* what stands before the body */
 };
 
+static bool join(wrn_span body, wrn_span bound, uint8_t room[WRN_SIGNED_MAX + WRN_SIGNED_BOUND_MAX],
+                 wrn_span *ret_message);
+
 bool wrn_signed_read(wrn_span bytes, const char *name, struct wrn_signed *ret_object) {
     struct wrn_sexp sexp;
     struct wrn_sexp body;
@@ -37,17 +40,28 @@ void wrn_signed_begin(struct wrn_sexp_writer *writer, const char *name) {
 }
 
 size_t wrn_signed_end(struct wrn_sexp_writer *writer, const struct wrn_primitives *primitives,
-                      const uint8_t seed[WRN_SEED_SIZE], const char *label) {
+                      const uint8_t seed[WRN_SEED_SIZE], const char *label, wrn_span bound) {
     uint8_t signature[WRN_SIGNATURE_SIZE] = {0};
+    uint8_t room[WRN_SIGNED_MAX + WRN_SIGNED_BOUND_MAX];
+    wrn_span message;
     struct wrn_sexp sexp;
     wrn_sexp_close(writer);
     bool ok =
         writer->error == 0 &&
-        primitives->sign(primitives->ctx, seed, label,
-                         (wrn_span){writer->out + BODY_AT, writer->size - BODY_AT}, signature);
+        join((wrn_span){writer->out + BODY_AT, writer->size - BODY_AT}, bound, room, &message) &&
+        primitives->sign(primitives->ctx, seed, label, message, signature);
     wrn_signed_put_bytes(writer, "signature", (wrn_span){signature, sizeof(signature)});
     wrn_sexp_close(writer);
     return wrn_sexp_finish(writer, &sexp) == 0 && ok ? sexp.bytes.size : 0;
+}
+
+bool wrn_signed_verify(const struct wrn_signed *object, const struct wrn_primitives *primitives,
+                       const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], const char *label,
+                       wrn_span bound) {
+    uint8_t room[WRN_SIGNED_MAX + WRN_SIGNED_BOUND_MAX];
+    wrn_span message;
+    return join(object->body, bound, room, &message) &&
+           primitives->verify(primitives->ctx, public_key, label, message, object->signature);
 }
 
 bool wrn_signed_number(wrn_span digits, uint64_t max, uint64_t *ret_number) {
@@ -104,4 +118,17 @@ void wrn_signed_put_bytes(struct wrn_sexp_writer *writer, const char *name, wrn_
     wrn_sexp_open(writer, name);
     wrn_sexp_put_bytes(writer, bytes);
     wrn_sexp_close(writer);
+}
+
+/* The body is a list, and shows where it ends. */
+static bool join(wrn_span body, wrn_span bound, uint8_t room[WRN_SIGNED_MAX + WRN_SIGNED_BOUND_MAX],
+                 wrn_span *ret_message) {
+    WRN_ASSERT(bound.size <= WRN_SIGNED_BOUND_MAX);
+    *ret_message = body;
+    if (bound.size > 0 && body.size <= WRN_SIGNED_MAX) {
+        memcpy(room, body.data, body.size);
+        memcpy(room + body.size, bound.data, bound.size);
+        *ret_message = (wrn_span){room, body.size + bound.size};
+    }
+    return bound.size == 0 || body.size <= WRN_SIGNED_MAX;
 }

@@ -6,6 +6,11 @@
 #include "overlay/primitives.h"
 #include "sexp/sexp.h"
 
+enum {
+    WRN_SIGNED_MAX = 1200, /* bytes of an object that is bound to something */
+    WRN_SIGNED_BOUND_MAX = 16,
+};
+
 /* A signed object that was read; all borrows the bytes. */
 struct wrn_signed {
     wrn_span body;                 /* (NAME ...), what is signed */
@@ -20,9 +25,16 @@ WRN_NODISCARD bool wrn_signed_read(wrn_span bytes, const char *name, struct wrn_
 void wrn_signed_begin(struct wrn_sexp_writer *writer, const char *name);
 
 /* Ends it and signs it with a label. Returns the size; 0 if it does not fit, or for want of memory
- * in signing. */
+ * in signing. 'bound' (at most WRN_SIGNED_BOUND_MAX bytes) is signed behind the body, and not
+ * written: who verifies has to know it. */
 size_t wrn_signed_end(struct wrn_sexp_writer *writer, const struct wrn_primitives *primitives,
-                      const uint8_t seed[WRN_SEED_SIZE], const char *label);
+                      const uint8_t seed[WRN_SEED_SIZE], const char *label, wrn_span bound);
+
+/* Verifies the signature of an object that was read; 'bound' as above. */
+WRN_NODISCARD bool wrn_signed_verify(const struct wrn_signed *object,
+                                     const struct wrn_primitives *primitives,
+                                     const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE],
+                                     const char *label, wrn_span bound);
 
 /* Reads a decimal number without leading zeros. */
 WRN_NODISCARD bool wrn_signed_number(wrn_span digits, uint64_t max, uint64_t *ret_number);

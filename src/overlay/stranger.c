@@ -200,7 +200,8 @@ static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *w
     struct wrn_join *join = &overlay->join;
     struct wrn_locator locator;
     struct wrn_stranger *stranger = stranger_of(overlay, WRN_HANDLE_NONE);
-    enum wrn_reason reason = wrn_locator_read(bytes, overlay->primitives, &locator);
+    enum wrn_reason reason =
+        wrn_locator_read(bytes, overlay->primitives, overlay->ring_hash, &locator);
     if (reason != WRN_REASON_NONE) {
         return reason;
     }

@@ -21,19 +21,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 0) {
         memcpy(copy + 1, data, size);
     }
-    enum wrn_reason reason = wrn_locator_read((wrn_span){copy + 1, size}, &primitives, &locator);
+    enum wrn_reason reason =
+        wrn_locator_read((wrn_span){copy + 1, size}, &primitives, NULL, &locator);
     HOLDS(reason == WRN_REASON_NONE || reason == WRN_REASON_MALFORMED ||
           reason == WRN_REASON_TOO_LARGE);
     if (reason == WRN_REASON_NONE) {
         check_fields(&locator);
         struct wrn_locator twin = locator;
-        size_t twin_size = wrn_locator_write(&twin, &primitives, seed, written, sizeof(written));
+        size_t twin_size =
+            wrn_locator_write(&twin, &primitives, seed, NULL, written, sizeof(written));
         HOLDS(wrn_id_equal(twin.id, locator.id));
         HOLDS(twin_size > 0 && twin_size <= size);
         HOLDS(twin_size < size || memcmp(written, copy + 1, size) == 0);
-        HOLDS(wrn_locator_read((wrn_span){written, twin_size}, &primitives, &again) ==
+        HOLDS(wrn_locator_read((wrn_span){written, twin_size}, &primitives, NULL, &again) ==
               WRN_REASON_NONE);
-        HOLDS(wrn_locator_write(&again, &primitives, seed, rewritten, sizeof(rewritten)) ==
+        HOLDS(wrn_locator_write(&again, &primitives, seed, NULL, rewritten, sizeof(rewritten)) ==
               twin_size);
         HOLDS(memcmp(written, rewritten, twin_size) == 0);
     }

@@ -608,7 +608,7 @@ static wrn_span locator_of(const struct other *other, uint8_t how, uint8_t room[
         locator.port_step = how;
         locator.port_last = PORT;
     }
-    size_t size = wrn_locator_write(&locator, &m.primitives, seed, room, WRN_LOCATOR_MAX);
+    size_t size = wrn_locator_write(&locator, &m.primitives, seed, no_ring, room, WRN_LOCATOR_MAX);
     HOLDS(size > 0);
     return (wrn_span){room, size};
 }

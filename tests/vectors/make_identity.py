@@ -219,8 +219,9 @@ def det_input(public, raa, hda):
 
 # ---- X25519, for what becomes of the tunnel key
 
-def tunnel_key(seed):
-    key = bytearray(hmac.new(seed, b"warren tunnel key 1\x01", hashlib.blake2s).digest())
+def tunnel_key(seed, context=b""):
+    info = b"warren tunnel key 1" + context
+    key = bytearray(hmac.new(seed, info + b"\x01", hashlib.blake2s).digest())
     key[0] &= 248
     key[31] = key[31] & 127 | 64
     return bytes(key)
@@ -513,11 +514,13 @@ def make_names():
         "20010030fa07d00531e01aed4e7ecf5c")
     assert det_input(HIT_KEY, 10, 20)[0].hex() == "2001003002801405"  # RFC 9374, appendix B.1
     rows = []
-    for seed in (bytes(32), pattern(32, 22), hashlib.sha256(b"seed").digest()):
-        key = tunnel_key(seed)
-        rows.append((seed, key, x25519_public(key)))
-    table("vector_tunnel_key", "const char *seed, *private_key, *public_key;",
-          "HMAC-BLAKE2s(seed, \"warren tunnel key 1\" || 01), clamped.", rows)
+    for seed, context in ((bytes(32), b""), (pattern(32, 22), b""),
+                          (hashlib.sha256(b"seed").digest(), b""), (bytes(32), b"\1"),
+                          (bytes(32), pattern(32, 41)), (pattern(32, 22), pattern(64, 41))):
+        key = tunnel_key(seed, context)
+        rows.append((seed, context, key, x25519_public(key)))
+    table("vector_tunnel_key", "const char *seed, *context, *private_key, *public_key;",
+          "HMAC-BLAKE2s(seed, \"warren tunnel key 1\" || context || 01), clamped.", rows)
 
 
 def main():

@@ -77,6 +77,15 @@ def make_cookies():
           " const char *cookie;", "Cookies of addresses under the secret pattern(32, 33).", rows)
 
 
+def make_questions():
+    rows = []
+    for nonce in (1, 0x1122334455667788, 2**64 - 1):
+        mark = mac(pattern(8, 40), number(nonce, 8))[:8]
+        rows.append((nonce, bytes((0x22, 1, 0, 0)) + number(nonce, 8) + mark))
+    table("vector_who", "uint64_t nonce; const char *head;",
+          "What questions to the ring pattern(8, 40) begin with.", rows)
+
+
 # ---- signed objects
 
 def atom(value):
@@ -97,9 +106,9 @@ def lists(*parts):
     return List(expression(*parts))
 
 
-def signed(seed, name, label, *fields):
+def signed(seed, name, label, *fields, bound=b""):
     body = lists(name, lists("version", 1), *fields)
-    signature = identity.sign(seed, label.encode() + b"\0" + body)
+    signature = identity.sign(seed, label.encode() + b"\0" + body + bound)
     return lists("signed", body, lists("signature", signature))
 
 
@@ -117,8 +126,13 @@ def make_objects():
     least = signed(
         seed, "locator", "warren locator 1", lists("key", public),
         lists("tunnel", pattern(32, 35)), lists("seq", 0), lists("nat", "unknown"))
+    of_ring = signed(
+        seed, "locator", "warren locator 1", lists("key", public),
+        lists("tunnel", pattern(32, 35)), lists("seq", 0), lists("nat", "unknown"),
+        bound=pattern(8, 40))
     table("vector_locator", "const char *bytes;", "Locators of the seed pattern(32, 34): one with"
-          " everything, one with nothing.", [(bytes(full),), (bytes(least),)])
+          " everything, one with nothing, that one for the ring pattern(8, 40).",
+          [(bytes(full),), (bytes(least),), (bytes(of_ring),)])
     print(f"\nstatic const char vector_locator_id[] = {cell(identity.hit(public)[4:])};")
 
     def record(kind, *fields):
@@ -150,6 +164,7 @@ def main():
     print("#pragma once\n#include <stdint.h>")
     make_frames()
     make_cookies()
+    make_questions()
     make_objects()
 
 

@@ -62,7 +62,18 @@ static const struct {
     {6u, "fe800000000000000000000000000001", 65535u, 3u, "fb0d01b23998e097e44bc457db1102b0"},
 };
 
-/* Locators of the seed pattern(32, 34): one with everything, one with nothing. */
+/* What questions to the ring pattern(8, 40) begin with. */
+static const struct {
+    uint64_t nonce;
+    const char *head;
+} vector_who[] = {
+    {1u, "220100000000000000000001c5fb13f713d0bcda"},
+    {1234605616436508552u, "220100001122334455667788e436f79462119e59"},
+    {18446744073709551615u, "22010000ffffffffffffffff981136e4194edde0"},
+};
+
+/* Locators of the seed pattern(32, 34): one with everything, one with nothing, that one for the
+ * ring pattern(8, 40). */
 static const struct {
     const char *bytes;
 } vector_locator[] = {
@@ -80,6 +91,11 @@ static const struct {
      "4d545b626970777e858c939aa1a8afb6bdc4cbd2d9e0e7eef5fc2928333a736571313a302928333a6e6174373a756"
      "e6b6e6f776e292928393a7369676e617475726536343a109c1f6b896c95723993f0e54a1809d7f57003e4b9b68fae"
      "f3e2d57bde428c38814de36ef59e6504e0b3adc5ed3c4e38cd6594bb05ea061415ad588de3548d072929"},
+    {"28363a7369676e656428373a6c6f6361746f7228373a76657273696f6e313a312928333a6b657933323a7da038eaa"
+     "e77aafd3f108d20410c016ccf889a08c7381a1e60439682526c97d92928363a74756e6e656c33323a232a31383f46"
+     "4d545b626970777e858c939aa1a8afb6bdc4cbd2d9e0e7eef5fc2928333a736571313a302928333a6e6174373a756"
+     "e6b6e6f776e292928393a7369676e617475726536343a3c0bbf6562e8d7188bd278f086178993992e5f3ce65151b6"
+     "cbab80a5d37b5bd7c9af0c0ee1780f8ce84bc1d5cdd9326d314b92ceb817a188674bd1381ba73f032929"},
 };
 
 static const char vector_locator_id[] = "d0211757759219e96f66d929";

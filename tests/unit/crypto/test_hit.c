@@ -111,9 +111,11 @@ static void derives_tunnel_keys(void **state) {
         uint8_t expected[WRN_KEY_SIZE];
         uint8_t key[WRN_KEY_SIZE];
         uint8_t public_key[WRN_KEY_SIZE];
+        uint8_t context[WRN_TUNNEL_CONTEXT_MAX];
+        size_t size = check_hex(vector_tunnel_key[row].context, context, sizeof(context));
         check_hex(vector_tunnel_key[row].seed, seed, sizeof(seed));
         check_hex(vector_tunnel_key[row].private_key, expected, sizeof(expected));
-        wrn_tunnel_key(crypto, seed, (wrn_span){0}, key);
+        wrn_tunnel_key(crypto, seed, (wrn_span){context, size}, key);
         CHECK(memcmp(key, expected, sizeof(key)) == 0, "row %zu: ", row);
         assert_true(wrn_x25519_public(crypto, key, public_key));
         check_hex(vector_tunnel_key[row].public_key, expected, sizeof(expected));

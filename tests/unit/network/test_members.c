@@ -386,9 +386,9 @@ static void nodes_have_their_own_locator(void **state) {
     primitives.hit(primitives.ctx, public_key, hit);
     assert_non_null(inet_ntop(AF_INET6, hit, key + 5, sizeof key - 5));
     chain_seed('C', seed);
-    size_t size = wrn_locator_write(&locator, &primitives, seed, bytes[0], sizeof bytes[0]);
+    size_t size = wrn_locator_write(&locator, &primitives, seed, NULL, bytes[0], sizeof bytes[0]);
     chain_seed('D', seed);
-    size_t others = wrn_locator_write(&locator, &primitives, seed, bytes[1], sizeof bytes[1]);
+    size_t others = wrn_locator_write(&locator, &primitives, seed, NULL, bytes[1], sizeof bytes[1]);
     assert_true(size > 0 && others > 0);
     struct test_record test = {'C', WRN_RECORD_CREATE, key, {bytes[0], size}};
     for (int is_open = 0; is_open < 2; is_open++) {

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "unit/base/check.h"
 #include "unit/overlay/real_primitives.h"
+#include "vectors/ring.h"
 
 static const uint8_t cookie[WRN_COOKIE_SIZE] = "sixteen bytes !!";
 static const uint8_t ring[8] = "the ring";
@@ -80,6 +81,19 @@ static enum wrn_reason reads_reply(wrn_span frame) {
         assert_true(nonce == 7 && locator.data == NULL && check_filled(shown, sizeof(shown), 0));
     }
     return reason;
+}
+
+static void asks_as_the_vectors_say(void **state) {
+    (void)state;
+    uint8_t name[WRN_RING_SIZE];
+    check_pattern(name, sizeof(name), 40);
+    for (size_t row = 0; row < WRN_COUNT(vector_who); row++) {
+        uint8_t frame[WRN_WHO_SIZE];
+        uint8_t head[20];
+        assert_int_equal(check_hex(vector_who[row].head, head, sizeof(head)), sizeof(head));
+        wrn_who_write(&primitives, name, vector_who[row].nonce, frame);
+        assert_memory_equal(frame, head, sizeof(head));
+    }
 }
 
 /* Who does not know the ring's name is not answered: another name, and any bit of the mark. */
@@ -200,6 +214,7 @@ static void misuse_is_noticed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_with_the_largest_question),
+        cmocka_unit_test(asks_as_the_vectors_say),
         cmocka_unit_test(only_its_ring_is_asked),
         cmocka_unit_test(answers_with_cookie_and_locator),
         cmocka_unit_test(announces_ring_place_and_port),

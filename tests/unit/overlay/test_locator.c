@@ -25,7 +25,7 @@ static enum wrn_reason read_bytes(const uint8_t *bytes, size_t size, struct wrn_
     assert_non_null(copy);
     memcpy(copy, bytes, size);
     memset(locator, 0x55, sizeof(*locator));
-    enum wrn_reason reason = wrn_locator_read((wrn_span){copy, size}, &primitives, locator);
+    enum wrn_reason reason = wrn_locator_read((wrn_span){copy, size}, &primitives, NULL, locator);
     free(copy);
     if (reason != WRN_REASON_NONE) {
         assert_true(check_filled(locator, sizeof(*locator), 0));
@@ -82,9 +82,12 @@ static struct wrn_locator full_locator(void) {
 
 static void writes_and_reads_the_vectors(void **state) {
     (void)state;
-    struct wrn_locator expected[2] = {0};
+    struct wrn_locator expected[3] = {0};
+    uint8_t ring[WRN_RING_SIZE];
+    check_pattern(ring, sizeof(ring), 40);
     expected[0] = full_locator();
     memcpy(expected[1].tunnel_key, expected[0].tunnel_key, WRN_KEY_SIZE);
+    expected[2] = expected[1];
     assert_int_equal(WRN_COUNT(expected), WRN_COUNT(vector_locator));
     for (size_t i = 0; i < WRN_COUNT(expected); i++) {
         uint8_t bytes[WRN_LOCATOR_MAX];
@@ -92,14 +95,40 @@ static void writes_and_reads_the_vectors(void **state) {
         uint8_t id[WRN_ID_SIZE];
         struct wrn_locator locator;
         size_t size = check_hex(vector_locator[i].bytes, bytes, sizeof(bytes));
-        assert_int_equal(
-            wrn_locator_write(&expected[i], &primitives, seed, written, sizeof(written)), size);
+        assert_int_equal(wrn_locator_write(&expected[i], &primitives, seed, i == 2 ? ring : NULL,
+                                           written, sizeof(written)),
+                         size);
         assert_memory_equal(written, bytes, size);
-        assert_int_equal(read_bytes(bytes, size, &locator), WRN_REASON_NONE);
+        assert_int_equal(
+            wrn_locator_read((wrn_span){bytes, size}, &primitives, i == 2 ? ring : NULL, &locator),
+            WRN_REASON_NONE);
         check_same(&locator, &expected[i]);
         check_hex(vector_locator_id, id, sizeof(id));
         assert_true(wrn_id_equal(locator.id, wrn_id_load(id)));
     }
+}
+
+/* A host is another node on each of its rings: where it is on one is no word about another. */
+static void is_good_for_its_ring_only(void **state) {
+    (void)state;
+    uint8_t bytes[WRN_LOCATOR_MAX];
+    struct wrn_locator locator = full_locator();
+    struct wrn_locator again;
+    static const uint8_t rings[2][WRN_RING_SIZE] = {"ring one", "ring two"};
+    size_t size = wrn_locator_write(&locator, &primitives, seed, rings[0], bytes, sizeof(bytes));
+    wrn_span span = {bytes, size};
+    assert_int_equal(wrn_locator_read(span, &primitives, rings[0], &again), WRN_REASON_NONE);
+    check_same(&again, &locator);
+    assert_int_equal(wrn_locator_read(span, &primitives, rings[1], &again),
+                     WRN_REASON_BAD_SIGNATURE);
+    assert_true(check_filled(&again, sizeof(again), 0));
+    assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_BAD_SIGNATURE);
+    assert_int_equal(wrn_locator_parse(span, &primitives, &again), WRN_REASON_NONE);
+    check_same(&again, &locator);
+    size = wrn_locator_write(&locator, &primitives, seed, NULL, bytes, sizeof(bytes));
+    assert_int_equal(wrn_locator_read(span, &primitives, rings[0], &again),
+                     WRN_REASON_BAD_SIGNATURE);
+    assert_int_equal(size, span.size);
 }
 
 static struct wrn_locator draw(struct wrn_rand rand) {
@@ -141,7 +170,7 @@ static void reads_what_was_written(void **state) {
         uint8_t bytes[WRN_LOCATOR_MAX];
         struct wrn_locator locator = draw(wrn_prng_rand(&prng));
         struct wrn_locator again;
-        size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, sizeof(bytes));
+        size_t size = wrn_locator_write(&locator, &primitives, seed, NULL, bytes, sizeof(bytes));
         assert_true(size > 0);
         assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
         check_same(&locator, &again);
@@ -161,14 +190,14 @@ static void the_largest_fits(void **state) {
     for (size_t i = 0; i < WRN_ENDPOINTS_MAX; i++) {
         locator.endpoints[i] = endpoint("[2001:db8::9]:65535", WRN_ENDPOINT_MAPPED);
     }
-    size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, sizeof(bytes));
+    size_t size = wrn_locator_write(&locator, &primitives, seed, NULL, bytes, sizeof(bytes));
     print_message("# the largest locator has %zu bytes\n", size);
     assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
     check_same(&locator, &again);
     for (size_t capacity = 0; capacity < size; capacity += 13) {
         uint8_t small[WRN_LOCATOR_MAX];
         memset(small, 0x77, sizeof(small));
-        assert_int_equal(wrn_locator_write(&locator, &primitives, seed, small, capacity), 0);
+        assert_int_equal(wrn_locator_write(&locator, &primitives, seed, NULL, small, capacity), 0);
         assert_true(check_filled(small + capacity, sizeof(small) - capacity, 0x77));
     }
 }
@@ -177,7 +206,7 @@ static void refuses_every_truncation_and_flipped_bit(void **state) {
     (void)state;
     uint8_t bytes[WRN_LOCATOR_MAX + 1] = {0};
     struct wrn_locator locator = full_locator();
-    size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, sizeof(bytes));
+    size_t size = wrn_locator_write(&locator, &primitives, seed, NULL, bytes, sizeof(bytes));
     for (size_t cut = 0; cut < size; cut++) {
         assert_int_equal(read_bytes(bytes, cut, &locator), WRN_REASON_MALFORMED);
     }
@@ -286,8 +315,8 @@ static void reads_one_form_only(void **state) {
         CHECK(read_bytes(bytes, size, &locator) == forms[i].reason, "%s: ", forms[i].text);
         if (forms[i].reason == WRN_REASON_NONE) {
             uint8_t again[WRN_LOCATOR_MAX];
-            assert_int_equal(wrn_locator_write(&locator, &primitives, seed, again, sizeof(again)),
-                             size);
+            assert_int_equal(
+                wrn_locator_write(&locator, &primitives, seed, NULL, again, sizeof(again)), size);
             assert_memory_equal(again, bytes, size);
         }
     }
@@ -344,7 +373,7 @@ static void leaves_out_what_is_nobodys(void **state) {
         }
         bool is_usable = !is_mapped && cases[i].is_usable;
         const char *name = is_mapped ? "mapped" : cases[i].text;
-        size_t size = wrn_locator_write(&locator, &primitives, seed, bytes, WRN_LOCATOR_MAX);
+        size_t size = wrn_locator_write(&locator, &primitives, seed, NULL, bytes, WRN_LOCATOR_MAX);
         assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
         CHECK(again.endpoint_count == is_usable, "%s, written: ", name);
 
@@ -401,6 +430,7 @@ static void every_class_has_a_sentence(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_and_reads_the_vectors),
+        cmocka_unit_test(is_good_for_its_ring_only),
         cmocka_unit_test(reads_what_was_written),
         cmocka_unit_test(the_largest_fits),
         cmocka_unit_test(refuses_every_truncation_and_flipped_bit),

@@ -587,7 +587,7 @@ static void given_endpoints_are_not_cached(void **state) {
     struct mesh_node *node = mesh_node(mesh, 5);
     struct wrn_locator locator;
     assert_int_equal(wrn_locator_read((wrn_span){node->cache, node->cache_size},
-                                      mesh_primitives(mesh), &locator),
+                                      mesh_primitives(mesh), (const uint8_t *)"our ring", &locator),
                      WRN_REASON_NONE);
     assert_true(wrn_id_equal(locator.id, mesh_node(mesh, 4)->id));
     mesh_destroy(mesh);
