@@ -52,11 +52,13 @@ sim-report:
 	@$(MAKE) --no-print-directory all
 	@tools/sim-report $(BUILD)/warren-sim --out docs/ring/figures.md $(ARGS)
 
-# Many small worlds in which the seed decides what goes wrong. One that fails names its replay.
+# Many small worlds in which the seed decides what goes wrong (one that fails names its replay); as
+# root, the end-to-end tests that take minutes, too.
 soak:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all
 	@$(BUILD)/warren-sim --scenario mixed --seeds $(SEEDS)
+	@if [ "$$(id -u)" = 0 ]; then WARREN_SOAK=1 tools/test --e2e $(BUILD) -m soak tests/e2e; fi
 
 bench:
 	@tools/deps build bench

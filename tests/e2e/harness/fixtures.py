@@ -30,6 +30,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "early(fixture): the fixture is set up with the first test")
     config.addinivalue_line("markers", "matrix: runs with other settings of the program too")
     config.addinivalue_line("markers", "warren_only: asserts what only warren-wg promises")
+    config.addinivalue_line("markers", "soak: takes minutes; only with WARREN_SOAK=1, `make soak`")
     if config.option.collectonly:
         return
     if os.geteuid() != 0:
@@ -47,7 +48,11 @@ def _terminated(_number, _frame):
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get("WARREN_SOAK", "0") != "1":
+        long = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to members in the course of time: restarts, crashes, moves, the end of a membership,
+several networks."""
+
+import random
+import re
+import threading
+import time
+
+import pytest
+
+from harness import traffic, wait
+from harness.internet import Internet
+from harness.warrend import DONE, NO_DAEMON, REFUSED, Network, Node, Refusal
+
+pytestmark = pytest.mark.warren_only
+
+
+def public_nodes(lab, *names, options=()):
+    internet = Internet(lab)
+    nodes = []
+    for name in names:
+        host = internet.public(name)
+        nodes.append(Node(lab, host.ns, name, options=options))
+        nodes[-1].host = host
+        nodes[-1].start(is_waiting=False)
+    for node in nodes:
+        node.ready()
+    return internet, nodes
+
+
+def cut(a, b, seconds, network=None):
+    """Waits until a's pings to b are not answered any more."""
+    address = b.address(network)
+    wait.until(lambda: not traffic.ping(a.ns, address, wait_s=0.3), seconds,
+               "%r does not reach %r any more" % (a, b))
+
+
+def test_two_commands_a_side(lab):
+    """As a person does it, by the command line."""
+    internet = Internet(lab)
+    alice = Node(lab, internet.home("linux", "alice").ns, "alice")
+    bob = Node(lab, internet.home("port", "bob").ns, "bob")
+    hub = Node(lab, internet.public("hub").ns, "hub")
+    for node in (alice, bob, hub):
+        node.start()
+    hub.cli("network", "create", "lab")
+    for node in (alice, bob):
+        line = re.search(r"warren:1:[A-Za-z0-9_-]+", hub.cli("invite", "lab")).group(0)
+        node.cli("join", line)
+    for node in (alice, bob, hub):
+        node.cli("wait", "address", "lab")
+    alice.ping(bob)
+    alice.wait(lambda n: n.path(bob) == "direct", 20, "a direct path")
+    shown = alice.cli("status")
+    assert "lab" in shown and alice.address() in shown, shown
+    told = alice.run_cli("join", "warren:1:abc")
+    assert told.code == REFUSED and told.stderr, told.stderr
+    bob.stop()
+    assert bob.run_cli("status").code == NO_DAEMON
+
+
+def test_restart_without_the_inviter(lab):
+    """A member comes back from its disk alone while one that it knew is there."""
+    _, (owner, other, node) = public_nodes(lab, "owner", "other", "node")
+    network = Network(owner).join(other, node).settle()
+    node.ping(other)
+    before = node.address()
+    owner.stop()
+    node.restart()
+    network.settle(nodes=[node])
+    assert node.address() == before
+    node.ping(other)
+    other.kill()
+    other.start()
+    network.settle(nodes=[other])
+    node.ping(other)
+
+
+def crash_again_and_again(lab, times, seed):
+    """A daemon is killed at random moments while it acknowledges things: what it has said is done
+    is there afterwards."""
+    rng = random.Random(seed)
+    print("seed", seed)
+    node = Node(lab, lab.namespace("crash"), "crash").start()
+    wanted = {}
+    for turn in range(times):
+        killer = threading.Timer(rng.uniform(0, 0.08), node.process.popen.kill)
+        killer.start()
+        number = 0
+        try:
+            while True:
+                number += 1
+                name = "n%d-%d" % (turn, number)
+                if wanted and rng.random() < 0.5:
+                    name = rng.choice(sorted(wanted))
+                    if len(wanted) > 20:
+                        node.rpc("network.delete", network=name)
+                        del wanted[name]
+                    else:
+                        wanted[name].append(node.rpc("invite", network=name, uses=1)["id"])
+                else:
+                    node.rpc("network.create", name=name)
+                    wanted[name] = []
+        except (OSError, EOFError, ValueError):
+            doubtful = name  # was being made or deleted
+        killer.join()
+        node.process.popen.wait()
+        node.start()
+        found = {n["name"] for n in node.rpc("network.list")["networks"]}
+        missing = set(wanted) - found - {doubtful}
+        assert not missing, "turn %d: %s are lost" % (turn, missing)
+        assert found - set(wanted) <= {doubtful}, "turn %d" % turn
+        if doubtful in found:
+            wanted.setdefault(doubtful, [])
+        else:
+            wanted.pop(doubtful, None)
+        for name, invitations in wanted.items():
+            kept = {i["id"] for i in node.rpc("invitation.list", network=name)["invitations"]}
+            assert kept >= set(invitations), "turn %d: %s" % (turn, name)
+
+
+def test_killed_at_random_moments(lab):
+    crash_again_and_again(lab, 8, random.randrange(1 << 30))
+
+
+@pytest.mark.soak
+@pytest.mark.watchdog(300)
+def test_killed_at_a_hundred_random_moments(lab):
+    crash_again_and_again(lab, 100, random.randrange(1 << 30))
+
+
+def test_who_is_revoked_is_cut(lab):
+    _, (owner, one, other, out) = public_nodes(lab, "owner", "one", "other", "out")
+    network = Network(owner).join(one, other, out).settle()
+    for node in (owner, one, other):
+        node.ping(out)
+        out.ping(node)
+    network.revoke(out)
+    for node in (owner, one, other):
+        cut(node, out, 5)
+        wait.until(lambda n=node: n.peer(out) is None, 5, "%r has cut the revoked one" % node)
+    one.ping(other)
+    out.restart()  # what it has on its disk does not help it
+    one.wait(lambda n: one.network()["state"] == "connected", 5, "still there")
+    assert not traffic.ping(out.ns, one.address(), wait_s=2)
+
+
+def test_an_expired_membership_ends(lab):
+    """At its second, if nobody is there who renews it."""
+    _, (owner, other, node) = public_nodes(lab, "owner", "other", "node")
+    network = Network(owner).join(other).settle()
+    until = int(owner.rpc("status")["now_s"]) + 12
+    line = network.invite(until_s=until)
+    node.rpc("join", invitation=line, host_name="node")
+    network.settle(nodes=[node])
+    node.ping(other)
+    owner.kill()
+    stream = lambda: traffic.ping(node.ns, other.address(), wait_s=0.2)  # noqa: E731
+    wait.until(lambda: not stream(), 20, "packets are cut")
+    assert time.time() >= until - 1
+    told = node.network()
+    assert told["until_s"] == until
+    other.wait(lambda n: n.peer(node) is None or n.peer(node)["path"] != "direct", 10,
+               "the peer is gone")
+
+
+def test_two_networks_with_the_same_addresses(lab):
+    """Each by its own interface; what one says in one nobody hears in the other."""
+    _, (one, other) = public_nodes(lab, "one", "other")
+    red = Network(one, "red", ipv4="10.9.0.0/24").join(other)
+    blue = Network(other, "blue", ipv4="10.9.0.0/24").join(one)
+    for network in (red, blue):
+        network.settle()
+    for a, b in ((one, other), (other, one)):
+        for network in (red, blue):
+            interface = a.network(network.id)["interface"]
+            told = a.ns.run(["ping", "-n", "-c", "3", "-i", "0.2", "-W", "10", "-I", interface,
+                             b.address(network.id)], check=False)
+            assert " 0% packet loss" in told.stdout, (network.name, told.stdout, a.explain(b))
+    assert one.network(red.id)["interface"] != one.network(blue.id)["interface"]
+    one.rpc("network.leave", network=blue.id)
+    one.wait(lambda n: n.network(blue.id) is None, 25, "has left")
+    one.ping(other, red.id)
+
+
+def test_names_are_found(lab):
+    _, (alice, bob, carol) = public_nodes(lab, "alice", "bob", "carol")
+    network = Network(alice).join(bob, carol).settle()
+    for node in network.nodes:
+        node.wait(lambda n: n.network()["name_state"] == "held", 20, "has its name")
+    for asker in network.nodes:
+        for meant in network.nodes:
+            told = asker.rpc("resolve", name="%s.lab.warren" % meant.name)
+            assert told["ipv4"] == meant.address() and told["hit"] == meant.hit, told
+            told = asker.rpc("resolve", name=meant.address())
+            assert told["name"] in (meant.name, meant.name + ".lab.warren"), told
+    with pytest.raises(Refusal):
+        alice.rpc("resolve", name="nobody.lab.warren")
+    assert alice.run_cli("resolve", "bob.lab.warren").code == DONE
+
+
+@pytest.mark.watchdog(120)
+def test_a_stream_outlives_moves(lab):
+    """A TCP stream goes on while one end gets another address, another line behind a NAT, and while
+    the NAT forgets it."""
+    internet, (server,) = public_nodes(lab, "server")
+    host = internet.home("linux", "mover")
+    node = Node(lab, host.ns, "mover").start()
+    Network(server).join(node).settle()
+    node.ping(server)
+    stream = traffic.Transfer(lab, node.ns, server.ns, server.address())
+    stream.goes_on()
+    host.plugged.forget()
+    stream.goes_on(40)
+    host.plug(internet)
+    stream.goes_on(40)
+    host.renumber(host.address.rsplit(".", 1)[0] + ".77")
+    stream.goes_on(40)
+    host.plug(internet.site("symmetric"))
+    stream.goes_on(40)
+    stream.finish()
