@@ -2,7 +2,6 @@
 /* warren-wg: a WireGuard interface in user space, driven by wg(8). Puts the parts together; holds
  * none of their logic. */
 #define _GNU_SOURCE /* sched_getaffinity */
-#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -45,7 +44,6 @@ struct descriptors {
     int ready; /* of the parent that waits */
 };
 
-static void occupy_standard_descriptors(void);
 static int talk(const struct wrn_args *args);
 static int run(const struct wrn_args *args);
 static int read_fd(const char *variable, int *ret_fd);
@@ -65,7 +63,7 @@ static void print_usage(FILE *out);
 int main(int argc, char **argv) {
     struct wrn_args args;
     struct wrn_args_error refused;
-    occupy_standard_descriptors();
+    wrn_background_occupy();
     if (wrn_args_parse(argc, argv, &args, &refused) != 0) {
         (void)fprintf(stderr, "warren-wg: %s%s%s\n", refused.why,
                       refused.argument != NULL ? " " : "",
@@ -89,18 +87,6 @@ int main(int argc, char **argv) {
         return EXIT_USAGE;
     }
     return args.action == WRN_ARGS_RUN ? run(&args) : talk(&args);
-}
-
-/* Whoever starts us with standard input, output or error closed would otherwise see one of our own
- * descriptors in their place, and our messages written into it. */
-static void occupy_standard_descriptors(void) {
-    int fd;
-    do {
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0) {
-        (void)close(fd);
-    }
 }
 
 /* Asks or changes a running interface. */

@@ -55,6 +55,16 @@ void wrn_background_ready(int ready_fd, bool keep_stderr) {
     (void)close(ready_fd);
 }
 
+void wrn_background_occupy(void) {
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 static void wait_for_child(pid_t child, int ready_fd) {
     char byte;
     ssize_t got;

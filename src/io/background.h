@@ -13,3 +13,7 @@ WRN_NODISCARD int wrn_background_start(const int *keep, size_t count, int *ret_r
 /* Lets the parent go, and leaves its terminal: stdout, and stderr unless 'keep_stderr', go to
  * /dev/null from here on, the working directory is the root. */
 void wrn_background_ready(int ready_fd, bool keep_stderr);
+
+/* Whoever starts us with standard input, output or error closed would otherwise see one of our own
+ * descriptors in their place, and our messages written into it. To be called first of all. */
+void wrn_background_occupy(void);

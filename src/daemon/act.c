@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Performs the node's actions, in order. Datagrams of the port are gathered, up to the next action
+ * of another kind. */
+#include <stdlib.h>
+
+#include "daemon/daemon_internal.h"
+#include "io/clock.h"
+
+static void act(struct wrn_daemon *daemon, struct wrn_node_out *out,
+                const struct wrn_node_action *action);
+static void send_datagram(struct wrn_daemon *daemon, const struct wrn_node_action *action);
+static void flush(struct wrn_daemon *daemon);
+static void set_sockets(struct wrn_daemon *daemon, const struct wrn_node_action *action);
+static void inject(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                   const struct wrn_node_action *action);
+static void send_packet(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                        wrn_span bytes);
+static void hand_to_host(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                         wrn_span bytes);
+static void tell(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                 const struct wrn_node_action *action);
+static void answer(struct wrn_daemon *daemon, const struct wrn_node_answer *answer);
+
+void wrn_daemon_act(struct wrn_daemon *daemon, struct wrn_node_out *out) {
+    for (uint32_t i = 0; i < out->count; i++) {
+        const struct wrn_node_action *action = &out->actions[i];
+        if (action->kind == WRN_NODE_DATAGRAM && action->socket == 0) {
+            send_datagram(daemon, action);
+        } else {
+            flush(daemon);
+            act(daemon, out, action);
+        }
+    }
+    flush(daemon);
+}
+
+/* All but datagrams of the port. */
+static void act(struct wrn_daemon *daemon, struct wrn_node_out *out,
+                const struct wrn_node_action *action) {
+    struct wrn_daemon_network *network = wrn_daemon_find(daemon, action->network);
+    int error;
+    (void)out;
+    if (network == NULL && action->kind != WRN_NODE_ANSWER) {
+        return; /* it has gone meanwhile */
+    }
+    switch (action->kind) {
+    case WRN_NODE_DATAGRAM:
+        error = wrn_extra_send(daemon->extra, network->handle.index, action->socket, &action->to,
+                               action->bytes);
+        (void)error; /* as if it had been lost on its way */
+        break;
+    case WRN_NODE_MULTICAST:
+        (void)wrn_multicast_send(&daemon->multicast, action->bytes);
+        break;
+    case WRN_NODE_SOCKETS:
+        set_sockets(daemon, action);
+        break;
+    case WRN_NODE_INJECT:
+        inject(daemon, network, action);
+        break;
+    case WRN_NODE_SEND:
+        send_packet(daemon, network, action->bytes);
+        break;
+    case WRN_NODE_TO_HOST:
+        hand_to_host(daemon, network, action->bytes);
+        break;
+    case WRN_NODE_ADDRESS:
+    case WRN_NODE_ROUTE:
+        wrn_daemon_set_prefix(daemon, network, &action->prefix, action->kind == WRN_NODE_ROUTE,
+                              action->is_open);
+        break;
+    case WRN_NODE_SAVE:
+        wrn_daemon_note_save(daemon, network, action->is_urgent);
+        break;
+    case WRN_NODE_EVENT:
+        tell(daemon, network, action);
+        break;
+    case WRN_NODE_ANSWER:
+        answer(daemon, &action->answer);
+        break;
+    case WRN_NODE_GONE:
+        wrn_daemon_network_gone(daemon, network);
+        break;
+    }
+}
+
+static void send_datagram(struct wrn_daemon *daemon, const struct wrn_node_action *action) {
+    daemon->batch[daemon->batch_count++] = (struct wrn_udp_sending){
+        .bytes = action->bytes.data,
+        .size = action->bytes.size,
+        .path = {.remote = action->to},
+    };
+    if (daemon->batch_count == WRN_DAEMON_BATCH) {
+        flush(daemon);
+    }
+}
+
+/* What the kernel refuses is as good as lost on its way: the ring deals with that. */
+static void flush(struct wrn_daemon *daemon) {
+    if (daemon->batch_count > 0) {
+        wrn_udp_send(&daemon->settle.udp, daemon->scratch, daemon->batch, daemon->batch_count);
+        for (size_t i = 0; i < daemon->batch_count; i++) {
+            if (daemon->batch[i].error != 0) {
+                wrn_daemon_on_refused(daemon, &daemon->batch[i].path, daemon->batch[i].error);
+            }
+        }
+        daemon->batch_count = 0;
+    }
+}
+
+static void set_sockets(struct wrn_daemon *daemon, const struct wrn_node_action *action) {
+    uint32_t network = action->network.index;
+    if (!action->is_open) {
+        wrn_extra_close(daemon->extra, network, action->socket, action->count);
+        return;
+    }
+    int error = wrn_extra_open(daemon->extra, network, action->socket, action->count);
+    if (error != 0) {
+        wrn_log_write(daemon->log, WRN_LOG_ERROR,
+                      "cannot open %u more UDP sockets, some peers behind hard NATs stay relayed: "
+                      "%s%s",
+                      action->count, strerror(-error),
+                      error == -EMFILE ? "; raise the limit of open files (LimitNOFILE=4096)" : "");
+    }
+}
+
+static void inject(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                   const struct wrn_node_action *action) {
+    if (network->wg == NULL || action->bytes.size > WRN_WG_PACKET_MAX) {
+        return;
+    }
+    struct wrn_now now = wrn_clock_read();
+    memcpy(daemon->room, action->bytes.data, action->bytes.size); /* it is opened in place */
+    struct wrn_wg_datagram datagram = {
+        .bytes = daemon->room, .size = action->bytes.size, .path = action->path};
+    int error =
+        wrn_crew_inject(daemon->crew, now, network->machine, &datagram, 1, daemon->settle.out);
+    (void)error; /* lost, as the interface is just being made anew */
+    wrn_settle_run(&daemon->settle, network->wg, now);
+}
+
+/* As if the host had sent it just now. */
+static void send_packet(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                        wrn_span bytes) {
+    if (network->wg == NULL || bytes.size > WRN_WG_PACKET_MAX) {
+        return;
+    }
+    wrn_settle_send(&daemon->settle, network->wg, wrn_clock_read(), bytes);
+}
+
+static void hand_to_host(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                         wrn_span bytes) {
+    const struct wrn_tun *tun = wrn_crew_tun(daemon->crew, network->machine);
+    struct iovec parts[2] = {{0}, {.iov_base = daemon->room, .iov_len = bytes.size}};
+    if (tun == NULL || bytes.size > WRN_WG_PACKET_MAX) {
+        return;
+    }
+    memcpy(daemon->room, bytes.data, bytes.size);
+    if (wrn_tun_write(tun, parts, WRN_COUNT(parts), NULL) != 0) {
+        wrn_wg_count_drop(network->wg, WRN_DROP_TUN_REFUSED, 1);
+    }
+}
+
+static void tell(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                 const struct wrn_node_action *action) {
+    struct wrn_log *log = daemon->log;
+    memcpy(log->interface, network->interface, sizeof log->interface);
+    wrn_log_write(log, WRN_LOG_INFO, "%s: %s", wrn_node_event_name(action->event.kind),
+                  action->event.text);
+    log->interface[0] = '\0';
+    wrn_daemon_tell_event(daemon, action->network, &action->event);
+}
+
+static void answer(struct wrn_daemon *daemon, const struct wrn_node_answer *answer) {
+    struct wrn_daemon_asker *asker = &daemon->askers[answer->tag % WRN_DAEMON_TAGS_MAX];
+    if (answer->tag == 0 || asker->tag != answer->tag) {
+        return; /* who asked has gone */
+    }
+    struct wrn_daemon_asker who = *asker;
+    if (answer->is_last) {
+        *asker = (struct wrn_daemon_asker){0};
+    }
+    who.on_answer(who.ctx, answer);
+}

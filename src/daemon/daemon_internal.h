@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a daemon, for daemon.c, act.c, reports.c, networks.c and host.c. Nobody else
+ * includes it. */
+#pragma once
+#include <uv.h>
+
+#include "daemon/daemon.h"
+#include "daemon/disk.h"
+#include "daemon/extra.h"
+#include "io/addresses.h"
+#include "io/multicast.h"
+#include "io/random.h"
+#include "io/watch.h"
+#include "plane/crew.h"
+#include "plane/settle.h"
+
+enum {
+    WRN_DAEMON_ADDRESSES_MAX = 8,
+    WRN_DAEMON_ROUTES_MAX = 32,
+    WRN_DAEMON_WAITING_BYTES = 1 << 20,
+    WRN_DAEMON_BATCH = 64, /* datagrams of one system call */
+    WRN_DAEMON_MAPPED_MAX = 4,
+    WRN_DAEMON_ROOM = 68 << 10,
+};
+
+/* What a network has on this host. */
+struct wrn_daemon_network {
+    wrn_handle handle; /* the node's name for it; NONE: the place is free */
+    struct wrn_wg *wg;
+    wrn_handle machine; /* the crew's name for it; NONE: it has no interface now */
+    void *memory;
+    size_t memory_size;
+    char id[WRN_DISK_ID_TEXT_SIZE];
+    char name[WRN_LABEL_SIZE];
+    char interface[WRN_TUN_NAME_SIZE];
+    uint32_t index; /* of the interface */
+    uint32_t address_count;
+    struct wrn_prefix addresses[WRN_DAEMON_ADDRESSES_MAX];
+    uint32_t route_count;
+    struct wrn_prefix routes[WRN_DAEMON_ROUTES_MAX];
+    wrn_mono save_due; /* NEVER: it is on the disk as it is */
+    bool is_forgotten; /* once it has gone its state goes, too */
+    wrn_daemon_gone_fn on_gone;
+    void *gone_ctx;
+};
+
+/* What came out of a machine while it was being settled, and is for the node: behind it 'size'
+ * bytes, then what makes a multiple of 8. */
+struct wrn_daemon_waiting {
+    wrn_handle network;
+    struct wrn_path path; /* of a sealed datagram; leads nowhere: it is a packet of the host */
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* Bytes that one takes with 'size' behind it. */
+static inline size_t wrn_daemon_waiting_size(size_t size) {
+    return (sizeof(struct wrn_daemon_waiting) + size + 7) / 8 * 8;
+}
+
+struct wrn_daemon_asker {
+    uint32_t tag; /* 0: free */
+    wrn_daemon_answer_fn on_answer;
+    void *ctx;
+};
+
+struct wrn_daemon {
+    uv_loop_t *loop;
+    const struct wrn_daemon_options *options;
+    struct wrn_log *log;
+    int folder;
+    uint8_t seed[WRN_SEED_SIZE];
+    struct wrn_now started;
+    struct wrn_random random;
+    struct wrn_crypto *crypto;
+    struct wrn_primitives primitives;
+
+    void *node_memory;
+    size_t node_memory_size;
+    struct wrn_node *node;
+    struct wrn_daemon_network networks[WRN_NODE_NETWORKS_MAX]; /* by the handle's index */
+
+    struct wrn_node_out *outs; /* WRN_DAEMON_DEPTH_MAX, one for each level of calls */
+    struct wrn_overlay_out *overlay_out;
+    uint32_t depth;
+    uint8_t *waiting; /* struct wrn_daemon_waiting, one behind the other */
+    size_t waiting_size;
+    uint64_t waiting_lost;
+    bool is_draining;
+
+    struct wrn_crew *crew;
+    struct wrn_settle settle;
+    struct wrn_udp_scratch *scratch; /* for the node's datagrams */
+    struct wrn_udp_sending batch[WRN_DAEMON_BATCH];
+    size_t batch_count;
+    uint8_t *room; /* for one packet with what is written around it */
+    struct wrn_extra *extra;
+
+    int timer_fd;
+    wrn_mono timer_due; /* what the timer is set to */
+    uv_timer_t *chores; /* saves that are due, interfaces that are missing; on the heap */
+
+    struct wrn_addresses addresses;
+    struct wrn_multicast multicast;
+    size_t local_count; /* of these, 'own_count' are of interfaces */
+    size_t own_count;
+    struct wrn_locator_endpoint local[WRN_ENDPOINTS_MAX];
+    size_t mapped_count;
+    struct wrn_endpoint mapped[WRN_DAEMON_MAPPED_MAX];
+
+    struct wrn_watch *reports_watch, *route_watch, *timer_watch, *addresses_watch;
+    struct wrn_watch *multicast_watches[2];
+    struct wrn_watch *extra_watch;
+
+    struct wrn_daemon_asker askers[WRN_DAEMON_TAGS_MAX];
+    uint32_t last_tag;
+    struct wrn_daemon_listener *listeners;
+    struct wrn_daemon_listener *next_listener; /* who is called next, while they are called */
+    uint64_t failed_saves;
+};
+
+/* ---- daemon.c ---- */
+
+/* Sets the timer if the node wants to be called earlier than it is set to. */
+void wrn_daemon_set_timer(struct wrn_daemon *daemon);
+
+/* Hands the node what waited, and sets the timer. To be called after every input of a machine,
+ * outside of begin and perform. */
+void wrn_daemon_follow_up(struct wrn_daemon *daemon);
+
+/* Finds what a network has here, by the node's or the machine's name; NULL: it is not there. */
+struct wrn_daemon_network *wrn_daemon_find(struct wrn_daemon *daemon, wrn_handle network);
+struct wrn_daemon_network *wrn_daemon_find_wg(struct wrn_daemon *daemon, const struct wrn_wg *wg);
+
+/* Hands a datagram to the node, which opens it in place; outside of begin and perform. */
+void wrn_daemon_hear(struct wrn_daemon *daemon, wrn_handle network, uint16_t socket,
+                     const struct wrn_endpoint *from, uint8_t *bytes, size_t size);
+
+/* Writes a sentence for a caller, and returns 'error'. */
+int wrn_daemon_complain(int error, char why[WRN_DAEMON_WHY_SIZE], const char *format, ...)
+    WRN_PRINTF(3, 4);
+
+/* Each listener in turn. */
+void wrn_daemon_tell_event(struct wrn_daemon *daemon, wrn_handle network,
+                           const struct wrn_node_event *event);
+void wrn_daemon_tell_network(struct wrn_daemon *daemon, wrn_handle network, bool is_there);
+void wrn_daemon_tell_prefix(struct wrn_daemon *daemon, wrn_handle network,
+                            const struct wrn_prefix *prefix, bool is_route, bool is_there);
+void wrn_daemon_tell_local(struct wrn_daemon *daemon);
+
+/* ---- act.c ---- */
+
+/* Performs the actions of 'out', whose machine is settled. */
+void wrn_daemon_act(struct wrn_daemon *daemon, struct wrn_node_out *out);
+
+/* ---- reports.c ---- */
+
+/* What the workers report; a callback of a watch. */
+void wrn_daemon_on_reports(void *ctx, int fd, int events);
+
+/* The settle port. */
+void wrn_daemon_on_wg_event(void *ctx, const struct wrn_wg *wg, const struct wrn_wg_event *event);
+void wrn_daemon_on_refused(void *ctx, const struct wrn_path *path, int error);
+void wrn_daemon_on_carry(void *ctx, const struct wrn_wg *wg, wrn_handle peer,
+                         const struct wrn_path *path, uint8_t ds, wrn_span datagram);
+void wrn_daemon_on_unrouted(void *ctx, const struct wrn_wg *wg, wrn_span packet);
+
+/* ---- networks.c ---- */
+
+/* Starts those on the disk. */
+void wrn_daemon_load_networks(struct wrn_daemon *daemon);
+
+/* The network has left: takes interface and memory away. */
+void wrn_daemon_network_gone(struct wrn_daemon *daemon, struct wrn_daemon_network *network);
+
+/* Its state has changed. */
+void wrn_daemon_note_save(struct wrn_daemon *daemon, struct wrn_daemon_network *network,
+                          bool is_urgent);
+
+/* Does what is due of saves and missing interfaces. */
+void wrn_daemon_do_chores(struct wrn_daemon *daemon);
+
+/* Sets or takes away an address or route of the interface. */
+void wrn_daemon_set_prefix(struct wrn_daemon *daemon, struct wrn_daemon_network *network,
+                           const struct wrn_prefix *prefix, bool is_route, bool is_there);
+
+/* The interface of a machine was deleted by somebody: makes it anew. */
+void wrn_daemon_interface_deleted(struct wrn_daemon *daemon, wrn_handle machine);
+
+/* ---- host.c ---- */
+
+/* Looks at the host's addresses, and tells the node if they are others now, or if 'is_forced'. */
+void wrn_daemon_look_around(struct wrn_daemon *daemon, bool is_forced);
+
+/* The same, when addresses have changed; a callback of a watch. */
+void wrn_daemon_on_addresses(void *ctx, int fd, int events);
+
+/* An announcement on the LAN; a callback of a watch. */
+void wrn_daemon_on_multicast(void *ctx, int fd, int events);

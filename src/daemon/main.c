@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* warrend: connects a host with the networks that it is in. Puts the parts together; holds none of
+ * their logic. */
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon/daemon.h"
+#include "daemon/disk.h"
+#include "daemon/service.h"
+#include "io/background.h"
+#include "io/cleanup.h"
+#include "io/memory.h"
+#include "io/random.h"
+
+#define CONFIG_PATH "/etc/warren/warrend.conf"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { CONFIG_MAX = 64 << 10 };
+
+/* All that runs. Zeroed parts are not there. */
+struct program {
+    int argc;
+    char *const *argv;
+    struct wrn_daemon_options options;
+    uv_loop_t loop;
+    uv_signal_t signals[3];
+    struct wrn_log log;
+    int folder;
+    int complaints; /* where to say why it did not start; -1: to the log alone */
+    int ready;      /* of the parent that waits; -1: none */
+    struct wrn_daemon *daemon;
+    struct wrn_service *service;
+};
+
+static int read_options(int argc, char *const *argv, struct wrn_daemon_options *options,
+                        char why[WRN_OPTIONS_WHY_SIZE]);
+static int read_config(const char *path, bool has_to_be, struct wrn_daemon_options *options,
+                       char why[WRN_OPTIONS_WHY_SIZE]);
+static int serve(struct program *program);
+static int start(struct program *program);
+static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
+static void stop_parts(struct program *program);
+static void start_loop(struct program *program);
+static void finish(struct program *program);
+static void write_log_to_file(struct program *program);
+static void allow_many_files(void);
+static void on_signal(uv_signal_t *handle, int number);
+static void read_level_anew(struct program *program);
+static void close_handle(uv_handle_t *handle, void *unused);
+static int fail(const struct program *program, const char *why);
+
+int main(int argc, char **argv) {
+    char why[WRN_OPTIONS_WHY_SIZE];
+    wrn_background_occupy();
+    struct program *program = calloc(1, sizeof *program);
+    if (program == NULL) {
+        return EXIT_FAILED;
+    }
+    program->argc = argc;
+    program->argv = argv;
+    program->folder = -1;
+    program->complaints = -1;
+    program->ready = -1;
+    if (read_options(argc, argv, &program->options, why) != 0) {
+        (void)fprintf(stderr, "warrend: %s\n", why);
+        return EXIT_USAGE;
+    }
+    if (program->options.action == WRN_OPTIONS_HELP) {
+        (void)fputs(wrn_options_usage(), stdout);
+        return EXIT_DONE;
+    }
+    if (program->options.action == WRN_OPTIONS_VERSION) {
+        (void)printf("warrend %s\n", wrn_daemon_version());
+        return EXIT_DONE;
+    }
+    if (!program->options.foreground) {
+        int error = wrn_background_start(NULL, 0, &program->ready);
+        if (error != 0) {
+            (void)fprintf(stderr, "warrend: cannot go into the background: %s; try --foreground\n",
+                          strerror(-error));
+            return EXIT_FAILED;
+        }
+    }
+    int code = serve(program);
+    wrn_close_fd(&program->folder);
+    wrn_close_fd(&program->complaints);
+    free(program);
+    return code;
+}
+
+/* The line names the file, and stands above it. */
+static int read_options(int argc, char *const *argv, struct wrn_daemon_options *options,
+                        char why[WRN_OPTIONS_WHY_SIZE]) {
+    wrn_options_default(options);
+    int error = wrn_options_parse(argc, argv, true, options, why);
+    if (error == 0 && options->action == WRN_OPTIONS_RUN) {
+        bool is_named = options->config[0] != '\0';
+        error = read_config(is_named ? options->config : CONFIG_PATH, is_named, options, why);
+        error = error != 0 ? error : wrn_options_parse(argc, argv, false, options, why);
+    }
+    return error;
+}
+
+static int read_config(const char *path, bool has_to_be, struct wrn_daemon_options *options,
+                       char why[WRN_OPTIONS_WHY_SIZE]) {
+    char text[CONFIG_MAX];
+    WRN_CLEANUP(wrn_close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && !has_to_be) {
+        return 0;
+    }
+    size_t used = 0;
+    ssize_t got = fd < 0 ? -1 : 1;
+    while (got > 0 && used < sizeof text) {
+        got = read(fd, text + used, sizeof text - used);
+        used += got > 0 ? (size_t)got : 0;
+    }
+    if (got != 0) {
+        (void)snprintf(why, WRN_OPTIONS_WHY_SIZE, "cannot read the configuration file %s: %s", path,
+                       got < 0 ? strerror(errno) : "it is larger than 64 KiB");
+        return -EINVAL;
+    }
+    return wrn_options_read((wrn_span){(const uint8_t *)text, used}, path, options, why);
+}
+
+/* Runs until it is told to end. */
+static int serve(struct program *program) {
+    (void)umask(077);
+    (void)mallopt(M_ARENA_MAX, 1); /* workers hardly allocate: they need no heap of their own */
+    wrn_log_init(&program->log, program->options.log_level);
+    wrn_memory_forbid_core_dumps();
+    allow_many_files();
+    start_loop(program);
+    int code = start(program);
+    if (code == EXIT_DONE) {
+        if (program->ready >= 0) {
+            wrn_background_ready(program->ready, true);
+        }
+        wrn_close_fd(&program->complaints);
+        wrn_log_write(&program->log, WRN_LOG_INFO, "warrend %s serves UDP port %u",
+                      wrn_daemon_version(), wrn_daemon_port(program->daemon));
+        wrn_memory_give_back();
+        (void)uv_run(&program->loop, UV_RUN_DEFAULT);
+    }
+    finish(program);
+    return code;
+}
+
+/* Folder, identity, node, parts. What was made before a failure is closed by 'finish'. */
+static int start(struct program *program) {
+    char why[WRN_DAEMON_WHY_SIZE];
+    char hit[WRN_HIT_TEXT_SIZE];
+    struct wrn_key_pair pair;
+    struct wrn_random random = {0};
+    bool is_new = false;
+    const char *state = program->options.state;
+    static_assert((int)WRN_DISK_WHY_SIZE == (int)WRN_DAEMON_WHY_SIZE, "the same room");
+    int error = wrn_disk_open(state, &program->folder, why);
+    if (error == 0 && program->ready >= 0) {
+        write_log_to_file(program);
+    }
+    error = error != 0 ? error
+                       : wrn_disk_identity(program->folder, state, wrn_random_source(&random),
+                                           &pair, &is_new, why);
+    if (error != 0) {
+        return fail(program, why);
+    }
+    uint8_t address[WRN_HIT_SIZE];
+    wrn_hit(pair.public_key, address);
+    wrn_hit_print(address, hit);
+    wrn_log_write(&program->log, WRN_LOG_INFO, "%s %s", is_new ? "made the identity" : "this is",
+                  hit);
+    error = wrn_daemon_create(&program->loop, &program->options, &program->log, program->folder,
+                              pair.seed, &program->daemon, why);
+    wrn_wipe(&pair, sizeof pair);
+    wrn_wipe(&random, sizeof random);
+    error = error != 0 ? error : start_parts(program, why);
+    return error != 0 ? fail(program, why) : EXIT_DONE;
+}
+
+/* What builds on the daemon. */
+static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
+    int error = wrn_service_create(program->daemon, &program->service);
+    if (error != 0) {
+        (void)snprintf(why, WRN_DAEMON_WHY_SIZE, "cannot start: %s", strerror(-error));
+    }
+    return error;
+}
+
+static void stop_parts(struct program *program) {
+    wrn_service_destroy(program->service);
+}
+
+/* Makes the loop, and the signals its business, before there is anything that a signal could leave
+ * behind. */
+static void start_loop(struct program *program) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    static_assert(WRN_COUNT(numbers) == WRN_COUNT(program->signals), "one handle each");
+    int error = uv_loop_init(&program->loop);
+    WRN_ASSERT(error == 0);         /* no epoll: nothing of this can work */
+    (void)signal(SIGPIPE, SIG_IGN); /* of a log that nobody reads any more */
+    for (size_t i = 0; i < WRN_COUNT(numbers); i++) {
+        error = uv_signal_init(&program->loop, &program->signals[i]);
+        error = error != 0 ? error : uv_signal_start(&program->signals[i], on_signal, numbers[i]);
+        WRN_ASSERT(error == 0);
+    }
+}
+
+static void finish(struct program *program) {
+    stop_parts(program);
+    wrn_daemon_destroy(program->daemon);
+    uv_walk(&program->loop, close_handle, NULL); /* the signals, and what libuv made for itself */
+    (void)uv_run(&program->loop, UV_RUN_DEFAULT);
+    int error = uv_loop_close(&program->loop);
+    WRN_ASSERT(error == 0); /* every handle is closed */
+}
+
+/* In the background the log goes to a file; what went wrong at the start is said where we were
+ * started, too. */
+static void write_log_to_file(struct program *program) {
+    const char *named = program->options.log;
+    WRN_CLEANUP(wrn_close_fd)
+    int fd = *named != '\0'
+                 ? open(named, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
+                 : openat(program->folder, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        (void)fprintf(stderr, "warrend: cannot write the log to %s%s: %s\n",
+                      *named != '\0' ? named : program->options.state, *named != '\0' ? "" : "/log",
+                      strerror(errno));
+        return;
+    }
+    program->complaints = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    (void)dup2(fd, STDERR_FILENO);
+}
+
+/* Paths through hard NATs take some hundred sockets. */
+static void allow_many_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct program *program = WRN_CONTAINER(handle->loop, struct program, loop);
+    if (number == SIGHUP) {
+        read_level_anew(program);
+    } else if (program->daemon != NULL) {
+        wrn_daemon_end(program->daemon, number == SIGTERM ? "got SIGTERM" : "got SIGINT");
+    } else {
+        uv_stop(handle->loop);
+    }
+}
+
+static void read_level_anew(struct program *program) {
+    char why[WRN_OPTIONS_WHY_SIZE];
+    struct wrn_daemon_options options;
+    if (read_options(program->argc, program->argv, &options, why) != 0) {
+        wrn_log_write(&program->log, WRN_LOG_ERROR, "the options stay as they are: %s", why);
+        return;
+    }
+    program->options.log_level = options.log_level;
+    program->log.level = options.log_level;
+    wrn_log_write(&program->log, WRN_LOG_INFO, "read the log level anew");
+}
+
+static void close_handle(uv_handle_t *handle, void *unused) {
+    (void)unused;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
+}
+
+/* Says why it does not start: where it was started, and in the log. */
+static int fail(const struct program *program, const char *why) {
+    if (program->complaints >= 0) {
+        (void)dprintf(program->complaints, "warrend: %s\n", why);
+    }
+    (void)fprintf(stderr, "warrend: %s\n", why);
+    return EXIT_FAILED;
+}
