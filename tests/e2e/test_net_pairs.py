@@ -49,7 +49,7 @@ def build(lab, kinds):
 
 
 def table(nodes, seconds):
-    """Rows are who pinged, columns whom: d(irect) or r(elayed), and how long the first ping took."""
+    """Rows are who pinged, columns whom: d(irect) or r(elayed), and seconds to the first answer."""
     lines = ["%-12s" % "" + "".join("%12s" % n.name for n in nodes)]
     for a in nodes:
         cells = ["-" if a is b else "%s %.2f" % ((a.path(b) or "?")[0], seconds[a, b])

@@ -200,7 +200,7 @@ class Network:
         return (by or self.owner).rpc("invite", network=self.id, **params)["line"]
 
     def join(self, *nodes, by=None, **params):
-        """Joins with one invitation for all of them, without waiting for anything but the answer."""
+        """Joins with one invitation for all of them; waits for nothing but the answer."""
         line = self.invite(by, uses=len(nodes))
         for node in nodes:
             node.rpc("join", invitation=line, host_name=node.name, **params)
