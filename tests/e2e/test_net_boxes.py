@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from harness.internet import ADDRESS_AND_PORT, BOXES, INDEPENDENT, NONE, Internet, reached
+from harness.middleman import Middleman
 
 pytestmark = pytest.mark.warren_only
 
@@ -172,3 +173,20 @@ def test_a_cut_parts_two_and_no_others(lab):
     assert servers.seen(client, 2) == (host.address, 5000)
     internet.cut([], [], is_cut=False)
     assert servers.seen(client, 0) == (host.address, 5000)  # and not what was sent before
+
+
+def test_a_middleman_changes_datagrams_and_nothing_else(lab):
+    internet = Internet(lab)
+    servers, host = Servers(internet), internet.public("h")
+    client = host.ns.udp("0.0.0.0", 5000)
+    seen = []
+
+    def policy(way, datagram):
+        seen.append((way, datagram))
+        return [datagram.upper(), datagram] if way == "in" else [datagram]
+    Middleman(host, policy)
+    source = servers.seen(client, 0)
+    assert source == (host.address, 5000)
+    servers.at[0][2].sendto(b"answer", source)
+    assert [client.recvfrom(100)[0] for _ in range(2)] == [b"ANSWER", b"answer"]
+    assert seen == [("out", b"hello 0"), ("in", b"answer")]

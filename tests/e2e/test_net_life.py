@@ -11,6 +11,8 @@ import pytest
 
 from harness import traffic, wait
 from harness.internet import Internet
+from harness.middleman import Middleman
+from harness.relay import Noisy
 from harness.warrend import DONE, NO_DAEMON, REFUSED, Network, Node, Refusal
 
 pytestmark = pytest.mark.warren_only
@@ -220,3 +222,28 @@ def test_a_stream_outlives_moves(lab):
     host.plug(internet.site("symmetric"))
     stream.goes_on(40)
     stream.finish()
+
+
+@pytest.mark.watchdog(90)
+def test_in_the_middle_nothing_is_gained(lab):
+    """Somebody on the line flips bits, drops, doubles and repeats what he saw: nothing is accepted
+    twice or changed, what is refused is counted, and the network lives on."""
+    _, (one, other) = public_nodes(lab, "one", "other", options=["--offloads", "none"])
+    Network(one).join(other).settle()
+    one.ping(other)
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    policy = Noisy(seed, loss=0.02, duplicate=0.05, flip=0.05, replay=0.1)
+    Middleman(other.host, policy)
+    streams = [traffic.Stream(lab, a.ns, b.ns, b.address(), port=7100 + i)
+               for i, (a, b) in enumerate(((one, other), (other, one)))]
+    wait.until(lambda: all(s.received() > 400 for s in streams), 40, "streams in both directions")
+    policy.quiet = True
+    for stream in streams:
+        _, twice = stream.finish(2)
+        assert not twice and not stream.damaged, (twice, stream.damaged)
+    assert min(policy.counts.values()) > 10, policy.counts
+    for node in (one, other):
+        drops = node.network()["drops"]
+        assert drops.get("bad_tag", 0) > 0 and drops.get("replay", 0) > 0, drops
+    one.ping(other)
