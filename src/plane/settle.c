@@ -97,6 +97,10 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_
 void wrn_settle_send(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
                      wrn_span packet) {
     struct wrn_wg_packet *sent = &settle->packets[0];
+    if (packet.size > WRN_WG_PACKET_MAX) {
+        wrn_wg_count_drop(wg, WRN_DROP_BAD_HOST_PACKET, 1);
+        return;
+    }
     *sent = (struct wrn_wg_packet){.bytes = settle->buffers + PACKET_AT, .size = packet.size};
     memcpy(sent->bytes, packet.data, packet.size);
     wrn_wg_on_packets(wg, now, sent, 1, settle->out);
@@ -105,6 +109,8 @@ void wrn_settle_send(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_no
         add(settle, wg, sent->peer, &sent->path, sent->outer_ecn,
             (wrn_span){sent->datagram, sent->datagram_size}, head);
         send_batch(settle, wg, now.mono);
+    } else if (sent->drop == WRN_DROP_NONE && wrn_handle_equal(sent->peer, WRN_HANDLE_NONE)) {
+        wrn_wg_count_drop(wg, WRN_DROP_NO_ROUTE, 1); /* nobody has the address any more */
     }
     wrn_settle_run(settle, wg, now);
 }

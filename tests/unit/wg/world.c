@@ -8,6 +8,8 @@
 
 enum { BUFFER_SIZE = WRN_WG_HEADROOM + WRN_WG_PACKET_MAX + WRN_WG_TAILROOM };
 
+static struct world *create(uint64_t seed, int sides, uint32_t handshakes_per_s, uint32_t tag_bits,
+                            const struct wrn_wg_options *besides);
 static void settle(struct world *w, int side);
 static void fly(struct world *w, int from, const struct wrn_path *path, uint8_t ecn,
                 const uint8_t *bytes, size_t size);
@@ -31,8 +33,19 @@ struct world *world_create(uint64_t seed, int sides, uint32_t handshakes_per_s) 
     return world_create_tagged(seed, sides, handshakes_per_s, 0);
 }
 
+struct world *world_create_with(uint64_t seed, int sides, uint32_t handshakes_per_s,
+                                const struct wrn_wg_options *options) {
+    return create(seed, sides, handshakes_per_s, 0, options);
+}
+
 struct world *world_create_tagged(uint64_t seed, int sides, uint32_t handshakes_per_s,
                                   uint32_t tag_bits) {
+    static const struct wrn_wg_options nothing;
+    return create(seed, sides, handshakes_per_s, tag_bits, &nothing);
+}
+
+static struct world *create(uint64_t seed, int sides, uint32_t handshakes_per_s, uint32_t tag_bits,
+                            const struct wrn_wg_options *besides) {
     struct world *w = calloc(1, sizeof *w);
     struct wrn_wg_options options = {
         .peers_max = 16,
@@ -40,6 +53,8 @@ struct world *world_create_tagged(uint64_t seed, int sides, uint32_t handshakes_
         .staged_max_bytes = 4 << 20,
         .handshakes_per_s = handshakes_per_s,
         .index_tag_bits = tag_bits,
+        .filter = besides->filter,
+        .asks_for_unrouted = besides->asks_for_unrouted,
     };
     WRN_ASSERT(w != NULL && sides <= WORLD_SIDES_MAX);
     WRN_ASSERT(wrn_crypto_create(WRN_CRYPTO_AUTO, &w->crypto) == 0);

@@ -75,6 +75,10 @@ void world_destroy(struct world *world);
 struct world *world_create_tagged(uint64_t seed, int sides, uint32_t handshakes_per_s,
                                   uint32_t tag_bits);
 
+/* The same with what 'options' say besides, of which only filter and asks_for_unrouted count. */
+struct world *world_create_with(uint64_t seed, int sides, uint32_t handshakes_per_s,
+                                const struct wrn_wg_options *options);
+
 /* Sends an inner IPv4 packet of 'size' bytes (≥ 28) from one side's host to another's, and delivers
  * what follows unless held. 'stamp' goes behind the header and is checked for order on arrival. */
 void world_send(struct world *world, int from, int to, size_t size, uint64_t stamp);
