@@ -150,6 +150,10 @@ const char *wrn_daemon_version(void) {
     return WRN_VERSION;
 }
 
+const struct wrn_primitives *wrn_daemon_primitives(const struct wrn_daemon *daemon) {
+    return &daemon->primitives;
+}
+
 const uint8_t *wrn_daemon_seed(const struct wrn_daemon *daemon) {
     return daemon->seed;
 }

@@ -53,6 +53,9 @@ const char *wrn_daemon_version(void);
 /* The identity's secret, for signing on the owner's behalf; 32 bytes, the daemon's. */
 const uint8_t *wrn_daemon_seed(const struct wrn_daemon *daemon);
 
+/* The cryptography of the overlay, as the node uses it. */
+const struct wrn_primitives *wrn_daemon_primitives(const struct wrn_daemon *daemon);
+
 /* The source of randomness, and when the daemon started. */
 struct wrn_rand wrn_daemon_rand(struct wrn_daemon *daemon);
 struct wrn_now wrn_daemon_started(const struct wrn_daemon *daemon);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "daemon/disk.h"
 #include "daemon/service.h"
@@ -38,6 +39,7 @@ struct program {
     int ready;      /* of the parent that waits; -1: none */
     struct wrn_daemon *daemon;
     struct wrn_service *service;
+    struct wrn_control *control;
 };
 
 static int read_options(int argc, char *const *argv, struct wrn_daemon_options *options,
@@ -190,11 +192,14 @@ static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
     int error = wrn_service_create(program->daemon, &program->service);
     if (error != 0) {
         (void)snprintf(why, WRN_DAEMON_WHY_SIZE, "cannot start: %s", strerror(-error));
+        return error;
     }
-    return error;
+    return wrn_control_start(program->daemon, program->service, program->options.socket,
+                             &program->control, why);
 }
 
 static void stop_parts(struct program *program) {
+    wrn_control_stop(program->control);
     wrn_service_destroy(program->service);
 }
 
