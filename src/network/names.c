@@ -119,6 +119,10 @@ void wrn_names_set_address(struct wrn_names *names, struct wrn_now now, const st
     }
 }
 
+void wrn_names_refresh(struct wrn_names *names, struct wrn_now now) {
+    wrn_claim_refresh(&names->claim, now);
+}
+
 void wrn_names_ask(struct wrn_names *names, struct wrn_now now,
                    const struct wrn_names_question *question, struct wrn_names_answer *ret_answer) {
     *ret_answer = (struct wrn_names_answer){.found = WRN_NAMES_ABSENT};

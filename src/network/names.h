@@ -125,6 +125,9 @@ void wrn_names_set_rights(struct wrn_names *names, struct wrn_now now,
                           const struct wrn_rights *rights);
 void wrn_names_set_address(struct wrn_names *names, struct wrn_now now, const struct wrn_ip *ip);
 
+/* Our proof has changed: the record is stored again. */
+void wrn_names_refresh(struct wrn_names *names, struct wrn_now now);
+
 /* Answers a question of the kinds HOST and REVERSE from what is known, or asks for it. Each
  * question is under way at most once, and at most half of the cache is under way. */
 void wrn_names_ask(struct wrn_names *names, struct wrn_now now,

@@ -17,6 +17,8 @@ enum {
     WRN_NETWORK_PEERS_MAX =
         4096, /* peers of a network at a time, and who shows himself meanwhile */
     WRN_NETWORK_QUESTIONS_MAX = 32, /* of the caller's, of a network, at a time */
+    WRN_NETWORK_WALKED_MAX = 1024,  /* nodes that are asked who they are, in one question */
+    WRN_NETWORK_ALLOWED_MAX = 3 + WRN_STATE_ROUTES_MAX, /* prefixes that a peer may have */
     /* The upper 16 bits of tags of the table's requests: whose they are. */
     WRN_NETWORK_TAGS_LEASE = 0x0001,
     WRN_NETWORK_TAGS_IPV6 = 0x0002,
@@ -48,32 +50,73 @@ struct wrn_network_peer {
     wrn_handle self;          /* of this slot */
     wrn_handle overlay;       /* in the ring; NONE: not up */
     wrn_handle wg;            /* in the machine; NONE: not there */
-    struct wrn_heap_node due; /* when its rights are to be looked at again, or it is forgotten */
+    struct wrn_heap_node due; /* the earliest of what follows */
+    wrn_mono forget_due;      /* it is not up: its slot is given back */
+    wrn_mono rights_due;      /* its rights are to be looked at again */
+    wrn_mono lease_due;       /* the record of its IPv4 address ends */
+    wrn_mono tell_due;        /* our addresses are to be told again, for it has not said that it has
+                               * them */
     bool is_waiting; /* revocations are still being compared with it: nothing passes. Authority's */
     bool was_set;    /* its gate was open before, so that what it permits now is strict */
-    bool is_dirty;   /* its chain is another one: its gate is to be set */
-    uint8_t rights;  /* enum wrn_right, as last judged; 0: none */
-    int64_t until_s; /* its membership's end */
+    bool is_dirty;   /* it has shown another chain: to be judged at the end of the input */
+    bool is_relayed; /* its path leads through a relay, by the relay's endpoint */
+    bool is_direct, was_told;   /* what PEER_UP and PEER_PATH last said */
+    uint8_t tells;              /* how often it was told in vain */
+    uint8_t rights;             /* enum wrn_right, as last judged; 0: none */
+    int64_t until_s;            /* its membership's end */
+    uint32_t told;              /* number of ours that it has; 0: none */
+    uint32_t heard;             /* number of its own that we have; 0: none */
     char label[WRN_LABEL_SIZE]; /* what it says that it is called, "" */
-    struct wrn_ip ipv4, ipv6;   /* that it has, verified; family NONE: none */
-    int64_t ipv4_claimed_s;     /* ... since when */
+    struct wrn_ip ipv4, ipv6;   /* that it may have, verified; family NONE: none */
+    int64_t ipv4_claimed_s;     /* ... since when, and the hash of the claim, which break ties */
     uint8_t ipv4_hash[WRN_HASH_SIZE];
-    struct wrn_prefix allowed[4]; /* what the machine lets it send from */
-    uint8_t allowed_count;
-    bool is_direct, was_told;    /* what PEER_UP and PEER_PATH last said */
-    uint64_t tx_bytes, rx_bytes; /* when traffic was last looked at */
+    uint8_t allowed_count, route_count;
+    struct wrn_prefix allowed[WRN_NETWORK_ALLOWED_MAX]; /* what the machine lets it send from */
+    struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];     /* that it offers, and may */
+    uint64_t tx_bytes, rx_bytes;                        /* when traffic was last looked at */
     uint32_t chain_size;
     uint8_t chain[WRN_CREDENTIAL_MAX]; /* packed, as shown; at the end: most of it is not touched */
 };
 
-/* A question of the caller that is not answered yet. */
+enum wrn_network_question_kind {
+    WRN_NETWORK_QUESTION_NONE, /* a free place */
+    WRN_NETWORK_QUESTION_RESOLVE,
+    WRN_NETWORK_QUESTION_CONNECT,
+};
+
+/* A question of the caller that is not answered yet, but for those of the table, which the ring
+ * answers, and the walk. */
 struct wrn_network_question {
-    uint8_t kind;   /* enum wrn_network_question_kind; 0: free */
-    bool is_walked; /* MEMBERS: the crawl has ended */
+    uint8_t kind; /* enum wrn_network_question_kind */
     uint32_t tag;
     wrn_mono due;
     wrn_id id;                      /* CONNECT */
     struct wrn_names_question name; /* RESOLVE */
+};
+
+/* Who is on the ring, asked one after the other; one at a time. */
+struct wrn_network_walk {
+    uint32_t tag;           /* the caller's; 0: none is under way */
+    bool is_over;           /* the ring was walked; answers are waited for */
+    enum wrn_reason reason; /* ... and how that ended */
+    uint64_t nonce;         /* of our question, so that only who got it answers */
+    wrn_mono due;
+    uint32_t count, answered;
+    wrn_id ids[WRN_NETWORK_WALKED_MAX];
+    bool has_answered[WRN_NETWORK_WALKED_MAX];
+};
+
+/* Things to be done at the end of an input: noted by whoever finds out. */
+struct wrn_network_notes {
+    bool revoked;               /* what is revoked has changed */
+    bool chain;                 /* our chain is another one */
+    bool judge;                 /* our rights are to be judged anew */
+    bool shown;                 /* peers have shown other chains (is_dirty) */
+    bool resolved;              /* questions for names were answered: look what was held for that */
+    bool rights;                /* ... are others than before */
+    bool addressed, named;      /* we have another address, name: each is said with the other */
+    bool tell;                  /* our addresses have changed: peers are to be told */
+    bool saved, saved_urgently; /* SAVE stands in 'out' already */
 };
 
 struct wrn_network {
@@ -84,7 +127,10 @@ struct wrn_network {
     /* The input under way; 'out' is NULL between inputs. */
     struct wrn_now now;
     struct wrn_node_out *out;
-    bool has_saved, has_saved_urgently; /* SAVE stands in 'out' already */
+    struct wrn_node_action nowhere; /* for actions that do not fit */
+    struct wrn_network_notes notes;
+    wrn_mono due;          /* between inputs: the earliest of all but the machine's */
+    int64_t wall_ahead_ns; /* of the wall clock before the other, when last looked at */
 
     /* What is on disk besides what the machines have. Authority changes chain, invitation_chain and
      * use, and calls wrn_network_chain_changed. */
@@ -92,7 +138,7 @@ struct wrn_network {
     uint8_t signature[WRN_SIGNATURE_SIZE];
     uint8_t chain[WRN_CREDENTIAL_MAX]; /* ours, packed */
     uint32_t chain_size;
-    uint8_t invitation_chain[WRN_INVITATION_CHAIN_MAX];
+    uint8_t invitation_chain[WRN_CREDENTIAL_MAX];
     uint32_t invitation_chain_size;
     uint32_t use;
     bool wants_address, wants_name;
@@ -101,7 +147,8 @@ struct wrn_network {
     uint8_t endpoint_count, locator_count, route_count;
     struct wrn_endpoint endpoints[16];
     uint16_t locator_sizes[WRN_STATE_LOCATORS_MAX];
-    uint8_t (*locators)[WRN_LOCATOR_MAX]; /* the newest last */
+    uint8_t locator_keys[WRN_STATE_LOCATORS_MAX][WRN_SIGN_PUBLIC_SIZE];
+    uint8_t locators[WRN_STATE_LOCATORS_MAX][WRN_LOCATOR_MAX]; /* the newest last */
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];
 
     /* Our own standing. */
@@ -119,28 +166,42 @@ struct wrn_network {
     struct wrn_gate *gate;
     struct wrn_lease lease;
     struct wrn_claim ipv6_claim; /* addr/<our IPv6>, so that we are found by it */
-    struct wrn_ip ipv6;          /* ours; family NONE: the network has none */
     struct wrn_names *names;
     struct wrn_hold *hold;
     struct wrn_authority *authority;
 
+    /* Peers. */
     struct wrn_pool peers; /* of struct wrn_network_peer */
     struct wrn_keymap by_key;
-    wrn_handle *by_overlay; /* by the overlay's index of a peer */
+    wrn_handle *by_overlay; /* by the ring's index of a peer */
     struct wrn_heap peer_dues;
     uint32_t up_count;
+    wrn_mono started;
     wrn_mono traffic_due;
+    uint32_t traffic_idle; /* looks in a row that have found nothing */
+    uint32_t told;         /* number of what we tell now, from 1 */
+    uint64_t told_digest;
+    uint64_t digest_key[2];
+    wrn_mono tell_due; /* it is to be looked whether that has changed (records are renewed) */
 
+    /* Our addresses. */
+    struct wrn_ip ipv6;    /* ours; family NONE: the network has none */
+    struct wrn_ip address; /* IPv4, on the interface; family NONE: none */
+    bool has_hit_routes;   /* ways to single HITs were said of this interface */
+    bool has_hit;          /* the HIT and the way to all others is on this interface */
+    bool is_addressed;     /* IPv6 and the resolver's address are on the interface */
+    bool is_claiming;      /* lease, IPv6 and name were started */
+    char address_trouble[WRN_LEASE_TEXT_SIZE], name_trouble[WRN_LEASE_TEXT_SIZE];
+
+    /* Questions of the caller. */
     struct wrn_network_question questions[WRN_NETWORK_QUESTIONS_MAX];
-    wrn_mono questions_due;
+    struct wrn_network_walk *walk;
 
     enum wrn_ring_state ring_state;
     bool was_connected; /* CONNECTED was said */
-    bool has_left;      /* wrn_node_leave */
-    wrn_mono leave_due; /* ... when GONE is said at the latest */
-    bool has_address;   /* 'address' is on the interface */
-    struct wrn_ip address;
-    char trouble[WRN_LEASE_TEXT_SIZE]; /* why there is no address or name; "" */
+    bool is_leaving;    /* wrn_node_leave */
+    bool is_gone;       /* GONE was said */
+    wrn_mono leave_due; /* ... when that is said at the latest */
 };
 
 struct wrn_node {
@@ -155,8 +216,30 @@ struct wrn_node {
 /* Finds a network; NULL if the handle is dead. */
 struct wrn_network *wrn_node_network(const struct wrn_node *node, wrn_handle network);
 
+/* Adds a network from a state that was read: see wrn_node_add. */
+enum wrn_reason wrn_network_add(struct wrn_node *node, struct wrn_now now, void *memory,
+                                const struct wrn_state *state, struct wrn_node_out *out,
+                                wrn_handle *ret_network);
+
 /* Wipes a network's secrets and ends its machines. */
 void wrn_network_finish(struct wrn_network *network);
+
+/* Ends leaving once all was given back, or its time is over. In an input. */
+void wrn_network_leave_on_time(struct wrn_network *network);
+
+/* Takes the locator of a peer to be kept on disk, instead of an older one of the same peer, or of
+ * the oldest. False: it is no locator, or the same as before. */
+bool wrn_network_locator(struct wrn_network *network, wrn_span locator);
+
+/* Tells whether an address is in a prefix (of family NONE: no), and whether it is a HIT. */
+bool wrn_network_is_in(const struct wrn_prefix *prefix, const struct wrn_ip *ip);
+bool wrn_network_is_hit(const struct wrn_ip *ip);
+
+/* The address that is a HIT. */
+struct wrn_ip wrn_network_ip_of_hit(const uint8_t hit[WRN_HIT_SIZE]);
+
+/* Writes an address as text. */
+const char *wrn_network_ip_text(const struct wrn_ip *ip, char ret_text[WRN_PREFIX_TEXT_SIZE]);
 
 /* ---- An input of one network: between these two everything below may be called. Inputs do not
  * nest. 'end' performs what the ring has asked for meanwhile, as long as there is any. */
@@ -188,18 +271,25 @@ enum wrn_reason wrn_network_store(struct wrn_network *network,
 enum wrn_reason wrn_network_get(struct wrn_network *network, uint32_t tag, wrn_span key);
 void wrn_network_connect(struct wrn_network *network, wrn_id id);
 
-/* Who has revoked what has changed (a list was added to 'revoked'): everybody is judged anew, we
- * too, and whoever is out is cut. In an input. */
+/* Performs an action of the ring. */
+void wrn_network_on_ring(struct wrn_network *network, const struct wrn_overlay_action *action);
+
+/* When the wall clock will say 'wall_s', as far as is known now; NEVER for the end of time. */
+wrn_mono wrn_network_when(const struct wrn_network *network, int64_t wall_s);
+
+/* What happens at the end of the input that runs: everybody is judged anew because of a list that
+ * was added to 'revoked', we too, and whoever is out is cut; our chain is another one ('chain' and
+ * 'chain_size' were set), which is shown from now on and stands as proof in our records (saved,
+ * urgently); our own chain is judged, and lease, names and gates follow. */
 void wrn_network_revoked_changed(struct wrn_network *network);
-
-/* Our chain is another one ('chain', 'chain_size' were set): it is shown from now on, stands as
- * proof in our records, and our rights are judged anew. Saves, urgently. In an input. */
 void wrn_network_chain_changed(struct wrn_network *network);
-
-/* Judges our own chain; lease, names and gates follow. In an input. */
 void wrn_network_judge_self(struct wrn_network *network);
 
 /* ---- Peers (peers.c) ---- */
+
+/* Takes room from the arena; 'network' may be NULL while it measures. */
+void wrn_network_peers_init(struct wrn_network *network, struct wrn_arena *arena,
+                            const uint64_t seed[2]);
 
 /* The peer with this key, this place, this handle of the ring; NULL if there is none. */
 struct wrn_network_peer *wrn_network_peer_by_key(const struct wrn_network *network,
@@ -209,6 +299,110 @@ struct wrn_network_peer *wrn_network_peer_of(const struct wrn_network *network, 
 /* Walks those that are up: start with *cursor = 0; NULL at the end. */
 struct wrn_network_peer *wrn_network_peer_next(const struct wrn_network *network, uint32_t *cursor);
 
+/* The peer that has an address, or may be sent to at it; NULL. */
+struct wrn_network_peer *wrn_network_peer_at(const struct wrn_network *network,
+                                             const struct wrn_ip *ip);
+
+/* A node has shown a chain that is good (the ring asks whether to admit it). Notes it, no more. */
+void wrn_network_peer_shown(struct wrn_network *network,
+                            const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], wrn_span chain);
+
+/* Actions of the ring. */
+void wrn_network_peer_up(struct wrn_network *network, wrn_handle overlay);
+void wrn_network_peer_way(struct wrn_network *network, wrn_handle overlay);
+void wrn_network_peer_down(struct wrn_network *network, wrn_handle overlay, enum wrn_reason reason);
+
 /* Lets pass between us and a peer what both are permitted now, or nothing: after its rights, ours,
  * or 'is_waiting' have changed. In an input. */
 void wrn_network_peer_permit(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* Its deadlines have changed. */
+void wrn_network_peer_due(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* Judges those that have shown another chain; all of them, because what is revoked, or our own
+ * rights, or the clock has changed. */
+void wrn_network_peers_judge(struct wrn_network *network, bool all);
+
+/* What is due of peers, and of traffic; when. */
+void wrn_network_peers_on_time(struct wrn_network *network);
+wrn_mono wrn_network_peers_due(const struct wrn_network *network);
+
+/* ---- What peers are told (tell.c) ---- */
+
+/* ADDRESSES came. */
+void wrn_network_on_addresses(struct wrn_network *network, struct wrn_network_peer *peer,
+                              wrn_span message);
+
+/* Sends ours to one peer now, and again until it says that it has them. */
+void wrn_network_tell(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* Looks whether ours have changed, and if so, tells all. */
+void wrn_network_tell_all(struct wrn_network *network);
+
+/* Its rights, or an address of ours, have changed: claims that do not hold any more are dropped. */
+void wrn_network_peer_check_claims(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* Compares the machine's counters with what they were: tells the ring of peers with traffic, and
+ * comes again soon if there are any. */
+void wrn_network_look_for_traffic(struct wrn_network *network);
+
+/* Gives the peer in the machine what it may have of addresses and routes now, and no more. */
+void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* ---- Our addresses and name (addresses.c) ---- */
+
+/* Prepares lease, claim and names; network->names is NULL while the arena measures. */
+void wrn_network_addresses_init(struct wrn_network *network, struct wrn_arena *arena,
+                                const struct wrn_descriptor *descriptor);
+
+/* Puts on the interface what needs no lease, and starts or stops claiming, by what our rights and
+ * the ring permit now. */
+void wrn_network_addresses_follow(struct wrn_network *network);
+
+/* Ends: takes all addresses away. */
+void wrn_network_addresses_stop(struct wrn_network *network, bool release);
+
+/* Tells whether giving back has ended. */
+bool wrn_network_addresses_are_off(const struct wrn_network *network);
+
+/* The ring was found; answers of the table, by their tags; a kept record is kept no more; time. */
+void wrn_network_addresses_on_connected(struct wrn_network *network);
+void wrn_network_addresses_on_answer(struct wrn_network *network,
+                                     const struct wrn_dht_answer *answer);
+void wrn_network_addresses_on_lost(struct wrn_network *network, wrn_span record, wrn_span winner,
+                                   enum wrn_reason reason);
+void wrn_network_addresses_on_time(struct wrn_network *network);
+wrn_mono wrn_network_addresses_due(const struct wrn_network *network);
+
+/* Our chain, which proves our records, is another one: they are stored again. Our address or name
+ * is another one: the record of each says so. */
+void wrn_network_addresses_prove(struct wrn_network *network);
+void wrn_network_addresses_tell(struct wrn_network *network);
+
+/* A prefix of a peer's is reached now through this interface, or not any more. */
+void wrn_network_route_to(struct wrn_network *network, const struct wrn_prefix *prefix,
+                          bool is_open);
+
+/* The resolver's address in this network. */
+struct wrn_ip wrn_network_resolver(const struct wrn_network *network);
+
+/* ---- Questions of the caller (answers.c) ---- */
+
+/* Appends an ANSWER, zeroed but for the tag. */
+struct wrn_node_answer *wrn_network_answer(struct wrn_network *network, uint32_t tag);
+
+/* An answer of the table to the caller; of the names to whoever asks; a node was reached, or not;
+ * the walk around the ring has come to a node; a node asks who we are, and says who it is; time. */
+void wrn_network_questions_on_answer(struct wrn_network *network,
+                                     const struct wrn_dht_answer *answer);
+void wrn_network_questions_on_resolved(struct wrn_network *network,
+                                       const struct wrn_names_question *question,
+                                       const struct wrn_names_answer *answer);
+void wrn_network_questions_on_connected(struct wrn_network *network, wrn_id id,
+                                        enum wrn_reason reason);
+void wrn_network_questions_on_found(struct wrn_network *network, wrn_id id, bool is_last,
+                                    enum wrn_reason reason);
+void wrn_network_on_info_ask(struct wrn_network *network, wrn_id source, wrn_span message);
+void wrn_network_on_info(struct wrn_network *network, wrn_id source, wrn_span message);
+void wrn_network_questions_on_time(struct wrn_network *network);
+wrn_mono wrn_network_questions_due(const struct wrn_network *network);

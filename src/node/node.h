@@ -111,7 +111,7 @@ void wrn_node_out_reset(struct wrn_node_out *out);
 
 /* ---- life ---- */
 
-/* Builds a node without networks in zeroed 64-byte aligned memory. NULL if the seed gives no key. */
+/* Builds a node without networks in zeroed 64-byte aligned memory. NULL: the seed gives no key. */
 size_t wrn_node_memory_size(const struct wrn_node_options *options);
 struct wrn_node *wrn_node_init(void *memory, const struct wrn_node_options *options,
                                struct wrn_now now);

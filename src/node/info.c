@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a network and its peers are: for people and programs that ask. Changes nothing. */
+#include "node/gate.h"
+#include "node/hold.h"
+#include "node/network_internal.h"
+
+static const char *trouble_of(const struct wrn_network *network);
+static void describe(const struct wrn_network *network, const struct wrn_network_peer *peer,
+                     struct wrn_node_peer_info *info);
+static void describe_way(const struct wrn_network *network, struct wrn_node_peer_info *info);
+static uint32_t links_of(const struct wrn_network *network);
+
+const struct wrn_policy *wrn_node_policy(const struct wrn_node *node, wrn_handle handle) {
+    const struct wrn_network *network = wrn_node_network(node, handle);
+    return network ? wrn_gate_policy(network->gate) : NULL;
+}
+
+bool wrn_node_network_info(const struct wrn_node *node, wrn_handle handle,
+                           struct wrn_node_network_info *ret_info) {
+    const struct wrn_network *network = wrn_node_network(node, handle);
+    uint32_t cursor = 0;
+    if (!network) {
+        return false;
+    }
+    memset(ret_info, 0, sizeof(*ret_info));
+    ret_info->descriptor = &network->descriptor;
+    ret_info->ring = wrn_overlay_state(network->overlay);
+    ret_info->size = wrn_overlay_size(network->overlay);
+    ret_info->nat_class = wrn_overlay_nat_class(network->overlay);
+    ret_info->peers = network->up_count;
+    ret_info->links = links_of(network);
+    if (network->is_addressed) {
+        ret_info->ipv4 = network->address;
+        ret_info->ipv6 = network->ipv6;
+        ret_info->resolver = wrn_network_resolver(network);
+    }
+    ret_info->lease = wrn_lease_state(&network->lease);
+    ret_info->name = wrn_names_state(network->names);
+    ret_info->label = wrn_names_own(network->names);
+    ret_info->rights = network->rights.flags;
+    ret_info->until_s = network->rights.until_s;
+    ret_info->trouble = trouble_of(network);
+    while (wrn_revoked_next(network->revoked, &cursor).size > 0) {
+        ret_info->revoked_lists++;
+    }
+    ret_info->held_packets = wrn_hold_count(network->hold, &ret_info->held_lost);
+    return true;
+}
+
+static uint32_t links_of(const struct wrn_network *network) {
+    return wrn_overlay_links(network->overlay)->count;
+}
+
+static const char *trouble_of(const struct wrn_network *network) {
+    if (network->standing != WRN_REASON_NONE) {
+        return network->why[0] ? network->why : wrn_reason_text(network->standing);
+    }
+    if (network->ring_state == WRN_RING_STATE_ALONE &&
+        (network->endpoint_count > 0 || network->locator_count > 0)) {
+        return "no other host of the network answers; is UDP blocked, or are all of them off?";
+    }
+    return network->address_trouble[0] ? network->address_trouble : network->name_trouble;
+}
+
+bool wrn_node_next_peer(const struct wrn_node *node, wrn_handle handle, uint32_t *cursor,
+                        struct wrn_node_peer_info *ret_info) {
+    const struct wrn_network *network = wrn_node_network(node, handle);
+    const struct wrn_network_peer *peer = network ? wrn_network_peer_next(network, cursor) : NULL;
+    if (!peer) {
+        return false;
+    }
+    memset(ret_info, 0, sizeof(*ret_info));
+    describe(network, peer, ret_info);
+    return true;
+}
+
+static void describe(const struct wrn_network *network, const struct wrn_network_peer *peer,
+                     struct wrn_node_peer_info *info) {
+    struct wrn_wg_peer_info tunnel;
+    (void)wrn_overlay_peer_info(network->overlay, peer->overlay, &info->overlay);
+    memcpy(info->hit, peer->hit, sizeof(info->hit));
+    memcpy(info->label, peer->label, sizeof(info->label));
+    info->ipv4 = peer->ipv4;
+    info->ipv6 = peer->ipv6;
+    info->rights = peer->rights;
+    info->until_s = peer->until_s;
+    info->is_waiting = peer->is_waiting;
+    info->mtu = WRN_NODE_MTU;
+    describe_way(network, info);
+    if (wrn_wg_peer_info(network->wg, peer->wg, &tunnel)) {
+        const struct wrn_policy_pair *pair = wrn_gate_pair(network->gate, peer->wg);
+        info->is_open = pair && wrn_policy_is_open(pair);
+        info->tx_bytes = tunnel.tx_bytes;
+        info->rx_bytes = tunnel.rx_bytes;
+        info->last_handshake = tunnel.last_handshake;
+        info->cipher = tunnel.cipher;
+        wrn_wipe(tunnel.psk, sizeof(tunnel.psk));
+    }
+}
+
+static void describe_way(const struct wrn_network *network, struct wrn_node_peer_info *info) {
+    const struct wrn_way *way = &info->overlay.way;
+    if (way->kind == WRN_WAY_DIRECT) {
+        info->endpoint = way->remote;
+    } else if (way->kind == WRN_WAY_RELAY) {
+        const struct wrn_network_peer *relay = wrn_network_peer_of(network, way->relay);
+        if (relay) {
+            memcpy(info->relay, relay->hit, sizeof(info->relay));
+            memcpy(info->relay_label, relay->label, sizeof(info->relay_label));
+        }
+    }
+}

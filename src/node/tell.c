@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What peers tell each other of themselves (ADDRESSES, docs/networks.md): the name, the lease with
+ * the record that proves it, the prefixes that lie behind. What a peer says is believed as far as
+ * its certificates and the record go; what follows is what it may send from. */
+#include <stdio.h>
+
+#include "node/gate.h"
+#include "node/network_internal.h"
+
+enum {
+    LOOK_AGAIN_S = 300, /* whether the record was renewed */
+    TELL_AGAIN_MAX_S = 60,
+    CONTENT_AT = 9, /* kind, number, have */
+    BUSY_LOOKS = 8, /* looks for traffic that find nothing before they become rare */
+    IDLE_LOOK_S = 5,
+};
+
+struct told {
+    uint32_t number, have;
+    char label[WRN_LABEL_SIZE];
+    uint8_t route_count;
+    struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];
+    wrn_span record;
+};
+
+static size_t write(struct wrn_network *network, uint32_t have, uint8_t out[WRN_MESSAGE_MAX - 1]);
+static void write_routes(const struct wrn_network *network, struct wrn_writer *writer);
+static bool read(wrn_span message, struct told *ret_told);
+static bool read_routes(struct wrn_reader *reader, struct told *told);
+static void take(struct wrn_network *network, struct wrn_network_peer *peer,
+                 const struct told *told);
+static void take_lease(struct wrn_network *network, struct wrn_network_peer *peer, wrn_span record);
+static void settle_claim(struct wrn_network *network, struct wrn_network_peer *peer);
+static bool is_older(const struct wrn_network_peer *a, const struct wrn_network_peer *b);
+static uint8_t wanted(struct wrn_network *network, const struct wrn_network_peer *peer,
+                      struct wrn_prefix prefixes[WRN_NETWORK_ALLOWED_MAX]);
+static bool stands_in(const struct wrn_prefix *prefix, const struct wrn_prefix *prefixes,
+                      uint8_t count);
+static void say_up(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* ---- telling ---- */
+
+void wrn_network_tell(struct wrn_network *network, struct wrn_network_peer *peer) {
+    uint8_t message[WRN_MESSAGE_MAX - 1];
+    peer->tell_due = WRN_MONO_NEVER;
+    if (peer->overlay.generation == 0) {
+        return;
+    }
+    size_t size = write(network, peer->heard, message);
+    (void)wrn_network_send(network, peer->overlay, (wrn_span){message, size});
+    if (peer->told != network->told) {
+        uint32_t wait_s = peer->tells < 6 ? 1u << peer->tells : TELL_AGAIN_MAX_S;
+        peer->tells = peer->tells < UINT8_MAX ? peer->tells + 1 : UINT8_MAX;
+        peer->tell_due = wrn_mono_add(network->now.mono, WRN_S(wait_s));
+    }
+    wrn_network_peer_due(network, peer);
+}
+
+void wrn_network_tell_all(struct wrn_network *network) {
+    uint8_t message[WRN_MESSAGE_MAX - 1];
+    uint32_t cursor = 0;
+    size_t size = write(network, 0, message);
+    uint64_t digest = wrn_siphash(network->digest_key, message + CONTENT_AT, size - CONTENT_AT);
+    network->tell_due = wrn_mono_add(network->now.mono, WRN_S(LOOK_AGAIN_S));
+    if (digest == network->told_digest) {
+        return;
+    }
+    network->told_digest = digest;
+    network->told += network->told == UINT32_MAX ? 2 : 1; /* never 0 */
+    for (struct wrn_network_peer *peer = wrn_network_peer_next(network, &cursor); peer;
+         peer = wrn_network_peer_next(network, &cursor)) {
+        peer->tells = 0;
+        peer->tell_due = network->now.mono;
+        wrn_network_peer_due(network, peer);
+    }
+}
+
+/* kind(1) number(4) have(4) label-size(1) label routes(1) each: family(1) length(1) bytes
+ * record-size(2) record */
+static size_t write(struct wrn_network *network, uint32_t have, uint8_t out[WRN_MESSAGE_MAX - 1]) {
+    char key[WRN_RECORD_KEY_MAX];
+    const char *label = wrn_names_own(network->names);
+    struct wrn_ip ip = wrn_lease_address(&network->lease);
+    struct wrn_writer writer = wrn_writer(out, WRN_MESSAGE_MAX - 1);
+    wrn_span record = {NULL, 0};
+    if (ip.family == WRN_FAMILY_IPV4) {
+        size_t size = wrn_lease_key(&ip, key);
+        record = wrn_overlay_kept(network->overlay, (wrn_span){(const uint8_t *)key, size});
+    }
+    wrn_write_u8(&writer, WRN_NETWORK_ADDRESSES);
+    wrn_write_u32(&writer, network->told);
+    wrn_write_u32(&writer, have);
+    wrn_write_u8(&writer, (uint8_t)strlen(label));
+    wrn_write_bytes(&writer, label, strlen(label));
+    if (record.size + WRN_LABEL_SIZE + WRN_STATE_ROUTES_MAX * 18u + 16u < WRN_MESSAGE_MAX) {
+        write_routes(network, &writer);
+    } else {
+        wrn_write_u8(&writer, 0); /* they do not fit behind so large a record */
+    }
+    wrn_write_u16(&writer, (uint16_t)record.size);
+    wrn_write_span(&writer, record);
+    return wrn_written(&writer).size;
+}
+
+static void write_routes(const struct wrn_network *network, struct wrn_writer *writer) {
+    wrn_write_u8(writer, network->route_count);
+    for (uint8_t i = 0; i < network->route_count; i++) {
+        const struct wrn_prefix *route = &network->routes[i];
+        wrn_write_u8(writer, route->ip.family);
+        wrn_write_u8(writer, route->length_bits);
+        wrn_write_bytes(writer, route->ip.bytes, route->ip.family == WRN_FAMILY_IPV4 ? 4 : 16);
+    }
+}
+
+/* ---- hearing ---- */
+
+void wrn_network_on_addresses(struct wrn_network *network, struct wrn_network_peer *peer,
+                              wrn_span message) {
+    struct told told;
+    if (!read(message, &told)) {
+        return;
+    }
+    bool is_news = told.number != peer->heard;
+    if (told.have == network->told) {
+        peer->told = told.have;
+        peer->tells = 0;
+        peer->tell_due = WRN_MONO_NEVER;
+    }
+    if (is_news) {
+        peer->heard = told.number;
+        take(network, peer, &told);
+    }
+    wrn_network_peer_due(network, peer);
+    if (is_news || told.have != network->told) { /* one answer for each at most */
+        wrn_network_tell(network, peer);
+    }
+}
+
+static bool read(wrn_span message, struct told *ret_told) {
+    struct wrn_reader reader = wrn_reader(message);
+    memset(ret_told, 0, sizeof(*ret_told));
+    (void)wrn_read_u8(&reader);
+    ret_told->number = wrn_read_u32(&reader);
+    ret_told->have = wrn_read_u32(&reader);
+    wrn_span label = wrn_read_span(&reader, wrn_read_u8(&reader));
+    if (label.size > 0 && !wrn_label_is_good(label)) {
+        return false;
+    }
+    if (label.size > 0) { /* a good one is shorter than WRN_LABEL_SIZE */
+        memcpy(ret_told->label, label.data, label.size);
+    }
+    if (!read_routes(&reader, ret_told)) {
+        return false;
+    }
+    ret_told->record = wrn_read_span(&reader, wrn_read_u16(&reader));
+    return wrn_reader_is_done(&reader) && ret_told->number != 0;
+}
+
+static bool read_routes(struct wrn_reader *reader, struct told *told) {
+    told->route_count = wrn_read_u8(reader);
+    if (told->route_count > WRN_STATE_ROUTES_MAX) {
+        return false;
+    }
+    for (uint8_t i = 0; i < told->route_count; i++) {
+        struct wrn_prefix *route = &told->routes[i];
+        struct wrn_ip base;
+        route->ip.family = wrn_read_u8(reader);
+        route->length_bits = wrn_read_u8(reader);
+        bool is_ipv4 = route->ip.family == WRN_FAMILY_IPV4;
+        if ((!is_ipv4 && route->ip.family != WRN_FAMILY_IPV6) ||
+            route->length_bits > (is_ipv4 ? 32 : 128)) {
+            return false;
+        }
+        wrn_read_bytes(reader, route->ip.bytes, is_ipv4 ? 4 : 16);
+        base = route->ip;
+        for (uint32_t bit = route->length_bits; bit < 128; bit++) {
+            base.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+        }
+        if (!wrn_ip_equal(&base, &route->ip)) { /* bits behind the length */
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take(struct wrn_network *network, struct wrn_network_peer *peer,
+                 const struct told *told) {
+    memcpy(peer->label, told->label, sizeof(peer->label));
+    memcpy(peer->routes, told->routes, sizeof(peer->routes));
+    peer->route_count = told->route_count;
+    take_lease(network, peer, told->record);
+    settle_claim(network, peer);
+    wrn_network_peer_allow(network, peer);
+    if (!peer->was_told && peer->wg.generation != 0) {
+        say_up(network, peer);
+    }
+}
+
+/* The address is the peer's if its record says so: made and signed by it, in time, and by the rule
+ * that every holder of the table goes by. */
+static void take_lease(struct wrn_network *network, struct wrn_network_peer *peer, wrn_span bytes) {
+    const struct wrn_primitives *primitives = network->node->options.primitives;
+    wrn_wall now = network->now.wall;
+    struct wrn_record record;
+    struct wrn_ip ip = {.family = WRN_FAMILY_NONE};
+    char label[WRN_LABEL_SIZE];
+    peer->ipv4.family = WRN_FAMILY_NONE;
+    peer->lease_due = WRN_MONO_NEVER;
+    if (bytes.size == 0 || wrn_record_read(bytes, primitives, &record) != WRN_REASON_NONE ||
+        record.kind != WRN_RECORD_CREATE ||
+        memcmp(record.owner, peer->public_key, sizeof(record.owner)) != 0 ||
+        !wrn_lease_read(&record, &ip, label) || ip.family != WRN_FAMILY_IPV4 ||
+        wrn_record_check_time(&record, now) != WRN_REASON_NONE ||
+        wrn_record_verify(bytes, primitives) != WRN_REASON_NONE ||
+        wrn_members_rule(network->members, &record, now) != WRN_REASON_NONE) {
+        return;
+    }
+    peer->ipv4 = ip;
+    peer->ipv4_claimed_s = record.claimed_s;
+    memcpy(peer->ipv4_hash, record.hash, sizeof(peer->ipv4_hash));
+    peer->lease_due = wrn_network_when(network, record.made_s + record.ttl_s);
+}
+
+/* Of two that claim an address the one with the older claim has it, as in the table. */
+static void settle_claim(struct wrn_network *network, struct wrn_network_peer *peer) {
+    uint32_t cursor = 0;
+    if (peer->ipv4.family == WRN_FAMILY_NONE) {
+        return;
+    }
+    struct wrn_ip ours = wrn_lease_address(&network->lease);
+    if (wrn_ip_equal(&ours, &peer->ipv4)) { /* the table decides: ask it */
+        peer->ipv4.family = WRN_FAMILY_NONE;
+        wrn_lease_on_missing(&network->lease, network->now);
+        return;
+    }
+    for (struct wrn_network_peer *other = wrn_network_peer_next(network, &cursor); other;
+         other = wrn_network_peer_next(network, &cursor)) {
+        if (other == peer || !wrn_ip_equal(&other->ipv4, &peer->ipv4)) {
+            continue;
+        }
+        if (is_older(other, peer)) {
+            peer->ipv4.family = WRN_FAMILY_NONE;
+            return;
+        }
+        other->ipv4.family = WRN_FAMILY_NONE;
+        wrn_network_peer_allow(network, other);
+    }
+}
+
+static bool is_older(const struct wrn_network_peer *a, const struct wrn_network_peer *b) {
+    if (a->ipv4_claimed_s != b->ipv4_claimed_s) {
+        return a->ipv4_claimed_s < b->ipv4_claimed_s;
+    }
+    return memcmp(a->ipv4_hash, b->ipv4_hash, sizeof(a->ipv4_hash)) < 0;
+}
+
+void wrn_network_peer_check_claims(struct wrn_network *network, struct wrn_network_peer *peer) {
+    struct wrn_members_answer answer =
+        wrn_members_judge(network->members, network->now.wall, peer->public_key,
+                          (wrn_span){peer->chain, peer->chain_size});
+    if (peer->ipv4.family != WRN_FAMILY_NONE &&
+        (answer.reason != WRN_REASON_NONE || !wrn_rights_has_address(answer.rights, &peer->ipv4))) {
+        peer->ipv4.family = WRN_FAMILY_NONE;
+    }
+    wrn_network_peer_allow(network, peer);
+}
+
+/* ---- what a peer may send from ---- */
+
+void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer *peer) {
+    struct wrn_prefix now[WRN_NETWORK_ALLOWED_MAX];
+    bool is_there = peer->wg.generation != 0;
+    uint8_t count = is_there ? wanted(network, peer, now) : 0;
+    uint8_t kept = 0;
+    for (uint8_t i = 0; i < peer->allowed_count; i++) {
+        if (stands_in(&peer->allowed[i], now, count)) {
+            continue;
+        }
+        if (is_there) {
+            wrn_wg_peer_disallow(network->wg, peer->wg, &peer->allowed[i]);
+        }
+        wrn_network_route_to(network, &peer->allowed[i], false);
+    }
+    for (uint8_t i = 0; i < count; i++) {
+        bool is_new = !stands_in(&now[i], peer->allowed, peer->allowed_count);
+        if (is_new && wrn_wg_peer_allow(network->wg, peer->wg, &now[i]) != 0) {
+            continue; /* no room: it is not reached there */
+        }
+        if (is_new) {
+            wrn_network_route_to(network, &now[i], true);
+            network->notes.resolved = true; /* what was held for it can go */
+        }
+        now[kept++] = now[i];
+    }
+    memcpy(peer->allowed, now, kept * sizeof(now[0]));
+    peer->allowed_count = kept;
+}
+
+static uint8_t wanted(struct wrn_network *network, const struct wrn_network_peer *peer,
+                      struct wrn_prefix prefixes[WRN_NETWORK_ALLOWED_MAX]) {
+    struct wrn_members_answer answer =
+        wrn_members_judge(network->members, network->now.wall, peer->public_key,
+                          (wrn_span){peer->chain, peer->chain_size});
+    uint8_t count = 0;
+    if (answer.reason != WRN_REASON_NONE) {
+        return 0;
+    }
+    prefixes[count++] =
+        (struct wrn_prefix){.ip = wrn_network_ip_of_hit(peer->hit), .length_bits = 128};
+    if (peer->ipv6.family != WRN_FAMILY_NONE) {
+        prefixes[count++] = (struct wrn_prefix){.ip = peer->ipv6, .length_bits = 128};
+    }
+    if (peer->ipv4.family != WRN_FAMILY_NONE) {
+        prefixes[count++] = (struct wrn_prefix){.ip = peer->ipv4, .length_bits = 32};
+    }
+    for (uint8_t i = 0; i < peer->route_count; i++) {
+        if (wrn_rights_has_route(answer.rights, &peer->routes[i])) {
+            prefixes[count++] = peer->routes[i];
+        }
+    }
+    return count;
+}
+
+static bool stands_in(const struct wrn_prefix *prefix, const struct wrn_prefix *prefixes,
+                      uint8_t count) {
+    for (uint8_t i = 0; i < count; i++) {
+        if (prefixes[i].length_bits == prefix->length_bits &&
+            wrn_ip_equal(&prefixes[i].ip, &prefix->ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void say_up(struct wrn_network *network, struct wrn_network_peer *peer) {
+    char text[WRN_PREFIX_TEXT_SIZE];
+    struct wrn_node_event *event = wrn_network_event(
+        network, WRN_NODE_EVENT_PEER_UP_KIND, "%s is connected%s%s, %s",
+        peer->label[0] ? peer->label : "a host", peer->ipv4.family ? " as " : "",
+        wrn_network_ip_text(&peer->ipv4, text), peer->is_direct ? "directly" : "through a relay");
+    memcpy(event->hit, peer->hit, sizeof(event->hit));
+    memcpy(event->label, peer->label, sizeof(event->label));
+    event->ip = peer->ipv4;
+    event->is_direct = peer->is_direct;
+    peer->was_told = true;
+}
+
+/* ---- traffic ---- */
+
+void wrn_network_look_for_traffic(struct wrn_network *network) {
+    struct wrn_wg_peer_info info;
+    uint32_t cursor = 0;
+    bool is_any = false, is_busy = false;
+    for (struct wrn_network_peer *peer = wrn_network_peer_next(network, &cursor); peer;
+         peer = wrn_network_peer_next(network, &cursor)) {
+        if (!wrn_wg_peer_info(network->wg, peer->wg, &info)) {
+            continue;
+        }
+        is_any = true;
+        if (info.tx_bytes != peer->tx_bytes || info.rx_bytes != peer->rx_bytes) {
+            is_busy = true;
+            peer->tx_bytes = info.tx_bytes;
+            peer->rx_bytes = info.rx_bytes;
+            wrn_overlay_on_traffic(network->overlay, network->now, peer->overlay,
+                                   network->out->overlay);
+        }
+    }
+    network->traffic_idle = is_busy ? 0 : network->traffic_idle + 1;
+    uint32_t wait_s = network->traffic_idle < BUSY_LOOKS ? 1 : IDLE_LOOK_S;
+    network->traffic_due = is_any ? wrn_mono_add(network->now.mono, WRN_S(wait_s)) : WRN_MONO_NEVER;
+}
