@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files under temporary names, flushed, renamed, and their folders flushed. The state file's name
- * is what makes a network be there. */
+/* Files are written by io/file.h. A network is there if its state file is. */
 #define _GNU_SOURCE /* O_DIRECTORY, scandirat */
 #include "daemon/disk.h"
 
@@ -16,12 +15,13 @@
 
 #include "crypto/crypto.h"
 #include "io/cleanup.h"
+#include "io/file.h"
 
 #define NETWORKS   "networks"
 #define STATE      "state"
 #define IDENTITY   "identity"
 #define PORT       "port"
-#define TEMPORARY  ".new"
+#define TEMPORARY  "." STATE ".new" /* io/file.h */
 #define NAME_BYTES 128
 
 enum {
@@ -35,7 +35,6 @@ static int complain(int error, char why[WRN_DISK_WHY_SIZE], const char *format, 
 static int make_folders(const char *path);
 static int read_file(int folder, const char *name, size_t max, uint8_t **ret_bytes,
                      size_t *ret_size);
-static int write_file(int folder, const char *name, wrn_span bytes);
 static int make_identity(int folder, struct wrn_rand rand, struct wrn_key_pair *ret_pair);
 static const char *parse_identity(wrn_span text, struct wrn_key_pair *ret_pair);
 static int open_network(int folder, const char *id, bool makes, int *ret_fd);
@@ -132,7 +131,8 @@ void wrn_disk_note_port(int folder, uint16_t port) {
     char text[16];
     int size = snprintf(text, sizeof text, "%u\n", port);
     if (wrn_disk_port(folder) != port) {
-        int error = write_file(folder, PORT, (wrn_span){(const uint8_t *)text, (size_t)size});
+        int error =
+            wrn_file_write(folder, PORT, 0600, (wrn_span){(const uint8_t *)text, (size_t)size});
         (void)error; /* another port next time is no misfortune */
     }
 }
@@ -232,8 +232,9 @@ int wrn_disk_write_state(int folder, const char *id, wrn_span canonical) {
     (void)wrn_sexp_print(WRN_SEXP_ADVANCED, sexp, COLUMNS, text, size);
     text[size - 1] = '\n';
     int error = open_network(folder, id, true, &network);
-    error =
-        error != 0 ? error : write_file(network, STATE, (wrn_span){(const uint8_t *)text, size});
+    error = error != 0
+                ? error
+                : wrn_file_write(network, STATE, 0600, (wrn_span){(const uint8_t *)text, size});
     wrn_disk_free((uint8_t *)text, size);
     return error;
 }
@@ -252,7 +253,7 @@ int wrn_disk_remove(int folder, const char *id) {
         return -errno;
     }
     (void)fsync(network); /* from here on it is gone; the rest is tidying up */
-    (void)unlinkat(network, STATE TEMPORARY, 0);
+    (void)unlinkat(network, TEMPORARY, 0);
     (void)snprintf(name, sizeof name, NETWORKS "/%s", id);
     (void)unlinkat(folder, name, AT_REMOVEDIR);
     return 0;
@@ -328,40 +329,6 @@ static int read_file(int folder, const char *name, size_t max, uint8_t **ret_byt
     return 0;
 }
 
-/* Writes a whole file, mode 0600, in one step. What a crash leaves under the temporary name is
- * written over by the next one. */
-static int write_file(int folder, const char *name, wrn_span bytes) {
-    char temporary[NAME_BYTES];
-    (void)snprintf(temporary, sizeof temporary, "%s" TEMPORARY, name);
-    int error = 0;
-    {
-        WRN_CLEANUP(wrn_close_fd)
-        int fd =
-            openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0) {
-            return -errno;
-        }
-        while (bytes.size > 0 && error == 0) {
-            ssize_t written = write(fd, bytes.data, bytes.size);
-            if (written >= 0) {
-                bytes.data += written;
-                bytes.size -= (size_t)written;
-            } else if (errno != EINTR) {
-                error = -errno;
-            }
-        }
-        error = error == 0 && fsync(fd) != 0 ? -errno : error;
-    }
-    if (error == 0 && renameat(folder, temporary, folder, name) != 0) {
-        error = -errno;
-    }
-    if (error != 0) {
-        (void)unlinkat(folder, temporary, 0);
-        return error;
-    }
-    return fsync(folder) != 0 && errno != EINVAL ? -errno : 0; /* EINVAL: it cannot do that */
-}
-
 static int make_identity(int folder, struct wrn_rand rand, struct wrn_key_pair *ret_pair) {
     uint8_t canonical[WRN_KEY_PAIR_SIZE];
     char text[WRN_KEY_PAIR_SIZE * 3];
@@ -373,7 +340,7 @@ static int make_identity(int folder, struct wrn_rand rand, struct wrn_key_pair *
     size_t size = wrn_sexp_print(WRN_SEXP_ADVANCED, sexp, COLUMNS, text, sizeof text - 1);
     WRN_ASSERT(size < sizeof text);
     text[size++] = '\n';
-    int error = write_file(folder, IDENTITY, (wrn_span){(const uint8_t *)text, size});
+    int error = wrn_file_write(folder, IDENTITY, 0600, (wrn_span){(const uint8_t *)text, size});
     wrn_wipe(canonical, sizeof canonical);
     wrn_wipe(text, sizeof text);
     if (error != 0) {
