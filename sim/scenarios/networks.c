@@ -6,9 +6,11 @@
 #include "sim/scenarios/scenarios.h"
 
 enum { IN_LIMIT_S = 60, PING_LIMIT_S = 10, NAME_LIMIT_S = 20, HOUR_S = 3600, DAY_S = 86400 };
+enum { WRONG_S = 600 };
 
 static void play_networks(struct sim_run *run);
 static void play_owner_gone(struct sim_run *run);
+static void play_wrong_clock(struct sim_run *run);
 static void ping_by_name(struct sim_club *club);
 static bool are_answered(void *ctx);
 static void delegate(struct sim_club *club, struct sim_member *to);
@@ -32,6 +34,16 @@ const struct sim_scenario sim_owner_gone = {
     .nodes_max = 50,
     .minutes = 60,
     .play = play_owner_gone,
+};
+
+const struct sim_scenario sim_wrong_clock = {
+    .name = "wrong-clock",
+    .sentence = "one clock is 10 minutes ahead, one behind, one was right when its host joined",
+    .nodes_are = "members, half of them behind NAT",
+    .nodes = 6,
+    .nodes_max = 50,
+    .minutes = 60,
+    .play = play_wrong_clock,
 };
 
 static void play_networks(struct sim_run *run) {
@@ -129,6 +141,32 @@ static void play_owner_gone(struct sim_run *run) {
         sim_report_line(&run->report, "%llu of %u memberships were renewed without the owner",
                         (unsigned long long)renewed, count - 2);
     }
+    sim_club_end(&club);
+}
+
+static void play_wrong_clock(struct sim_run *run) {
+    struct sim_club club;
+    uint64_t median_ms = 0;
+    uint32_t count = run->options.nodes < 4 ? 4 : run->options.nodes;
+    sim_club_begin(&club, run, count, NULL);
+    struct sim_members *members = club.members;
+    (void)sim_club_join(&club, 1, count - 2, WRN_S(IN_LIMIT_S));
+    sim_clock_set_offset(sim_host_clock(members->net, members->all[1]->host),
+                         (int64_t)WRN_S(WRONG_S));
+    sim_clock_set_offset(sim_host_clock(members->net, members->all[2]->host),
+                         -(int64_t)WRN_S(WRONG_S));
+    sim_members_pass(members, WRN_S(60) * run->options.minutes);
+    (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "with wrong clocks",
+                            &median_ms);
+    /* Somebody joins whose clock is ahead: what it issues to itself is not valid yet for others, who
+     * let it in when it is. */
+    sim_clock_set_offset(sim_host_clock(members->net, members->all[count - 1]->host),
+                         (int64_t)WRN_S(WRONG_S));
+    uint64_t took_ms = sim_club_join(&club, count - 1, count - 1, WRN_S(WRONG_S + IN_LIMIT_S));
+    sim_report_line(&run->report, "who joined with a clock 10 minutes ahead was in after %llu ms",
+                    (unsigned long long)took_ms);
+    (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "with the last one",
+                            &median_ms);
     sim_club_end(&club);
 }
 
