@@ -158,8 +158,8 @@ static void play_wrong_clock(struct sim_run *run) {
     sim_members_pass(members, WRN_S(60) * run->options.minutes);
     (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "with wrong clocks",
                             &median_ms);
-    /* Somebody joins whose clock is ahead: what it issues to itself is not valid yet for others, who
-     * let it in when it is. */
+    /* Somebody joins with a clock that is ahead: what it issues to itself is not valid yet for
+     * others, who let it in when it is. */
     sim_clock_set_offset(sim_host_clock(members->net, members->all[count - 1]->host),
                          (int64_t)WRN_S(WRONG_S));
     uint64_t took_ms = sim_club_join(&club, count - 1, count - 1, WRN_S(WRONG_S + IN_LIMIT_S));

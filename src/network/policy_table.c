@@ -44,7 +44,9 @@ void wrn_policy_init(struct wrn_policy *policy, struct wrn_arena *arena,
     memset(policy, 0, sizeof *policy);
     init_table(&policy->conversations, arena, options->conversations_max);
     init_table(&policy->fragments, arena, options->fragments_max);
-    wrn_rand_fill(rand, policy->seed, sizeof policy->seed);
+    if (policy->conversations.entries != NULL) { /* not while the arena measures */
+        wrn_rand_fill(rand, policy->seed, sizeof policy->seed);
+    }
     policy->start = now;
 }
 
