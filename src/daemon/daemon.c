@@ -146,10 +146,6 @@ int wrn_daemon_folder(const struct wrn_daemon *daemon) {
     return daemon->folder;
 }
 
-const struct wrn_primitives *wrn_daemon_primitives(const struct wrn_daemon *daemon) {
-    return &daemon->primitives;
-}
-
 const char *wrn_daemon_version(void) {
     return WRN_VERSION;
 }

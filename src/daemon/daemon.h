@@ -47,9 +47,6 @@ struct wrn_node *wrn_daemon_node(const struct wrn_daemon *daemon);
 /* The state folder, open. */
 int wrn_daemon_folder(const struct wrn_daemon *daemon);
 
-/* The cryptography of records and rings. */
-const struct wrn_primitives *wrn_daemon_primitives(const struct wrn_daemon *daemon);
-
 /* The program's version: static text. */
 const char *wrn_daemon_version(void);
 
