@@ -320,12 +320,12 @@ static void the_group_hears_nothing_else(void **state) {
     struct wrn_multicast multicast = WRN_MULTICAST_NONE;
     struct wrn_endpoint from;
     uint8_t bytes[64];
+    assert_int_equal(wrn_addresses_set_link(&host->addresses, if_nametoindex("lo"), true, 0), 0);
     uint32_t lan = add_lan(host, "lan0", "192.0.2.1/24");
     struct wrn_prefix ours = prefix("fd00::1/64");
     struct wrn_prefix link_local = prefix("fe80::1/64");
     assert_int_equal(wrn_addresses_add(&host->addresses, lan, &ours), 0);
     assert_int_equal(wrn_addresses_add(&host->addresses, lan, &link_local), 0);
-    assert_int_equal(wrn_addresses_set_link(&host->addresses, if_nametoindex("lo"), true, 0), 0);
     assert_int_equal(wrn_multicast_open(&multicast), 0);
     assert_int_equal(wrn_multicast_join(&multicast, all, list(host, all)), 1);
 
@@ -333,8 +333,11 @@ static void the_group_hears_nothing_else(void **state) {
     union wrn_sockaddr address;
     struct wrn_endpoint to = {.ip = ours.ip, .port = WRN_MULTICAST_PORT};
     socklen_t size = wrn_endpoint_to_sockaddr(&to, &address);
-    assert_int_equal(sendto(stranger, "spam", 4, 0, &address.any, size), 4);
-    assert_true(is_readable(multicast.fd6, WAIT_MS));
+    int tries = 0;
+    do { /* the kernel makes the way to a new address of ours a moment later */
+        assert_true(tries++ < WAIT_MS / 10);
+        assert_int_equal(sendto(stranger, "spam", 4, 0, &address.any, size), 4);
+    } while (!is_readable(multicast.fd6, 10));
     assert_int_equal(wrn_multicast_receive(&multicast, multicast.fd6, bytes, sizeof bytes, &from),
                      0);
     wrn_multicast_close(&multicast);
