@@ -26,6 +26,7 @@ static bool build_wg(struct wrn_arena *arena, struct wrn_network *network, struc
                      uint32_t index);
 static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
                           struct wrn_node *node, struct wrn_now now);
+static void draw_nothing(void *ctx, void *bytes, size_t size);
 static void load(struct wrn_network *network, const struct wrn_state *state);
 static size_t load_chain(uint8_t *to, size_t capacity, wrn_span chain);
 static bool set_key(struct wrn_network *network, struct wrn_now now);
@@ -221,7 +222,7 @@ static bool build_wg(struct wrn_arena *arena, struct wrn_network *network, struc
         .peers_max = WRN_NETWORK_PEERS_MAX,
         .lanes_max = WRN_WG_LANES_MAX,
         .policy = {.conversations_max = CONVERSATIONS_MAX, .fragments_max = FRAGMENTS_MAX}};
-    struct wrn_rand rand = {0};
+    struct wrn_rand rand = {.fill = draw_nothing};
     wrn_mono now = {0};
     if (network) {
         rand = node->options.rand;
@@ -238,6 +239,12 @@ static bool build_wg(struct wrn_arena *arena, struct wrn_network *network, struc
     network->gate = gate;
     network->wg = wrn_wg_init(memory, &options, node->options.crypto, rand);
     return network->wg != NULL;
+}
+
+/* While the arena measures nothing is drawn. */
+static void draw_nothing(void *ctx, void *bytes, size_t size) {
+    (void)ctx;
+    memset(bytes, 0, size);
 }
 
 static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
