@@ -79,10 +79,6 @@ void wrn_overlay_on_traffic(struct wrn_overlay *overlay, struct wrn_now now, wrn
     struct wrn_overlay_peer *peer = wrn_peers_get(overlay, handle);
     if (peer && peer->state == WRN_PEER_STATE_UP) {
         wrn_overlay_begin(overlay, now, out);
-        const struct wrn_way *way = wrn_paths_way(overlay->paths, handle);
-        if (way->kind == WRN_WAY_RELAY) {
-            wrn_relay_on_sent(overlay->relay, now.mono, way);
-        }
         note_traffic(overlay, peer);
         wrn_overlay_end(overlay);
     }

@@ -18,6 +18,8 @@ void wrn_overlay_on_datagram(struct wrn_overlay *overlay, struct wrn_now now, ui
     wrn_overlay_begin(overlay, now, out);
     if (!overlay->is_started || size == 0) {
         wrn_overlay_refuse(overlay, size == 0 ? WRN_REASON_MALFORMED : WRN_REASON_NOT_CONNECTED);
+    } else if (!wrn_paths_has_socket(overlay->paths, socket)) {
+        wrn_overlay_refuse(overlay, WRN_REASON_STALE); /* it was on its way when we closed it */
     } else if (bytes[0] == WRN_FRAME_SEALED) {
         wrn_overlay_on_sealed(overlay, &way, bytes, size);
     } else if (bytes[0] == WRN_FRAME_RELAYED) {

@@ -115,6 +115,9 @@ void wrn_paths_set_eager(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
  * unless one of them lets anybody in. NONE, or why: BOTH_RANDOM, RANDOM_AND_STEPS. */
 enum wrn_reason wrn_paths_hopeless(uint8_t one, uint8_t other);
 
+/* Tells whether a socket of ours is open; 0 always is. */
+bool wrn_paths_has_socket(const struct wrn_paths *paths, uint16_t socket);
+
 /* The peer proved itself on this way otherwise (a stranger's HELLO with a cookie): begin there. */
 void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
                           const struct wrn_way *way);

@@ -92,6 +92,11 @@ uint16_t wrn_paths_sockets_open(struct wrn_paths *paths, uint16_t count) {
     return first;
 }
 
+bool wrn_paths_has_socket(const struct wrn_paths *paths, uint16_t socket) {
+    return socket == 0 || (socket < WRN_SOCKETS_MAX &&
+                           (paths->sockets_used[socket / 64] >> (socket % 64) & 1) != 0);
+}
+
 void wrn_paths_socket_drop(struct wrn_paths *paths, const struct wrn_paths_peer *p,
                            uint16_t socket) {
     const struct wrn_paths_guess *guess = &paths->guess;

@@ -31,6 +31,7 @@ struct mesh {
     uint8_t (*slots)[DATAGRAM_MAX];
     uint32_t *free_slots;
     uint32_t free_count;
+    uint32_t unowned[256]; /* by first byte */
     uint32_t count;
     struct mesh_node nodes[MESH_NODES_MAX];
     struct wrn_overlay_out out;
@@ -94,6 +95,10 @@ uint32_t mesh_add(struct mesh *mesh, const struct wrn_overlay_options *options) 
     node->at.ip.bytes[2] = (uint8_t)(mesh->count >> 8);
     node->at.ip.bytes[3] = (uint8_t)(mesh->count + 1);
     return mesh->count++;
+}
+
+void mesh_share(struct mesh *mesh, uint32_t node, uint32_t with) {
+    mesh->nodes[node].at = mesh->nodes[with].at;
 }
 
 void mesh_start(struct mesh *mesh, uint32_t number, uint32_t bootstrap) {
@@ -182,6 +187,10 @@ void mesh_set_network(struct mesh *mesh, uint64_t delay_ms, uint32_t loss_percen
 void mesh_set_filter(struct mesh *mesh, mesh_filter *filter, void *ctx) {
     mesh->filter = filter;
     mesh->filter_ctx = ctx;
+}
+
+uint32_t mesh_unowned(const struct mesh *mesh, enum wrn_frame_kind kind) {
+    return mesh->unowned[kind];
 }
 
 void mesh_inject(struct mesh *mesh, uint32_t number, const struct wrn_endpoint *from,
@@ -314,6 +323,15 @@ static void perform(struct mesh *mesh, uint32_t number, const struct wrn_overlay
         node->answer = action->answer;
         node->answer.record = (wrn_span){0};
         break;
+    case WRN_OVERLAY_RECORD_LOST:
+        node->lost++;
+        node->lost_reason = action->reason;
+        node->winner_size = action->answer.record.size;
+        assert_true(node->winner_size <= sizeof(node->winner));
+        if (node->winner_size > 0) {
+            memcpy(node->winner, action->answer.record.data, node->winner_size);
+        }
+        break;
     case WRN_OVERLAY_CACHE:
         node->cached++;
         assert_true(action->bytes.size <= sizeof(node->cache));
@@ -357,13 +375,28 @@ static void send_event(struct mesh *mesh, uint32_t from, const struct wrn_endpoi
     mesh->events[i] = event;
 }
 
+/* As a host does with what comes to its port: to the node that owns it; what relays sent and nobody
+ * owns, to all of them. */
 static void deliver(struct mesh *mesh, const struct event *event) {
-    struct mesh_node *node = &mesh->nodes[event->to_node];
-    if (node->is_up && !node->is_cut) {
-        wrn_overlay_on_datagram(node->overlay, mesh_now(mesh, event->to_node), 0, &event->from,
-                                mesh->slots[event->slot], event->size, &mesh->out);
-        mesh_perform(mesh, event->to_node);
+    uint8_t *bytes = mesh->slots[event->slot];
+    wrn_span datagram = {bytes, event->size};
+    bool is_owned = false;
+    for (int round = 0; round < 2 && !is_owned; round++) {
+        for (uint32_t i = event->to_node; i < mesh->count && !is_owned; i++) {
+            struct mesh_node *node = &mesh->nodes[i];
+            if (!node->is_up || node->is_cut || !wrn_endpoint_equal(&node->at, &event->to)) {
+                continue;
+            }
+            is_owned = wrn_overlay_owns(node->overlay, mesh_now(mesh, i), &event->from, datagram);
+            if (is_owned || (round == 1 && bytes[0] == WRN_FRAME_RELAYED)) {
+                WRN_ASSERT(round == 0 || !is_owned);
+                wrn_overlay_on_datagram(node->overlay, mesh_now(mesh, i), node->socket,
+                                        &event->from, bytes, event->size, &mesh->out);
+                mesh_perform(mesh, i);
+            }
+        }
     }
+    mesh->unowned[bytes[0]] += !is_owned;
 }
 
 static struct event pop(struct mesh *mesh) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small network of whole nodes in virtual time: datagrams take a while, may be lost, kept back or
- * watched. No NAT; the simulator has those. */
+ * watched. Nodes of several rings may have one address, as on one host; who owns a datagram gets
+ * it. No NAT; the simulator has those. */
 #pragma once
 #include "overlay/overlay.h"
 
@@ -17,6 +18,7 @@ struct mesh_node {
     bool is_up;            /* runs */
     bool is_cut;           /* ... but nothing goes in or out */
     uint32_t group;        /* datagrams stay within a group */
+    uint16_t socket;       /* of its, that datagrams come to */
     /* what it was told */
     uint32_t ups, downs, restarted, failed, cached, broadcasts;
     enum wrn_reason down_reason, failed_reason;
@@ -30,6 +32,10 @@ struct mesh_node {
     uint64_t sum_nodes;
     uint32_t found;
     bool sum_done, crawl_done;
+    uint32_t lost; /* records that it kept */
+    enum wrn_reason lost_reason;
+    uint8_t winner[WRN_RECORD_MAX];
+    size_t winner_size;
     uint8_t cache[WRN_LOCATOR_MAX];
     size_t cache_size;
 };
@@ -49,6 +55,9 @@ struct wrn_overlay_options mesh_options(struct mesh *mesh);
 /* Adds a node, which does not run yet. Returns its number. */
 uint32_t mesh_add(struct mesh *mesh, const struct wrn_overlay_options *options);
 
+/* Gives a node the address of another one: they are on one host. */
+void mesh_share(struct mesh *mesh, uint32_t node, uint32_t with);
+
 /* Starts a node, as after a restart of the program: nothing is left but its key. 'bootstrap': a
  * node that it knows the address of, or UINT32_MAX. */
 void mesh_start(struct mesh *mesh, uint32_t node, uint32_t bootstrap);
@@ -64,6 +73,9 @@ bool mesh_run_until(struct mesh *mesh, bool (*condition)(struct mesh *), uint64_
 /* Sets delay and loss of all datagrams. */
 void mesh_set_network(struct mesh *mesh, uint64_t delay_ms, uint32_t loss_percent);
 void mesh_set_filter(struct mesh *mesh, mesh_filter *filter, void *ctx);
+
+/* Returns how many frames of a kind came that nobody at their address owned. */
+uint32_t mesh_unowned(const struct mesh *mesh, enum wrn_frame_kind kind);
 
 /* Hands a node a datagram, now. */
 void mesh_inject(struct mesh *mesh, uint32_t node, const struct wrn_endpoint *from,
