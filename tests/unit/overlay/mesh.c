@@ -42,6 +42,8 @@ static void send_event(struct mesh *mesh, uint32_t from, const struct wrn_endpoi
 static void deliver(struct mesh *mesh, const struct event *event);
 static struct event pop(struct mesh *mesh);
 static void perform(struct mesh *mesh, uint32_t node, const struct wrn_overlay_action *action);
+static void on_cache(struct mesh_node *node, wrn_span locator);
+static void on_lost(struct mesh_node *node, const struct wrn_overlay_action *action);
 static uint32_t node_at(const struct mesh *mesh, const struct wrn_endpoint *at);
 
 struct mesh *mesh_create(uint64_t seed) {
@@ -324,22 +326,30 @@ static void perform(struct mesh *mesh, uint32_t number, const struct wrn_overlay
         node->answer.record = (wrn_span){0};
         break;
     case WRN_OVERLAY_RECORD_LOST:
-        node->lost++;
-        node->lost_reason = action->reason;
-        node->winner_size = action->answer.record.size;
-        assert_true(node->winner_size <= sizeof(node->winner));
-        if (node->winner_size > 0) {
-            memcpy(node->winner, action->answer.record.data, node->winner_size);
-        }
+        on_lost(node, action);
         break;
     case WRN_OVERLAY_CACHE:
-        node->cached++;
-        assert_true(action->bytes.size <= sizeof(node->cache));
-        memcpy(node->cache, action->bytes.data, action->bytes.size);
-        node->cache_size = action->bytes.size;
+        on_cache(node, action->bytes);
         break;
     default:
         break;
+    }
+}
+
+static void on_cache(struct mesh_node *node, wrn_span locator) {
+    node->cached++;
+    assert_true(locator.size <= sizeof(node->cache));
+    memcpy(node->cache, locator.data, locator.size);
+    node->cache_size = locator.size;
+}
+
+static void on_lost(struct mesh_node *node, const struct wrn_overlay_action *action) {
+    node->lost++;
+    node->lost_reason = action->reason;
+    node->winner_size = action->answer.record.size;
+    assert_true(node->winner_size <= sizeof(node->winner));
+    if (node->winner_size > 0) {
+        memcpy(node->winner, action->answer.record.data, node->winner_size);
     }
 }
 

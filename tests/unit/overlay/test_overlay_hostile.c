@@ -83,9 +83,24 @@ static void members_only(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Gives questions the mark of the ring that they are not of. */
+static bool mark_questions(void *ctx, struct mesh *mesh, uint32_t from,
+                           const struct wrn_endpoint *to, uint8_t *bytes, size_t size) {
+    (void)ctx;
+    (void)from;
+    (void)to;
+    if (bytes[0] == WRN_FRAME_WHO && size == WRN_WHO_SIZE) {
+        uint64_t nonce = wrn_load_be64(bytes + 4);
+        wrn_who_write(mesh_primitives(mesh), (const uint8_t *)"our ring", nonce, bytes);
+    }
+    return true;
+}
+
+/* Its questions are not answered; and if it knows the name, it finds none of its ring there. */
 static void another_ring(void **state) {
     (void)state;
     struct mesh *mesh = mesh_create(seed);
+    uint8_t frame[WRN_WHO_SIZE];
     struct wrn_overlay_options options = mesh_options(mesh);
     mesh_start(mesh, mesh_add(mesh, &options), UINT32_MAX);
     options = mesh_options(mesh);
@@ -93,7 +108,17 @@ static void another_ring(void **state) {
     mesh_start(mesh, mesh_add(mesh, &options), 0);
     mesh_run(mesh, 20000);
     assert_int_equal(mesh_node(mesh, 0)->ups + mesh_node(mesh, 1)->ups, 0);
-    assert_true(refused(mesh, 0, WRN_REASON_OTHER_RING) > 0);
+    assert_true(mesh_unowned(mesh, WRN_FRAME_WHO) > 0);
+    assert_int_equal(refused(mesh, 1, WRN_REASON_BAD_SIGNATURE), 0);
+    uint64_t sent = mesh_node(mesh, 0)->sent;
+    wrn_who_write(mesh_primitives(mesh), options.ring, 1, frame);
+    mesh_inject(mesh, 0, &mesh_node(mesh, 1)->at, frame, sizeof(frame));
+    assert_int_equal(refused(mesh, 0, WRN_REASON_OTHER_RING), 1);
+    assert_int_equal(mesh_node(mesh, 0)->sent, sent);
+    mesh_set_filter(mesh, mark_questions, NULL);
+    mesh_run(mesh, 100000);
+    assert_int_equal(mesh_node(mesh, 0)->ups + mesh_node(mesh, 1)->ups, 0);
+    assert_true(refused(mesh, 1, WRN_REASON_BAD_SIGNATURE) > 0); /* a locator for our ring */
     mesh_destroy(mesh);
 }
 
