@@ -72,6 +72,7 @@ void wrn_network_tell_all(struct wrn_network *network) {
         peer->tells = 0;
         peer->tell_due = network->now.mono;
         wrn_network_peer_due(network, peer);
+        wrn_network_peer_allow(network, peer);
     }
 }
 
@@ -123,6 +124,7 @@ void wrn_network_on_addresses(struct wrn_network *network, struct wrn_network_pe
     bool is_news = told.number != peer->heard;
     if (told.have == network->told) {
         peer->told = told.have;
+        network->notes.resolved = true; /* what was held for it may go */
         peer->tells = 0;
         peer->tell_due = WRN_MONO_NEVER;
     }
@@ -301,6 +303,7 @@ static uint8_t wanted(struct wrn_network *network, const struct wrn_network_peer
     struct wrn_members_answer answer =
         wrn_members_judge(network->members, network->now.wall, peer->public_key,
                           (wrn_span){peer->chain, peer->chain_size});
+    struct wrn_ip ours = wrn_lease_address(&network->lease);
     uint8_t count = 0;
     if (answer.reason != WRN_REASON_NONE) {
         return 0;
@@ -310,7 +313,8 @@ static uint8_t wanted(struct wrn_network *network, const struct wrn_network_peer
     if (peer->ipv6.family != WRN_FAMILY_NONE) {
         prefixes[count++] = (struct wrn_prefix){.ip = peer->ipv6, .length_bits = 128};
     }
-    if (peer->ipv4.family != WRN_FAMILY_NONE) {
+    if (peer->ipv4.family != WRN_FAMILY_NONE && ours.family != WRN_FAMILY_NONE) {
+        /* what would come from an address that is not proven to be ours is held until it is */
         prefixes[count++] = (struct wrn_prefix){.ip = peer->ipv4, .length_bits = 32};
     }
     for (uint8_t i = 0; i < peer->route_count; i++) {

@@ -7,11 +7,6 @@ enum { ALICE, BOB, CAROL };
 
 static uint32_t alices, bobs, carols;
 
-static bool two_are_connected(void) {
-    return hosts_info(ALICE, alices).ring == WRN_RING_STATE_CONNECTED &&
-           hosts_info(BOB, bobs).ring == WRN_RING_STATE_CONNECTED;
-}
-
 static bool is_settled(uint32_t host, uint32_t network) {
     struct wrn_node_network_info info = hosts_info(host, network);
     return info.ring == WRN_RING_STATE_CONNECTED && info.lease == WRN_CLAIM_HELD &&
@@ -104,13 +99,346 @@ static void test_two(void **state) {
     assert_non_null(hosts_event(ALICE, WRN_NODE_EVENT_PEER_UP_KIND));
 }
 
+static bool has_answer(uint32_t host, uint32_t tag) {
+    for (uint32_t i = 0; i < hosts[host].answer_count; i++) {
+        if (hosts[host].answers[i].tag == tag && hosts[host].answers[i].is_last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct wrn_node_answer *answer_of(uint32_t host, uint32_t tag, uint32_t number) {
+    for (uint32_t i = 0; i < hosts[host].answer_count; i++) {
+        if (hosts[host].answers[i].tag == tag && number-- == 0) {
+            return &hosts[host].answers[i];
+        }
+    }
+    return NULL;
+}
+
+static bool seven_is_answered(void) {
+    return has_answer(ALICE, 7);
+}
+
+static void test_names_and_members(void **state) {
+    (void)state;
+    struct wrn_names_answer answer;
+    struct wrn_names_question question = {.kind = WRN_NAMES_HOST, .label = "host-b"};
+    make_two("(* set (member) (relay))", 0);
+    hosts_before();
+    wrn_node_resolve(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], &question, 7,
+                     &answer, hosts_out);
+    hosts_perform(ALICE);
+    assert_int_equal(answer.found, WRN_NAMES_PENDING);
+    hosts_until(seven_is_answered, 20, "the name is resolved");
+    struct wrn_ip ipv4 = hosts_info(BOB, bobs).ipv4;
+    const struct wrn_node_answer *said = answer_of(ALICE, 7, 0);
+    assert_int_equal(said->found, WRN_NAMES_FOUND);
+    assert_memory_equal(said->hit, wrn_node_hit(hosts[BOB].node), WRN_HIT_SIZE);
+    assert_true(wrn_ip_equal(&said->name.ipv4, &ipv4));
+    hosts[ALICE].answer_count = 0;
+    hosts_before();
+    wrn_node_members(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 7, hosts_out);
+    hosts_perform(ALICE);
+    hosts_until(seven_is_answered, 20, "all are listed");
+    bool has_bob = false;
+    for (uint32_t i = 0; i < 2; i++) {
+        said = answer_of(ALICE, 7, i);
+        assert_int_equal(said->reason, WRN_REASON_NONE);
+        if (memcmp(said->hit, wrn_node_hit(hosts[BOB].node), WRN_HIT_SIZE) == 0) {
+            has_bob = true;
+            assert_string_equal(said->label, "host-b");
+            assert_true(wrn_ip_equal(&said->ipv4, &ipv4));
+            assert_int_equal(said->rights, WRN_RIGHT_MEMBER | WRN_RIGHT_RELAY);
+        }
+    }
+    assert_true(has_bob);
+    assert_true(answer_of(ALICE, 7, 2)->is_last);
+    assert_null(answer_of(ALICE, 7, 3));
+}
+
+static void test_table(void **state) {
+    (void)state;
+    wrn_span key = {(const uint8_t *)"svc/web", 7}, value = {(const uint8_t *)"4:here", 6};
+    make_two("(member)", 0);
+    hosts_before();
+    wrn_node_store(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 7, WRN_RECORD_PUT,
+                   key, value, 600, false, hosts_out);
+    hosts_perform(ALICE);
+    hosts_until(seven_is_answered, 20, "it is stored");
+    assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_NONE);
+    assert_true(answer_of(ALICE, 7, 0)->copies > 0);
+    hosts[ALICE].answer_count = 0;
+    hosts_before();
+    wrn_node_get(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 7, key, hosts_out);
+    hosts_perform(ALICE);
+    hosts_until(seven_is_answered, 20, "it is found");
+    assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_NONE);
+    assert_true(answer_of(ALICE, 7, 0)->record.size > 0);
+    /* a key that no family has */
+    hosts[ALICE].answer_count = 0;
+    hosts_before();
+    wrn_node_store(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 7, WRN_RECORD_PUT,
+                   (wrn_span){(const uint8_t *)"any/thing", 9}, value, 600, false, hosts_out);
+    hosts_perform(ALICE);
+    hosts_until(seven_is_answered, 20, "it is refused");
+    assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_RULE);
+}
+
+static bool through_a_relay(void) {
+    struct wrn_node_peer_info peer;
+    return hosts_peer(BOB, bobs, CAROL, &peer) && peer.ipv4.family == WRN_FAMILY_IPV4 &&
+           peer.overlay.way.kind == WRN_WAY_RELAY;
+}
+
+static bool relayed_packet_came(void) {
+    return hosts_got(CAROL, carols, "by alice") == 1;
+}
+
+static void test_relayed(void **state) {
+    (void)state;
+    struct wrn_node_peer_info peer;
+    assert_int_equal(hosts_add('a'), ALICE);
+    assert_int_equal(hosts_add('b'), BOB);
+    assert_int_equal(hosts_add('c'), CAROL);
+    hosts_are_apart[BOB][CAROL] = hosts_are_apart[CAROL][BOB] = true;
+    alices = hosts_create(ALICE, "lab", "10.77.0.0/24");
+    hosts_run(2000);
+    bobs = hosts_join(BOB, ALICE, alices, "(member)", 0);
+    carols = hosts_join(CAROL, ALICE, alices, "(member)", 0);
+    hosts_until(three_are_settled, 90, "three hosts have addresses and names");
+    struct wrn_ip b = hosts_info(BOB, bobs).ipv4, c = hosts_info(CAROL, carols).ipv4;
+    send(BOB, bobs, &b, &c, "by alice");
+    hosts_until(relayed_packet_came, 15, "a packet came through the relay");
+    hosts_until(through_a_relay, 30, "they are peers by a relay");
+    assert_true(hosts_peer(BOB, bobs, CAROL, &peer));
+    assert_memory_equal(peer.relay, wrn_node_hit(hosts[ALICE].node), WRN_HIT_SIZE);
+    assert_string_equal(peer.relay_label, "host-a");
+    send(CAROL, carols, &c, &b, "and back");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(BOB, bobs, "and back"), 1);
+    assert_int_equal(hosts_sent[BOB][CAROL] + hosts_sent[CAROL][BOB], 0);
+    assert_int_equal(hosts_got(ALICE, alices, "by alice"), 0);
+}
+
+static bool first_came(void) {
+    return hosts_got(BOB, bobs, "first 3") == 1;
+}
+
+/* Nobody is a peer yet; the address is looked up, and what was sent meanwhile comes in order. */
+static void test_first_packets(void **state) {
+    (void)state;
+    char text[] = "first 0";
+    make_two("(member)", 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    uint8_t *room = malloc(WRN_STATE_MAX);
+    assert_non_null(room);
+    size_t size =
+        wrn_node_save(hosts[ALICE].node, hosts[ALICE].networks[alices], room, WRN_STATE_MAX);
+    assert_true(size > 0);
+    hosts_stop(ALICE);
+    hosts_run(1000);
+    hosts_start_again(ALICE);
+    hosts[ALICE].event_count = 0;
+    alices = hosts_load(ALICE, (wrn_span){room, size});
+    free(room);
+    for (; text[6] < '4'; text[6]++) { /* the ring is not found yet */
+        send(ALICE, alices, &a, &b, text);
+    }
+    assert_int_equal(hosts_info(ALICE, alices).held_packets, 4);
+    hosts_until(first_came, 15, "the packets came");
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < hosts[BOB].packet_count; i++) {
+        const struct host_packet *packet = &hosts[BOB].packets[i];
+        assert_int_equal(packet->bytes[packet->size - 1], '0' + next++);
+    }
+    assert_int_equal(next, 4);
+    hosts_until(two_are_settled, 60, "it has its address again");
+    struct wrn_ip again = hosts_info(ALICE, alices).ipv4;
+    assert_true(wrn_ip_equal(&again, &a));
+    assert_string_equal(hosts_info(ALICE, alices).label, "host-a");
+}
+
+static bool alice_is_told(void) {
+    return hosts[ALICE].packet_count > 0;
+}
+
+static void test_nobody_there(void **state) {
+    (void)state;
+    make_two("(member)", 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    struct wrn_ip nobody = a, far = a;
+    for (nobody.bytes[3] = 2; wrn_ip_equal(&nobody, &a) || wrn_ip_equal(&nobody, &b);) {
+        nobody.bytes[3]++;
+    }
+    far.bytes[0] = 11;
+    send(ALICE, alices, &a, &nobody, "anybody?");
+    assert_int_equal(hosts_info(ALICE, alices).held_packets, 1);
+    hosts_until(alice_is_told, 20, "it is unreachable");
+    assert_int_equal(hosts[ALICE].packets[0].bytes[9], 1);  /* ICMP */
+    assert_int_equal(hosts[ALICE].packets[0].bytes[20], 3); /* unreachable */
+    assert_int_equal(hosts_info(ALICE, alices).held_packets, 0);
+    /* an address that nobody can have is refused at once, and not so often as one likes */
+    hosts[ALICE].packet_count = 0;
+    send(ALICE, alices, &a, &far, "far");
+    assert_int_equal(hosts[ALICE].packet_count, 1);
+    for (uint32_t i = 0; i < 200; i++) {
+        send(ALICE, alices, &a, &far, "far");
+    }
+    assert_true(hosts[ALICE].packet_count < 60);
+}
+
+static bool bob_is_no_peer(void) {
+    struct wrn_node_peer_info peer;
+    return !hosts_peer(ALICE, alices, BOB, &peer) || !peer.is_open;
+}
+
+/* Packets pass up to the last second of a membership, and none after it. */
+static void test_expiry(void **state) {
+    (void)state;
+    int64_t until_s = hosts_now.wall.s + 120;
+    make_two("(member)", until_s);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    struct wrn_node_peer_info peer;
+    assert_true(hosts_peer(ALICE, alices, BOB, &peer));
+    assert_int_equal(peer.until_s, until_s);
+    hosts_run((uint64_t)(until_s - 3 - hosts_now.wall.s) * 1000);
+    send(BOB, bobs, &b, &a, "begun");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(ALICE, alices, "begun"), 1);
+    uint64_t left_ms = (uint64_t)(until_s - hosts_now.wall.s) * 1000 - hosts_now.wall.ns / 1000000;
+    hosts_run(left_ms - 20);
+    send(BOB, bobs, &b, &a, "in time");
+    send(ALICE, alices, &a, &b, "both ways");
+    hosts_run(10);
+    assert_int_equal(hosts_got(ALICE, alices, "in time"), 1);
+    assert_int_equal(hosts_got(BOB, bobs, "both ways"), 1);
+    hosts_run(10);
+    send(ALICE, alices, &a, &b, "late to bob");
+    send(BOB, bobs, &b, &a, "late to alice");
+    hosts_run(100);
+    assert_int_equal(hosts_got(ALICE, alices, "late to alice"), 0);
+    assert_int_equal(hosts_got(BOB, bobs, "late to bob"), 0);
+    assert_true(bob_is_no_peer());
+    assert_int_equal(hosts_info(BOB, bobs).ipv4.family, WRN_FAMILY_NONE);
+    assert_true(hosts_info(BOB, bobs).trouble[0] != '\0');
+}
+
+/* The same range twice on the same two hosts: what is sent in one is not heard in the other. */
+static void test_networks_apart(void **state) {
+    (void)state;
+    make_two("(member)", 0);
+    uint32_t first_a = alices, first_b = bobs;
+    struct wrn_ip a1 = hosts_info(ALICE, alices).ipv4, b1 = hosts_info(BOB, bobs).ipv4;
+    alices = hosts_create(ALICE, "lab-two", "10.77.0.0/24");
+    hosts_run(2000);
+    bobs = hosts_join(BOB, ALICE, alices, "(member)", 0);
+    hosts_until(two_are_settled, 60, "both are in the second network");
+    hosts_until(two_know_addresses, 20, "they have told each other");
+    struct wrn_ip a2 = hosts_info(ALICE, alices).ipv4, b2 = hosts_info(BOB, bobs).ipv4;
+    send(ALICE, first_a, &a1, &b1, "in the first");
+    send(ALICE, alices, &a2, &b2, "in the second");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(BOB, first_b, "in the first"), 1);
+    assert_int_equal(hosts_got(BOB, bobs, "in the first"), 0);
+    assert_int_equal(hosts_got(BOB, bobs, "in the second"), 1);
+    assert_int_equal(hosts_got(BOB, first_b, "in the second"), 0);
+    assert_int_not_equal(wrn_node_tag(hosts[BOB].node, hosts[BOB].networks[first_b]),
+                         wrn_node_tag(hosts[BOB].node, hosts[BOB].networks[bobs]));
+    /* the HIT is on one interface, and goes to the other when that network is left */
+    uint32_t hits = 0;
+    for (uint32_t i = 0; i < hosts[BOB].address_count; i++) {
+        hits += hosts[BOB].addresses[i].prefix.ip.bytes[0] == 0x20;
+    }
+    assert_int_equal(hits, 1);
+    hosts_before();
+    wrn_node_leave(hosts[BOB].node, hosts_now, hosts[BOB].networks[first_b], false, hosts_out);
+    hosts_perform(BOB);
+    hosts_run(100);
+    assert_int_equal(hosts[BOB].gone, 1);
+    hits = 0;
+    for (uint32_t i = 0; i < hosts[BOB].address_count; i++) {
+        hits += hosts[BOB].addresses[i].prefix.ip.bytes[0] == 0x20;
+        assert_true(wrn_handle_equal(hosts[BOB].addresses[i].network, hosts[BOB].networks[bobs]));
+    }
+    assert_int_equal(hits, 1);
+    wrn_node_remove(hosts[BOB].node, hosts[BOB].networks[first_b]);
+    send(ALICE, alices, &a2, &b2, "still in the second");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(BOB, bobs, "still in the second"), 1);
+}
+
+static bool bob_is_gone(void) {
+    return hosts[BOB].gone == 1;
+}
+
+static void test_leaving(void **state) {
+    (void)state;
+    struct wrn_names_answer answer;
+    struct wrn_names_question question = {.kind = WRN_NAMES_HOST, .label = "host-b"};
+    make_two("(member)", 0);
+    hosts_before();
+    wrn_node_leave(hosts[BOB].node, hosts_now, hosts[BOB].networks[bobs], true, hosts_out);
+    hosts_perform(BOB);
+    hosts_until(bob_is_gone, 20, "it has left");
+    assert_int_equal(hosts[BOB].address_count, 0);
+    assert_int_equal(hosts[BOB].route_count, 0);
+    hosts_run(2000);
+    hosts_before();
+    wrn_node_resolve(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], &question, 7,
+                     &answer, hosts_out);
+    hosts_perform(ALICE);
+    hosts_until(seven_is_answered, 20, "the name is free again");
+    assert_int_equal(answer_of(ALICE, 7, 0)->found, WRN_NAMES_ABSENT);
+}
+
+/* What may be sent is decided by the sender's rights; who asks why is told. */
+static void test_rules(void **state) {
+    (void)state;
+    struct wrn_node_trace trace;
+    make_two("(* set (member) (allow tcp \"80\"))", 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    send(BOB, bobs, &b, &a, "by UDP");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(ALICE, alices, "by UDP"), 0);
+    struct wrn_policy_question question = {.source = b,
+                                           .destination = a,
+                                           .protocol = 17,
+                                           .source_port = 4242,
+                                           .destination_port = 4242};
+    assert_true(wrn_node_trace(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices],
+                               &question, &trace));
+    assert_int_equal(trace.verdict.refusal, WRN_POLICY_NO_PROTOCOL);
+    assert_int_equal(trace.direction, WRN_POLICY_IN);
+    assert_non_null(strstr(trace.text, "host-b"));
+    send(ALICE, alices, &a, &b, "asked");
+    send(BOB, bobs, &b, &a, "answered");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(BOB, bobs, "asked"), 1);
+    question.protocol = 6;
+    question.destination_port = 80;
+    assert_true(wrn_node_trace(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices],
+                               &question, &trace));
+    assert_int_equal(trace.verdict.refusal, WRN_POLICY_NONE);
+    assert_int_equal(trace.verdict.ground, WRN_POLICY_BY_RULE);
+    static const uint8_t none[WRN_SHA256_SIZE];
+    assert_memory_not_equal(trace.cert.hash, none, sizeof(none));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_alone, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_two, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_names_and_members, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_table, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_relayed, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_nobody_there, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_expiry, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_networks_apart, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_leaving, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_rules, hosts_begin, hosts_end),
     };
-    (void)three_are_settled;
-    (void)two_are_connected;
-    (void)carols;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
