@@ -295,8 +295,8 @@ static void set_step(struct wrn_network *network, struct place *place, enum step
     place->due = wrn_mono_add(network->now.mono, WRN_S(seconds));
 }
 
-/* Tells whether a peer has the address, may be sent to, and knows that our own address is ours: else
- * it would refuse what comes from there. */
+/* Tells whether a peer has the address, may be sent to, and knows that our own address is ours:
+ * else it would refuse what comes from there. */
 static bool is_open_to(const struct wrn_network *network, const struct wrn_ip *ip) {
     const struct wrn_network_peer *peer = wrn_network_peer_at(network, ip);
     return peer && wrn_gate_pair(network->gate, peer->wg) != NULL &&
