@@ -64,6 +64,21 @@ int wrn_certs_issue(const struct wrn_pack_frame *frame, const struct wrn_certs_i
     return pack(frame, &writer, out, capacity, ret_size);
 }
 
+int wrn_certs_pick(const struct wrn_pack_frame *frame, const struct wrn_certs *certs,
+                   uint32_t which, uint8_t *out, size_t capacity, size_t *ret_size) {
+    uint8_t room[WRN_PACK_EXPANDED_MAX];
+    struct wrn_sexp_writer writer = wrn_sexp_writer(room, sizeof room);
+    *ret_size = 0;
+    wrn_sexp_open(&writer, "sequence");
+    for (uint32_t i = 0; i < certs->count; i++) {
+        if ((which >> i & 1) != 0) {
+            wrn_sexp_put(&writer, certs->certs[i].cert);
+            wrn_sexp_put(&writer, certs->certs[i].signature);
+        }
+    }
+    return which == 0 ? 0 : pack(frame, &writer, out, capacity, ret_size);
+}
+
 int wrn_certs_merge(const struct wrn_pack_frame *frame, int64_t now_s,
                     const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span first, wrn_span second,
                     uint8_t *out, size_t capacity, size_t *ret_size) {

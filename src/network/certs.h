@@ -44,6 +44,11 @@ WRN_NODISCARD int wrn_certs_issue(const struct wrn_pack_frame *frame,
                                   size_t capacity, size_t *ret_size,
                                   uint8_t ret_hash[WRN_SHA256_SIZE]);
 
+/* Packs those certificates of a chain whose bit is set in 'which'. Returns as wrn_certs_issue; the
+ * others must not be needed (WRN_ERR_MALFORMED). */
+WRN_NODISCARD int wrn_certs_pick(const struct wrn_pack_frame *frame, const struct wrn_certs *certs,
+                                 uint32_t which, uint8_t *out, size_t capacity, size_t *ret_size);
+
 /* Makes one chain for 'subject' of two: all certificates that lead to it from the owner, without
  * those that have ended at 'now_s', and without those that another one of the same issuer replaces,
  * which says the same and ends later. Returns 0 and the size (0: nothing is left), -ENOBUFS or

@@ -13,12 +13,21 @@ struct wrn_node_invite_options {
                           * (* set (address ...) (allow ...)); empty: no limits */
 };
 
-/* Makes an invitation. NONE; NOT_ADMITTED: we may not invite (or not that), and 'ret_why' says
- * what is missing; TOO_LARGE; FULL (WRN_STATE_INVITATIONS_MAX that have not ended). */
+/* Makes an invitation. If who joins may invite others, its uses are not counted: they could let in
+ * as many as they like. NONE; MALFORMED (an option); NOT_ADMITTED: we may not invite (or not that);
+ * TOO_LARGE; FULL (WRN_STATE_INVITATIONS_MAX that have not ended). 'ret_why' says what is missing.
+ * The caller wipes the invitation. */
 enum wrn_reason wrn_node_invite(struct wrn_node *node, struct wrn_now now, wrn_handle network,
                                 const struct wrn_node_invite_options *options,
                                 struct wrn_node_out *out, struct wrn_invitation *ret_invitation,
                                 char ret_why[WRN_JUDGE_WHY_SIZE]);
+
+/* Makes one that this node has made anew, to be shown again, with the addresses of now; 'cert_hash'
+ * is the certificate's. NONE, or NOT_FOUND. The caller wipes it. */
+enum wrn_reason wrn_node_show_invitation(struct wrn_node *node, struct wrn_now now,
+                                         wrn_handle network,
+                                         const uint8_t cert_hash[WRN_SHA256_SIZE],
+                                         struct wrn_invitation *ret_invitation);
 
 /* Walks the invitations that this node made: start with *cursor = 0; false at the end. */
 struct wrn_state_invitation;

@@ -33,8 +33,8 @@ struct tally {
 static uint32_t free_number(const struct wrn_wg *wg);
 static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
                            struct wrn_wg_peer **ret_peer);
-static enum wrn_drop refuse(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
-                            uint32_t index, struct wrn_wg_asks *asks);
+static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                               uint32_t index, struct wrn_wg_asks *asks);
 static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                      uint32_t begin, uint32_t end, struct wrn_wg_peer *peer,
                      struct wrn_wg_asks *asks);
@@ -93,7 +93,6 @@ void wrn_wg_lane_finish(struct wrn_wg_lane *lane) {
 void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                          size_t count, struct wrn_wg_asks *ret_asks) {
     struct wrn_wg_peer *owners[WRN_WG_BATCH_MAX];
-    const bool has_filter = lane->wg->filter.permits != NULL;
     WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
     lane->job_count = 0;
     ret_asks->count = 0;
@@ -101,13 +100,17 @@ void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_p
         owners[i] = NULL;
         batch[i].datagram_size = 0;
         batch[i].drop = route(lane->wg, &batch[i], &owners[i]);
-        if (has_filter && owners[i] != NULL &&
-            !wrn_wg_lane_permits(lane, owners[i]->self, true, now, batch[i].bytes, batch[i].size)) {
+        if (batch[i].drop == WRN_DROP_NO_ROUTE && lane->wg->asks_for_unrouted) {
+            batch[i].drop = ask_whose(lane, now, batch, i, ret_asks);
+        }
+        if (lane->wg->filter.permits != NULL && owners[i] != NULL &&
+            !wrn_wg_lane_permits(lane, owners[i]->self, true, now,
+                                 (wrn_span){batch[i].bytes, batch[i].size})) {
             owners[i] = NULL;
             batch[i].drop = WRN_DROP_POLICY;
         }
         if (batch[i].drop != WRN_DROP_NONE) {
-            batch[i].drop = refuse(lane, now, batch, i, ret_asks);
+            drop(lane, batch[i].drop);
         }
     }
     for (uint32_t begin = 0, end; begin < count; begin = end) {
@@ -172,6 +175,13 @@ void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle handle) {
     struct wrn_wg_peer *peer = wrn_pool_slot(&lane->wg->peers, handle.index);
     atomic_fetch_sub_explicit(&peer->held, 1, memory_order_relaxed);
     drop(lane, WRN_DROP_QUEUE_FULL);
+}
+
+bool wrn_wg_lane_permits(const struct wrn_wg_lane *lane, wrn_handle peer, bool is_out, wrn_mono now,
+                         wrn_span packet) {
+    const struct wrn_wg_filter *filter = &lane->wg->filter;
+    return filter->permits == NULL ||
+           filter->permits(filter->ctx, lane->number, peer, is_out, now, packet);
 }
 
 struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
@@ -270,23 +280,19 @@ static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *
     return WRN_DROP_NONE;
 }
 
-/* Counts a refused packet and returns why; or leaves one to the owner of the machine, who may
- * find out whose its destination is, and returns NONE. */
-static enum wrn_drop refuse(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
-                            uint32_t index, struct wrn_wg_asks *asks) {
-    struct wrn_wg_packet *packet = &batch[index];
-    enum wrn_drop why = packet->drop;
-    if (why == WRN_DROP_NO_ROUTE && lane->wg->asks_for_unrouted &&
-        wrn_is_for_one_host((wrn_span){packet->bytes, packet->size})) {
-        why = WRN_DROP_CONTROL_BUSY;
-        if (wrn_bucket_take(&lane->unrouted, now, WRN_WG_UNROUTED_PER_S, WRN_WG_UNROUTED_BURST)) {
-            packet->peer = WRN_HANDLE_NONE;
-            push(asks, WRN_WG_ASK_PACKET, index, WRN_HANDLE_NONE);
-            return WRN_DROP_NONE;
-        }
+/* Leaves a packet to the owner of the machine, who may find out whose its destination is. Returns
+ * why it does not, not counted. */
+static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                               uint32_t index, struct wrn_wg_asks *asks) {
+    if (!wrn_is_for_one_host((wrn_span){batch[index].bytes, batch[index].size})) {
+        return WRN_DROP_NO_ROUTE;
     }
-    drop(lane, why);
-    return why;
+    if (!wrn_bucket_take(&lane->unrouted, now, WRN_WG_UNROUTED_PER_S, WRN_WG_UNROUTED_BURST)) {
+        return WRN_DROP_CONTROL_BUSY;
+    }
+    batch[index].peer = WRN_HANDLE_NONE;
+    push(asks, WRN_WG_ASK_PACKET, index, WRN_HANDLE_NONE);
+    return WRN_DROP_NONE;
 }
 
 /* Seals the packets begin..end-1 of the batch, all of one peer, or gives them up to its queue. */
@@ -404,7 +410,7 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
             datagram->drop = check_inner(lane->wg, session->peer.index, job->out, job->size, &size);
         }
         if (datagram->drop == WRN_DROP_NONE &&
-            !wrn_wg_lane_permits(lane, session->peer, false, now, job->out, size)) {
+            !wrn_wg_lane_permits(lane, session->peer, false, now, (wrn_span){job->out, size})) {
             datagram->drop = WRN_DROP_POLICY;
         }
         if (datagram->drop == WRN_DROP_NONE &&

@@ -68,8 +68,8 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         WRN_ASSERT(packet->size >= size);
         wrn_path_cell_read(&peer->path, &path);
         wrn_staged_pop(&wg->staged, &peer->staged, packet->bytes);
-        if (size > 0 &&
-            !wrn_wg_lane_permits(lane, peer->self, true, now.mono, packet->bytes, size)) {
+        if (size > 0 && !wrn_wg_lane_permits(lane, peer->self, true, now.mono,
+                                             (wrn_span){packet->bytes, size})) {
             unhold(peer, 1);
             (void)wrn_wg_drop(wg, WRN_DROP_POLICY);
             continue;

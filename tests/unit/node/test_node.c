@@ -24,7 +24,8 @@ static bool three_are_settled(void) {
 static bool two_know_addresses(void) {
     struct wrn_node_peer_info a, b;
     return hosts_peer(ALICE, alices, BOB, &a) && hosts_peer(BOB, bobs, ALICE, &b) &&
-           a.ipv4.family == WRN_FAMILY_IPV4 && b.ipv4.family == WRN_FAMILY_IPV4;
+           a.ipv4.family == WRN_FAMILY_IPV4 && b.ipv4.family == WRN_FAMILY_IPV4 && !a.is_waiting &&
+           !b.is_waiting;
 }
 
 static void make_two(const char *element, int64_t until_s) {
