@@ -51,7 +51,8 @@ struct wrn_command_table {
     size_t command_count;
     const struct wrn_command_group *groups;
     size_t group_count;
-    const char *about; /* first line of the help */
+    const char *singles; /* what the commands of one word are about; NULL: they are not shown */
+    const char *about;   /* first line of the help */
     const char *version;
 };
 

@@ -15,6 +15,15 @@ static void print_commands(FILE *out, const struct wrn_command_table *table, con
 void wrn_help_program(FILE *out, const struct wrn_command_table *table) {
     (void)fprintf(out, "warren %s: %s\n\nusage: warren COMMAND [OPTION]... [--json]\n\n",
                   table->version, table->about);
+    if (table->singles != NULL) {
+        (void)fprintf(out, "%s\n", table->singles);
+        for (size_t i = 0; i < table->command_count; i++) {
+            if (strchr(table->commands[i]->name, ' ') == NULL) {
+                print_option(out, table->commands[i]->name, table->commands[i]->summary);
+            }
+        }
+        (void)fputc('\n', out);
+    }
     for (size_t i = 0; i < table->group_count; i++) {
         (void)fprintf(out, "%s\n", table->groups[i].summary);
         print_commands(out, table, table->groups[i].name);
@@ -22,7 +31,7 @@ void wrn_help_program(FILE *out, const struct wrn_command_table *table) {
     }
     (void)fputs("Every command has --help with an example, and --json for scripts.\n"
                 "Exit codes: 0 done or granted, 1 refused, 2 wrong usage, 3 no daemon.\n\n"
-                "Example: warren id new && warren id show --qr\n",
+                "Example: sudo warren up && warren network create home && warren invite\n",
                 out);
 }
 

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes, joins, shows and leaves networks. */
+#include <fcntl.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "cli/remote.h"
+#include "io/cleanup.h"
+#include "io/memory.h"
+
+enum { INVITATION_MAX = 8192, JOIN_WAIT_S = 20 };
+
+static int run_create(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_list(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_show(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_leave(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_delete(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_join(struct wrn_cli *cli, const struct wrn_args *args);
+static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
+                       const char *done);
+static int read_invitation(struct wrn_cli *cli, const char *operand, const char **ret_text);
+static int read_text(struct wrn_cli *cli, const char *path, const char **ret_text);
+static json_t *wait_for_address(struct wrn_cli *cli, const struct wrn_args *args, json_t *network);
+static void print_details(struct wrn_cli *cli, const json_t *network);
+
+static const struct wrn_option create_options[] = {
+    {"ipv4", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "RANGE",
+     "its addresses, if not a free /16 of 10.0.0.0/8"},
+    {"ipv6", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "RANGE", "the same: a /64 of fd00::/8"},
+    {"open", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "let anybody be on its ring; only members have addresses"},
+    {"host-name", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "NAME",
+     "what this machine is called in it, if not as its host name says"},
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_network_create = {
+    .name = "network create",
+    .summary = "make a network whose owner this machine is",
+    .operand = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = create_options,
+    .option_count = WRN_COUNT(create_options),
+    .details = "The owner signs the network's description once and can do everything in it. He\n"
+               "may go offline for ever after he has promoted others. Keep a copy of the\n"
+               "daemon's identity (/var/lib/warren/identity): nobody can make it again.\n",
+    .example = "  warren network create home\n"
+               "  warren network create lab --ipv4 10.77.0.0/24\n",
+    .run = run_create,
+};
+
+static const struct wrn_option socket_options[] = {WRN_CALL_SOCKET};
+
+const struct wrn_command wrn_network_list = {
+    .name = "network list",
+    .summary = "list the networks that this machine is in",
+    .options = socket_options,
+    .option_count = WRN_COUNT(socket_options),
+    .details = "One a line: name, state, address, interface, the first digits of its id.\n",
+    .example = "  warren network list\n",
+    .run = run_list,
+};
+
+const struct wrn_command wrn_network_show = {
+    .name = "network show",
+    .summary = "show a network: its ranges, owner, and what this machine is in it",
+    .operand = "NAME",
+    .operands_max = 1,
+    .options = socket_options,
+    .option_count = WRN_COUNT(socket_options),
+    .details = "A network is named by its name or the first 8 or more digits of its id; without\n"
+               "a name it is the only one.\n",
+    .example = "  warren network show home\n",
+    .run = run_show,
+};
+
+const struct wrn_command wrn_network_leave = {
+    .name = "network leave",
+    .summary = "leave a network for good",
+    .operand = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = socket_options,
+    .option_count = WRN_COUNT(socket_options),
+    .details = "Gives address and name back, takes the interface away and forgets the\n"
+               "membership: to come back takes another invitation.\n",
+    .example = "  warren network leave home\n",
+    .run = run_leave,
+};
+
+const struct wrn_command wrn_network_delete = {
+    .name = "network delete",
+    .summary = "leave a network that this machine owns, and take its invitations back",
+    .operand = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = socket_options,
+    .option_count = WRN_COUNT(socket_options),
+    .details = "Members stay members until their membership ends: no server could switch them\n"
+               "off. To throw one out first: warren member revoke.\n",
+    .example = "  warren network delete home\n",
+    .run = run_delete,
+};
+
+static const struct wrn_option join_options[] = {
+    {"host-name", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "NAME",
+     "what this machine is called in it, if not as its host name says"},
+    {"no-address", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "take no address: be there to relay for others only"},
+    {"no-name", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "take no name"},
+    {"no-wait", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "do not wait until there is an address"},
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_join = {
+    .name = "join",
+    .summary = "join a network that this machine was invited to",
+    .operand = "INVITATION",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = join_options,
+    .option_count = WRN_COUNT(join_options),
+    .details = "INVITATION is the line that warren invite printed, a file with it, or - for\n"
+               "standard input. It is a secret until it is spent, and other users see the\n"
+               "arguments of commands: on a shared machine use a file or standard input.\n",
+    .example = "  warren join home.invitation\n",
+    .run = run_join,
+};
+
+static int run_create(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *network = NULL;
+    wrn_cli_json_set(cli, params, "name", wrn_cli_json_text(cli, args->operands[0]));
+    int code = wrn_call_text_option(cli, args, "ipv4", "ipv4", params);
+    code = code != WRN_CLI_DONE ? code : wrn_call_text_option(cli, args, "ipv6", "ipv6", params);
+    code = code != WRN_CLI_DONE ? code
+                                : wrn_call_text_option(cli, args, "host-name", "host_name", params);
+    wrn_call_flag_option(cli, args, "open", "open", params);
+    if (code != WRN_CLI_DONE) {
+        json_decref(params);
+        return code;
+    }
+    code = wrn_call(cli, args, "network.create", params, &network);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, network)) {
+        return code;
+    }
+    wrn_status_print_network(cli, network);
+    (void)fprintf(cli->out, "\nInvite another machine:  warren invite --network %s\n",
+                  wrn_call_text(cli, network, "name"));
+    json_decref(network);
+    return code;
+}
+
+static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *result = NULL;
+    int code = wrn_call(cli, args, "network.list", wrn_cli_json_object(cli), &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    const json_t *networks = json_object_get(result, "networks");
+    for (size_t i = 0; i < json_array_size(networks); i++) {
+        const json_t *network = json_array_get(networks, i);
+        const char *ipv4 = wrn_call_text(cli, network, "ipv4");
+        const char *interface = wrn_call_text(cli, network, "interface");
+        (void)fprintf(cli->out, "%-16s %-10s %-16s %-8s %.16s\n",
+                      wrn_call_text(cli, network, "name"), wrn_call_text(cli, network, "state"),
+                      ipv4 != NULL ? ipv4 : "-", interface != NULL ? interface : "-",
+                      wrn_call_text(cli, network, "id"));
+    }
+    if (json_array_size(networks) == 0) {
+        (void)fputs("in no network; make one: warren network create NAME, or join one: warren join "
+                    "INVITATION\n",
+                    cli->out);
+    }
+    json_decref(result);
+    return code;
+}
+
+static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *network = NULL;
+    if (args->operand_count > 0) {
+        wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
+    }
+    int code = wrn_call(cli, args, "network.show", params, &network);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, network)) {
+        return code;
+    }
+    wrn_status_print_network(cli, network);
+    print_details(cli, network);
+    json_decref(network);
+    return code;
+}
+
+static int run_leave(struct wrn_cli *cli, const struct wrn_args *args) {
+    return end_network(cli, args, "network.leave", "left");
+}
+
+static int run_delete(struct wrn_cli *cli, const struct wrn_args *args) {
+    return end_network(cli, args, "network.delete", "deleted");
+}
+
+static int run_join(struct wrn_cli *cli, const struct wrn_args *args) {
+    const char *text = NULL;
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *network = NULL;
+    wrn_memory_forbid_core_dumps();
+    int code = read_invitation(cli, args->operands[0], &text);
+    code = code != WRN_CLI_DONE ? code
+                                : wrn_call_text_option(cli, args, "host-name", "host_name", params);
+    if (code != WRN_CLI_DONE) {
+        json_decref(params);
+        return code;
+    }
+    wrn_cli_json_set(cli, params, "invitation", wrn_cli_json_text(cli, text));
+    wrn_call_flag_option(cli, args, "no-address", "no_address", params);
+    wrn_call_flag_option(cli, args, "no-name", "no_name", params);
+    code = wrn_call(cli, args, "join", params, &network);
+    if (code == WRN_CLI_DONE && !wrn_args_has(args, "no-wait")) {
+        network = wait_for_address(cli, args, network);
+    }
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, network)) {
+        return code;
+    }
+    (void)fputs("joined\n", cli->out);
+    wrn_status_print_network(cli, network);
+    (void)fputs("\nWho is there:  warren member list\n", cli->out);
+    json_decref(network);
+    return code;
+}
+
+static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
+                       const char *done) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
+    int code = wrn_call(cli, args, method, params, &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    (void)fprintf(cli->out, "%s %s\n", done, args->operands[0]);
+    json_decref(result);
+    return code;
+}
+
+/* A line is one by its beginning; a path cannot be mistaken for it. */
+static int read_invitation(struct wrn_cli *cli, const char *operand, const char **ret_text) {
+    static const char beginning[] = "warren:";
+    if (strncasecmp(operand, beginning, sizeof beginning - 1) == 0) {
+        *ret_text = operand;
+        return WRN_CLI_DONE;
+    }
+    return read_text(cli, operand, ret_text);
+}
+
+static int read_text(struct wrn_cli *cli, const char *path, const char **ret_text) {
+    bool is_input = strcmp(path, "-") == 0;
+    char *text = wrn_cli_take(cli, INVITATION_MAX + 1, 1);
+    size_t used = 0;
+    ssize_t got = 1;
+    WRN_CLEANUP(wrn_close_fd) int fd = is_input ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    if (!is_input && fd < 0) {
+        return wrn_cli_fail(
+            cli, WRN_CLI_REFUSED,
+            "%s is neither an invitation (one begins with \"warren:1:\") nor a file "
+            "with one: %s",
+            wrn_cli_quote(cli, path), strerror(errno));
+    }
+    while (got > 0 && used < INVITATION_MAX) {
+        got = read(is_input ? STDIN_FILENO : fd, text + used, INVITATION_MAX - used);
+        used += got > 0 ? (size_t)got : 0;
+    }
+    if (got != 0 || memchr(text, '\0', used) != NULL) {
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s holds no invitation: %s",
+                            is_input ? "standard input" : wrn_cli_quote(cli, path),
+                            got < 0 ? strerror(errno) : "it is longer, or no text");
+    }
+    *ret_text = text;
+    return WRN_CLI_DONE;
+}
+
+/* Joining is done; the address comes when the ring was found. That it does not come in time is
+ * shown by what the network is then. Gives 'network' up, and returns its present state. */
+static json_t *wait_for_address(struct wrn_cli *cli, const struct wrn_args *args, json_t *network) {
+    struct wrn_cli quiet = *cli; /* a refusal is no failure of this command */
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    const char *id = wrn_call_text(cli, network, "id");
+    FILE *nowhere = fopen("/dev/null", "we");
+    bool wants_address = !wrn_args_has(args, "no-address");
+    wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, id));
+    wrn_cli_json_set(cli, params, "for",
+                     wrn_cli_json_text(cli, wants_address ? "address" : "connected"));
+    wrn_cli_json_set(cli, params, "timeout_s", json_integer(JOIN_WAIT_S));
+    if (nowhere == NULL) {
+        json_decref(params);
+        return network;
+    }
+    quiet.out = quiet.err = nowhere;
+    quiet.json = false;
+    int code = wrn_call(&quiet, args, "wait", params, &result);
+    if (code != WRN_CLI_DONE) {
+        params = wrn_cli_json_object(cli);
+        wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, id));
+        code = wrn_call(&quiet, args, "network.show", params, &result);
+    }
+    cli->blocks = quiet.blocks; /* what was taken meanwhile */
+    (void)fclose(nowhere);
+    if (code != WRN_CLI_DONE) {
+        return network;
+    }
+    json_decref(network);
+    return result;
+}
+
+static void print_details(struct wrn_cli *cli, const json_t *network) {
+    const json_t *ranges = json_object_get(network, "ranges");
+    const char *ipv4 = wrn_call_text(cli, ranges, "ipv4");
+    const char *ipv6 = wrn_call_text(cli, ranges, "ipv6");
+    const char *resolver = wrn_call_text(cli, network, "resolver");
+    const json_t *routes = json_object_get(network, "routes");
+    (void)fprintf(cli->out, "  ranges: %s%s%s\n", ipv4 != NULL ? ipv4 : "",
+                  ipv4 != NULL && ipv6 != NULL ? ", " : "", ipv6 != NULL ? ipv6 : "");
+    (void)fprintf(cli->out, "  id: %s\n", wrn_call_text(cli, network, "id"));
+    (void)fprintf(cli->out, "  owner: %s\n", wrn_call_text(cli, network, "owner"));
+    (void)fprintf(cli->out, "  created: %s\n",
+                  wrn_call_time(cli, json_object_get(network, "created_s")));
+    (void)fprintf(cli->out, "  open: %s\n",
+                  json_is_true(json_object_get(network, "open")) ? "yes" : "no");
+    (void)fprintf(cli->out, "  this machine's NAT: %s\n", wrn_call_text(cli, network, "nat"));
+    if (resolver != NULL) {
+        (void)fprintf(cli->out, "  resolver: %s\n", resolver);
+    }
+    if (json_array_size(routes) > 0) {
+        (void)fprintf(cli->out, "  routes: %s\n", wrn_call_join(cli, routes, ", "));
+    }
+}

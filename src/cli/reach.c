@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds others, reaches them, says what passes, waits for what shall be. */
+#include "cli/remote.h"
+
+static int run_ping(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_resolve(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_trace(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_wait(struct wrn_cli *cli, const struct wrn_args *args);
+static int fill_goal(struct wrn_cli *cli, const struct wrn_args *args, json_t *params);
+static json_t *about(struct wrn_cli *cli, const char *name, const char *value);
+
+static const struct wrn_option timed_options[] = {
+    {"timeout", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS", "how long to try (20)"},
+    WRN_CALL_NETWORK,
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_ping = {
+    .name = "ping",
+    .summary = "reach a member: by which path, how far, how soon",
+    .operand = "MEMBER",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = timed_options,
+    .option_count = WRN_COUNT(timed_options),
+    .details = "Opens a path if there is none and says which it is: it needs no right but\n"
+               "membership. Whether packets of a kind may pass: warren trace. The round trip is\n"
+               "the ring's own measurement, smoothed.\n",
+    .example = "  warren ping bob\n",
+    .run = run_ping,
+};
+
+const struct wrn_command wrn_resolve = {
+    .name = "resolve",
+    .summary = "find out who has a name, an address or a HIT",
+    .operand = "NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = timed_options,
+    .option_count = WRN_COUNT(timed_options),
+    .details = "NAME is a host's name, alone or as HOST.NETWORK.warren, an address of the\n"
+               "network, or a HIT.\n",
+    .example = "  warren resolve bob\n",
+    .run = run_resolve,
+};
+
+static const struct wrn_option trace_options[] = {
+    {"protocol", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "NAME", "tcp, udp, icmp or a number (icmp)"},
+    {"port", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "N",
+     "the port that the packet goes to; of icmp the type (an echo request)"},
+    {"source-port", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "N", "the port that it comes from (0)"},
+    {"inbound", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "a packet of that member to this machine"},
+    {"ipv6", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "by their IPv6 addresses"},
+    {"timeout", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS", "how long to try (20)"},
+    WRN_CALL_NETWORK,
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_trace = {
+    .name = "trace",
+    .summary = "say whether a packet may pass, and which certificate decides",
+    .operand = "MEMBER",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = trace_options,
+    .option_count = WRN_COUNT(trace_options),
+    .details = "Nothing is sent to the member but what it takes to know its rights. The exit\n"
+               "code is 0 if the packet passes, 1 if not.\n",
+    .example = "  warren trace bob --protocol tcp --port 22\n",
+    .run = run_trace,
+};
+
+static const struct wrn_option wait_options[] = {
+    {"connected", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "until this machine is part of the network's ring"},
+    {"address", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "until it has an address"},
+    {"name", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "until it has its name"},
+    {"members", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "N",
+     "until so many are on the ring, this one among them"},
+    {"peer", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "MEMBER", "until that member can be reached"},
+    {"direct", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "MEMBER",
+     "until that member can be reached without a relay"},
+    {"timeout", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS", "how long (60)"},
+    WRN_CALL_NETWORK,
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_wait = {
+    .name = "wait",
+    .summary = "wait until something has come about, for scripts",
+    .options = wait_options,
+    .option_count = WRN_COUNT(wait_options),
+    .details = "One thing at a time; without any until there is an address. The exit code is 0\n"
+               "when it has come about, 1 when the time is over.\n",
+    .example = "  warren wait --address --timeout 30\n",
+    .run = run_wait,
+};
+
+static int run_ping(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = about(cli, "to", args->operands[0]);
+    json_t *peer = NULL;
+    int code = wrn_call_number_option(cli, args, "timeout", "timeout_s", params);
+    if (code != WRN_CLI_DONE) {
+        json_decref(params);
+        return code;
+    }
+    code = wrn_call_network(cli, args, "ping", params, &peer);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, peer)) {
+        return code;
+    }
+    const char *ipv4 = wrn_call_text(cli, peer, "ipv4");
+    (void)fprintf(cli->out, "%s%s%s%s: %.1f ms, %s\n", wrn_status_who(cli, peer),
+                  ipv4 != NULL ? " (" : "", ipv4 != NULL ? ipv4 : "", ipv4 != NULL ? ")" : "",
+                  json_real_value(json_object_get(peer, "rtt_ms")), wrn_status_path(cli, peer));
+    json_decref(peer);
+    return code;
+}
+
+static int run_resolve(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = about(cli, "name", args->operands[0]);
+    json_t *found = NULL;
+    int code = wrn_call_number_option(cli, args, "timeout", "timeout_s", params);
+    if (code != WRN_CLI_DONE) {
+        json_decref(params);
+        return code;
+    }
+    code = wrn_call_network(cli, args, "resolve", params, &found);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, found)) {
+        return code;
+    }
+    static const char *const rows[][2] = {{"name", "name"},
+                                          {"IPv4", "ipv4"},
+                                          {"IPv6", "ipv6"},
+                                          {"HIT", "hit"},
+                                          {"key", "public_key"}};
+    for (size_t i = 0; i < WRN_COUNT(rows); i++) {
+        const char *text = wrn_call_text(cli, found, rows[i][1]);
+        if (text != NULL) {
+            (void)fprintf(cli->out, "%-5s %s\n", rows[i][0], text);
+        }
+    }
+    if (json_is_true(json_object_get(found, "self"))) {
+        (void)fputs("(this machine)\n", cli->out);
+    }
+    json_decref(found);
+    return code;
+}
+
+static int run_trace(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = about(cli, "to", args->operands[0]);
+    json_t *trace = NULL;
+    wrn_call_flag_option(cli, args, "inbound", "inbound", params);
+    wrn_call_flag_option(cli, args, "ipv6", "ipv6", params);
+    int code = wrn_call_text_option(cli, args, "protocol", "protocol", params);
+    code = code != WRN_CLI_DONE ? code : wrn_call_number_option(cli, args, "port", "port", params);
+    code = code != WRN_CLI_DONE
+               ? code
+               : wrn_call_number_option(cli, args, "source-port", "source_port", params);
+    code = code != WRN_CLI_DONE ? code
+                                : wrn_call_number_option(cli, args, "timeout", "timeout_s", params);
+    if (code != WRN_CLI_DONE) {
+        json_decref(params);
+        return code;
+    }
+    code = wrn_call_network(cli, args, "trace", params, &trace);
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
+    bool passes = json_is_true(json_object_get(trace, "passes"));
+    if (!wrn_call_prints_json(cli, trace)) {
+        const json_t *cert = json_object_get(trace, "certificate");
+        const char *text = wrn_call_text(cli, trace, "text");
+        (void)fprintf(cli->out, "%s: %s\n", passes ? "passes" : "refused",
+                      text != NULL ? text : wrn_call_text(cli, trace, "why"));
+        if (json_is_object(cert)) {
+            (void)fprintf(cli->out, "decided by certificate %s of %s for %s\n",
+                          wrn_call_text(cli, cert, "hash"), wrn_call_text(cli, cert, "issuer"),
+                          wrn_call_text(cli, cert, "subject"));
+        }
+        json_decref(trace);
+    }
+    return passes ? WRN_CLI_DONE : WRN_CLI_REFUSED;
+}
+
+static int run_wait(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    int code = fill_goal(cli, args, params);
+    code = code != WRN_CLI_DONE ? code
+                                : wrn_call_number_option(cli, args, "timeout", "timeout_s", params);
+    if (code != WRN_CLI_DONE) {
+        json_decref(params);
+        return code;
+    }
+    code = wrn_call_network(cli, args, "wait", params, &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    if (json_object_get(result, "path") != NULL) {
+        (void)fprintf(cli->out, "%s: %s\n", wrn_status_who(cli, result),
+                      wrn_status_path(cli, result));
+    } else {
+        const char *ipv4 = wrn_call_text(cli, result, "ipv4");
+        (void)fprintf(cli->out, "%s: %s%s%s\n", wrn_call_text(cli, result, "name"),
+                      wrn_call_text(cli, result, "state"), ipv4 != NULL ? ", " : "",
+                      ipv4 != NULL ? ipv4 : "");
+    }
+    json_decref(result);
+    return code;
+}
+
+static int fill_goal(struct wrn_cli *cli, const struct wrn_args *args, json_t *params) {
+    static const struct {
+        const char *option, *value; /* the parameter of its value; NULL: it is a flag */
+    } goals[] = {{"connected", NULL},  {"address", NULL}, {"name", NULL},
+                 {"members", "count"}, {"peer", "peer"},  {"direct", "peer"}};
+    const char *goal = "address";
+    size_t count = 0;
+    int code = WRN_CLI_DONE;
+    for (size_t i = 0; i < WRN_COUNT(goals); i++) {
+        if (!wrn_args_has(args, goals[i].option)) {
+            continue;
+        }
+        goal = goals[i].option;
+        if (++count > 1) {
+            return wrn_cli_fail(cli, WRN_CLI_USAGE, "wait: one thing at a time; --%s is too much",
+                                goal);
+        }
+        if (goals[i].value != NULL && strcmp(goals[i].value, "count") == 0) {
+            code = wrn_call_number_option(cli, args, goal, goals[i].value, params);
+        } else if (goals[i].value != NULL) {
+            code = wrn_call_text_option(cli, args, goal, goals[i].value, params);
+        }
+    }
+    wrn_cli_json_set(cli, params, "for", wrn_cli_json_text(cli, goal));
+    return code;
+}
+
+static json_t *about(struct wrn_cli *cli, const char *name, const char *value) {
+    json_t *params = wrn_cli_json_object(cli);
+    wrn_cli_json_set(cli, params, name, wrn_cli_json_text(cli, value));
+    return params;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that ask the daemon. */
+#pragma once
+#include "cli/call.h"
+
+/* up.c */
+extern const struct wrn_command wrn_up, wrn_down;
+/* status.c */
+extern const struct wrn_command wrn_status, wrn_peers;
+/* network.c */
+extern const struct wrn_command wrn_network_create, wrn_network_list, wrn_network_show,
+    wrn_network_leave, wrn_network_delete, wrn_join;
+/* invite.c */
+extern const struct wrn_command wrn_invite, wrn_invitation_list, wrn_invitation_revoke;
+/* member.c */
+extern const struct wrn_command wrn_member_list, wrn_member_promote, wrn_member_demote,
+    wrn_member_revoke;
+/* reach.c */
+extern const struct wrn_command wrn_ping, wrn_resolve, wrn_trace, wrn_wait;
+/* table.c */
+extern const struct wrn_command wrn_dht_get, wrn_dht_put, wrn_dht_create, wrn_dht_delete,
+    wrn_route_list, wrn_route_add, wrn_route_remove;
+/* report.c */
+extern const struct wrn_command wrn_netcheck, wrn_doctor, wrn_log_level;
+
+/* Prints a network as `warren status` does, without its peers. */
+void wrn_status_print_network(struct wrn_cli *cli, const json_t *network);
+
+/* How a peer is reached, in a few words: "direct 192.0.2.7:41000", "relayed by bob (why)". */
+const char *wrn_status_path(struct wrn_cli *cli, const json_t *peer);
+
+/* A peer's or member's name, else its HIT. */
+const char *wrn_status_who(struct wrn_cli *cli, const json_t *peer);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon is at: its networks and peers, briefly. */
+#include "cli/remote.h"
+
+static int run_status(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_peers(struct wrn_cli *cli, const struct wrn_args *args);
+static void print_peer(struct wrn_cli *cli, const json_t *peer);
+static void print_transfer(struct wrn_cli *cli, const json_t *peer);
+static const char *round_trip(struct wrn_cli *cli, const json_t *peer);
+static const char *own_names(struct wrn_cli *cli, const json_t *network);
+static const char *or_dash(const char *text);
+
+static const struct wrn_option options[] = {WRN_CALL_NETWORK, WRN_CALL_SOCKET};
+
+const struct wrn_command wrn_status = {
+    .name = "status",
+    .summary = "show networks and peers: who, by which path and why, how much",
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "A peer's path is direct, or relayed by a member that forwards sealed packets;\n"
+               "then it says why. What is wrong is said in a line of its own with what to do.\n",
+    .example = "  warren status\n"
+               "  warren status --json\n",
+    .run = run_status,
+};
+
+const struct wrn_command wrn_peers = {
+    .name = "peers",
+    .summary = "list the peers of a network, one a line",
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "Peers are the members that this machine has a path to; all members that are\n"
+               "there: warren member list.\n",
+    .example = "  warren peers\n",
+    .run = run_peers,
+};
+
+static int run_status(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *status = NULL;
+    int code = wrn_call_network(cli, args, "status", wrn_cli_json_object(cli), &status);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, status)) {
+        return code;
+    }
+    const json_t *networks = json_object_get(status, "networks");
+    (void)fprintf(cli->out, "warrend %s: up %s, UDP port %d\nidentity: %s\n",
+                  wrn_call_text(cli, status, "version"),
+                  wrn_call_span(cli, json_integer_value(json_object_get(status, "uptime_s"))),
+                  (int)json_integer_value(json_object_get(status, "port")),
+                  wrn_call_text(cli, json_object_get(status, "identity"), "hit"));
+    for (size_t i = 0; i < json_array_size(networks); i++) {
+        const json_t *network = json_array_get(networks, i);
+        const json_t *peers = json_object_get(network, "peers");
+        (void)fputc('\n', cli->out);
+        wrn_status_print_network(cli, network);
+        for (size_t k = 0; k < json_array_size(peers); k++) {
+            print_peer(cli, json_array_get(peers, k));
+        }
+    }
+    if (json_array_size(networks) == 0) {
+        (void)fputs("\nin no network; make one: warren network create NAME, or join one: warren "
+                    "join INVITATION\n",
+                    cli->out);
+    }
+    json_decref(status);
+    return code;
+}
+
+static int run_peers(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *result = NULL;
+    int code = wrn_call_network(cli, args, "peers", wrn_cli_json_object(cli), &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    const json_t *peers = json_object_get(result, "peers");
+    for (size_t i = 0; i < json_array_size(peers); i++) {
+        const json_t *peer = json_array_get(peers, i);
+        (void)fprintf(cli->out, "%-20s %-16s %9s  %s\n", wrn_status_who(cli, peer),
+                      or_dash(wrn_call_text(cli, peer, "ipv4")), round_trip(cli, peer),
+                      wrn_status_path(cli, peer));
+    }
+    if (json_array_size(peers) == 0) {
+        (void)fprintf(cli->out, "no peers in %s yet; why: warren status\n",
+                      wrn_call_text(cli, result, "network"));
+    }
+    json_decref(result);
+    return code;
+}
+
+void wrn_status_print_network(struct wrn_cli *cli, const json_t *network) {
+    const json_t *addresses = json_object_get(network, "addresses");
+    const char *trouble = wrn_call_text(cli, network, "trouble");
+    const char *state = or_dash(wrn_call_text(cli, network, "state"));
+    const json_t *until = json_object_get(network, "until_s");
+    json_int_t nodes = json_integer_value(json_object_get(network, "nodes"));
+    (void)fprintf(cli->out, "network: %s\n  state: %s", wrn_call_text(cli, network, "name"), state);
+    if (strcmp(state, "connected") == 0) {
+        (void)fprintf(cli->out, ", %s%" JSON_INTEGER_FORMAT " node%s", nodes > 99 ? "about " : "",
+                      nodes, nodes == 1 ? "" : "s");
+    }
+    (void)fprintf(cli->out, "\n  interface: %s\n",
+                  or_dash(wrn_call_text(cli, network, "interface")));
+    (void)fprintf(cli->out, "  addresses: %s\n",
+                  json_array_size(addresses) > 0 ? wrn_call_join(cli, addresses, ", ")
+                                                 : "none yet");
+    (void)fprintf(cli->out, "  name: %s\n", own_names(cli, network));
+    (void)fprintf(cli->out, "  rights: %s\n",
+                  or_dash(wrn_call_join(cli, json_object_get(network, "rights"), ", ")));
+    if (json_is_integer(until)) {
+        (void)fprintf(cli->out, "  membership until: %s\n", wrn_call_time(cli, until));
+    }
+    if (trouble != NULL) {
+        (void)fprintf(cli->out, "  trouble: %s\n", trouble);
+    }
+}
+
+const char *wrn_status_path(struct wrn_cli *cli, const json_t *peer) {
+    const char *path = or_dash(wrn_call_text(cli, peer, "path"));
+    const char *endpoint = wrn_call_text(cli, peer, "endpoint");
+    const char *why = wrn_call_text(cli, peer, "why_relayed");
+    const char *relay = wrn_call_text(cli, peer, "relay_name");
+    relay = relay != NULL ? relay : wrn_call_text(cli, peer, "relay");
+    if (strcmp(path, "direct") == 0) {
+        return wrn_cli_text(cli, "direct%s%s", endpoint != NULL ? " " : "",
+                            endpoint != NULL ? endpoint : "");
+    }
+    if (strcmp(path, "relayed") == 0) {
+        return wrn_cli_text(cli, "relayed%s%s%s%s", relay != NULL ? " by " : "",
+                            relay != NULL ? relay : "", why != NULL ? ": " : "",
+                            why != NULL ? why : "");
+    }
+    return path;
+}
+
+const char *wrn_status_who(struct wrn_cli *cli, const json_t *peer) {
+    const char *name = wrn_call_text(cli, peer, "name");
+    return name != NULL ? name : or_dash(wrn_call_text(cli, peer, "hit"));
+}
+
+static void print_peer(struct wrn_cli *cli, const json_t *peer) {
+    const char *ipv4 = wrn_call_text(cli, peer, "ipv4");
+    const char *ipv6 = wrn_call_text(cli, peer, "ipv6");
+    (void)fprintf(cli->out, "\n  peer: %s\n", wrn_status_who(cli, peer));
+    (void)fprintf(cli->out, "    address: %s\n",
+                  ipv4 != NULL   ? ipv4
+                  : ipv6 != NULL ? ipv6
+                                 : or_dash(wrn_call_text(cli, peer, "hit")));
+    (void)fprintf(cli->out, "    path: %s\n", wrn_status_path(cli, peer));
+    (void)fprintf(cli->out, "    round trip: %s\n", round_trip(cli, peer));
+    print_transfer(cli, peer);
+    if (json_is_true(json_object_get(peer, "waiting"))) {
+        (void)fputs("    waiting: revocations are being compared, then packets pass\n", cli->out);
+    }
+}
+
+static void print_transfer(struct wrn_cli *cli, const json_t *peer) {
+    json_int_t received = json_integer_value(json_object_get(peer, "rx_bytes"));
+    json_int_t sent = json_integer_value(json_object_get(peer, "tx_bytes"));
+    if (received != 0 || sent != 0) {
+        (void)fprintf(cli->out, "    transfer: %s received, %s sent\n",
+                      wrn_call_bytes(cli, received), wrn_call_bytes(cli, sent));
+    }
+}
+
+static const char *round_trip(struct wrn_cli *cli, const json_t *peer) {
+    const json_t *rtt = json_object_get(peer, "rtt_ms");
+    return json_is_real(rtt) ? wrn_cli_text(cli, "%.1f ms", json_real_value(rtt)) : "-";
+}
+
+static const char *own_names(struct wrn_cli *cli, const json_t *network) {
+    const char *label = wrn_call_text(cli, network, "host_name");
+    return label == NULL
+               ? "none yet"
+               : wrn_cli_text(cli, "%s.%s.warren", label, wrn_call_text(cli, network, "name"));
+}
+
+static const char *or_dash(const char *text) {
+    return text != NULL && *text != '\0' ? text : "-";
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Records of a network's table, and routes. */
+#include "cli/remote.h"
+
+static int run_get(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_put(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_create(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_delete(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_route_list(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_route_add(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_route_remove(struct wrn_cli *cli, const struct wrn_args *args);
+static int store(struct wrn_cli *cli, const struct wrn_args *args, const char *method);
+static int change_route(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
+                        const char *done);
+
+static const struct wrn_option options[] = {WRN_CALL_NETWORK, WRN_CALL_SOCKET};
+static const struct wrn_option store_options[] = {
+    {"ttl", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS",
+     "how long it lives, to 604800 which is a week (7200)"},
+    {"keep", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "renew it as long as this daemon runs"},
+    WRN_CALL_NETWORK,
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_dht_get = {
+    .name = "dht get",
+    .summary = "show the records under a key",
+    .operand = "KEY",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "Every member may read. Families of keys: addr/IP, name/LABEL, node/HIT, svc/NAME,\n"
+               "crl/HASH, use/KEY/K. The exit code is 1 if there is no record.\n",
+    .example = "  warren dht put svc/_demo hello && warren dht get svc/_demo\n",
+    .run = run_get,
+};
+
+const struct wrn_command wrn_dht_put = {
+    .name = "dht put",
+    .summary = "store a value under a key, beside those of others",
+    .operand = "KEY VALUE",
+    .operands_min = 2,
+    .operands_max = 2,
+    .options = store_options,
+    .option_count = WRN_COUNT(store_options),
+    .details = "For keys svc/NAME, of some 480 bytes at most. It is signed by this machine.\n",
+    .example = "  warren dht put svc/_http.www 80\n",
+    .run = run_put,
+};
+
+const struct wrn_command wrn_dht_create = {
+    .name = "dht create",
+    .summary = "store the one value under a key, if nobody has it",
+    .operand = "KEY VALUE",
+    .operands_min = 2,
+    .operands_max = 2,
+    .options = store_options,
+    .option_count = WRN_COUNT(store_options),
+    .details = "Of two that create the same key the older claim stays. Which keys a member may\n"
+               "create its certificates say; the daemon does it by itself for address and name.\n",
+    .example = "  warren dht create name/printer '4:host'\n",
+    .run = run_create,
+};
+
+const struct wrn_command wrn_dht_delete = {
+    .name = "dht delete",
+    .summary = "delete what this machine has stored under a key",
+    .operand = "KEY",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "Others' records stay.\n",
+    .example = "  warren dht delete svc/_http.www\n",
+    .run = run_delete,
+};
+
+const struct wrn_command wrn_route_list = {
+    .name = "route list",
+    .summary = "list the routes that this machine offers to members",
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "One range a line.\n",
+    .example = "  warren route list\n",
+    .run = run_route_list,
+};
+
+const struct wrn_command wrn_route_add = {
+    .name = "route add",
+    .summary = "offer members a way to addresses behind this machine",
+    .operand = "RANGE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "It takes the right (route ...) for all of the range.\n",
+    .example = "  warren route add 192.168.7.0/24\n",
+    .run = run_route_add,
+};
+
+const struct wrn_command wrn_route_remove = {
+    .name = "route remove",
+    .summary = "offer a route no longer",
+    .operand = "RANGE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "",
+    .example = "  warren route remove 192.168.7.0/24\n",
+    .run = run_route_remove,
+};
+
+static int run_get(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    wrn_cli_json_set(cli, params, "key", wrn_cli_json_text(cli, args->operands[0]));
+    int code = wrn_call_network(cli, args, "dht.get", params, &result);
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
+    const json_t *records = json_object_get(result, "records");
+    code = json_array_size(records) > 0 ? WRN_CLI_DONE : WRN_CLI_REFUSED;
+    if (wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    for (size_t i = 0; i < json_array_size(records); i++) {
+        const json_t *record = json_array_get(records, i);
+        const char *value = wrn_call_text(cli, record, "value");
+        const char *hex = wrn_call_text(cli, record, "value_hex");
+        (void)fprintf(cli->out, "%s %s%s\n", wrn_call_text(cli, record, "owner"),
+                      value != NULL ? "" : "0x", value != NULL ? value : hex);
+    }
+    if (code != WRN_CLI_DONE) {
+        code = wrn_cli_fail(cli, WRN_CLI_REFUSED, "there is no record under %s",
+                            wrn_cli_quote(cli, args->operands[0]));
+    }
+    json_decref(result);
+    return code;
+}
+
+static int run_put(struct wrn_cli *cli, const struct wrn_args *args) {
+    return store(cli, args, "dht.put");
+}
+
+static int run_create(struct wrn_cli *cli, const struct wrn_args *args) {
+    return store(cli, args, "dht.create");
+}
+
+static int run_delete(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    wrn_cli_json_set(cli, params, "key", wrn_cli_json_text(cli, args->operands[0]));
+    int code = wrn_call_network(cli, args, "dht.delete", params, &result);
+    if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, result)) {
+        (void)fputs("deleted\n", cli->out);
+        json_decref(result);
+    }
+    return code;
+}
+
+static int store(struct wrn_cli *cli, const struct wrn_args *args, const char *method) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    wrn_cli_json_set(cli, params, "key", wrn_cli_json_text(cli, args->operands[0]));
+    wrn_cli_json_set(cli, params, "value", wrn_cli_json_text(cli, args->operands[1]));
+    wrn_call_flag_option(cli, args, "keep", "keep", params);
+    int code = wrn_call_number_option(cli, args, "ttl", "ttl_s", params);
+    if (code != WRN_CLI_DONE) {
+        json_decref(params);
+        return code;
+    }
+    code = wrn_call_network(cli, args, method, params, &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    json_int_t copies = json_integer_value(json_object_get(result, "copies"));
+    (void)fprintf(cli->out, "stored at %" JSON_INTEGER_FORMAT " node%s\n", copies,
+                  copies == 1 ? "" : "s");
+    json_decref(result);
+    return code;
+}
+
+static int run_route_list(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *result = NULL;
+    int code = wrn_call_network(cli, args, "route.list", wrn_cli_json_object(cli), &result);
+    if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, result)) {
+        const json_t *routes = json_object_get(result, "routes");
+        for (size_t i = 0; i < json_array_size(routes); i++) {
+            (void)fprintf(cli->out, "%s\n", json_string_value(json_array_get(routes, i)));
+        }
+        json_decref(result);
+    }
+    return code;
+}
+
+static int run_route_add(struct wrn_cli *cli, const struct wrn_args *args) {
+    return change_route(cli, args, "route.add", "offered");
+}
+
+static int run_route_remove(struct wrn_cli *cli, const struct wrn_args *args) {
+    return change_route(cli, args, "route.remove", "removed");
+}
+
+static int change_route(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
+                        const char *done) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    wrn_cli_json_set(cli, params, "prefix", wrn_cli_json_text(cli, args->operands[0]));
+    int code = wrn_call_network(cli, args, method, params, &result);
+    if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, result)) {
+        (void)fprintf(cli->out, "%s %s\n", done, args->operands[0]);
+        json_decref(result);
+    }
+    return code;
+}

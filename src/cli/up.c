@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starts and ends the daemon. */
+#define _GNU_SOURCE /* pidfd_open */
+#include <poll.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/remote.h"
+#include "io/cleanup.h"
+
+extern char **environ;
+
+enum { PATH_MAX_BYTES = 4096, ARGUMENTS_MAX = 24, END_MS = 30000, LOOK_MS = 50 };
+
+static int run_up(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_down(struct wrn_cli *cli, const struct wrn_args *args);
+static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path);
+static const char *find_program(struct wrn_cli *cli);
+static int show_up(struct wrn_cli *cli, const struct wrn_args *args, bool is_new);
+static int wait_for_end(struct wrn_cli *cli, pid_t pid, int pid_fd, const char *path);
+
+static const struct wrn_option up_options[] = {
+    WRN_CALL_SOCKET,
+    {"state", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "DIR",
+     "where the daemon keeps its identity and networks, if not in /var/lib/warren"},
+    {"config", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "FILE",
+     "the daemon's configuration, if not /etc/warren/warrend.conf"},
+    {"listen", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "PORT",
+     "its UDP port, if not the one of last time"},
+};
+
+const struct wrn_command wrn_up = {
+    .name = "up",
+    .summary = "start the daemon, and show who this machine is",
+    .options = up_options,
+    .option_count = WRN_COUNT(up_options),
+    .details = "Starts warrend in the background if it does not run yet, and returns when it is\n"
+               "ready: the networks that this machine is in come up by themselves. It needs to\n"
+               "be root. Where a service manager starts warrend, this only shows it.\n",
+    .example = "  sudo warren up\n",
+    .run = run_up,
+};
+
+static const struct wrn_option down_options[] = {WRN_CALL_SOCKET};
+
+const struct wrn_command wrn_down = {
+    .name = "down",
+    .summary = "end the daemon",
+    .options = down_options,
+    .option_count = WRN_COUNT(down_options),
+    .details = "Ends warrend and returns when it has ended. Interfaces, addresses and routes go\n"
+               "with it; networks, identity and address leases are kept for the next time. To\n"
+               "leave a network for good: warren network leave.\n",
+    .example = "  sudo warren down\n",
+    .run = run_down,
+};
+
+static int run_up(struct wrn_cli *cli, const struct wrn_args *args) {
+    const char *path = wrn_call_path(args);
+    WRN_CLEANUP(wrn_close_fd) int fd = wrn_call_connect(path);
+    if (fd >= 0) {
+        return show_up(cli, args, false);
+    }
+    if (fd != -ENOENT && fd != -ECONNREFUSED && fd != -ENOTDIR) {
+        return wrn_call_complain(cli, path, fd);
+    }
+    int code = start_daemon(cli, args, path);
+    return code != WRN_CLI_DONE ? code : show_up(cli, args, true);
+}
+
+static int run_down(struct wrn_cli *cli, const struct wrn_args *args) {
+    const char *path = wrn_call_path(args);
+    json_t *result = NULL;
+    int code = wrn_call(cli, args, "version", wrn_cli_json_object(cli), &result);
+    json_decref(result);
+    result = NULL;
+    code = code != WRN_CLI_DONE
+               ? code
+               : wrn_call(cli, args, "shutdown", wrn_cli_json_object(cli), &result);
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
+    pid_t pid = (pid_t)json_integer_value(json_object_get(result, "pid"));
+    WRN_CLEANUP(wrn_close_fd) int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    code = wait_for_end(cli, pid, pid_fd, path);
+    if (code == WRN_CLI_DONE && !cli->json) {
+        (void)fputs("warrend has ended\n", cli->out);
+    }
+    if (code != WRN_CLI_DONE || !wrn_call_prints_json(cli, result)) {
+        json_decref(result);
+    }
+    return code;
+}
+
+/* Runs warrend, which goes into the background by itself: its parent ends when it is ready, or has
+ * said why it cannot be. */
+static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path) {
+    static const char *const passed_on[] = {"state", "config", "listen"};
+    const char *program = find_program(cli);
+    const char *argv[ARGUMENTS_MAX] = {program, "--socket", path};
+    size_t count = 3;
+    pid_t pid = 0;
+    int status = 0;
+    for (size_t i = 0; i < WRN_COUNT(passed_on); i++) {
+        const char *value = wrn_args_value(args, passed_on[i]);
+        if (value != NULL) {
+            argv[count++] = wrn_cli_text(cli, "--%s", passed_on[i]);
+            argv[count++] = value;
+        }
+    }
+    (void)fflush(cli->out);
+    int error = posix_spawnp(&pid, program, NULL, NULL, (char *const *)(uintptr_t)argv, environ);
+    if (error != 0) {
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED,
+                            "cannot run warrend (%s): %s; install it beside warren, or in a folder "
+                            "of PATH",
+                            program, strerror(error));
+    }
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR) {
+            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "lost sight of warrend: %s", strerror(errno));
+        }
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        return WRN_CLI_DONE;
+    }
+    return wrn_cli_fail(cli, WRN_CLI_REFUSED, "warrend did not start%s",
+                        geteuid() != 0 ? "; it needs to be root: sudo warren up"
+                                       : ": what it said stands above");
+}
+
+/* The one that was built or installed with this program comes first. */
+static const char *find_program(struct wrn_cli *cli) {
+    static const char *const places[] = {"warrend", "../sbin/warrend"};
+    char own[PATH_MAX_BYTES];
+    ssize_t size = readlink("/proc/self/exe", own, sizeof own - 1);
+    if (size > 0) {
+        own[size] = '\0';
+        char *slash = strrchr(own, '/');
+        slash[1] = '\0';
+        for (size_t i = 0; i < WRN_COUNT(places); i++) {
+            const char *program = wrn_cli_text(cli, "%s%s", own, places[i]);
+            if (access(program, X_OK) == 0) {
+                return program;
+            }
+        }
+    }
+    return "warrend";
+}
+
+static int show_up(struct wrn_cli *cli, const struct wrn_args *args, bool is_new) {
+    json_t *status = NULL;
+    int code = wrn_call(cli, args, "status", wrn_cli_json_object(cli), &status);
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
+    if (cli->json) {
+        wrn_cli_json_set(cli, status, "started", json_boolean(is_new));
+        wrn_cli_print_json(cli, status);
+        return code;
+    }
+    const json_t *identity = json_object_get(status, "identity");
+    const json_t *networks = json_object_get(status, "networks");
+    (void)fprintf(cli->out, "%s\nidentity: %s\nfingerprint: %s\n",
+                  is_new ? "warrend is up" : "warrend was up already",
+                  wrn_call_text(cli, identity, "hit"), wrn_call_text(cli, identity, "fingerprint"));
+    for (size_t i = 0; i < json_array_size(networks); i++) {
+        (void)fputc('\n', cli->out);
+        wrn_status_print_network(cli, json_array_get(networks, i));
+    }
+    if (json_array_size(networks) == 0) {
+        (void)fputs("\nThis machine is in no network yet. Make one:  warren network create NAME\n"
+                    "or join one that you were invited to:        warren join INVITATION\n",
+                    cli->out);
+    }
+    json_decref(status);
+    return code;
+}
+
+static int wait_for_end(struct wrn_cli *cli, pid_t pid, int pid_fd, const char *path) {
+    struct pollfd ended = {.fd = pid_fd, .events = POLLIN};
+    if (pid_fd >= 0 && poll(&ended, 1, END_MS) > 0) {
+        return WRN_CLI_DONE;
+    }
+    for (int passed_ms = 0; pid_fd < 0 && passed_ms < END_MS; passed_ms += LOOK_MS) {
+        WRN_CLEANUP(wrn_close_fd) int fd = wrn_call_connect(path);
+        if (fd == -ENOENT || fd == -ECONNREFUSED) { /* it is another host's process, or gone */
+            return WRN_CLI_DONE;
+        }
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    return wrn_cli_fail(cli, WRN_CLI_REFUSED,
+                        "warrend (process %d) was told to end and has not yet: see its log",
+                        (int)pid);
+}
