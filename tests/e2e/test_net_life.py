@@ -106,7 +106,8 @@ def crash_again_and_again(lab, times, seed):
                     wanted[name] = []
         except (OSError, EOFError, ValueError):
             doubtful = name  # was being made or deleted
-        killer.join()
+        finally:
+            killer.cancel()
         node.process.popen.wait()
         node.start()
         found = {n["name"] for n in node.rpc("network.list")["networks"]}
