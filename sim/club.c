@@ -241,16 +241,20 @@ uint32_t sim_member_ping(struct sim_member *member, uint32_t slot, const struct 
     return number;
 }
 
-/* An IPv6 address of the network before that of the identity, which comes last. */
 struct wrn_ip sim_member_address(const struct sim_member *member, uint32_t slot, uint8_t family) {
-    const struct sim_membership *network = &member->networks[slot];
-    for (uint32_t i = 0; i < network->address_count; i++) {
-        if (network->addresses[i].ip.family == family &&
-            network->addresses[i].ip.bytes[0] != 0x20) {
-            return network->addresses[i].ip;
-        }
+    struct wrn_node_network_info info;
+    if (member->node == NULL ||
+        !wrn_node_network_info(member->node, member->networks[slot].handle, &info)) {
+        return (struct wrn_ip){.family = WRN_FAMILY_NONE};
     }
-    return (struct wrn_ip){.family = WRN_FAMILY_NONE};
+    struct wrn_ip ip = family == WRN_FAMILY_IPV4 ? info.ipv4 : info.ipv6;
+    bool is_set = false;
+    for (uint32_t i = 0; i < member->networks[slot].address_count; i++) {
+        is_set |= wrn_ip_equal(&member->networks[slot].addresses[i].ip, &ip);
+    }
+    sim_report_expect(&member->members->run->report, is_set || ip.family == WRN_FAMILY_NONE,
+                      "%s says that it has an address that its interface has not", member->name);
+    return ip;
 }
 
 bool sim_member_is_connected(const struct sim_member *member, uint32_t slot) {

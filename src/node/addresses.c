@@ -8,6 +8,7 @@
 #include "node/network_internal.h"
 
 enum { HITS_BITS = 28, HOST_BITS_IPV4 = 32, HOST_BITS_IPV6 = 128 };
+enum { NAME_WAITS_S = 3 }; /* for an address, which its record has too */
 
 static enum wrn_reason store(void *ctx, const struct wrn_claim_request *request);
 static enum wrn_reason get(void *ctx, uint32_t tag, wrn_span key);
@@ -67,6 +68,7 @@ void wrn_network_addresses_init(struct wrn_network *network, struct wrn_arena *a
     const struct wrn_primitives *real = network->node->options.primitives;
     memcpy(lease_options.own, options.own, sizeof(options.own));
     network->names = names;
+    network->name_due = WRN_MONO_NEVER;
     wrn_lease_init(&network->lease, &lease_options, &lease_port, real, rand);
     wrn_claim_init(&network->ipv6_claim, &claim_port, real, rand, options.own,
                    WRN_NETWORK_TAGS_IPV6);
@@ -142,10 +144,17 @@ void wrn_network_addresses_on_time(struct wrn_network *network) {
     if (wrn_mono_reached(network->now.mono, wrn_names_due(network->names))) {
         wrn_names_on_time(network->names, network->now);
     }
+    if (wrn_mono_reached(network->now.mono, network->name_due)) {
+        struct wrn_ip ip = wrn_lease_address(&network->lease);
+        network->name_due = WRN_MONO_NEVER;
+        wrn_names_set_address(network->names, network->now, &ip);
+        wrn_names_start(network->names, network->now);
+    }
 }
 
 wrn_mono wrn_network_addresses_due(const struct wrn_network *network) {
     wrn_mono due = wrn_mono_min(wrn_lease_due(&network->lease), wrn_names_due(network->names));
+    due = wrn_mono_min(due, network->name_due);
     return wrn_mono_min(due, wrn_claim_due(&network->ipv6_claim));
 }
 
@@ -299,13 +308,18 @@ static void claim(struct wrn_network *network) {
         wrn_claim_start(&network->ipv6_claim, network->now);
     }
     if (network->wants_name) {
-        wrn_names_start(network->names, network->now);
+        bool has_range = network->descriptor.ipv4.ip.family == WRN_FAMILY_IPV4;
+        bool is_held = wrn_lease_address(&network->lease).family != WRN_FAMILY_NONE;
+        network->name_due = has_range && !is_held
+                                ? wrn_mono_add(network->now.mono, WRN_S(NAME_WAITS_S))
+                                : network->now.mono;
     }
 }
 
 static void claim_no_more(struct wrn_network *network, bool release) {
     static const struct wrn_ip none = {.family = WRN_FAMILY_NONE};
     network->is_claiming = false;
+    network->name_due = WRN_MONO_NEVER;
     wrn_lease_stop(&network->lease, network->now, release);
     wrn_claim_stop(&network->ipv6_claim, network->now, release);
     wrn_names_stop(network->names, network->now, release);
@@ -329,6 +343,9 @@ static void on_lease(void *ctx, const struct wrn_lease_event *event) {
     (void)snprintf(network->address_trouble, sizeof(network->address_trouble), "%s", event->text);
     switch (event->kind) {
     case WRN_LEASE_HELD:
+        if (network->name_due.ns != WRN_MONO_NEVER.ns) {
+            network->name_due = network->now.mono; /* its record can have the address now */
+        }
         kind = WRN_NODE_EVENT_ADDRESS_KIND;
         network->address_trouble[0] = '\0';
         set_address(network, &event->ip);

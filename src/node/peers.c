@@ -196,6 +196,7 @@ void wrn_network_peer_permit(struct wrn_network *network, struct wrn_network_pee
                    !network->is_leaving;
     if (!is_open) {
         wrn_gate_close(network->gate, peer->wg);
+        wrn_network_peer_allow(network, peer);
         return;
     }
     /* Connections that were there before this program may go on; later ones begin with a SYN. */
@@ -204,6 +205,7 @@ void wrn_network_peer_permit(struct wrn_network *network, struct wrn_network_pee
     wrn_gate_set(network->gate, peer->wg, member_of(peer), &network->rights.rules,
                  &theirs.rights->rules, is_strict);
     peer->was_set = true;
+    wrn_network_peer_allow(network, peer);
     network->notes.resolved = true; /* what was held can go */
 }
 

@@ -272,7 +272,8 @@ void wrn_network_peer_check_claims(struct wrn_network *network, struct wrn_netwo
 void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer *peer) {
     struct wrn_prefix now[WRN_NETWORK_ALLOWED_MAX];
     bool is_there = peer->wg.generation != 0;
-    uint8_t count = is_there ? wanted(network, peer, now) : 0;
+    /* As long as its gate is shut for the time being, what the host sends to it is held. */
+    uint8_t count = is_there && !peer->is_waiting ? wanted(network, peer, now) : 0;
     uint8_t kept = 0;
     for (uint8_t i = 0; i < peer->allowed_count; i++) {
         if (stands_in(&peer->allowed[i], now, count)) {
