@@ -5,22 +5,45 @@
 #include "sim/scenarios/scenarios.h"
 
 const struct sim_scenario *const sim_scenarios[] = {
-    &sim_links,       &sim_nat_zoo_probe,  &sim_laptops,
-    &sim_chatter,     &sim_split,          &sim_join,
-    &sim_flash_crowd, &sim_idle,           &sim_bootstrap_death,
-    &sim_massacre,    &sim_massacre_data,  &sim_churn,
-    &sim_lookups,     &sim_broadcast,      &sim_sums,
-    &sim_crawl,       &sim_nat_zoo,        &sim_user_traffic,
-    &sim_relay_death, &sim_partition_heal, &sim_two_rings,
-    &sim_lan,         &sim_lossy,          &sim_clock_skew,
-    &sim_sleepers,    &sim_sybil,          &sim_flood,
-    &sim_hostile,     &sim_mixed,          NULL,
+    &sim_links,
+    &sim_nat_zoo_probe,
+    &sim_laptops,
+    &sim_chatter,
+    &sim_split,
+    &sim_join,
+    &sim_flash_crowd,
+    &sim_idle,
+    &sim_bootstrap_death,
+    &sim_massacre,
+    &sim_massacre_data,
+    &sim_churn,
+    &sim_lookups,
+    &sim_broadcast,
+    &sim_sums,
+    &sim_crawl,
+    &sim_nat_zoo,
+    &sim_user_traffic,
+    &sim_relay_death,
+    &sim_partition_heal,
+    &sim_two_rings,
+    &sim_lan,
+    &sim_lossy,
+    &sim_clock_skew,
+    &sim_sleepers,
+    &sim_sybil,
+    &sim_flood,
+    &sim_hostile,
+    &sim_mixed,
+    &sim_networks,
+    &sim_leases,
+    &sim_leases_parted,
+    &sim_revoke,
+    &sim_asleep,
+    NULL,
 };
 
 /* Of whole nodes, which are being built: played by name, and not listed until they hold. */
-static const struct sim_scenario *const to_come[] = {
-    &sim_networks, &sim_owner_gone, &sim_leases, &sim_leases_parted, &sim_revoke, &sim_asleep, NULL,
-};
+static const struct sim_scenario *const to_come[] = {&sim_owner_gone, &sim_wrong_clock, NULL};
 
 const struct sim_scenario *sim_scenario_find(const char *name) {
     const struct sim_scenario *const *scenario = to_come;

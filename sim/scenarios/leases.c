@@ -71,6 +71,7 @@ static void play_leases(struct sim_run *run) {
                       "%u addresses are held, %u of them twice", held_count, twice);
     (void)sim_club_ping_all(&club, WRN_FAMILY_IPV6, WRN_S(10), "without IPv4 for all, by IPv6",
                             &median_ms);
+    sim_members_pass(club.members, WRN_S(60) * run->options.minutes);
     /* Who gives an address back makes room. */
     sim_member_begin(club.members->all[1]);
     wrn_node_leave(club.members->all[1]->node, sim_member_now(club.members->all[1]),

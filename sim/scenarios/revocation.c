@@ -75,6 +75,10 @@ static void play_revoke(struct sim_run *run) {
     sim_report_expect(&run->report,
                       watch.victim->networks[0].events[WRN_NODE_EVENT_SELF_REVOKED_KIND] > 0,
                       "%s was not told", watch.victim->name);
+    speak(&watch, WRN_S(60) * run->options.minutes);
+    uint64_t later_ms = watch.last.ns > revoked.ns ? (watch.last.ns - revoked.ns) / WRN_MS(1) : 0;
+    sim_report_expect(&run->report, later_ms == last_ms, "a packet came %llu ms later",
+                      (unsigned long long)later_ms);
     sim_club_end(&watch.club);
 }
 
@@ -103,6 +107,8 @@ static void play_asleep(struct sim_run *run) {
         sim_members_until(watch.club.members, WRN_S(AWAKE_LIMIT_S), does_sleeper_hear, &watch);
     sim_report_expect(&run->report, took_ms != UINT64_MAX,
                       "the sleeper hears nothing of honest ones either");
+    sim_report_line(&run->report, "awake, the sleeper heard %llu packets of the revoked one",
+                    (unsigned long long)watch.packets);
     sim_club_end(&watch.club);
 }
 

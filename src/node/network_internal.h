@@ -191,7 +191,7 @@ struct wrn_network {
     bool has_hit;          /* the HIT and the way to all others is on this interface */
     bool is_addressed;     /* IPv6 and the resolver's address are on the interface */
     bool is_claiming;      /* lease, IPv6 and name were started */
-    wrn_mono name_due;     /* the name is claimed from then on; NEVER: it is already, or is not wanted */
+    wrn_mono name_due;     /* the name is claimed then; NEVER: it is, or is not wanted */
     char address_trouble[WRN_LEASE_TEXT_SIZE], name_trouble[WRN_LEASE_TEXT_SIZE];
 
     /* Questions of the caller. */
