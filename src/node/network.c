@@ -313,6 +313,7 @@ static void load(struct wrn_network *network, const struct wrn_state *state) {
         (void)wrn_lease_ipv6(&state->descriptor.ipv6, network->node->hit, &network->ipv6);
     }
     network->standing = WRN_REASON_NOT_ADMITTED;
+    network->wall_ahead_ns = wrn_network_wall_ahead(&network->now);
     network->rights_due = network->leave_due = WRN_MONO_NEVER;
     network->due = network->started;
 }

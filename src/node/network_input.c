@@ -231,15 +231,14 @@ wrn_mono wrn_network_when(const struct wrn_network *network, int64_t wall_s) {
 /* Deadlines that stand for moments of the wall clock are made anew when it was set; and who was
  * asleep has missed what was revoked meanwhile. */
 static void note_clocks(struct wrn_network *network) {
-    enum { SET_NS = 1000000000, ASLEEP_S = 60 };
-    int64_t ahead_ns = (int64_t)((uint64_t)network->now.wall.s * WRN_S(1) + network->now.wall.ns -
-                                 network->now.mono.ns);
+    enum { SET_NS = 200000000, ASLEEP_S = 60 };
+    const int64_t asleep_ns = (int64_t)WRN_S(ASLEEP_S);
+    int64_t ahead_ns = wrn_network_wall_ahead(&network->now);
     int64_t jump_ns = (int64_t)((uint64_t)ahead_ns - (uint64_t)network->wall_ahead_ns);
     bool is_late = network->due.ns != WRN_MONO_NEVER.ns &&
                    wrn_mono_since(network->now.mono, network->due) > WRN_S(ASLEEP_S);
     bool is_set = jump_ns > SET_NS || jump_ns < -SET_NS;
-    bool was_asleep =
-        is_late || jump_ns > SET_NS * (int64_t)ASLEEP_S || jump_ns < -SET_NS * (int64_t)ASLEEP_S;
+    bool was_asleep = is_late || jump_ns > asleep_ns || jump_ns < -asleep_ns;
     if (is_set) {
         network->wall_ahead_ns = ahead_ns;
         network->notes.judge = true;
@@ -248,6 +247,10 @@ static void note_clocks(struct wrn_network *network) {
     if (was_asleep && network->authority) {
         wrn_authority_on_woken(network);
     }
+}
+
+int64_t wrn_network_wall_ahead(const struct wrn_now *now) {
+    return (int64_t)((uint64_t)now->wall.s * WRN_S(1) + now->wall.ns - now->mono.ns);
 }
 
 static wrn_mono earliest(const struct wrn_network *network) {

@@ -278,6 +278,9 @@ void wrn_network_on_ring(struct wrn_network *network, const struct wrn_overlay_a
 /* When the wall clock will say 'wall_s', as far as is known now; NEVER for the end of time. */
 wrn_mono wrn_network_when(const struct wrn_network *network, int64_t wall_s);
 
+/* By how much the wall clock is before the other one, in nanoseconds; wraps. */
+int64_t wrn_network_wall_ahead(const struct wrn_now *now);
+
 /* What happens at the end of the input that runs: everybody is judged anew because of a list that
  * was added to 'revoked', we too, and whoever is out is cut; our chain is another one ('chain' and
  * 'chain_size' were set), which is shown from now on and stands as proof in our records (saved,
