@@ -30,6 +30,7 @@ static const struct wrn_command *const commands[] = {
     &wrn_network_leave,
     &wrn_network_delete,
     &wrn_invitation_list,
+    &wrn_invitation_show,
     &wrn_invitation_revoke,
     &wrn_member_list,
     &wrn_member_promote,

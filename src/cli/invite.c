@@ -11,7 +11,9 @@ enum { SECRET_MODE = 0600 };
 
 static int run_invite(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_list(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_show(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_revoke(struct wrn_cli *cli, const struct wrn_args *args);
+static int show(struct wrn_cli *cli, const struct wrn_args *args, json_t *invitation);
 static int fill(struct wrn_cli *cli, const struct wrn_args *args, json_t *params);
 static int check_files(struct wrn_cli *cli, const struct wrn_args *args);
 static int write_files(struct wrn_cli *cli, const struct wrn_args *args, const json_t *invitation);
@@ -62,6 +64,29 @@ const struct wrn_command wrn_invitation_list = {
     .run = run_list,
 };
 
+static const struct wrn_option show_options[] = {
+    {"file", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "FILE", "write it to a file for its owner alone"},
+    {"qr", WRN_OPTION_OPTIONAL, WRN_OPTION_ONCE, "FILE.svg",
+     "show it as a QR code, in the terminal or as a picture"},
+    {"force", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "replace a file that is there"},
+    WRN_CALL_NETWORK,
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_invitation_show = {
+    .name = "invitation show",
+    .summary = "show an invitation again",
+    .operand = "ID",
+    .operands_min = 1,
+    .operands_max = 1,
+    .options = show_options,
+    .option_count = WRN_COUNT(show_options),
+    .details = "ID is its first 4 or more digits. It is as secret as it was, with the addresses\n"
+               "where nodes answer now.\n",
+    .example = "  warren invitation show \"$(warren invitation list | cut -c1-16 | tail -n1)\"\n",
+    .run = run_show,
+};
+
 const struct wrn_command wrn_invitation_revoke = {
     .name = "invitation revoke",
     .summary = "take an invitation back, and all memberships that came of it",
@@ -86,18 +111,7 @@ static int run_invite(struct wrn_cli *cli, const struct wrn_args *args) {
         return code;
     }
     code = wrn_call_network(cli, args, "invite", params, &invitation);
-    if (code != WRN_CLI_DONE) {
-        return code;
-    }
-    code = write_files(cli, args, invitation);
-    if (code == WRN_CLI_DONE && wrn_call_prints_json(cli, invitation)) {
-        return code;
-    }
-    if (code == WRN_CLI_DONE) {
-        print(cli, args, invitation);
-    }
-    json_decref(invitation);
-    return code;
+    return code != WRN_CLI_DONE ? code : show(cli, args, invitation);
 }
 
 static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
@@ -124,6 +138,19 @@ static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
     return code;
 }
 
+static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *invitation = NULL;
+    wrn_memory_forbid_core_dumps();
+    int code = check_files(cli, args);
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
+    json_t *params = wrn_cli_json_object(cli);
+    wrn_cli_json_set(cli, params, "id", wrn_cli_json_text(cli, args->operands[0]));
+    code = wrn_call_network(cli, args, "invitation.show", params, &invitation);
+    return code != WRN_CLI_DONE ? code : show(cli, args, invitation);
+}
+
 static int run_revoke(struct wrn_cli *cli, const struct wrn_args *args) {
     json_t *params = wrn_cli_json_object(cli);
     json_t *result = NULL;
@@ -134,6 +161,19 @@ static int run_revoke(struct wrn_cli *cli, const struct wrn_args *args) {
     }
     (void)fputs("the invitation is taken back\n", cli->out);
     json_decref(result);
+    return code;
+}
+
+/* Gives 'invitation' up. */
+static int show(struct wrn_cli *cli, const struct wrn_args *args, json_t *invitation) {
+    int code = write_files(cli, args, invitation);
+    if (code == WRN_CLI_DONE && wrn_call_prints_json(cli, invitation)) {
+        return code;
+    }
+    if (code == WRN_CLI_DONE) {
+        print(cli, args, invitation);
+    }
+    json_decref(invitation);
     return code;
 }
 

@@ -109,7 +109,8 @@ static const struct wrn_option join_options[] = {
     {"no-address", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
      "take no address: be there to relay for others only"},
     {"no-name", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "take no name"},
-    {"no-wait", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "do not wait until there is an address"},
+    {"no-wait", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "do not wait until there are an address and a name"},
     WRN_CALL_SOCKET,
 };
 
@@ -291,7 +292,7 @@ static json_t *wait_for_address(struct wrn_cli *cli, const struct wrn_args *args
     bool wants_address = !wrn_args_has(args, "no-address");
     wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, id));
     wrn_cli_json_set(cli, params, "for",
-                     wrn_cli_json_text(cli, wants_address ? "address" : "connected"));
+                     wrn_cli_json_text(cli, wants_address ? "ready" : "connected"));
     wrn_cli_json_set(cli, params, "timeout_s", json_integer(JOIN_WAIT_S));
     if (nowhere == NULL) {
         json_decref(params);

@@ -90,9 +90,9 @@ const struct wrn_command wrn_wait = {
     .summary = "wait until something has come about, for scripts",
     .options = wait_options,
     .option_count = WRN_COUNT(wait_options),
-    .details = "One thing at a time; without any until there is an address. The exit code is 0\n"
-               "when it has come about, 1 when the time is over.\n",
-    .example = "  warren wait --address --timeout 30\n",
+    .details = "One thing at a time; without any until this machine is connected and has address\n"
+               "and name. The exit code is 0 when it has come about, 1 when the time is over.\n",
+    .example = "  warren wait --timeout 30\n",
     .run = run_wait,
 };
 
@@ -214,7 +214,7 @@ static int fill_goal(struct wrn_cli *cli, const struct wrn_args *args, json_t *p
         const char *option, *value; /* the parameter of its value; NULL: it is a flag */
     } goals[] = {{"connected", NULL},  {"address", NULL}, {"name", NULL},
                  {"members", "count"}, {"peer", "peer"},  {"direct", "peer"}};
-    const char *goal = "address";
+    const char *goal = "ready";
     size_t count = 0;
     int code = WRN_CLI_DONE;
     for (size_t i = 0; i < WRN_COUNT(goals); i++) {

@@ -11,7 +11,8 @@ extern const struct wrn_command wrn_status, wrn_peers;
 extern const struct wrn_command wrn_network_create, wrn_network_list, wrn_network_show,
     wrn_network_leave, wrn_network_delete, wrn_join;
 /* invite.c */
-extern const struct wrn_command wrn_invite, wrn_invitation_list, wrn_invitation_revoke;
+extern const struct wrn_command wrn_invite, wrn_invitation_list, wrn_invitation_show,
+    wrn_invitation_revoke;
 /* member.c */
 extern const struct wrn_command wrn_member_list, wrn_member_promote, wrn_member_demote,
     wrn_member_revoke;

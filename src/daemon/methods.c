@@ -77,7 +77,7 @@ static const struct wrn_rpc_param trace_params[] = {
 };
 static const struct wrn_rpc_param wait_params[] = {
     NETWORK,
-    {"for", WRN_RPC_TEXT, true, 1, 16},
+    {"for", WRN_RPC_TEXT, false, 1, 16},
     {"peer", WRN_RPC_TEXT, false, 1, 0},
     {"count", WRN_RPC_NUMBER, false, 1, 100000},
     TIMEOUT,

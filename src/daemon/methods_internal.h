@@ -68,6 +68,15 @@ void wrn_job_end_all(struct wrn_methods *methods, wrn_handle network);
 void wrn_job_tell(struct wrn_methods *methods, wrn_handle network,
                   const struct wrn_node_event *event);
 
+/* Performs what a call into the node led to (wrn_daemon_perform). False: some of it could not be
+ * written to the disk. */
+WRN_NODISCARD bool wrn_job_perform(struct wrn_methods *methods);
+
+/* What to say then. */
+#define WRN_JOB_NOT_SAVED                                                                          \
+    "it was done, but could not be written to the disk, and is lost when warrend ends: make room " \
+    "there (the log says what is wrong), and do it again"
+
 /* Milliseconds since the job began. */
 double wrn_job_ms(const struct wrn_job *job);
 
@@ -109,7 +118,7 @@ bool wrn_find_peer(struct wrn_methods *methods, wrn_handle network, const uint8_
 
 /* ---- methods_json.c: what things look like. All give NULL for want of memory. ---- */
 
-/* A point in time: Unix seconds, or null for "without end". */
+/* A point in time: Unix seconds, or null for "without end", or none. */
 json_t *wrn_json_time(int64_t s);
 
 /* Addresses as texts; null: family NONE. */

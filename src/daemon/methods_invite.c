@@ -44,16 +44,12 @@ void wrn_method_invite(void *ctx, struct wrn_rpc_call *call) {
     }
     struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
     enum wrn_reason reason = wrn_node_invite(node, now, network, &options, out, &invitation, why);
-    wrn_daemon_perform(methods->daemon);
-    int saved = reason == WRN_REASON_NONE ? wrn_daemon_save_now(methods->daemon, network) : 0;
+    bool is_saved = wrn_job_perform(methods);
     if (reason != WRN_REASON_NONE) {
         wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason), "no invitation was made: %s",
                      why[0] != '\0' ? why : wrn_reason_text(reason));
-    } else if (saved != 0) {
-        wrn_rpc_fail(call, WRN_RPC_SYSTEM, "DISK",
-                     "the invitation could not be written to the disk (%s): make room, and try "
-                     "again",
-                     strerror(-saved));
+    } else if (!is_saved) {
+        wrn_rpc_fail(call, WRN_RPC_SYSTEM, "DISK", "%s", WRN_JOB_NOT_SAVED);
     } else {
         wrn_rpc_reply(call,
                       invitation_json(node, network, &invitation, options.until_s, options.uses));
@@ -84,13 +80,28 @@ void wrn_method_invitation_list(void *ctx, struct wrn_rpc_call *call) {
 void wrn_method_invitation_show(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_methods *methods = ctx;
     const struct wrn_state_invitation *made = NULL;
+    struct wrn_node *node = wrn_daemon_node(methods->daemon);
+    struct wrn_invitation invitation = {0};
     wrn_handle network;
-    if (find_invitation(methods, call, &network, &made)) {
-        wrn_rpc_fail(
-            call, WRN_RPC_MISSING, NULL,
-            "this version cannot show an invitation again: take it back (warren invitation "
-            "revoke) and make another one");
+    if (!find_invitation(methods, call, &network, &made)) {
+        return;
     }
+    if (made->is_revoked || made->until_s <= wrn_clock_read().wall.s) {
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, made->is_revoked ? "REVOKED" : "EXPIRED",
+                     "this invitation %s; make another one: warren invite",
+                     made->is_revoked ? "was taken back" : "is over");
+        return;
+    }
+    enum wrn_reason reason =
+        wrn_node_show_invitation(node, wrn_clock_read(), network, made->cert_hash, &invitation);
+    if (reason == WRN_REASON_NONE) {
+        wrn_rpc_reply(call, invitation_json(node, network, &invitation, made->until_s, made->uses));
+    } else {
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason),
+                     "this invitation cannot be shown again: %s; make another one: warren invite",
+                     wrn_reason_text(reason));
+    }
+    wrn_invitation_finish(&invitation);
 }
 
 void wrn_method_invitation_revoke(void *ctx, struct wrn_rpc_call *call) {
@@ -109,11 +120,15 @@ void wrn_method_invitation_revoke(void *ctx, struct wrn_rpc_call *call) {
     enum wrn_reason reason =
         wrn_node_revoke(wrn_daemon_node(methods->daemon), now, network, WRN_NODE_REVOKE_CERT, hash,
                         (wrn_span){NULL, 0}, out, &count, why);
-    wrn_daemon_perform(methods->daemon);
+    bool is_saved = wrn_job_perform(methods);
     if (reason != WRN_REASON_NONE) {
         wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason),
                      "the invitation was not taken back: %s",
                      why[0] != '\0' ? why : wrn_reason_text(reason));
+        return;
+    }
+    if (!is_saved) {
+        wrn_rpc_fail(call, WRN_RPC_SYSTEM, "DISK", "%s", WRN_JOB_NOT_SAVED);
         return;
     }
     wrn_rpc_reply(call, json_pack("{s:i}", "revoked", (int)count));

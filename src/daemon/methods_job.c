@@ -112,6 +112,15 @@ void wrn_job_tell(struct wrn_methods *methods, wrn_handle network,
     }
 }
 
+bool wrn_job_perform(struct wrn_methods *methods) {
+    struct wrn_daemon_facts before = {0};
+    struct wrn_daemon_facts after = {0};
+    wrn_daemon_facts(methods->daemon, &before);
+    wrn_daemon_perform(methods->daemon);
+    wrn_daemon_facts(methods->daemon, &after);
+    return before.failed_saves == after.failed_saves;
+}
+
 double wrn_job_ms(const struct wrn_job *job) {
     return (double)(wrn_clock_read().mono.ns - job->began_ns) / 1e6;
 }

@@ -18,7 +18,7 @@ static const char *cipher_name(enum wrn_cipher cipher);
 static bool is_zero(const uint8_t *bytes, size_t size);
 
 json_t *wrn_json_time(int64_t s) {
-    return s >= WRN_RECORD_TIME_MAX_S ? json_null() : json_integer(s);
+    return s <= 0 || s >= WRN_RECORD_TIME_MAX_S ? json_null() : json_integer(s);
 }
 
 json_t *wrn_json_ip(const struct wrn_ip *ip) {
@@ -172,8 +172,7 @@ json_t *wrn_methods_event_json(struct wrn_daemon *daemon, wrn_handle network,
     wrn_json_set(json, "name", text_or_null(event->label));
     wrn_json_set(json, "ip", wrn_json_ip(&event->ip));
     wrn_json_set(json, "direct", json_boolean(event->is_direct));
-    wrn_json_set(json, "until_s",
-                 event->until_s == 0 ? json_null() : wrn_json_time(event->until_s));
+    wrn_json_set(json, "until_s", wrn_json_time(event->until_s));
     wrn_json_set(json, "reason",
                  event->reason == WRN_REASON_NONE ? json_null()
                                                   : json_string(wrn_reason_name(event->reason)));

@@ -181,9 +181,13 @@ static void promote(struct wrn_whom_job *whom) {
     enum wrn_reason reason = wrn_node_grant(
         wrn_daemon_node(methods->daemon), now, whom->job.network, whom->whom.public_key,
         job->sexp.bytes, job->may_delegate, job->until_s, out, why);
-    wrn_daemon_perform(methods->daemon);
-    if (reason == WRN_REASON_NONE) {
+    bool is_saved = wrn_job_perform(methods);
+    if (reason == WRN_REASON_NONE && is_saved) {
         wrn_job_reply(&whom->job, whom_json(&whom->whom));
+        return;
+    }
+    if (reason == WRN_REASON_NONE) {
+        wrn_job_fail(&whom->job, WRN_RPC_SYSTEM, "DISK", "%s", WRN_JOB_NOT_SAVED);
         return;
     }
     wrn_job_fail(&whom->job, WRN_RPC_REFUSED, wrn_reason_name(reason), "%s got no more rights: %s",
@@ -253,7 +257,7 @@ static void revoke(struct change_job *job) {
     enum wrn_reason reason = wrn_node_revoke(
         wrn_daemon_node(methods->daemon), now, whom->job.network, job->what, whom->whom.public_key,
         (wrn_span){job->chain, job->chain_size}, out, &count, why);
-    wrn_daemon_perform(methods->daemon);
+    bool is_saved = wrn_job_perform(methods);
     if (whom->job.call == NULL) { /* it was ourselves, and the network is gone */
         return;
     }
@@ -261,6 +265,10 @@ static void revoke(struct change_job *job) {
         wrn_job_fail(&whom->job, WRN_RPC_REFUSED, wrn_reason_name(reason),
                      "nothing was taken from %s: %s", whom->text,
                      why[0] != '\0' ? why : wrn_reason_text(reason));
+        return;
+    }
+    if (!is_saved) {
+        wrn_job_fail(&whom->job, WRN_RPC_SYSTEM, "DISK", "%s", WRN_JOB_NOT_SAVED);
         return;
     }
     json_t *json = whom_json(&whom->whom);

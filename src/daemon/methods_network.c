@@ -321,7 +321,11 @@ static bool revoke_invitations(struct wrn_methods *methods, struct wrn_rpc_call 
         struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
         enum wrn_reason reason = wrn_node_revoke(node, now, network, WRN_NODE_REVOKE_CERT, hash,
                                                  (wrn_span){NULL, 0}, out, &count, why);
-        wrn_daemon_perform(methods->daemon);
+        bool is_saved = wrn_job_perform(methods);
+        if (reason == WRN_REASON_NONE && !is_saved) {
+            wrn_rpc_fail(call, WRN_RPC_SYSTEM, "DISK", "%s", WRN_JOB_NOT_SAVED);
+            return false;
+        }
         if (reason != WRN_REASON_NONE) {
             wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason),
                          "an invitation could not be taken back, so nothing was deleted: %s", why);

@@ -7,11 +7,11 @@
 
 enum { LOOK_MS = 250, AGAIN_MS = 1000 };
 
-enum goal { CONNECTED, ADDRESS, NAME, MEMBERS, PEER, DIRECT, GOALS };
+enum goal { READY, CONNECTED, ADDRESS, NAME, MEMBERS, PEER, DIRECT, GOALS };
 
 static const char *const goals[GOALS] = {
-    [CONNECTED] = "connected", [ADDRESS] = "address", [NAME] = "name",
-    [MEMBERS] = "members",     [PEER] = "peer",       [DIRECT] = "direct",
+    [READY] = "ready",     [CONNECTED] = "connected", [ADDRESS] = "address", [NAME] = "name",
+    [MEMBERS] = "members", [PEER] = "peer",           [DIRECT] = "direct",
 };
 
 struct wait_job {
@@ -25,6 +25,7 @@ static bool read_goal(struct wrn_rpc_call *call, enum goal *ret_goal);
 static void look(struct wrn_job *base);
 static void on_event(struct wrn_job *base, const struct wrn_node_event *event);
 static bool is_reached(const struct wait_job *job, const struct wrn_node_network_info *info);
+static bool has_address(const struct wrn_node_network_info *info);
 static void connect_to(struct wrn_whom_job *whom);
 static void on_connected(struct wrn_job *base, const struct wrn_node_answer *answer);
 static void connect_again(struct wrn_job *base);
@@ -61,12 +62,12 @@ void wrn_method_wait(void *ctx, struct wrn_rpc_call *call) {
 static bool read_goal(struct wrn_rpc_call *call, enum goal *ret_goal) {
     const char *text = wrn_rpc_text(call, "for");
     enum goal goal = 0;
-    while (goal < GOALS && strcmp(text, goals[goal]) != 0) {
+    while (goal < GOALS && text != NULL && strcmp(text, goals[goal]) != 0) {
         goal++;
     }
     if (goal == GOALS) {
         wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
-                     "\"for\" is connected, address, name, members, peer or direct");
+                     "\"for\" is ready, connected, address, name, members, peer or direct");
         return false;
     }
     bool wants_peer = goal == PEER || goal == DIRECT;
@@ -99,12 +100,13 @@ static void look(struct wrn_job *base) {
 
 static bool is_reached(const struct wait_job *job, const struct wrn_node_network_info *info) {
     switch (job->goal) {
+    case READY: /* with a name, unless it wants none */
+        return info->ring == WRN_RING_STATE_CONNECTED && has_address(info) &&
+               (info->name == WRN_CLAIM_HELD || info->name == WRN_CLAIM_OFF);
     case CONNECTED:
         return info->ring == WRN_RING_STATE_CONNECTED;
     case ADDRESS:
-        return info->ipv4.family != WRN_FAMILY_NONE ||
-               (info->descriptor->ipv4.ip.family == WRN_FAMILY_NONE &&
-                info->ipv6.family != WRN_FAMILY_NONE);
+        return has_address(info);
     case NAME:
         return info->name == WRN_CLAIM_HELD;
     case MEMBERS:
@@ -112,6 +114,12 @@ static bool is_reached(const struct wait_job *job, const struct wrn_node_network
     default:
         return false;
     }
+}
+
+static bool has_address(const struct wrn_node_network_info *info) {
+    return info->ipv4.family != WRN_FAMILY_NONE ||
+           (info->descriptor->ipv4.ip.family == WRN_FAMILY_NONE &&
+            info->ipv6.family != WRN_FAMILY_NONE);
 }
 
 static void connect_to(struct wrn_whom_job *whom) {
