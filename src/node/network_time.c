@@ -28,7 +28,8 @@ void wrn_node_on_datagram(struct wrn_node *node, struct wrn_now now, wrn_handle 
     wrn_network_end(network);
 }
 
-/* The first one whose it is. A frame that nobody knows is nobody's. */
+/* The first one whose it is. A frame that nobody knows is nobody's, but one that was relayed: that
+ * may be of use to any network that knows the relay, and each has its turn. */
 static struct wrn_network *owner_of(const struct wrn_node *node, struct wrn_now now,
                                     const struct wrn_endpoint *from, wrn_span datagram) {
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
@@ -37,7 +38,15 @@ static struct wrn_network *owner_of(const struct wrn_node *node, struct wrn_now 
             return network;
         }
     }
-    return NULL;
+    struct wrn_network *candidates[WRN_NODE_NETWORKS_MAX];
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
+        struct wrn_network *network = node->networks[i];
+        if (network && wrn_overlay_may_own(network->overlay, from, datagram)) {
+            candidates[count++] = network;
+        }
+    }
+    return count > 0 ? candidates[now.mono.ns / WRN_MS(1) % count] : NULL;
 }
 
 /* WireGuard's, through a socket that was opened for one peer: the path is what the ring says, not

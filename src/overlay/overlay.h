@@ -153,10 +153,15 @@ void wrn_overlay_stop(struct wrn_overlay *overlay, struct wrn_now now, struct wr
 /* Tells whether a datagram whose first byte is 0x20 to 0x2f, which came to socket 0, is for this
  * ring and not for another one that has the socket, too. Cheap, and changes nothing: it looks up
  * what we gave out (receiver numbers, cookies, slots, nonces) or compares the ring's name. False
- * for what would be refused anyway; but a RELAYED frame (0x24) that no ring owns should go to each
- * of them: the one that has lost track of a slot asks for it. Sockets from 1 on are one ring's. */
+ * for what would be refused anyway. Sockets from 1 on are one ring's. */
 bool wrn_overlay_owns(const struct wrn_overlay *overlay, struct wrn_now now,
                       const struct wrn_endpoint *from, wrn_span datagram);
+
+/* Tells whether a datagram that no ring owns may be of use to this one: a RELAYED frame of a peer
+ * of ours, which may have told us of its slot in vain. If it is given to us we ask the peer. Where
+ * it may be of use to several, another one should get it each time. */
+bool wrn_overlay_may_own(const struct wrn_overlay *overlay, const struct wrn_endpoint *from,
+                         wrn_span datagram);
 
 /* A datagram whose first byte is 0x20 to 0x2f came to our socket. Opened in place. */
 void wrn_overlay_on_datagram(struct wrn_overlay *overlay, struct wrn_now now, uint16_t socket,

@@ -3,6 +3,8 @@
  * with what we gave out; opens nothing, counts nothing, changes nothing. */
 #include "overlay/overlay_internal.h"
 
+static const struct wrn_overlay_peer *sender_of(const struct wrn_overlay *overlay,
+                                                const struct wrn_endpoint *from);
 static bool owns_relayed(const struct wrn_overlay *overlay, const struct wrn_endpoint *from,
                          wrn_span frame);
 
@@ -36,13 +38,26 @@ bool wrn_overlay_owns(const struct wrn_overlay *overlay, struct wrn_now now,
     }
 }
 
+bool wrn_overlay_may_own(const struct wrn_overlay *overlay, const struct wrn_endpoint *from,
+                         wrn_span datagram) {
+    uint64_t slot;
+    wrn_span inside;
+    return overlay->is_started && wrn_relayed_read(datagram, &slot, &inside) == WRN_REASON_NONE &&
+           sender_of(overlay, from) != NULL;
+}
+
 /* One host may be a relay of several rings, at one address. */
 static bool owns_relayed(const struct wrn_overlay *overlay, const struct wrn_endpoint *from,
                          wrn_span frame) {
-    const struct wrn_overlay_peer *sender = wrn_peers_look_address(overlay, from);
+    const struct wrn_overlay_peer *sender = sender_of(overlay, from);
     uint64_t slot;
     wrn_span inside;
-    return sender && sender->state == WRN_PEER_STATE_UP &&
-           wrn_relayed_read(frame, &slot, &inside) == WRN_REASON_NONE &&
+    return sender && wrn_relayed_read(frame, &slot, &inside) == WRN_REASON_NONE &&
            wrn_relay_has_slot(overlay->relay, sender->handle, slot);
+}
+
+static const struct wrn_overlay_peer *sender_of(const struct wrn_overlay *overlay,
+                                                const struct wrn_endpoint *from) {
+    const struct wrn_overlay_peer *sender = wrn_peers_look_address(overlay, from);
+    return sender && sender->state == WRN_PEER_STATE_UP ? sender : NULL;
 }

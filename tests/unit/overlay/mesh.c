@@ -385,28 +385,35 @@ static void send_event(struct mesh *mesh, uint32_t from, const struct wrn_endpoi
     mesh->events[i] = event;
 }
 
-/* As a host does with what comes to its port: to the node that owns it; what relays sent and nobody
- * owns, to all of them. */
+/* As a host does with what comes to its port: it goes to the node that owns it; what relays sent
+ * and nobody owns, to one that it may be of use to, each time another one. */
 static void deliver(struct mesh *mesh, const struct event *event) {
     uint8_t *bytes = mesh->slots[event->slot];
     wrn_span datagram = {bytes, event->size};
-    bool is_owned = false;
-    for (int round = 0; round < 2 && !is_owned; round++) {
-        for (uint32_t i = event->to_node; i < mesh->count && !is_owned; i++) {
-            struct mesh_node *node = &mesh->nodes[i];
-            if (!node->is_up || node->is_cut || !wrn_endpoint_equal(&node->at, &event->to)) {
-                continue;
-            }
-            is_owned = wrn_overlay_owns(node->overlay, mesh_now(mesh, i), &event->from, datagram);
-            if (is_owned || (round == 1 && bytes[0] == WRN_FRAME_RELAYED)) {
-                WRN_ASSERT(round == 0 || !is_owned);
-                wrn_overlay_on_datagram(node->overlay, mesh_now(mesh, i), node->socket,
-                                        &event->from, bytes, event->size, &mesh->out);
-                mesh_perform(mesh, i);
-            }
+    uint32_t chosen = UINT32_MAX;
+    uint32_t candidates = 0;
+    for (uint32_t i = event->to_node; i < mesh->count; i++) {
+        const struct mesh_node *node = &mesh->nodes[i];
+        if (!node->is_up || node->is_cut || !wrn_endpoint_equal(&node->at, &event->to)) {
+            continue;
+        }
+        if (wrn_overlay_owns(node->overlay, mesh_now(mesh, i), &event->from, datagram)) {
+            chosen = i;
+            candidates = 0;
+            break;
+        }
+        if (wrn_overlay_may_own(node->overlay, &event->from, datagram) &&
+            wrn_rand_below(wrn_prng_rand(&mesh->prng), ++candidates) == 0) {
+            chosen = i;
         }
     }
-    mesh->unowned[bytes[0]] += !is_owned;
+    mesh->unowned[bytes[0]] += chosen == UINT32_MAX || candidates > 0;
+    if (chosen != UINT32_MAX) {
+        wrn_overlay_on_datagram(mesh->nodes[chosen].overlay, mesh_now(mesh, chosen),
+                                mesh->nodes[chosen].socket, &event->from, bytes, event->size,
+                                &mesh->out);
+        mesh_perform(mesh, chosen);
+    }
 }
 
 static struct event pop(struct mesh *mesh) {

@@ -114,7 +114,7 @@ static void rings_share_announcements(void **state) {
 
 static const uint8_t wireguard[] = {4, 0, 0, 0, 'x', 'y', 'z', 0};
 
-/* Hosts 1 and 2 hear one another by relays only; host 'alone' is the only one that forwards. */
+/* Hosts 1 and 2 hear one another by relays only. */
 static bool hosts_are_apart(void *ctx, struct mesh *mesh, uint32_t from,
                             const struct wrn_endpoint *to, uint8_t *bytes, size_t size) {
     (void)ctx;
@@ -161,9 +161,8 @@ static void send_by(struct mesh *mesh, uint32_t from, const struct wrn_path *pat
     fail_msg("the path leads nowhere");
 }
 
-/* One host forwards for two others on two rings, each by its own slots. */
-static void a_relay_serves_two_rings(void **state) {
-    (void)state;
+/* Host 5 is the only one that forwards; 1 and 2 want links on both rings. */
+static struct mesh *two_rings_one_relay(mesh_filter *filter, void *ctx) {
     struct mesh *mesh = mesh_create(seed);
     for (uint32_t i = 0; i < 2 * HOSTS; i++) {
         struct wrn_overlay_options options = mesh_options(mesh);
@@ -174,7 +173,7 @@ static void a_relay_serves_two_rings(void **state) {
         mesh_add(mesh, &options);
         mesh_share(mesh, i, i % HOSTS);
     }
-    mesh_set_filter(mesh, hosts_are_apart, NULL);
+    mesh_set_filter(mesh, filter, ctx);
     mesh_start_all(mesh, false);
     mesh_run(mesh, 20000);
     for (uint32_t i = 1; i < 2 * HOSTS; i += HOSTS) {
@@ -182,6 +181,13 @@ static void a_relay_serves_two_rings(void **state) {
                             mesh_node(mesh, i + 1)->id, mesh_out(mesh));
         mesh_perform(mesh, i);
     }
+    return mesh;
+}
+
+/* One host forwards for two others on two rings, each by its own slots. */
+static void a_relay_serves_two_rings(void **state) {
+    (void)state;
+    struct mesh *mesh = two_rings_one_relay(hosts_are_apart, NULL);
     assert_true(mesh_run_until(mesh, both_are_relayed, 60000));
     for (uint32_t ring = 0; ring < 2; ring++) {
         struct wrn_path path = {0};
@@ -197,6 +203,30 @@ static void a_relay_serves_two_rings(void **state) {
         assert_int_equal(mesh_node(mesh, 2 + HOSTS - ring * HOSTS)->carried, others);
     }
     nothing_was_mixed(mesh);
+    mesh_destroy(mesh);
+}
+
+/* Drops what a relay tells of new slots, once for each host. */
+static bool offers_are_lost(void *ctx, struct mesh *mesh, uint32_t from,
+                            const struct wrn_endpoint *to, uint8_t *bytes, size_t size) {
+    uint32_t *lost = ctx;
+    /* an offer has a slot of 8 bytes and a place of 12 behind its two first bytes */
+    bool is_offer = bytes[0] == WRN_FRAME_SEALED && size == WRN_FRAME_OVERHEAD + 22;
+    if (is_offer && from % HOSTS == 5 && *lost < 2) {
+        ++*lost;
+        return false;
+    }
+    return hosts_are_apart(NULL, mesh, from, to, bytes, size);
+}
+
+/* Frames by a slot that nobody knows: the ring whose relay that is asks for it. */
+static void lost_offers_are_asked_for(void **state) {
+    (void)state;
+    uint32_t lost = 0;
+    struct mesh *mesh = two_rings_one_relay(offers_are_lost, &lost);
+    assert_true(mesh_run_until(mesh, both_are_relayed, 60000));
+    assert_int_equal(lost, 2);
+    assert_true(mesh_unowned(mesh, WRN_FRAME_RELAYED) > 0);
     mesh_destroy(mesh);
 }
 
@@ -568,6 +598,7 @@ int main(void) {
         cmocka_unit_test(rings_share_a_port),
         cmocka_unit_test(rings_share_announcements),
         cmocka_unit_test(a_relay_serves_two_rings),
+        cmocka_unit_test(lost_offers_are_asked_for),
         cmocka_unit_test(a_frame_has_one_owner),
         cmocka_unit_test(paths_say_who_sends),
         cmocka_unit_test(closed_sockets_hear_nothing),
