@@ -16,6 +16,7 @@ struct watch {
     uint64_t packets;
     wrn_mono last;              /* came one */
     struct sim_member *only_at; /* NULL: everywhere */
+    uint32_t asked;             /* the first echo of the one who slept */
 };
 
 static void play_revoke(struct sim_run *run);
@@ -171,8 +172,10 @@ static bool does_sleeper_hear(void *ctx) {
     struct watch *watch = ctx;
     struct sim_members *members = watch->club.members;
     struct wrn_ip ip = sim_member_address(members->all[0], 0, WRN_FAMILY_IPV4);
-    if (members->echo_count > 0 && members->echoes[members->echo_count - 1].came.ns != 0) {
-        return true;
+    for (uint32_t i = watch->asked; i < members->echo_count; i++) {
+        if (members->echoes[i].came.ns != 0) {
+            return true;
+        }
     }
     (void)sim_member_ping(members->all[2], 0, &ip);
     return false;
