@@ -40,8 +40,8 @@ struct wrn_gate {
     void *quiesce_ctx;
 };
 
-static bool permits(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
-                    wrn_span packet);
+static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
+                           wrn_span packet);
 static const struct room *current_of(const struct wrn_gate *gate, wrn_handle peer);
 static struct room *free_room(struct wrn_gate *gate, uint32_t index);
 static void publish(struct wrn_gate *gate, uint32_t index, const struct room *room);
@@ -67,7 +67,7 @@ struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_op
 }
 
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate) {
-    return (struct wrn_wg_filter){.permits = permits, .ctx = gate};
+    return (struct wrn_wg_filter){.check = check, .ctx = gate};
 }
 
 void wrn_gate_set(struct wrn_gate *gate, wrn_handle peer, uint64_t member,
@@ -134,27 +134,27 @@ void wrn_gate_counts(const struct wrn_gate *gate, struct wrn_gate_counts *ret_co
     }
 }
 
-static bool permits(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
-                    wrn_span packet) {
+static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
+                           wrn_span packet) {
     struct wrn_gate *gate = ctx;
     WRN_ASSERT(number < gate->lanes_max);
     struct lane *lane = &gate->lanes[number];
     const struct room *room = current_of(gate, peer);
     if (room == NULL) {
         count(&lane->closed);
-        return false;
+        return WRN_DROP_CLOSED;
     }
     if (!is_out && !wrn_is_for_one_host(packet)) {
         count(&lane->not_for_one);
-        return false;
+        return WRN_DROP_POLICY;
     }
     if (wrn_policy_is_open(&room->pair)) {
-        return true;
+        return WRN_DROP_NONE;
     }
     struct wrn_policy_verdict verdict =
         wrn_policy_check(&gate->policy, &room->pair, is_out ? WRN_POLICY_OUT : WRN_POLICY_IN, now,
                          packet, &lane->policy);
-    return verdict.refusal == WRN_POLICY_NONE;
+    return verdict.refusal == WRN_POLICY_NONE ? WRN_DROP_NONE : WRN_DROP_POLICY;
 }
 
 /* What holds for just this peer, and not for one that had its index before. Any thread. */

@@ -32,6 +32,8 @@ static bool dress(struct wrn_pump *pump, uint32_t place, struct wrn_wg_packet *p
 static void look_at_outcome(struct wrn_pump *pump, uint32_t place);
 static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
                               struct wrn_pump_machine *machine, const struct wrn_tun *tun);
+static size_t answer(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
+                     uint8_t ret_text[WRN_UNREACHABLE_SIZE]);
 
 bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t place) {
     struct wrn_outbound *out = &pump->outbound;
@@ -218,12 +220,11 @@ static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
     }
     for (size_t i = 0; i < out->count && machine->answers_left > 0; i++) {
         const struct wrn_wg_packet *packet = &out->packets[i];
-        if (packet->drop != WRN_DROP_NO_ROUTE && packet->drop != WRN_DROP_NO_ENDPOINT) {
-            continue;
-        }
         uint8_t text[WRN_UNREACHABLE_SIZE];
-        struct iovec parts[] = {{NULL, 0},
-                                {text, wrn_unreachable(packet->bytes, packet->size, text)}};
+        struct iovec parts[] = {{NULL, 0}, {text, 0}};
+        if (packet->drop != WRN_DROP_NONE) {
+            parts[1].iov_len = answer(machine->wg, packet, text);
+        }
         if (parts[1].iov_len == 0) {
             continue;
         }
@@ -233,4 +234,20 @@ static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
         }
     }
     return 0;
+}
+
+/* Writes what the host is told about a packet that was refused. Returns its size; 0: nothing. */
+static size_t answer(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
+                     uint8_t ret_text[WRN_UNREACHABLE_SIZE]) {
+    switch (packet->drop) {
+    case WRN_DROP_NO_ROUTE:
+    case WRN_DROP_NO_ENDPOINT:
+        return wrn_unreachable(packet->bytes, packet->size, ret_text);
+    case WRN_DROP_POLICY:
+        return wrn_prohibited(packet->bytes, packet->size, ret_text);
+    case WRN_DROP_RELAY_TOO_SMALL:
+        return wrn_too_big(packet->bytes, packet->size, (uint16_t)wrn_wg_relayed_mtu(wg), ret_text);
+    default:
+        return 0; /* not for long, or nothing that it could do better */
+    }
 }

@@ -35,6 +35,7 @@
     X(CONGESTION, "congestion")             /* marked CE outside, not ECN-capable inside */        \
     /* in both directions */                                                                       \
     X(POLICY, "policy") /* the network's rules do not permit it */                                 \
+    X(CLOSED, "closed") /* nothing passes to or from the peer now */                               \
     /* packets from the host */                                                                    \
     X(BAD_HOST_PACKET, "bad_host_packet")   /* neither IPv4 nor IPv6, or too large */              \
     X(NO_ROUTE, "no_route")                 /* destination in nobody's allowed IPs */              \

@@ -33,13 +33,15 @@ struct tally {
 static uint32_t free_number(const struct wrn_wg *wg);
 static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
                            struct wrn_wg_peer **ret_peer);
-static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
-                               uint32_t index, struct wrn_wg_asks *asks);
+static enum wrn_drop refuse(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                            uint32_t index, struct wrn_wg_asks *asks);
 static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                      uint32_t begin, uint32_t end, struct wrn_wg_peer *peer,
                      struct wrn_wg_asks *asks);
+static bool is_too_large_for_relay(struct wrn_wg_lane *lane, struct wrn_wg_packet *packet);
 static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t begin,
                  uint32_t end, struct wrn_wg_peer *peer, struct wrn_wg_asks *asks);
+static size_t datagram_size(const struct wrn_wg *wg, size_t size);
 static size_t padded_size(const struct wrn_wg *wg, size_t size);
 static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
                               uint32_t index);
@@ -93,6 +95,7 @@ void wrn_wg_lane_finish(struct wrn_wg_lane *lane) {
 void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                          size_t count, struct wrn_wg_asks *ret_asks) {
     struct wrn_wg_peer *owners[WRN_WG_BATCH_MAX];
+    const bool has_filter = lane->wg->filter.check != NULL;
     WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
     lane->job_count = 0;
     ret_asks->count = 0;
@@ -100,17 +103,13 @@ void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_p
         owners[i] = NULL;
         batch[i].datagram_size = 0;
         batch[i].drop = route(lane->wg, &batch[i], &owners[i]);
-        if (batch[i].drop == WRN_DROP_NO_ROUTE && lane->wg->asks_for_unrouted) {
-            batch[i].drop = ask_whose(lane, now, batch, i, ret_asks);
-        }
-        if (lane->wg->filter.permits != NULL && owners[i] != NULL &&
-            !wrn_wg_lane_permits(lane, owners[i]->self, true, now,
-                                 (wrn_span){batch[i].bytes, batch[i].size})) {
-            owners[i] = NULL;
-            batch[i].drop = WRN_DROP_POLICY;
+        if (has_filter && owners[i] != NULL) {
+            batch[i].drop =
+                wrn_wg_lane_check(lane, owners[i]->self, true, now, batch[i].bytes, batch[i].size);
+            owners[i] = batch[i].drop == WRN_DROP_NONE ? owners[i] : NULL;
         }
         if (batch[i].drop != WRN_DROP_NONE) {
-            drop(lane, batch[i].drop);
+            batch[i].drop = refuse(lane, now, batch, i, ret_asks);
         }
     }
     for (uint32_t begin = 0, end; begin < count; begin = end) {
@@ -177,11 +176,10 @@ void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle handle) {
     drop(lane, WRN_DROP_QUEUE_FULL);
 }
 
-bool wrn_wg_lane_permits(const struct wrn_wg_lane *lane, wrn_handle peer, bool is_out, wrn_mono now,
-                         wrn_span packet) {
-    const struct wrn_wg_filter *filter = &lane->wg->filter;
-    return filter->permits == NULL ||
-           filter->permits(filter->ctx, lane->number, peer, is_out, now, packet);
+uint32_t wrn_wg_relayed_mtu(const struct wrn_wg *wg) {
+    uint32_t mtu = WRN_WG_RELAYED_PACKET_MAX;
+    return datagram_size(wg, mtu) <= WRN_RELAYED_INSIDE_MAX ? mtu
+                                                            : mtu / WRN_WG_PADDING * WRN_WG_PADDING;
 }
 
 struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
@@ -280,19 +278,23 @@ static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *
     return WRN_DROP_NONE;
 }
 
-/* Leaves a packet to the owner of the machine, who may find out whose its destination is. Returns
- * why it does not, not counted. */
-static enum wrn_drop ask_whose(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
-                               uint32_t index, struct wrn_wg_asks *asks) {
-    if (!wrn_is_for_one_host((wrn_span){batch[index].bytes, batch[index].size})) {
-        return WRN_DROP_NO_ROUTE;
+/* Counts a refused packet and returns why; or leaves one to the owner of the machine, who may
+ * find out whose its destination is, and returns NONE. */
+static enum wrn_drop refuse(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
+                            uint32_t index, struct wrn_wg_asks *asks) {
+    struct wrn_wg_packet *packet = &batch[index];
+    enum wrn_drop why = packet->drop;
+    if (why == WRN_DROP_NO_ROUTE && lane->wg->asks_for_unrouted &&
+        wrn_is_for_one_host((wrn_span){packet->bytes, packet->size})) {
+        why = WRN_DROP_CONTROL_BUSY;
+        if (wrn_bucket_take(&lane->unrouted, now, WRN_WG_UNROUTED_PER_S, WRN_WG_UNROUTED_BURST)) {
+            packet->peer = WRN_HANDLE_NONE;
+            push(asks, WRN_WG_ASK_PACKET, index, WRN_HANDLE_NONE);
+            return WRN_DROP_NONE;
+        }
     }
-    if (!wrn_bucket_take(&lane->unrouted, now, WRN_WG_UNROUTED_PER_S, WRN_WG_UNROUTED_BURST)) {
-        return WRN_DROP_CONTROL_BUSY;
-    }
-    batch[index].peer = WRN_HANDLE_NONE;
-    push(asks, WRN_WG_ASK_PACKET, index, WRN_HANDLE_NONE);
-    return WRN_DROP_NONE;
+    drop(lane, why);
+    return why;
 }
 
 /* Seals the packets begin..end-1 of the batch, all of one peer, or gives them up to its queue. */
@@ -301,6 +303,7 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
                      struct wrn_wg_asks *asks) {
     struct wrn_path path;
     uint32_t count = end - begin;
+    uint32_t sealed = 0;
     uint64_t bytes = 0;
     wrn_path_cell_read(&peer->path, &path);
     if (!wrn_path_leads(&path)) {
@@ -322,17 +325,31 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
         return;
     }
     for (uint32_t i = begin; i < end; i++) {
-        wrn_wg_lane_add_seal(lane, batch, i, peer, &path, session, counter++);
+        if (path.kind == WRN_PATH_RELAY && is_too_large_for_relay(lane, &batch[i])) {
+            continue;
+        }
+        wrn_wg_lane_add_seal(lane, batch, i, peer, &path, session, counter + sealed);
         bytes += batch[i].datagram_size;
+        sealed++;
     }
     atomic_fetch_add_explicit(&peer->tx_bytes, bytes, memory_order_relaxed);
-    if (wrn_wg_note_sent(peer, now, count)) {
+    if (sealed > 0 && wrn_wg_note_sent(peer, now, sealed)) {
         push(asks, WRN_WG_ASK_TIMER, begin, peer->self);
     }
     if (wrn_wg_is_renewal_due(lane->wg, session, now) &&
         may_ask(session, WRN_SESSION_ASK_RENEW, now)) {
         push(asks, WRN_WG_ASK_RENEW, begin, peer->self);
     }
+}
+
+/* Refuses a packet that the relay of its path does not take, while it can still be quoted. */
+static bool is_too_large_for_relay(struct wrn_wg_lane *lane, struct wrn_wg_packet *packet) {
+    if (datagram_size(lane->wg, packet->size) <= WRN_RELAYED_INSIDE_MAX) {
+        return false;
+    }
+    packet->drop = WRN_DROP_RELAY_TOO_SMALL;
+    drop(lane, WRN_DROP_RELAY_TOO_SMALL);
+    return true;
 }
 
 /* Gives packets up to the peer's queue, as many as make sense. */
@@ -348,6 +365,11 @@ static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t
             push(asks, WRN_WG_ASK_PACKET, i, peer->self);
         }
     }
+}
+
+/* Bytes of the datagram that a packet makes. */
+static size_t datagram_size(const struct wrn_wg *wg, size_t size) {
+    return WRN_WG_DATA_HEADER_SIZE + padded_size(wg, size) + WRN_WG_TAG_SIZE;
 }
 
 /* Padding hides sizes a little, but never makes the inner packet exceed the interface's MTU. */
@@ -409,9 +431,8 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
         if (datagram->drop == WRN_DROP_NONE) {
             datagram->drop = check_inner(lane->wg, session->peer.index, job->out, job->size, &size);
         }
-        if (datagram->drop == WRN_DROP_NONE &&
-            !wrn_wg_lane_permits(lane, session->peer, false, now, (wrn_span){job->out, size})) {
-            datagram->drop = WRN_DROP_POLICY;
+        if (datagram->drop == WRN_DROP_NONE) {
+            datagram->drop = wrn_wg_lane_check(lane, session->peer, false, now, job->out, size);
         }
         if (datagram->drop == WRN_DROP_NONE &&
             !wrn_ecn_merge(job->out, size, datagram->outer_ecn)) {

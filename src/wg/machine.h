@@ -146,6 +146,18 @@ struct wrn_wg {
     bool asks_for_unrouted;      /* ditto */
 };
 
+/* Asks the filter, if there is one, whether an inner packet from the peer, or to it, may pass.
+ * Returns NONE or why not, not counted. Any thread. */
+static inline enum wrn_drop wrn_wg_lane_check(const struct wrn_wg_lane *lane, wrn_handle peer,
+                                              bool is_out, wrn_mono now, const uint8_t *packet,
+                                              size_t size) {
+    const struct wrn_wg_filter *filter = &lane->wg->filter;
+    return __builtin_expect(filter->check == NULL, 1)
+               ? WRN_DROP_NONE
+               : filter->check(filter->ctx, lane->number, peer, is_out, now,
+                               (wrn_span){packet, size});
+}
+
 /* ---- wg.c ---- */
 
 /* Counts a refusal and returns its reason. */
@@ -212,10 +224,6 @@ void wrn_wg_session_confirmed(struct wrn_wg *wg, struct wrn_now now, struct wrn_
 /* Returns the session to send on, or NULL if there is none that may. */
 struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
                                            wrn_mono now);
-
-/* Asks the filter, if there is one: may an inner packet from (not 'is_out') or to the peer pass? */
-bool wrn_wg_lane_permits(const struct wrn_wg_lane *lane, wrn_handle peer, bool is_out, wrn_mono now,
-                         wrn_span packet);
 
 /* Prepares one packet for sealing: header, padding, ECN and a job in the lane. */
 void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,

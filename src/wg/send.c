@@ -68,10 +68,12 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         WRN_ASSERT(packet->size >= size);
         wrn_path_cell_read(&peer->path, &path);
         wrn_staged_pop(&wg->staged, &peer->staged, packet->bytes);
-        if (size > 0 && !wrn_wg_lane_permits(lane, peer->self, true, now.mono,
-                                             (wrn_span){packet->bytes, size})) {
+        enum wrn_drop why =
+            size == 0 ? WRN_DROP_NONE /* a keepalive */
+                      : wrn_wg_lane_check(lane, peer->self, true, now.mono, packet->bytes, size);
+        if (why != WRN_DROP_NONE) {
             unhold(peer, 1);
-            (void)wrn_wg_drop(wg, WRN_DROP_POLICY);
+            (void)wrn_wg_drop(wg, why);
             continue;
         }
         packet->size = size;

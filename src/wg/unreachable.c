@@ -14,8 +14,15 @@ enum {
     TTL = 64,
 };
 
-static size_t answer4(const uint8_t *packet, size_t size, uint8_t *out);
-static size_t answer6(const uint8_t *packet, size_t size, uint8_t *out);
+/* What an error says: type and code of both ICMPs, and the last bytes of the header. */
+struct what {
+    uint8_t type4, code4, type6, code6;
+    uint16_t mtu_bytes;
+};
+
+static size_t answer(const struct what *what, const uint8_t *packet, size_t size, uint8_t *out);
+static size_t answer4(const struct what *what, const uint8_t *packet, size_t size, uint8_t *out);
+static size_t answer6(const struct what *what, const uint8_t *packet, size_t size, uint8_t *out);
 static bool is_error4(uint8_t icmp_type);
 static bool may_answer6(const uint8_t *packet, size_t size);
 static bool is_unicast4(const uint8_t *address);
@@ -25,16 +32,33 @@ static uint16_t fold(uint32_t total);
 
 size_t wrn_unreachable(const uint8_t *packet, size_t size,
                        uint8_t ret_answer[WRN_UNREACHABLE_SIZE]) {
+    static const struct what host = {.type4 = 3, .code4 = 1, .type6 = 1, .code6 = 3};
+    return answer(&host, packet, size, ret_answer);
+}
+
+size_t wrn_prohibited(const uint8_t *packet, size_t size,
+                      uint8_t ret_answer[WRN_UNREACHABLE_SIZE]) {
+    static const struct what prohibited = {.type4 = 3, .code4 = 13, .type6 = 1, .code6 = 1};
+    return answer(&prohibited, packet, size, ret_answer);
+}
+
+size_t wrn_too_big(const uint8_t *packet, size_t size, uint16_t mtu_bytes,
+                   uint8_t ret_answer[WRN_UNREACHABLE_SIZE]) {
+    struct what too_big = {.type4 = 3, .code4 = 4, .type6 = 2, .code6 = 0, .mtu_bytes = mtu_bytes};
+    return answer(&too_big, packet, size, ret_answer);
+}
+
+static size_t answer(const struct what *what, const uint8_t *packet, size_t size, uint8_t *out) {
     if (size >= V4_HEADER && packet[0] >> 4 == 4) {
-        return answer4(packet, size, ret_answer);
+        return answer4(what, packet, size, out);
     }
     if (size >= V6_HEADER && packet[0] >> 4 == 6) {
-        return answer6(packet, size, ret_answer);
+        return answer6(what, packet, size, out);
     }
     return 0;
 }
 
-static size_t answer4(const uint8_t *packet, size_t size, uint8_t *out) {
+static size_t answer4(const struct what *what, const uint8_t *packet, size_t size, uint8_t *out) {
     size_t header = (size_t)(packet[0] & 15) * 4;
     bool later_fragment = (wrn_load_be16(packet + 6) & 0x1fff) != 0;
     if (header < V4_HEADER || size < header || later_fragment || !is_unicast4(packet + 12) ||
@@ -58,14 +82,15 @@ static size_t answer4(const uint8_t *packet, size_t size, uint8_t *out) {
     memcpy(out + 12, packet + 16, 4);
     memcpy(out + 16, packet + 12, 4);
     wrn_store_be16(out + 10, fold(sum(out, V4_HEADER, 0)));
-    icmp[0] = 3; /* destination unreachable */
-    icmp[1] = 1; /* host */
+    icmp[0] = what->type4;
+    icmp[1] = what->code4;
+    wrn_store_be16(icmp + 6, what->mtu_bytes);
     memcpy(icmp + ICMP_HEADER, packet, quoted);
     wrn_store_be16(icmp + 2, fold(sum(icmp, ICMP_HEADER + quoted, 0)));
     return total;
 }
 
-static size_t answer6(const uint8_t *packet, size_t size, uint8_t *out) {
+static size_t answer6(const struct what *what, const uint8_t *packet, size_t size, uint8_t *out) {
     if (!is_unicast6(packet + 8) || !is_unicast6(packet + 24) || !may_answer6(packet, size)) {
         return 0;
     }
@@ -81,8 +106,9 @@ static size_t answer6(const uint8_t *packet, size_t size, uint8_t *out) {
     out[7] = TTL;
     memcpy(out + 8, packet + 24, 16);
     memcpy(out + 24, packet + 8, 16);
-    icmp[0] = 1; /* destination unreachable */
-    icmp[1] = 3; /* address */
+    icmp[0] = what->type6;
+    icmp[1] = what->code6;
+    wrn_store_be16(icmp + 6, what->mtu_bytes);
     memcpy(icmp + ICMP_HEADER, packet, quoted);
     /* The pseudo-header: both addresses, the length and the protocol (RFC 8200, section 8.1). */
     uint32_t pseudo = sum(out + 8, 32, (uint32_t)payload + PROTOCOL_ICMP6);

@@ -21,9 +21,10 @@ struct wrn_wg; /* the machine; lives in memory that the caller hands to init */
 struct wrn_wg_filter {
     /* On the thread of the lane, in its call; must not wait. 'lane' is the lane's number, 0 for the
      * machine's own: no two that run at once have the same. 'packet' is the inner packet without
-     * padding, and is only read. */
-    bool (*permits)(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
-                    wrn_span packet);
+     * padding, and is only read. Returns NONE, or why it may not pass: POLICY (the host may be told
+     * so) or CLOSED, which is counted. */
+    enum wrn_drop (*check)(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
+                           wrn_span packet);
     void *ctx;
 };
 
@@ -42,7 +43,7 @@ struct wrn_wg_options {
      * alone. */
     void (*quiesce)(void *ctx);
     void *quiesce_ctx;
-    struct wrn_wg_filter filter; /* 'permits' NULL: all may pass; refusals are WRN_DROP_POLICY */
+    struct wrn_wg_filter filter; /* 'check' NULL: all may pass */
     /* What the host sends to an address that no peer has is the owner's, who may find out whose it
      * is, instead of being refused: a packet that stays with datagram_size 0, drop NONE and peer
      * NONE, ASK_PACKET of a lane. Bounded (WRN_WG_UNROUTED_PER_S), and only for addresses that may
@@ -300,6 +301,11 @@ bool wrn_wg_peer_info(const struct wrn_wg *wg, wrn_handle peer, struct wrn_wg_pe
 /* Walks the allowed IPs of a peer: start with *cursor = 0; returns false at the end. */
 bool wrn_wg_peer_next_allowed(const struct wrn_wg *wg, wrn_handle peer, uint64_t *cursor,
                               struct wrn_prefix *ret_prefix);
+
+/* Returns the MTU of a path by a relay, bytes: what the host is told when WRN_DROP_RELAY_TOO_SMALL
+ * refuses its packet. WRN_WG_RELAYED_PACKET_MAX or a little less, because packets are padded. Any
+ * thread. */
+uint32_t wrn_wg_relayed_mtu(const struct wrn_wg *wg);
 
 /* Returns the number of peers. */
 uint32_t wrn_wg_peer_count(const struct wrn_wg *wg);

@@ -68,7 +68,10 @@ static int tear_down(void **state) {
 /* Asks as a lane does. */
 static bool asks(const struct bench *bench, uint32_t lane, wrn_handle peer, bool is_out,
                  const struct packet *packet) {
-    return bench->filter.permits(bench->filter.ctx, lane, peer, is_out, start, packet_span(packet));
+    enum wrn_drop drop =
+        bench->filter.check(bench->filter.ctx, lane, peer, is_out, start, packet_span(packet));
+    assert_true(drop == WRN_DROP_NONE || drop == WRN_DROP_POLICY || drop == WRN_DROP_CLOSED);
+    return drop == WRN_DROP_NONE;
 }
 
 static bool passes(const struct bench *bench, wrn_handle peer, bool is_out,
@@ -98,6 +101,9 @@ static void a_gate_begins_closed(void **state) {
     assert_false(passes(bench, alice, true, &out));
     assert_false(passes(bench, alice, false, &in));
     assert_int_equal(counts(bench).closed, 2);
+    assert_int_equal(
+        bench->filter.check(bench->filter.ctx, 0, alice, true, start, packet_span(&out)),
+        WRN_DROP_CLOSED);
     wrn_gate_close(bench->gate, alice); /* nothing changes */
     assert_false(passes(bench, alice, true, &out));
 }
@@ -209,6 +215,9 @@ static void narrower_rights_hold_at_once(void **state) {
     set(bench, alice, "", "");
     assert_false(passes(bench, alice, true, &packet));
     assert_non_null(wrn_gate_pair(bench->gate, alice)); /* to be told apart from closed */
+    assert_int_equal(
+        bench->filter.check(bench->filter.ctx, 0, alice, true, start, packet_span(&packet)),
+        WRN_DROP_POLICY);
 }
 
 static void lanes_are_waited_for_when_room_is_needed(void **state) {

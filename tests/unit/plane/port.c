@@ -38,6 +38,9 @@ enum {
     ROOMS = 16,
 };
 
+struct wrn_wg_filter port_filter;
+bool port_asks_for_unrouted;
+
 static const uint8_t near_ip[4] = {10, 77, 0, 1};
 static const uint8_t far_ip[4] = {10, 77, 0, 2};
 
@@ -110,7 +113,11 @@ static void create_end(struct port *port, struct port_end *end, const struct por
         .quiesce = is_near ? quiesce : NULL,
         .index_tag = is_near ? network->tag : 0,
         .index_tag_bits = is_near ? PORT_TAG_BITS : 0,
+        .asks_for_unrouted = is_near && port_asks_for_unrouted,
     };
+    if (is_near) {
+        options.filter = port_filter;
+    }
     end->memory_size = wrn_wg_memory_size(&options);
     assert_int_equal(wrn_memory_map(end->memory_size, &end->memory), 0);
     end->wg = wrn_wg_init(end->memory, &options, port->crypto, wrn_random_source(&port->random));
@@ -183,11 +190,20 @@ static void on_carry(void *ctx, const struct wrn_wg *wg, wrn_handle peer,
     hold(port, network, path, datagram);
 }
 
+static void on_unrouted(void *ctx, const struct wrn_wg *wg, wrn_span packet) {
+    struct port *port = ctx;
+    static const struct wrn_path nowhere;
+    hold(port, network_of(port, wg), &nowhere, packet);
+}
+
 struct port *port_create(uint32_t networks, uint32_t workers) {
     struct port *port = calloc(1, sizeof *port);
     struct wrn_crew_options options = {.tag_bits = PORT_TAG_BITS, .provider = WRN_CRYPTO_AUTO};
-    struct wrn_settle_port settle = {
-        .ctx = port, .event = on_event, .refused = on_refused, .carry = on_carry};
+    struct wrn_settle_port settle = {.ctx = port,
+                                     .event = on_event,
+                                     .refused = on_refused,
+                                     .carry = on_carry,
+                                     .unrouted = on_unrouted};
     assert_non_null(port);
     port->by_hand = -1;
     assert_int_equal(wrn_crypto_create(WRN_CRYPTO_AUTO, &port->crypto), 0);

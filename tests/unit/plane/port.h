@@ -17,7 +17,8 @@ enum {
     PORT_DATAGRAM_MAX = 1600,
 };
 
-/* Something that went another way than to the far end's socket. */
+/* Something that went another way than to the far end's socket; or, without a path, a packet of the
+ * near host to nobody's address. */
 struct port_held {
     struct wrn_path path;
     int network; /* -1: none */
@@ -74,6 +75,10 @@ struct port {
 /* Tells whether the tests may run here: root, /dev/net/tun. Enters an empty namespace with a
  * loopback interface. */
 bool port_enter(void);
+
+/* What the near machines are made with besides, by port_create. */
+extern struct wrn_wg_filter port_filter;
+extern bool port_asks_for_unrouted;
 
 /* Makes a port with 'networks' machines and so many workers; all of them are added and up, the
  * far ends know where the port is. */

@@ -12,8 +12,11 @@
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <netlink/msg.h>
 #include <netlink/socket.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include "base/rand.h"
 #include "io/clock.h"
@@ -169,6 +172,16 @@ static void strays_and_frames(void **state) {
     port_destroy(port);
 }
 
+/* Waits until the kernel tells a socket of an error. */
+static void wait_for_error(int fd, int wanted) {
+    struct pollfd one = {.fd = fd, .events = 0}; /* errors are told always */
+    int error = 0;
+    socklen_t length = sizeof error;
+    assert_int_equal(poll(&one, 1, 20000), 1);
+    assert_return_code(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length), errno);
+    assert_int_equal(error, wanted);
+}
+
 /* Everything for a peer behind a relay goes to the relay, behind a head with the slot: the first
  * initiation, packets that waited, trains; what the relay would not take is refused here. */
 static void by_a_relay(void **state) {
@@ -198,7 +211,12 @@ static void by_a_relay(void **state) {
     assert_int_equal(network->received_there, 220);
     assert_true(port->heads >= 221); /* the initiation, too */
     port_near_packet(port, 1, WRN_WG_RELAYED_PACKET_MAX - 27);
-    network->sent_here--; /* refused */
+    network->sent_here--; /* refused, and the host learns of it */
+    wait_for_error(network->host_fd, EMSGSIZE);
+    int mtu = 0;
+    socklen_t length = sizeof mtu;
+    assert_return_code(getsockopt(network->host_fd, IPPROTO_IP, IP_MTU, &mtu, &length), errno);
+    assert_int_equal(mtu, WRN_WG_RELAYED_PACKET_MAX);
     port_near_packet(port, 1, SMALL);
     port_settle(port, 1);
     assert_int_equal(port_drops(port, 1, WRN_DROP_RELAY_TOO_SMALL), 1);
@@ -206,7 +224,7 @@ static void by_a_relay(void **state) {
     path = (struct wrn_path){.remote = path.remote};
     wrn_wg_peer_set_path(network->near.wg, network->near.peer, &path);
     port->expects_heads = false;
-    port_near_packet(port, 1, PORT_PAYLOAD_MAX);
+    port_near_packet(port, 1, WRN_WG_RELAYED_PACKET_MAX - 28); /* it keeps that for a while */
     port_settle(port, 1);
     port_destroy(port);
 }

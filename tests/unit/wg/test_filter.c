@@ -19,6 +19,7 @@ enum { SIZE = 100, HANDSHAKES_PER_S = 500, BUFFER = WRN_WG_HEADROOM + 2000 + WRN
 struct record {
     uint32_t asked_out, asked_in;
     bool refuses_out, refuses_in;
+    enum wrn_drop why;
     uint32_t lane;    /* of the last question */
     wrn_handle peer;  /* ditto */
     wrn_mono at;      /* ditto */
@@ -26,8 +27,8 @@ struct record {
     uint8_t bytes[4]; /* ditto, its first */
 };
 
-static bool permits(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
-                    wrn_span packet) {
+static enum wrn_drop check(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
+                           wrn_span packet) {
     struct record *record = ctx;
     *(is_out ? &record->asked_out : &record->asked_in) += 1;
     record->lane = lane;
@@ -36,11 +37,13 @@ static bool permits(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_
     record->size = packet.size;
     assert_true(packet.size >= sizeof record->bytes);
     memcpy(record->bytes, packet.data, sizeof record->bytes);
-    return is_out ? !record->refuses_out : !record->refuses_in;
+    bool refuses = is_out ? record->refuses_out : record->refuses_in;
+    return refuses ? record->why : WRN_DROP_NONE;
 }
 
 static struct world *create(struct record *record) {
-    struct wrn_wg_options options = {.filter = {permits, record}, .asks_for_unrouted = true};
+    record->why = WRN_DROP_POLICY;
+    struct wrn_wg_options options = {.filter = {check, record}, .asks_for_unrouted = true};
     return world_create_with(11, 2, HANDSHAKES_PER_S, &options);
 }
 
@@ -124,9 +127,13 @@ static void what_came_in_stays_outside(void **state) {
     assert_int_equal(world_drops(w, 1, WRN_DROP_POLICY), 1);
     uint64_t rx_bytes = world_info(w, 1, 0).rx_bytes;
     assert_true(rx_bytes > 2 * SIZE); /* it was authentic: the session lives */
-    record.refuses_in = false;
+    record.why = WRN_DROP_CLOSED;
     world_send(w, 0, 1, SIZE, 3);
-    assert_int_equal(w->side[1].last_stamp, 3);
+    assert_int_equal(w->side[1].delivered, 1);
+    assert_int_equal(world_drops(w, 1, WRN_DROP_CLOSED), 1);
+    record.refuses_in = false;
+    world_send(w, 0, 1, SIZE, 4);
+    assert_int_equal(w->side[1].last_stamp, 4);
     world_destroy(w);
 }
 

@@ -163,6 +163,45 @@ static void malformed_packets_are_not_answered(void **state) {
     assert_int_equal(wrn_unreachable(p, sizeof p, answer), 0);
 }
 
+/* What differs from the other answers; the rest is made alike. */
+static void other_errors_say_what_is_wrong(void **state) {
+    uint8_t p[1500];
+    uint8_t host[WRN_UNREACHABLE_SIZE];
+    (void)state;
+    make4(p, sizeof p, 17);
+    size_t size = wrn_unreachable(p, sizeof p, host);
+    assert_int_equal(wrn_prohibited(p, sizeof p, answer), size);
+    assert_int_equal(answer[20], 3);
+    assert_int_equal(answer[21], 13);
+    assert_int_equal(wrn_load_be32(answer + 24), 0);
+    assert_int_equal(ones_sum(answer + 20, size - 20, 0), 0xffff);
+    assert_int_equal(wrn_too_big(p, sizeof p, 1344, answer), size);
+    assert_int_equal(answer[20], 3);
+    assert_int_equal(answer[21], 4);
+    assert_int_equal(wrn_load_be32(answer + 24), 1344);
+    assert_int_equal(ones_sum(answer + 20, size - 20, 0), 0xffff);
+    assert_memory_equal(answer, host, 20);
+    assert_memory_equal(answer + 28, host + 28, size - 28);
+
+    make6(p, sizeof p, 17);
+    size = wrn_unreachable(p, sizeof p, host);
+    assert_int_equal(wrn_prohibited(p, sizeof p, answer), size);
+    assert_int_equal(answer[40], 1);
+    assert_int_equal(answer[41], 1);
+    uint16_t pseudo = ones_sum(answer + 8, 32, (uint32_t)(size - 40) + 58);
+    assert_int_equal(ones_sum(answer + 40, size - 40, pseudo), 0xffff);
+    assert_int_equal(wrn_too_big(p, sizeof p, 1344, answer), size);
+    assert_int_equal(answer[40], 2);
+    assert_int_equal(answer[41], 0);
+    assert_int_equal(wrn_load_be32(answer + 44), 1344);
+    assert_int_equal(ones_sum(answer + 40, size - 40, pseudo), 0xffff);
+    assert_memory_equal(answer + 48, host + 48, size - 48);
+
+    p[24] = 0xff; /* to a group */
+    assert_int_equal(wrn_prohibited(p, sizeof p, answer), 0);
+    assert_int_equal(wrn_too_big(p, sizeof p, 1344, answer), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ipv4_gets_host_unreachable_with_right_sums),
@@ -170,6 +209,7 @@ int main(void) {
         cmocka_unit_test(icmp_requests_are_answered_and_errors_are_not),
         cmocka_unit_test(what_the_rfcs_forbid_is_not_answered),
         cmocka_unit_test(malformed_packets_are_not_answered),
+        cmocka_unit_test(other_errors_say_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
