@@ -138,12 +138,18 @@ int wrn_call_number_option(struct wrn_cli *cli, const struct wrn_args *args, con
     if (value == NULL) {
         return WRN_CLI_DONE;
     }
-    size_t length = strlen(value);
-    if (length == 0 || length > NUMBER_DIGITS_MAX || strspn(value, "0123456789") != length) {
-        return wrn_cli_fail(cli, WRN_CLI_USAGE, "%s: --%s takes a whole number, not %s",
-                            args->command->name, option, wrn_cli_quote(cli, value));
+    return wrn_call_number(cli, wrn_cli_text(cli, "%s --%s", args->command->name, option), value,
+                           name, params);
+}
+
+int wrn_call_number(struct wrn_cli *cli, const char *what, const char *text, const char *name,
+                    json_t *params) {
+    size_t length = strlen(text);
+    if (length == 0 || length > NUMBER_DIGITS_MAX || strspn(text, "0123456789") != length) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE, "%s takes a whole number, not %s", what,
+                            wrn_cli_quote(cli, text));
     }
-    wrn_cli_json_set(cli, params, name, json_integer((json_int_t)strtoull(value, NULL, 10)));
+    wrn_cli_json_set(cli, params, name, json_integer((json_int_t)strtoull(text, NULL, 10)));
     return WRN_CLI_DONE;
 }
 

@@ -37,13 +37,15 @@ WRN_NODISCARD int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *a
 /* Says that the daemon cannot be reached, and why; returns WRN_CLI_NO_DAEMON. */
 int wrn_call_complain(struct wrn_cli *cli, const char *path, int error);
 
-/* Sets a parameter from an option if it is given: as a text, as a whole number (one that is none
- * is refused), or as a point in time ("30d", "2026-12-24") in Unix seconds. Return WRN_CLI_DONE or
- * what wrn_cli_fail returned. */
+/* Set a parameter from an option if it is given: as a text, as a whole number (another is refused;
+ * wrn_call_number takes it from 'text', which messages call 'what'), or as a point in time ("30d",
+ * "2026-12-24") in Unix seconds. Return WRN_CLI_DONE or what wrn_cli_fail returned. */
 WRN_NODISCARD int wrn_call_text_option(struct wrn_cli *cli, const struct wrn_args *args,
                                        const char *option, const char *name, json_t *params);
 WRN_NODISCARD int wrn_call_number_option(struct wrn_cli *cli, const struct wrn_args *args,
                                          const char *option, const char *name, json_t *params);
+WRN_NODISCARD int wrn_call_number(struct wrn_cli *cli, const char *what, const char *text,
+                                  const char *name, json_t *params);
 WRN_NODISCARD int wrn_call_time_option(struct wrn_cli *cli, const struct wrn_args *args,
                                        const char *option, const char *name, json_t *params);
 

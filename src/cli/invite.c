@@ -20,6 +20,7 @@ static int write_files(struct wrn_cli *cli, const struct wrn_args *args, const j
 static void print(struct wrn_cli *cli, const struct wrn_args *args, const json_t *invitation);
 static wrn_span span_of(const char *text);
 
+/* The network is the operand. */
 static const struct wrn_option invite_options[] = {
     {"uses", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "N", "how many machines may join by it (1)"},
     {"expires", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "TIME",
@@ -35,20 +36,22 @@ static const struct wrn_option invite_options[] = {
     {"qr", WRN_OPTION_OPTIONAL, WRN_OPTION_ONCE, "FILE.svg",
      "show it as a QR code, in the terminal or as a picture"},
     {"force", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "replace a file that is there"},
-    WRN_CALL_NETWORK,
     WRN_CALL_SOCKET,
 };
 
 const struct wrn_command wrn_invite = {
     .name = "invite",
     .summary = "make an invitation to a network: a line, a file, a QR code",
+    .operand = "NETWORK",
+    .operands_max = 1,
     .options = invite_options,
     .option_count = WRN_COUNT(invite_options),
     .details = "Prints one line for warren join on the other machine. It is a secret until it\n"
                "is spent: whoever has it can join. No server takes part; this machine need not\n"
-               "be there when it is used. To take it back: warren invitation revoke.\n",
-    .example = "  warren invite\n"
-               "  warren invite --uses 3 --expires 7d --file home.invitation\n",
+               "be there when it is used. To take it back: warren invitation revoke. NETWORK may\n"
+               "be left out if there is only one.\n",
+    .example = "  warren invite home\n"
+               "  warren invite home --uses 3 --expires 7d --file home.invitation\n",
     .run = run_invite,
 };
 
@@ -110,7 +113,7 @@ static int run_invite(struct wrn_cli *cli, const struct wrn_args *args) {
         json_decref(params);
         return code;
     }
-    code = wrn_call_network(cli, args, "invite", params, &invitation);
+    code = wrn_call(cli, args, "invite", params, &invitation);
     return code != WRN_CLI_DONE ? code : show(cli, args, invitation);
 }
 
@@ -178,6 +181,9 @@ static int show(struct wrn_cli *cli, const struct wrn_args *args, json_t *invita
 }
 
 static int fill(struct wrn_cli *cli, const struct wrn_args *args, json_t *params) {
+    if (args->operand_count > 0) {
+        wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
+    }
     wrn_call_flag_option(cli, args, "may-invite", "may_invite", params);
     wrn_call_list_option(cli, args, "address", "addresses", params);
     wrn_call_list_option(cli, args, "allow", "allow", params);

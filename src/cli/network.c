@@ -147,7 +147,7 @@ static int run_create(struct wrn_cli *cli, const struct wrn_args *args) {
         return code;
     }
     wrn_status_print_network(cli, network);
-    (void)fprintf(cli->out, "\nInvite another machine:  warren invite --network %s\n",
+    (void)fprintf(cli->out, "\nInvite another machine:  warren invite %s\n",
                   wrn_call_text(cli, network, "name"));
     json_decref(network);
     return code;

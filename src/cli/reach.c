@@ -71,15 +71,6 @@ const struct wrn_command wrn_trace = {
 };
 
 static const struct wrn_option wait_options[] = {
-    {"connected", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
-     "until this machine is part of the network's ring"},
-    {"address", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "until it has an address"},
-    {"name", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "until it has its name"},
-    {"members", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "N",
-     "until so many are on the ring, this one among them"},
-    {"peer", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "MEMBER", "until that member can be reached"},
-    {"direct", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "MEMBER",
-     "until that member can be reached without a relay"},
     {"timeout", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS", "how long (60)"},
     WRN_CALL_NETWORK,
     WRN_CALL_SOCKET,
@@ -88,11 +79,22 @@ static const struct wrn_option wait_options[] = {
 const struct wrn_command wrn_wait = {
     .name = "wait",
     .summary = "wait until something has come about, for scripts",
+    .operand = "WHAT",
+    .operands_max = 2,
     .options = wait_options,
     .option_count = WRN_COUNT(wait_options),
-    .details = "One thing at a time; without any until this machine is connected and has address\n"
-               "and name. The exit code is 0 when it has come about, 1 when the time is over.\n",
-    .example = "  warren wait --timeout 30\n",
+    .details = "WHAT is\n"
+               "  ready [NETWORK]      this machine is connected, has address and name (if\n"
+               "                       nothing else is said)\n"
+               "  connected [NETWORK]  it is part of the network's ring\n"
+               "  address [NETWORK]    it has an address\n"
+               "  name [NETWORK]       it has its name\n"
+               "  members N            so many are on the ring, this one among them\n"
+               "  peer MEMBER          that member can be reached\n"
+               "  direct MEMBER        the same without a relay\n"
+               "The exit code is 0 when it has come about, 1 when the time is over.\n",
+    .example = "  warren wait address home --timeout 30\n"
+               "  warren wait direct bob\n",
     .run = run_wait,
 };
 
@@ -211,29 +213,36 @@ static int run_wait(struct wrn_cli *cli, const struct wrn_args *args) {
 
 static int fill_goal(struct wrn_cli *cli, const struct wrn_args *args, json_t *params) {
     static const struct {
-        const char *option, *value; /* the parameter of its value; NULL: it is a flag */
-    } goals[] = {{"connected", NULL},  {"address", NULL}, {"name", NULL},
-                 {"members", "count"}, {"peer", "peer"},  {"direct", "peer"}};
-    const char *goal = "ready";
-    size_t count = 0;
-    int code = WRN_CLI_DONE;
-    for (size_t i = 0; i < WRN_COUNT(goals); i++) {
-        if (!wrn_args_has(args, goals[i].option)) {
-            continue;
-        }
-        goal = goals[i].option;
-        if (++count > 1) {
-            return wrn_cli_fail(cli, WRN_CLI_USAGE, "wait: one thing at a time; --%s is too much",
-                                goal);
-        }
-        if (goals[i].value != NULL && strcmp(goals[i].value, "count") == 0) {
-            code = wrn_call_number_option(cli, args, goal, goals[i].value, params);
-        } else if (goals[i].value != NULL) {
-            code = wrn_call_text_option(cli, args, goal, goals[i].value, params);
-        }
+        const char *name, *param;
+        bool needs_it;
+    } goals[] = {{"ready", "network", false},   {"connected", "network", false},
+                 {"address", "network", false}, {"name", "network", false},
+                 {"members", "count", true},    {"peer", "peer", true},
+                 {"direct", "peer", true}};
+    const char *goal = args->operand_count > 0 ? args->operands[0] : "ready";
+    const char *value = args->operand_count > 1 ? args->operands[1] : NULL;
+    size_t i = 0;
+    while (i < WRN_COUNT(goals) && strcmp(goal, goals[i].name) != 0) {
+        i++;
+    }
+    if (i == WRN_COUNT(goals)) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE,
+                            "wait: what to wait for is ready, connected, address, name, members, "
+                            "peer or direct, not %s",
+                            wrn_cli_quote(cli, goal));
+    }
+    if (goals[i].needs_it && value == NULL) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE, "wait %s: %s is missing; see: warren wait --help",
+                            goal, strcmp(goal, "members") == 0 ? "how many" : "whom to wait for");
     }
     wrn_cli_json_set(cli, params, "for", wrn_cli_json_text(cli, goal));
-    return code;
+    if (value == NULL) {
+        return WRN_CLI_DONE;
+    }
+    return strcmp(goals[i].param, "count") == 0
+               ? wrn_call_number(cli, "wait members", value, goals[i].param, params)
+               : (wrn_cli_json_set(cli, params, goals[i].param, wrn_cli_json_text(cli, value)),
+                  WRN_CLI_DONE);
 }
 
 static json_t *about(struct wrn_cli *cli, const char *name, const char *value) {

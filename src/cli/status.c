@@ -4,17 +4,20 @@
 
 static int run_status(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_peers(struct wrn_cli *cli, const struct wrn_args *args);
+static json_t *about(struct wrn_cli *cli, const struct wrn_args *args);
 static void print_peer(struct wrn_cli *cli, const json_t *peer);
 static void print_transfer(struct wrn_cli *cli, const json_t *peer);
 static const char *round_trip(struct wrn_cli *cli, const json_t *peer);
 static const char *own_names(struct wrn_cli *cli, const json_t *network);
 static const char *or_dash(const char *text);
 
-static const struct wrn_option options[] = {WRN_CALL_NETWORK, WRN_CALL_SOCKET};
+static const struct wrn_option options[] = {WRN_CALL_SOCKET};
 
 const struct wrn_command wrn_status = {
     .name = "status",
     .summary = "show networks and peers: who, by which path and why, how much",
+    .operand = "NETWORK",
+    .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
     .details = "A peer's path is direct, or relayed by a member that forwards sealed packets;\n"
@@ -27,6 +30,8 @@ const struct wrn_command wrn_status = {
 const struct wrn_command wrn_peers = {
     .name = "peers",
     .summary = "list the peers of a network, one a line",
+    .operand = "NETWORK",
+    .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
     .details = "Peers are the members that this machine has a path to; all members that are\n"
@@ -37,7 +42,7 @@ const struct wrn_command wrn_peers = {
 
 static int run_status(struct wrn_cli *cli, const struct wrn_args *args) {
     json_t *status = NULL;
-    int code = wrn_call_network(cli, args, "status", wrn_cli_json_object(cli), &status);
+    int code = wrn_call(cli, args, "status", about(cli, args), &status);
     if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, status)) {
         return code;
     }
@@ -67,7 +72,7 @@ static int run_status(struct wrn_cli *cli, const struct wrn_args *args) {
 
 static int run_peers(struct wrn_cli *cli, const struct wrn_args *args) {
     json_t *result = NULL;
-    int code = wrn_call_network(cli, args, "peers", wrn_cli_json_object(cli), &result);
+    int code = wrn_call(cli, args, "peers", about(cli, args), &result);
     if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
         return code;
     }
@@ -134,6 +139,14 @@ const char *wrn_status_path(struct wrn_cli *cli, const json_t *peer) {
 const char *wrn_status_who(struct wrn_cli *cli, const json_t *peer) {
     const char *name = wrn_call_text(cli, peer, "name");
     return name != NULL ? name : or_dash(wrn_call_text(cli, peer, "hit"));
+}
+
+static json_t *about(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *params = wrn_cli_json_object(cli);
+    if (args->operand_count > 0) {
+        wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
+    }
+    return params;
 }
 
 static void print_peer(struct wrn_cli *cli, const json_t *peer) {
