@@ -383,26 +383,31 @@ static const char *next_step(int error) {
     }
 }
 
-/* Brings the interface up; addresses come from the node. */
+/* Brings the interface up; addresses come from the node. What is refused but for that is no matter:
+ * the host's large packets keep their size, the interface has an address more. */
 static int prepare_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network) {
-    uint32_t datagram = (uint32_t)WRN_NODE_MTU + WRN_WG_DATA_HEADER_SIZE + WRN_WG_TAG_SIZE;
     network->index = if_nametoindex(network->interface);
     if (network->index == 0) {
         return -ENODEV;
     }
+    int refused = wrn_addresses_make_quiet(&daemon->addresses, network->index);
     int error = wrn_addresses_set_link(&daemon->addresses, network->index, true, WRN_NODE_MTU);
-    if (error == 0) { /* the host's large packets become trains of datagrams: of one message each */
-        int refused = wrn_segments_limit(daemon->addresses.queries, network->index,
-                                         WRN_UDP_MESSAGE_MAX / datagram);
-        (void)refused; /* they keep their size, and everything still works */
+    if (error == 0) {
+        refused = wrn_segments_limit(daemon->addresses.queries, network->index,
+                                     wrn_segments_of(WRN_NODE_MTU, true));
     }
+    (void)refused;
     return error;
 }
 
 /* Makes an interface anew that somebody deleted, with all that was on it. */
 static void remake_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network) {
     struct wrn_tun tun = WRN_TUN_NONE;
-    int error = make_interface(network->interface, &tun, network->interface);
+    char name[WRN_TUN_NAME_SIZE];
+    int error = make_interface(network->interface, &tun, name);
+    if (error == 0) {
+        memcpy(network->interface, name, sizeof network->interface);
+    }
     error = error != 0
                 ? error
                 : wrn_crew_add(daemon->crew, network->wg,

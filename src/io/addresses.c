@@ -125,6 +125,23 @@ int wrn_addresses_set_link(const struct wrn_addresses *addresses, uint32_t index
     return wrn_netlink_ask(addresses->queries, wish, NLMSG_ERROR, NULL);
 }
 
+int wrn_addresses_make_quiet(const struct wrn_addresses *addresses, uint32_t index) {
+    struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = (int)index};
+    WRN_CLEANUP(wrn_netlink_free_message)
+    struct nl_msg *wish = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_ACK);
+    if (wish == NULL || nlmsg_append(wish, &header, sizeof header, NLMSG_ALIGNTO) < 0) {
+        return -ENOMEM;
+    }
+    struct nlattr *families = nla_nest_start(wish, IFLA_AF_SPEC);
+    struct nlattr *ipv6 = families == NULL ? NULL : nla_nest_start(wish, AF_INET6);
+    if (ipv6 == NULL || nla_put_u8(wish, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE) < 0) {
+        return -ENOMEM;
+    }
+    (void)nla_nest_end(wish, ipv6);
+    (void)nla_nest_end(wish, families);
+    return wrn_netlink_ask(addresses->queries, wish, NLMSG_ERROR, NULL);
+}
+
 static void note_change(void *ctx, struct nlmsghdr *message) {
     bool *changed = ctx;
     (void)message; /* whatever it says: looking costs little */

@@ -69,3 +69,7 @@ WRN_NODISCARD int wrn_addresses_remove_route(const struct wrn_addresses *address
  * -errno. */
 WRN_NODISCARD int wrn_addresses_set_link(const struct wrn_addresses *addresses, uint32_t index,
                                          bool is_up, uint32_t mtu_bytes);
+
+/* Has the kernel give the interface 'index', which is still down, no link-local address of its own
+ * accord, and so ask for no routers through it. Returns 0 or -errno (-EAFNOSUPPORT: no IPv6). */
+WRN_NODISCARD int wrn_addresses_make_quiet(const struct wrn_addresses *addresses, uint32_t index);

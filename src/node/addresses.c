@@ -351,7 +351,7 @@ static void on_lease(void *ctx, const struct wrn_lease_event *event) {
         set_address(network, &event->ip);
         if (!wrn_ip_equal(&network->remembered, &event->ip)) {
             network->remembered = event->ip;
-            wrn_network_save(network, false);
+            wrn_network_save(network, true); /* a crash must not cost what was said to be ours */
         }
         break;
     case WRN_LEASE_LOST:
@@ -391,7 +391,7 @@ static void on_name(void *ctx, const struct wrn_names_event *event) {
         network->name_trouble[0] = '\0';
         if (strcmp(network->label, event->label) != 0) {
             memcpy(network->label, event->label, sizeof(network->label));
-            wrn_network_save(network, false);
+            wrn_network_save(network, true);
         }
     }
     struct wrn_node_event *said = wrn_network_event(network, kind, "%s", event->text);
