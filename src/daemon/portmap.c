@@ -87,7 +87,7 @@ int wrn_portmap_create(const struct wrn_portmap_options *options,
     *portmap = (struct wrn_portmap){.options = *options,
                                     .handles = handles,
                                     .port = options->port,
-                                    .is_needed = true,
+                                    .is_needed = options->is_needed,
                                     .retry_s = RETRY_FIRST_S};
     ask(portmap);
     *ret_portmap = portmap;

@@ -15,13 +15,14 @@ struct wrn_portmap_options {
     uv_loop_t *loop;
     struct wrn_log *log;
     struct wrn_rand rand;
-    uint16_t port; /* of ours; 0: none yet */
+    uint16_t port;  /* of ours; 0: none yet */
+    bool is_needed; /* false: the host has a public address */
     void *ctx;
     /* The endpoint is ours from now on; NULL: none is. */
     void (*on_change)(void *ctx, const struct wrn_endpoint *external);
 };
 
-/* Starts, and asks at once. Returns 0 or -ENOMEM. */
+/* Starts, and asks at once if it is needed. Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_portmap_create(const struct wrn_portmap_options *options,
                                      struct wrn_portmap **ret_portmap);
 

@@ -67,10 +67,13 @@ void wrn_portmap_ask(uint16_t port, const struct wrn_portmap_mapping *before,
     if (has_router) {
         outcome = ask_pcp(before, nonce, mapping);
         outcome = outcome == GIVEN ? GIVEN : ask_natpmp(mapping);
-    } else {
-        add_text(mapping, "this host has no default route for IPv4; ");
+        outcome = outcome == GIVEN ? GIVEN : ask_upnp(before, mapping);
     }
-    outcome = outcome == GIVEN ? GIVEN : ask_upnp(before, mapping);
+    if (!has_router) {
+        add_text(mapping, "this host has no default route for IPv4: there is no router to be asked "
+                          "for a port");
+        return;
+    }
     if (outcome != GIVEN) {
         mapping->way = WRN_PORTMAP_NONE;
         add_text(mapping,

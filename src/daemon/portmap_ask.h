@@ -17,11 +17,11 @@ struct wrn_portmap_mapping {
     struct wrn_endpoint router;            /* PCP and NAT-PMP: who gave it */
     char url[WRN_PORTMAP_URL_SIZE];        /* UPnP: the router's description */
     uint8_t nonce[WRN_PORTMAP_NONCE_SIZE]; /* PCP: whose mapping it is */
-    char text[WRN_PORTMAP_TEXT_SIZE];      /* in words; the next step if there is none */
+    char text[WRN_PORTMAP_TEXT_SIZE];      /* in words, with the next step if there is none */
 };
 
-/* Asks for 'port', or again for the mapping 'before' (of the same port; NULL: none) first in its own
- * way. 'nonce' are random bytes. */
+/* Asks for 'port', or again for the mapping 'before' of the same port (NULL: there is none).
+ * 'nonce' are random bytes. */
 void wrn_portmap_ask(uint16_t port, const struct wrn_portmap_mapping *before,
                      const uint8_t nonce[WRN_PORTMAP_NONCE_SIZE],
                      struct wrn_portmap_mapping *ret_mapping);
