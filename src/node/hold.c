@@ -300,7 +300,7 @@ static void set_step(struct wrn_network *network, struct place *place, enum step
 static bool is_open_to(const struct wrn_network *network, const struct wrn_ip *ip) {
     const struct wrn_network_peer *peer = wrn_network_peer_at(network, ip);
     return peer && wrn_gate_pair(network->gate, peer->wg) != NULL &&
-           (ip->family != WRN_FAMILY_IPV4 || peer->told == network->told);
+           (ip->family != WRN_FAMILY_IPV4 || peer->told == wrn_network_told(network, peer));
 }
 
 static void update_due(struct wrn_hold *hold) {

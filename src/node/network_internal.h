@@ -65,7 +65,8 @@ struct wrn_network_peer {
     uint8_t rights;             /* enum wrn_right, as last judged; 0: none */
     int64_t until_s;            /* its membership's end */
     uint32_t told;              /* number of ours that it has; 0: none */
-    uint32_t heard;             /* number of its own that we have; 0: none */
+    uint32_t said;              /* ... that it was last sent */
+    uint32_t heard;             /* of its own that we have; 0: none. Even: it waits, too */
     char label[WRN_LABEL_SIZE]; /* what it says that it is called, "" */
     struct wrn_ip ipv4, ipv6;   /* that it may have, verified; family NONE: none */
     int64_t ipv4_claimed_s;     /* ... since when, and the hash of the claim, which break ties */
@@ -336,6 +337,9 @@ wrn_mono wrn_network_peers_due(const struct wrn_network *network);
 /* ADDRESSES came. */
 void wrn_network_on_addresses(struct wrn_network *network, struct wrn_network_peer *peer,
                               wrn_span message);
+
+/* The number of what a peer is to have of ours now. */
+uint32_t wrn_network_told(const struct wrn_network *network, const struct wrn_network_peer *peer);
 
 /* Sends ours to one peer now, and again until it says that it has them. */
 void wrn_network_tell(struct wrn_network *network, struct wrn_network_peer *peer);

@@ -127,7 +127,7 @@ void wrn_network_peer_up(struct wrn_network *network, wrn_handle overlay) {
         peer->overlay = overlay;
         network->by_overlay[overlay.index] = peer->self;
         network->up_count++;
-        peer->told = peer->heard = peer->tells = 0;
+        peer->told = peer->heard = peer->said = peer->tells = 0;
         peer->was_told = false;
         peer->forget_due = WRN_MONO_NEVER;
         (void)wrn_lease_ipv6(&network->descriptor.ipv6, peer->hit, &peer->ipv6);
@@ -194,6 +194,9 @@ void wrn_network_peer_permit(struct wrn_network *network, struct wrn_network_pee
                    network->standing == WRN_REASON_NONE &&
                    (network->rights.flags & WRN_RIGHT_MEMBER) && !peer->is_waiting &&
                    !network->is_leaving;
+    if (peer->said != 0 && peer->said != wrn_network_told(network, peer)) {
+        wrn_network_tell(network, peer); /* that it waits, or no longer */
+    }
     if (!is_open) {
         wrn_gate_close(network->gate, peer->wg);
         wrn_network_peer_allow(network, peer);

@@ -23,7 +23,8 @@ struct told {
     wrn_span record;
 };
 
-static size_t write(struct wrn_network *network, uint32_t have, uint8_t out[WRN_MESSAGE_MAX - 1]);
+static size_t write(struct wrn_network *network, uint32_t number, uint32_t have,
+                    uint8_t out[WRN_MESSAGE_MAX - 1]);
 static void write_routes(const struct wrn_network *network, struct wrn_writer *writer);
 static bool read(wrn_span message, struct told *ret_told);
 static bool read_routes(struct wrn_reader *reader, struct told *told);
@@ -46,9 +47,10 @@ void wrn_network_tell(struct wrn_network *network, struct wrn_network_peer *peer
     if (peer->overlay.generation == 0) {
         return;
     }
-    size_t size = write(network, peer->heard, message);
+    size_t size = write(network, wrn_network_told(network, peer), peer->heard, message);
+    peer->said = wrn_network_told(network, peer);
     (void)wrn_network_send(network, peer->overlay, (wrn_span){message, size});
-    if (peer->told != network->told) {
+    if (peer->told != peer->said) {
         uint32_t wait_s = peer->tells < 6 ? 1u << peer->tells : TELL_AGAIN_MAX_S;
         peer->tells = peer->tells < UINT8_MAX ? peer->tells + 1 : UINT8_MAX;
         peer->tell_due = wrn_mono_add(network->now.mono, WRN_S(wait_s));
@@ -56,17 +58,22 @@ void wrn_network_tell(struct wrn_network *network, struct wrn_network_peer *peer
     wrn_network_peer_due(network, peer);
 }
 
+/* The last bit says whether we let it through, so that it is told when that changes, too. */
+uint32_t wrn_network_told(const struct wrn_network *network, const struct wrn_network_peer *peer) {
+    return network->told << 1 | !peer->is_waiting;
+}
+
 void wrn_network_tell_all(struct wrn_network *network) {
     uint8_t message[WRN_MESSAGE_MAX - 1];
     uint32_t cursor = 0;
-    size_t size = write(network, 0, message);
+    size_t size = write(network, 0, 0, message);
     uint64_t digest = wrn_siphash(network->digest_key, message + CONTENT_AT, size - CONTENT_AT);
     network->tell_due = wrn_mono_add(network->now.mono, WRN_S(LOOK_AGAIN_S));
     if (digest == network->told_digest) {
         return;
     }
     network->told_digest = digest;
-    network->told += network->told == UINT32_MAX ? 2 : 1; /* never 0 */
+    network->told = network->told % (UINT32_MAX >> 1) + 1; /* never 0 */
     for (struct wrn_network_peer *peer = wrn_network_peer_next(network, &cursor); peer;
          peer = wrn_network_peer_next(network, &cursor)) {
         peer->tells = 0;
@@ -78,7 +85,8 @@ void wrn_network_tell_all(struct wrn_network *network) {
 
 /* kind(1) number(4) have(4) label-size(1) label routes(1) each: family(1) length(1) bytes
  * record-size(2) record */
-static size_t write(struct wrn_network *network, uint32_t have, uint8_t out[WRN_MESSAGE_MAX - 1]) {
+static size_t write(struct wrn_network *network, uint32_t number, uint32_t have,
+                    uint8_t out[WRN_MESSAGE_MAX - 1]) {
     char key[WRN_RECORD_KEY_MAX];
     const char *label = wrn_names_own(network->names);
     struct wrn_ip ip = wrn_lease_address(&network->lease);
@@ -89,7 +97,7 @@ static size_t write(struct wrn_network *network, uint32_t have, uint8_t out[WRN_
         record = wrn_overlay_kept(network->overlay, (wrn_span){(const uint8_t *)key, size});
     }
     wrn_write_u8(&writer, WRN_NETWORK_ADDRESSES);
-    wrn_write_u32(&writer, network->told);
+    wrn_write_u32(&writer, number);
     wrn_write_u32(&writer, have);
     wrn_write_u8(&writer, (uint8_t)strlen(label));
     wrn_write_bytes(&writer, label, strlen(label));
@@ -121,8 +129,9 @@ void wrn_network_on_addresses(struct wrn_network *network, struct wrn_network_pe
     if (!read(message, &told)) {
         return;
     }
+    uint32_t ours = wrn_network_told(network, peer);
     bool is_news = told.number != peer->heard;
-    if (told.have == network->told) {
+    if (told.have == ours) {
         peer->told = told.have;
         network->notes.resolved = true; /* what was held for it may go */
         peer->tells = 0;
@@ -133,7 +142,7 @@ void wrn_network_on_addresses(struct wrn_network *network, struct wrn_network_pe
         take(network, peer, &told);
     }
     wrn_network_peer_due(network, peer);
-    if (is_news || told.have != network->told) { /* one answer for each at most */
+    if (is_news || told.have != ours) { /* one answer for each at most */
         wrn_network_tell(network, peer);
     }
 }
@@ -272,8 +281,10 @@ void wrn_network_peer_check_claims(struct wrn_network *network, struct wrn_netwo
 void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer *peer) {
     struct wrn_prefix now[WRN_NETWORK_ALLOWED_MAX];
     bool is_there = peer->wg.generation != 0;
-    /* As long as its gate is shut for the time being, what the host sends to it is held. */
-    uint8_t count = is_there && !peer->is_waiting ? wanted(network, peer, now) : 0;
+    /* As long as its gate is shut for the time being, or ours at its end, what the host sends to it
+     * is held. */
+    bool is_open = is_there && !peer->is_waiting && (peer->heard & 1);
+    uint8_t count = is_open ? wanted(network, peer, now) : 0;
     uint8_t kept = 0;
     for (uint8_t i = 0; i < peer->allowed_count; i++) {
         if (stands_in(&peer->allowed[i], now, count)) {

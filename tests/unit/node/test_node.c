@@ -261,6 +261,26 @@ static void test_first_packets(void **state) {
     assert_string_equal(hosts_info(ALICE, alices).label, "host-a");
 }
 
+static bool both_came(void) {
+    return hosts_got(ALICE, alices, "from bob") == 1 && hosts_got(BOB, bobs, "from alice") == 1;
+}
+
+/* Both send in the moment in which they have addresses. */
+static void test_first_both_ways(void **state) {
+    (void)state;
+    assert_int_equal(hosts_add('a'), ALICE);
+    assert_int_equal(hosts_add('b'), BOB);
+    alices = hosts_create(ALICE, "lab", "10.77.0.0/24");
+    hosts_run(2000);
+    bobs = hosts_join(BOB, ALICE, alices, "(member)", 0);
+    hosts_until(two_are_settled, 60, "two hosts have addresses and names");
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    send(ALICE, alices, &a, &b, "from alice");
+    hosts_run(1);
+    send(BOB, bobs, &b, &a, "from bob");
+    hosts_until(both_came, 5, "the packets came");
+}
+
 static bool alice_is_told(void) {
     return hosts[ALICE].packet_count > 0;
 }
@@ -435,6 +455,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_table, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relayed, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_first_both_ways, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_nobody_there, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_expiry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_networks_apart, hosts_begin, hosts_end),
