@@ -211,7 +211,8 @@ def operands(command):
     while "[" in usage:  # what need not be there, from the inside
         usage = re.sub(r"\[[^][]*\](\.\.\.)?", "", usage)
     words = usage.split()[2 + len(command.split()):]
-    return ["warren:1:abc" if word == "INVITATION" else "x" for word in words]
+    more = ["--right", "invite"] if command == "member promote" else []
+    return ["warren:1:abc" if word == "INVITATION" else "x" for word in words] + more
 
 
 def test_without_a_daemon(tmp_path):
