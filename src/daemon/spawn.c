@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each program leads a session of its own, so that what it began can be killed with it. */
-#define _GNU_SOURCE /* memfd_create, pidfd */
+#define _GNU_SOURCE /* memfd_create, close_range */
 #include "daemon/spawn.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -41,6 +42,7 @@ struct wrn_spawn {
 };
 
 static int open_input(wrn_span input);
+static void keep_files(void);
 static int start(uv_loop_t *loop, struct wrn_spawn *spawn, const struct wrn_spawn_options *options);
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer);
 static void on_output(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer);
@@ -85,6 +87,7 @@ static int start(uv_loop_t *loop, struct wrn_spawn *spawn,
         WRN_ASSERT(count < WRN_SPAWN_ARGS_MAX);
         args[count] = (char *)(uintptr_t)options->args[count]; /* libuv does not write there */
     }
+    keep_files();
     WRN_CLEANUP(wrn_close_fd) int input = open_input(options->input);
     WRN_CLEANUP(wrn_close_fd) int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     int error = uv_timer_init(loop, &spawn->timer);
@@ -155,6 +158,7 @@ int wrn_spawn_wait(const char *const *args, wrn_span input, uint32_t timeout_ms)
         WRN_ASSERT(i < WRN_SPAWN_ARGS_MAX);
         copies[i] = (char *)(uintptr_t)args[i]; /* posix_spawn does not write there */
     }
+    keep_files();
     WRN_CLEANUP(wrn_close_fd) int fd = open_input(input);
     if (fd < 0 || !find_program(args[0], path)) {
         return fd < 0 ? fd : -ENOENT;
@@ -181,6 +185,12 @@ int wrn_spawn_wait(const char *const *args, wrn_span input, uint32_t timeout_ms)
 bool wrn_spawn_exists(const char *name) {
     char path[PATH_SIZE];
     return find_program(name, path);
+}
+
+/* What we have open is ours alone, also what our caller had left open: no program that is run gets
+ * more than its own three. */
+static void keep_files(void) {
+    (void)close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 /* A file in memory: it never blocks us, however slowly it is read. */
