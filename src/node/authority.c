@@ -24,6 +24,8 @@ struct wrn_authority *wrn_authority_init(struct wrn_arena *arena, struct wrn_net
         wrn_arena_take(arena, WRN_STATE_INVITATIONS_MAX, sizeof *chains);
     struct wrn_authority_grant *grants =
         wrn_arena_take(arena, WRN_STATE_GRANTS_MAX, sizeof *grants);
+    struct wrn_authority_check *checks =
+        wrn_arena_take(arena, WRN_AUTHORITY_CHECKS_MAX, sizeof *checks);
     uint8_t *lists = wrn_arena_take(arena, WRN_AUTHORITY_LISTS_MAX, 1);
     struct wrn_sync_options options = {.peers_max = WRN_NETWORK_PEERS_MAX};
     if (authority != NULL) {
@@ -37,8 +39,17 @@ struct wrn_authority *wrn_authority_init(struct wrn_arena *arena, struct wrn_net
         return NULL;
     }
     *authority = (struct wrn_authority){
-        .network = network, .sync = sync, .chains = chains, .grants = grants, .lists = lists};
+        .network = network,
+        .sync = sync,
+        .chains = chains,
+        .grants = grants,
+        .lists = lists,
+        .checks = checks,
+        .renew_due = WRN_MONO_NEVER,
+        .checks_due = WRN_MONO_NEVER,
+    };
     restore(authority, state, now);
+    wrn_authority_uses_init(authority);
     return authority;
 }
 
@@ -66,7 +77,9 @@ void wrn_authority_on_peer_up(struct wrn_network *network, struct wrn_network_pe
     const uint8_t *owner = network->descriptor.owner;
     bool is_owner = memcmp(peer->public_key, owner, WRN_SIGN_PUBLIC_SIZE) == 0;
     peer->is_waiting = wrn_sync_on_up(authority->sync, network->now, peer->overlay, is_owner);
+    peer->is_waiting = peer->is_waiting || wrn_authority_is_use_bad(authority, peer->public_key);
     wrn_authority_send_grants(authority, peer->public_key);
+    wrn_authority_say_use(authority, peer);
 }
 
 void wrn_authority_on_peer_down(struct wrn_network *network, struct wrn_network_peer *peer) {
@@ -94,6 +107,14 @@ void wrn_authority_on_message(struct wrn_network *network, struct wrn_network_pe
     case WRN_NETWORK_CERT_ACK:
         wrn_authority_on_cert_ack(authority, rest);
         return;
+    case WRN_NETWORK_RENEW:
+        wrn_authority_on_renew(authority, rest);
+        return;
+    case WRN_NETWORK_USE:
+        if (from != NULL) {
+            wrn_authority_on_use(authority, from->public_key, rest);
+        }
+        return;
     default:
         return;
     }
@@ -106,21 +127,18 @@ void wrn_authority_on_broadcast(struct wrn_network *network, wrn_id source, wrn_
 }
 
 void wrn_authority_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer) {
-    (void)network;
-    (void)answer;
+    wrn_authority_uses_on_answer(network->authority, answer);
 }
 
 void wrn_authority_on_lost(struct wrn_network *network, wrn_span record, wrn_span winner,
                            enum wrn_reason reason) {
-    (void)network;
-    (void)record;
-    (void)winner;
-    (void)reason;
+    wrn_authority_uses_on_lost(network->authority, record, winner, reason);
 }
 
 void wrn_authority_on_ring(struct wrn_network *network, bool is_connected) {
     if (is_connected) {
         wrn_sync_on_connected(network->authority->sync, network->now);
+        wrn_claim_on_connected(&network->authority->claim, network->now);
     }
 }
 
@@ -143,6 +161,8 @@ void wrn_authority_on_rights(struct wrn_network *network) {
         authority->last_until_s = network->rights.until_s;
     }
     authority->was_excluded = network->standing == WRN_REASON_EXCLUDED;
+    wrn_authority_uses_on_rights(authority);
+    wrn_authority_renew_on_rights(authority);
 }
 
 void wrn_authority_on_woken(struct wrn_network *network) {
@@ -159,25 +179,14 @@ void wrn_authority_on_time(struct wrn_network *network) {
     struct wrn_authority *authority = network->authority;
     wrn_sync_on_time(authority->sync, network->now);
     wrn_authority_grants_on_time(authority);
+    wrn_authority_renew_on_time(authority);
+    wrn_authority_uses_on_time(authority);
 }
 
 wrn_mono wrn_authority_due(const struct wrn_authority *authority) {
-    return wrn_mono_min(wrn_sync_due(authority->sync), wrn_authority_grants_due(authority));
-}
-
-enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
-                                    const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
-                                    wrn_wall now) {
-    (void)authority;
-    (void)public_key;
-    (void)chain;
-    (void)now;
-    return WRN_REASON_NONE;
-}
-
-bool wrn_authority_may_claim(const struct wrn_authority *authority) {
-    (void)authority;
-    return true;
+    wrn_mono due = wrn_mono_min(wrn_sync_due(authority->sync), wrn_authority_grants_due(authority));
+    due = wrn_mono_min(due, authority->renew_due);
+    return wrn_mono_min(due, wrn_authority_uses_due(authority));
 }
 
 enum wrn_reason wrn_authority_add_list(struct wrn_authority *authority, wrn_span list,
@@ -246,7 +255,8 @@ static void take(void *ctx, wrn_handle from, wrn_span list) {
 static void believe(void *ctx, wrn_handle handle) {
     struct wrn_authority *authority = ctx;
     struct wrn_network_peer *peer = wrn_network_peer_of(authority->network, handle);
-    if (peer != NULL && peer->is_waiting) {
+    if (peer != NULL && peer->is_waiting &&
+        !wrn_authority_is_use_bad(authority, peer->public_key)) {
         peer->is_waiting = false;
         wrn_network_peer_permit(authority->network, peer);
     }

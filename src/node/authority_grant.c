@@ -62,7 +62,7 @@ enum wrn_reason wrn_authority_grant(struct wrn_authority *authority,
     if (reason != WRN_REASON_NONE) {
         return reason;
     }
-    reason = wrn_authority_add_grant(authority, wish->subject, (wrn_span){chain, size});
+    reason = wrn_authority_add_grant(authority, wish->subject, (wrn_span){chain, size}, false);
     if (reason != WRN_REASON_NONE) {
         wrn_authority_say(ret_why,
                           "%d certificates wait for members who were not there since: wait "
@@ -73,8 +73,8 @@ enum wrn_reason wrn_authority_grant(struct wrn_authority *authority,
 }
 
 enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
-                                        const uint8_t subject[WRN_SIGN_PUBLIC_SIZE],
-                                        wrn_span chain) {
+                                        const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
+                                        bool is_renewal) {
     struct wrn_authority_grant *grant = room_for(authority, subject, chain);
     if (grant == NULL) {
         return WRN_REASON_FULL;
@@ -84,6 +84,7 @@ enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
     memcpy(grant->chain, chain.data, chain.size);
     grant->kept.chain = (wrn_span){grant->chain, chain.size};
     grant->until_s = authority->rights.until_s;
+    grant->is_renewal = is_renewal;
     wrn_network_save(authority->network, true);
     send_grant(authority, grant);
     return WRN_REASON_NONE;

@@ -29,8 +29,8 @@ void wrn_authority_fill(struct wrn_authority *authority, struct wrn_state *state
 void wrn_authority_on_peer_up(struct wrn_network *network, struct wrn_network_peer *peer);
 void wrn_authority_on_peer_down(struct wrn_network *network, struct wrn_network_peer *peer);
 
-/* A message 0x02 to 0x07 came: from a peer, or routed (then 'from' is NULL: who sent it is not
- * certain) from a place; or as a broadcast. What is malformed is dropped and counted. */
+/* A message 0x02 to 0x07 or 0x0a came: from a peer, or routed (then 'from' is NULL: who sent it is
+ * not certain) from a place; or as a broadcast. What is malformed is dropped and counted. */
 void wrn_authority_on_message(struct wrn_network *network, struct wrn_network_peer *from,
                               wrn_id source, wrn_span message);
 void wrn_authority_on_broadcast(struct wrn_network *network, wrn_id source, wrn_span message);

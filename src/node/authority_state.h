@@ -12,12 +12,39 @@ enum {
     WRN_AUTHORITY_LISTS_MAX = 300 << 10,
 };
 
+/* An invitation by which somebody is a member, and the uses that it has. */
+struct wrn_authority_use {
+    uint8_t key[WRN_SIGN_PUBLIC_SIZE];
+    uint32_t low, high; /* 0: none */
+};
+
+enum wrn_authority_use_state {
+    WRN_AUTHORITY_USE_OPEN, /* not looked up yet, or not found */
+    WRN_AUTHORITY_USE_GOOD,
+    WRN_AUTHORITY_USE_BAD, /* refused for a while */
+};
+
+/* A member whose use is to be looked up, or has been. */
+struct wrn_authority_check {
+    uint64_t used; /* a running number; 0: free */
+    uint8_t public_key[WRN_SIGN_PUBLIC_SIZE];
+    struct wrn_authority_use use;
+    uint32_t k; /* which one it says that it has; 0: not said */
+    uint8_t state, looks, taken;
+    bool was_refused;
+    uint32_t tag; /* of the question under way; 0: none */
+    wrn_mono due;
+};
+
+enum { WRN_AUTHORITY_CHECKS_MAX = 512 };
+
 /* A certificate for somebody else, until he has it. */
 struct wrn_authority_grant {
     struct wrn_state_grant kept; /* its chain is in 'chain' */
     int64_t until_s;             /* when the certificate ends */
     wrn_mono due;                /* when it is sent again; NEVER: it has been delivered */
     uint32_t tries;              /* since the subject was there last */
+    bool is_renewal;             /* what the subject has, for longer */
     uint8_t chain[WRN_CREDENTIAL_MAX];
 };
 
@@ -29,6 +56,21 @@ struct wrn_authority {
     uint8_t (*chains)[WRN_INVITATION_CHAIN_MAX];
     struct wrn_authority_grant *grants; /* WRN_STATE_GRANTS_MAX */
     uint8_t *lists;                     /* what wrn_authority_fill gives, WRN_AUTHORITY_LISTS_MAX */
+    /* Renewal of ours, and of others'. */
+    wrn_mono renew_due;
+    int64_t renew_until_s; /* the end that is to be put off */
+    uint32_t renew_tries;
+    uint32_t renew_first;   /* peers that have been asked in this turn */
+    bool has_told_expiring; /* ... of that end */
+    wrn_mono renew_paid;
+    /* Uses of invitations: ours, and others'. */
+    struct wrn_claim claim;
+    struct wrn_authority_use use;
+    bool needs_use, has_use, is_spent, stop_claim;
+    uint16_t serial;
+    uint64_t checks_noted;
+    wrn_mono checks_due;
+    struct wrn_authority_check *checks; /* WRN_AUTHORITY_CHECKS_MAX */
     /* What was said of our own rights last. */
     bool was_judged, was_excluded;
     uint8_t last_flags;
@@ -66,8 +108,8 @@ uint8_t wrn_authority_flags_of(struct wrn_authority *authority, struct wrn_sexp 
 /* Notes a certificate for somebody, in the place of what was issued to him with the same element,
  * to be delivered from now on. FULL: none of the others has been delivered or has ended. */
 enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
-                                        const uint8_t subject[WRN_SIGN_PUBLIC_SIZE],
-                                        wrn_span chain);
+                                        const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
+                                        bool is_renewal);
 
 /* The commands of authority.h, in an input. */
 enum wrn_reason wrn_authority_invite(struct wrn_authority *authority,
@@ -93,6 +135,31 @@ wrn_mono wrn_authority_grants_due(const struct wrn_authority *authority);
 void wrn_authority_on_cert(struct wrn_authority *authority, const struct wrn_network_peer *from,
                            wrn_id source, wrn_span chain);
 void wrn_authority_on_cert_ack(struct wrn_authority *authority, wrn_span message);
+
+/* Renewal: our rights were judged; time; a member asks. */
+void wrn_authority_renew_on_rights(struct wrn_authority *authority);
+void wrn_authority_renew_on_time(struct wrn_authority *authority);
+void wrn_authority_on_renew(struct wrn_authority *authority, wrn_span message);
+
+/* Uses: our rights were judged; a peer says which is its own, and is told which is ours; answers of
+ * the table; time. */
+void wrn_authority_uses_init(struct wrn_authority *authority);
+void wrn_authority_uses_on_rights(struct wrn_authority *authority);
+void wrn_authority_uses_on_lost(struct wrn_authority *authority, wrn_span record, wrn_span winner,
+                                enum wrn_reason reason);
+void wrn_authority_say_use(struct wrn_authority *authority, const struct wrn_network_peer *peer);
+void wrn_authority_on_use(struct wrn_authority *authority, const uint8_t *public_key,
+                          wrn_span message);
+void wrn_authority_uses_on_answer(struct wrn_authority *authority,
+                                  const struct wrn_dht_answer *answer);
+void wrn_authority_uses_on_time(struct wrn_authority *authority);
+wrn_mono wrn_authority_uses_due(const struct wrn_authority *authority);
+
+/* Whether a member has no use of the invitation by which it came, as far as is known; whether it
+ * has one, or needs none (else that is looked up now: ask again). */
+bool wrn_authority_is_use_bad(const struct wrn_authority *authority, const uint8_t *public_key);
+bool wrn_authority_is_use_good(struct wrn_authority *authority, const uint8_t *public_key,
+                               wrn_span chain, uint32_t k);
 
 /* Takes a list, ours or another's ('from': who gave it, NULL: we): what it revokes is revoked, and
  * it goes to all others at once. Returns as wrn_revoked_add. */

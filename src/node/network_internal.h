@@ -25,6 +25,7 @@ enum {
     WRN_NETWORK_TAGS_NAMES = 0x0003, /* and the next one */
     WRN_NETWORK_TAGS_HOLD = 0x0005,
     WRN_NETWORK_TAGS_AUTHORITY = 0x0006,
+    WRN_NETWORK_TAGS_USES = 0x0007,      /* the authority's, too */
     WRN_NETWORK_TAG_CALLER = 0x40000000, /* with the caller's 24 bits below */
 };
 
@@ -39,6 +40,7 @@ enum wrn_network_message {
     WRN_NETWORK_RENEW = 0x07,
     WRN_NETWORK_INFO_ASK = 0x08,
     WRN_NETWORK_INFO = 0x09,
+    WRN_NETWORK_USE = 0x0a,
 };
 
 /* A node that has shown a chain which was good, and what came of it. It is up while 'overlay' is a

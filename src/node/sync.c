@@ -217,6 +217,10 @@ wrn_mono wrn_sync_due(const struct wrn_sync *sync) {
     return due;
 }
 
+bool wrn_sync_is_settled(const struct wrn_sync *sync) {
+    return sync->is_settled;
+}
+
 uint64_t wrn_sync_count(const struct wrn_sync *sync, enum wrn_sync_count count) {
     return sync->counts[count];
 }

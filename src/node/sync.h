@@ -62,6 +62,9 @@ void wrn_sync_pass_on(struct wrn_sync *sync, struct wrn_now now, wrn_span list, 
 void wrn_sync_on_time(struct wrn_sync *sync, struct wrn_now now);
 wrn_mono wrn_sync_due(const struct wrn_sync *sync);
 
+/* Tells whether enough has been compared since the start or since this host was asleep. */
+bool wrn_sync_is_settled(const struct wrn_sync *sync);
+
 /* X(NAME, name) */
 #define WRN_SYNC_COUNT_LIST(X)                                                                     \
     X(MALFORMED, malformed)                                                                        \

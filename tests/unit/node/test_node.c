@@ -312,34 +312,46 @@ static void test_nobody_there(void **state) {
 
 static bool bob_is_no_peer(void) {
     struct wrn_node_peer_info peer;
-    return !hosts_peer(ALICE, alices, BOB, &peer) || !peer.is_open;
+    return !hosts_peer(CAROL, carols, BOB, &peer) || !peer.is_open;
 }
 
-/* Packets pass up to the last second of a membership, and none after it. */
+static bool carol_and_bob_know_addresses(void) {
+    struct wrn_node_peer_info b, c;
+    return hosts_peer(CAROL, carols, BOB, &b) && hosts_peer(BOB, bobs, CAROL, &c) &&
+           b.ipv4.family == WRN_FAMILY_IPV4 && c.ipv4.family == WRN_FAMILY_IPV4 && !b.is_waiting &&
+           !c.is_waiting;
+}
+
+/* Packets pass up to the last second of a membership that nobody renews, and none after it. */
 static void test_expiry(void **state) {
     (void)state;
     int64_t until_s = hosts_now.wall.s + 120;
     make_two("(member)", until_s);
-    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    assert_int_equal(hosts_add('c'), CAROL);
+    carols = hosts_join(CAROL, ALICE, alices, "(member)", 0);
+    hosts_until(three_are_settled, 60, "three hosts have addresses and names");
+    hosts_until(carol_and_bob_know_addresses, 20, "two have told each other");
+    hosts_stop(ALICE);
+    struct wrn_ip a = hosts_info(CAROL, carols).ipv4, b = hosts_info(BOB, bobs).ipv4;
     struct wrn_node_peer_info peer;
-    assert_true(hosts_peer(ALICE, alices, BOB, &peer));
+    assert_true(hosts_peer(CAROL, carols, BOB, &peer));
     assert_int_equal(peer.until_s, until_s);
     hosts_run((uint64_t)(until_s - 3 - hosts_now.wall.s) * 1000);
     send(BOB, bobs, &b, &a, "begun");
     hosts_run(1000);
-    assert_int_equal(hosts_got(ALICE, alices, "begun"), 1);
+    assert_int_equal(hosts_got(CAROL, carols, "begun"), 1);
     uint64_t left_ms = (uint64_t)(until_s - hosts_now.wall.s) * 1000 - hosts_now.wall.ns / 1000000;
     hosts_run(left_ms - 20);
     send(BOB, bobs, &b, &a, "in time");
-    send(ALICE, alices, &a, &b, "both ways");
+    send(CAROL, carols, &a, &b, "both ways");
     hosts_run(10);
-    assert_int_equal(hosts_got(ALICE, alices, "in time"), 1);
+    assert_int_equal(hosts_got(CAROL, carols, "in time"), 1);
     assert_int_equal(hosts_got(BOB, bobs, "both ways"), 1);
     hosts_run(10);
-    send(ALICE, alices, &a, &b, "late to bob");
-    send(BOB, bobs, &b, &a, "late to alice");
+    send(CAROL, carols, &a, &b, "late to bob");
+    send(BOB, bobs, &b, &a, "late to carol");
     hosts_run(100);
-    assert_int_equal(hosts_got(ALICE, alices, "late to alice"), 0);
+    assert_int_equal(hosts_got(CAROL, carols, "late to carol"), 0);
     assert_int_equal(hosts_got(BOB, bobs, "late to bob"), 0);
     assert_true(bob_is_no_peer());
     assert_int_equal(hosts_info(BOB, bobs).ipv4.family, WRN_FAMILY_NONE);
