@@ -155,6 +155,14 @@ void wrn_authority_on_rights(struct wrn_network *network) {
         if (!authority->was_excluded) {
             tell_self_revoked(authority);
         }
+    } else if (network->standing == WRN_REASON_EXPIRED && authority->last_flags != 0) {
+        struct wrn_node_event *event =
+            wrn_network_event(network, WRN_NODE_EVENT_EXPIRED_KIND,
+                              "The membership of this node in %s has ended, and nobody renewed it. "
+                              "Ask for another invitation.",
+                              network->descriptor.name);
+        event->until_s = authority->last_until_s;
+        authority->last_flags = 0;
     } else if (is_good) {
         tell_rights(authority);
         authority->last_flags = flags;

@@ -173,7 +173,14 @@ static void gather_invitation(struct taking *taking, const struct wrn_certs *cer
 
 /* False: another's, which we may not revoke. */
 static bool gather_hash(struct taking *taking, const struct wrn_cert *cert) {
-    const uint8_t *own = taking->authority->network->node->public_key;
+    const struct wrn_network *network = taking->authority->network;
+    const uint8_t *own = network->node->public_key;
+    uint8_t by[WRN_SIGN_PUBLIC_SIZE];
+    if (wrn_revoked_has(network->revoked, cert->hash, cert->issuer, by) &&
+        (memcmp(by, own, sizeof by) == 0 ||
+         memcmp(by, network->descriptor.owner, sizeof by) == 0)) {
+        return true; /* done, and not to be undone by others */
+    }
     if (!taking->is_any && memcmp(cert->issuer, own, WRN_SIGN_PUBLIC_SIZE) != 0) {
         return false;
     }
@@ -280,8 +287,8 @@ static enum wrn_reason say_nothing_found(const struct taking *taking, char *why)
                                "invitation, with all that came in by it, or ask an administrator.");
         return WRN_REASON_NOT_ADMITTED;
     }
-    wrn_authority_say(why, "No certificate of it is known here: try while it is connected, or give "
-                           "its certificates.");
+    wrn_authority_say(why, "No certificate of it that is not revoked already is known here: try "
+                           "while it is connected, or give its certificates.");
     return WRN_REASON_NOT_FOUND;
 }
 

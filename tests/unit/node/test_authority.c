@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Goal: who may, invites, promotes, demotes, revokes and renews, and all others hear of it; who may
+ * not, is told what is missing; an invitation is not used more often than it may be. Method: whole
+ * nodes in virtual time, with chains as programs make them, and others. */
+#include "node/authority.h"
+
+#include "unit/node/hosts.h"
+
+enum { ALICE, BOB, CAROL, DAVE, DAY_S = 86400 };
+
+static uint32_t numbers[HOSTS_MAX]; /* of the network on each host */
+static char why[WRN_JUDGE_WHY_SIZE];
+static struct wrn_invitation invitation;
+
+static struct wrn_node *node_of(uint32_t host) {
+    return hosts[host].node;
+}
+
+static wrn_handle network_of(uint32_t host) {
+    return hosts[host].networks[numbers[host]];
+}
+
+static enum wrn_reason invite(uint32_t host, uint32_t uses, bool members_may_invite,
+                              const char *element, int64_t life_s) {
+    const struct wrn_node_invite_options options = {
+        .uses = uses,
+        .until_s = hosts_now.wall.s + life_s,
+        .members_may_invite = members_may_invite,
+        .element = {(const uint8_t *)element, strlen(element)},
+    };
+    hosts_before();
+    enum wrn_reason reason = wrn_node_invite(node_of(host), hosts_now, network_of(host), &options,
+                                             hosts_out, &invitation, why);
+    hosts_perform(host);
+    return reason;
+}
+
+/* As a program that was given the line of the invitation. */
+static void join(uint32_t host) {
+    static uint8_t room[WRN_STATE_MAX];
+    struct wrn_invitation read;
+    struct wrn_state state;
+    char line[WRN_INVITATION_LINE_MAX];
+    uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], chain[WRN_CREDENTIAL_MAX];
+    size_t size = wrn_invitation_print_line(&invitation, line, sizeof line);
+    assert_true(size > 0);
+    assert_int_equal(wrn_invitation_read((wrn_span){(const uint8_t *)line, size}, &read),
+                     WRN_INVITATION_OK);
+    hosts_public(hosts[host].letter, public_key);
+    assert_int_equal(wrn_state_join(&read, public_key, hosts_now.wall.s, INT64_MAX, chain, &state),
+                     WRN_INVITATION_OK);
+    size = wrn_state_write(&state, room, sizeof room);
+    assert_true(size > 0);
+    numbers[host] = hosts_load(host, (wrn_span){room, size});
+}
+
+static bool has_address(uint32_t host) {
+    struct wrn_node_network_info info = hosts_info(host, numbers[host]);
+    return info.ring == WRN_RING_STATE_CONNECTED && info.lease == WRN_CLAIM_HELD &&
+           info.ipv4.family == WRN_FAMILY_IPV4;
+}
+
+static bool passes(uint32_t host, uint32_t other) {
+    struct wrn_node_peer_info info;
+    return hosts_peer(host, numbers[host], other, &info) && info.rights != 0 && !info.is_waiting;
+}
+
+static uint8_t rights_of(uint32_t host) {
+    return hosts_info(host, numbers[host]).rights;
+}
+
+static bool bob_is_there(void) {
+    return has_address(BOB) && passes(ALICE, BOB) && passes(BOB, ALICE);
+}
+
+static bool carol_is_there(void) {
+    return has_address(CAROL) && passes(BOB, CAROL) && passes(CAROL, BOB);
+}
+
+static void begin(void) {
+    assert_int_equal(hosts_add('a'), ALICE);
+    assert_int_equal(hosts_add('b'), BOB);
+    assert_int_equal(hosts_add('c'), CAROL);
+    assert_int_equal(hosts_add('d'), DAVE);
+    numbers[ALICE] = hosts_create(ALICE, "lab", "10.77.0.0/24");
+    hosts_run(3000);
+}
+
+static enum wrn_reason grant(uint32_t host, uint32_t to, const char *element, bool may_delegate) {
+    uint8_t subject[WRN_SIGN_PUBLIC_SIZE];
+    hosts_public(hosts[to].letter, subject);
+    hosts_before();
+    enum wrn_reason reason =
+        wrn_node_grant(node_of(host), hosts_now, network_of(host), subject,
+                       (wrn_span){(const uint8_t *)element, strlen(element)}, may_delegate,
+                       hosts_now.wall.s + 30 * DAY_S, hosts_out, why);
+    hosts_perform(host);
+    return reason;
+}
+
+static enum wrn_reason take_back(uint32_t host, enum wrn_node_revoke_what what,
+                                 const uint8_t *subject_or_hash, uint32_t *ret_count) {
+    hosts_before();
+    enum wrn_reason reason =
+        wrn_node_revoke(node_of(host), hosts_now, network_of(host), what, subject_or_hash,
+                        (wrn_span){NULL, 0}, hosts_out, ret_count, why);
+    hosts_perform(host);
+    return reason;
+}
+
+static enum wrn_reason take_back_of(uint32_t host, enum wrn_node_revoke_what what, uint32_t whom,
+                                    uint32_t *ret_count) {
+    uint8_t subject[WRN_SIGN_PUBLIC_SIZE];
+    hosts_public(hosts[whom].letter, subject);
+    return take_back(host, what, subject, ret_count);
+}
+
+/* ---- invitations ---- */
+
+static void who_is_invited_is_in(void **state) {
+    (void)state;
+    const struct wrn_state_invitation *made;
+    struct wrn_invitation again;
+    uint32_t cursor = 0;
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    assert_true(invitation.endpoint_count > 0);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    assert_int_equal(rights_of(BOB), WRN_RIGHT_MEMBER);
+    assert_true(wrn_node_next_invitation(node_of(ALICE), network_of(ALICE), &cursor, &made));
+    assert_int_equal(made->uses, 1);
+    assert_in_range(made->until_s - hosts_now.wall.s, DAY_S - 100, DAY_S);
+    assert_int_equal(wrn_node_show_invitation(node_of(ALICE), hosts_now, network_of(ALICE),
+                                              made->cert_hash, &again),
+                     WRN_REASON_NONE);
+    assert_memory_equal(again.seed, invitation.seed, sizeof again.seed);
+    assert_int_equal(again.chain_size, invitation.chain_size);
+    assert_false(again.members_may_invite);
+    assert_false(wrn_node_next_invitation(node_of(ALICE), network_of(ALICE), &cursor, &made));
+    /* Bob may invite nobody, and is told why. */
+    assert_int_equal(invite(BOB, 1, false, "", DAY_S), WRN_REASON_NOT_ADMITTED);
+    assert_non_null(strstr(why, "(invite)"));
+}
+
+static void limits_of_invitations_are_kept(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 0, false, "", DAY_S), WRN_REASON_MALFORMED);
+    assert_int_equal(invite(ALICE, 65536, false, "", DAY_S), WRN_REASON_MALFORMED);
+    assert_int_equal(invite(ALICE, 1, false, "", 0), WRN_REASON_MALFORMED);
+    assert_int_equal(invite(ALICE, 1, false, "(5:admin)", DAY_S), WRN_REASON_MALFORMED);
+    assert_int_equal(invite(ALICE, 1, false, "(7:address1:x)", DAY_S), WRN_REASON_MALFORMED);
+    assert_int_equal(invite(ALICE, 1, false, "(5:allow", DAY_S), WRN_REASON_MALFORMED);
+    assert_int_equal(invite(ALICE, 1, false, "(5:allow3:tcp2:22)", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+}
+
+/* Whoever joins may invite, and so on; uses are not counted then. */
+static void members_that_may_invite_do(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 1, true, "", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    assert_int_equal(rights_of(BOB), WRN_RIGHT_MEMBER | WRN_RIGHT_INVITE);
+    hosts_stop(ALICE);
+    assert_int_equal(invite(BOB, 1, false, "", DAY_S), WRN_REASON_NONE);
+    join(CAROL);
+    hosts_until(carol_is_there, 90, "who was invited by who was invited has an address");
+    assert_int_equal(rights_of(CAROL), WRN_RIGHT_MEMBER);
+}
+
+static bool carol_is_refused(void) {
+    return hosts_event(CAROL, WRN_NODE_EVENT_INVITATION_SPENT_KIND) != NULL &&
+           hosts_event(ALICE, WRN_NODE_EVENT_PEER_REFUSED_KIND) != NULL &&
+           hosts_event(BOB, WRN_NODE_EVENT_PEER_REFUSED_KIND) != NULL;
+}
+
+static void an_invitation_is_used_once(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    hosts_run(20000);
+    join(CAROL);
+    hosts_until(carol_is_refused, 300, "the second one is refused");
+    assert_false(has_address(CAROL));
+    assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
+    assert_true(passes(ALICE, BOB));
+    assert_non_null(
+        strstr(hosts_event(CAROL, WRN_NODE_EVENT_INVITATION_SPENT_KIND)->text, "another"));
+    /* and stays so */
+    hosts_run(120000);
+    assert_false(has_address(CAROL) || passes(ALICE, CAROL));
+}
+
+static bool both_are_there(void) {
+    return has_address(BOB) && has_address(CAROL) && passes(ALICE, BOB) && passes(ALICE, CAROL);
+}
+
+static bool dave_is_refused(void) {
+    return hosts_event(DAVE, WRN_NODE_EVENT_INVITATION_SPENT_KIND) != NULL &&
+           hosts_event(ALICE, WRN_NODE_EVENT_PEER_REFUSED_KIND) != NULL;
+}
+
+static void two_uses_are_two(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 2, false, "", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    join(CAROL);
+    hosts_until(both_are_there, 90, "both have addresses");
+    hosts_run(200000);
+    assert_true(both_are_there());
+    assert_null(hosts_event(ALICE, WRN_NODE_EVENT_PEER_REFUSED_KIND));
+    join(DAVE);
+    hosts_until(dave_is_refused, 300, "the third one is refused");
+    assert_true(both_are_there());
+    assert_false(has_address(DAVE));
+}
+
+/* ---- giving and taking ---- */
+
+static void invite_both(void) {
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    join(CAROL);
+    hosts_until(both_are_there, 90, "both have addresses");
+    hosts_until(carol_is_there, 60, "both know each other");
+}
+
+static bool bob_administers(void) {
+    return rights_of(BOB) == (WRN_RIGHT_MEMBER | WRN_RIGHT_INVITE | WRN_RIGHT_ADMIN);
+}
+
+static bool bob_is_demoted(void) {
+    return rights_of(BOB) == WRN_RIGHT_MEMBER;
+}
+
+static const char everything[] = "(1:*3:set(6:member)(6:invite)(5:admin))";
+
+static void promoted_and_demoted(void **state) {
+    (void)state;
+    uint32_t count;
+    invite_both();
+    assert_int_equal(grant(CAROL, BOB, everything, true), WRN_REASON_NOT_ADMITTED);
+    assert_int_equal(grant(ALICE, ALICE, everything, true), WRN_REASON_SELF);
+    assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
+    hosts_until(bob_administers, 5, "Bob has what he was given");
+    assert_non_null(hosts_event(BOB, WRN_NODE_EVENT_GRANTED_KIND));
+    hosts_run(5000);
+    assert_int_equal(grant(BOB, CAROL, "(5:relay)", false), WRN_REASON_NOT_ADMITTED);
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_EXTRA, BOB, &count), WRN_REASON_NONE);
+    assert_int_equal(count, 1);
+    hosts_until(bob_is_demoted, 5, "Bob has it no more");
+    hosts_run(30000);
+    assert_true(both_are_there());
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_EXTRA, BOB, &count), WRN_REASON_NOT_FOUND);
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, ALICE, &count), WRN_REASON_SELF);
+}
+
+static bool carol_is_out(void) {
+    return !passes(ALICE, CAROL) && !passes(BOB, CAROL) &&
+           hosts_event(CAROL, WRN_NODE_EVENT_SELF_REVOKED_KIND) != NULL;
+}
+
+static void who_is_revoked_is_out_everywhere(void **state) {
+    (void)state;
+    uint32_t count;
+    invite_both();
+    assert_int_equal(take_back_of(BOB, WRN_NODE_REVOKE_MEMBER, CAROL, &count),
+                     WRN_REASON_NOT_ADMITTED);
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
+    assert_int_equal(count, 2); /* its certificate and that of the invitation, which had one use */
+    hosts_until(carol_is_out, 5, "she is out");
+    const struct wrn_node_event *event = hosts_event(BOB, WRN_NODE_EVENT_REVOKED_KIND);
+    assert_non_null(event);
+    assert_memory_equal(event->hit, wrn_node_hit(node_of(CAROL)), WRN_HIT_SIZE);
+    assert_memory_equal(event->by, wrn_node_hit(node_of(ALICE)), WRN_HIT_SIZE);
+    hosts_run(60000);
+    assert_true(carol_is_out());
+    assert_true(passes(ALICE, BOB));
+    /* the same invitation lets nobody in any more */
+    join(DAVE);
+    hosts_run(60000);
+    assert_false(has_address(DAVE) || passes(ALICE, DAVE) || passes(BOB, DAVE));
+}
+
+/* What the admin took back while the other was away is heard before anything of it passes. */
+static void who_was_away_does_not_believe_the_revoked(void **state) {
+    (void)state;
+    static uint8_t saved[WRN_STATE_MAX];
+    uint32_t count;
+    invite_both();
+    hosts_run(10000);
+    size_t size = wrn_node_save(node_of(BOB), network_of(BOB), saved, sizeof saved);
+    assert_true(size > 0);
+    hosts_stop(BOB);
+    hosts_run(5000);
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
+    hosts_run(2000);
+    hosts_start_again(BOB);
+    numbers[BOB] = hosts_load(BOB, (wrn_span){saved, size});
+    for (uint32_t ms = 0; ms < 30000; ms += 50) {
+        hosts_run(50);
+        assert_false(passes(BOB, CAROL));
+    }
+    assert_true(bob_is_there());
+}
+
+static bool carol_is_out_at_alice(void) {
+    return !passes(ALICE, CAROL);
+}
+
+static bool carol_is_in_again(void) {
+    return passes(ALICE, CAROL) && has_address(CAROL);
+}
+
+/* An admin's word counts as long as he is one; what he took back is good again when he is none. */
+static void a_revoked_admin_has_no_word(void **state) {
+    (void)state;
+    uint32_t count;
+    invite_both();
+    assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
+    hosts_until(bob_administers, 5, "Bob has what he was given");
+    hosts_run(3000);
+    assert_int_equal(take_back_of(BOB, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
+    hosts_until(carol_is_out_at_alice, 5, "the admin's word counts");
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_EXTRA, BOB, &count), WRN_REASON_NONE);
+    hosts_until(bob_is_demoted, 10, "Bob is no admin any more");
+    hosts_until(carol_is_in_again, 600, "what he said does not count any more");
+}
+
+/* A grant waits for a member that is away, also over a restart of the one who gave it. */
+static void what_was_granted_waits(void **state) {
+    (void)state;
+    static uint8_t saved[WRN_STATE_MAX], alices[WRN_STATE_MAX];
+    invite_both();
+    size_t size = wrn_node_save(node_of(BOB), network_of(BOB), saved, sizeof saved);
+    hosts_stop(BOB);
+    hosts_run(60000);
+    assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
+    size_t alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
+    hosts_stop(ALICE);
+    hosts_run(60000);
+    hosts_start_again(ALICE);
+    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
+    hosts_run(30000);
+    hosts_start_again(BOB);
+    numbers[BOB] = hosts_load(BOB, (wrn_span){saved, size});
+    hosts_until(bob_administers, 60, "he gets it when he is back");
+}
+
+/* ---- renewal ---- */
+
+static int64_t first_end_s;
+
+static bool bob_is_renewed(void) {
+    return hosts_info(BOB, numbers[BOB]).until_s > first_end_s;
+}
+
+static void a_membership_is_renewed_in_time(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "(5:allow3:tcp2:22)", 1200), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    first_end_s = hosts_info(BOB, numbers[BOB]).until_s;
+    hosts_run((uint64_t)(first_end_s - hosts_now.wall.s - 700) * 1000);
+    assert_false(bob_is_renewed());
+    hosts_until(bob_is_renewed, 650, "it is renewed before it ends");
+    assert_non_null(hosts_event(BOB, WRN_NODE_EVENT_RENEWED_KIND));
+    assert_int_equal(rights_of(BOB), WRN_RIGHT_MEMBER);
+    hosts_run(1500 * 1000);
+    assert_true(bob_is_there());
+    assert_null(hosts_event(BOB, WRN_NODE_EVENT_EXPIRING_KIND));
+    /* not more than it had */
+    struct wrn_node_peer_info info;
+    assert_true(hosts_peer(ALICE, numbers[ALICE], BOB, &info));
+    assert_int_equal(info.rights, WRN_RIGHT_MEMBER);
+}
+
+static bool bob_is_told(void) {
+    return hosts_event(BOB, WRN_NODE_EVENT_EXPIRING_KIND) != NULL;
+}
+
+static bool bob_is_over(void) {
+    return hosts_event(BOB, WRN_NODE_EVENT_EXPIRED_KIND) != NULL;
+}
+
+static void who_is_not_renewed_is_told(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 2, false, "", 1200), WRN_REASON_NONE);
+    join(BOB);
+    join(CAROL);
+    hosts_until(both_are_there, 90, "both have addresses");
+    hosts_stop(ALICE);
+    hosts_until(bob_is_told, 1200, "he is told that it ends");
+    assert_true(hosts_info(BOB, numbers[BOB]).until_s > hosts_now.wall.s);
+    hosts_until(bob_is_over, 300, "and that it has ended");
+}
+
+static bool carol_is_renewed(void) {
+    return hosts_info(CAROL, numbers[CAROL]).until_s > first_end_s;
+}
+
+/* The owner is gone for ever; whom he trusted goes on. */
+static void an_inviter_renews_instead_of_the_owner(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "", 10 * DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    assert_int_equal(invite(ALICE, 1, false, "", 1200), WRN_REASON_NONE);
+    join(CAROL);
+    hosts_until(carol_is_there, 60, "who was invited has an address");
+    assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
+    hosts_until(bob_administers, 5, "Bob has what he was given");
+    first_end_s = hosts_info(CAROL, numbers[CAROL]).until_s;
+    hosts_run(10000);
+    hosts_stop(ALICE);
+    hosts_until(carol_is_renewed, 1200, "it is renewed before it ends");
+    hosts_run(1300 * 1000);
+    assert_true(passes(BOB, CAROL));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(who_is_invited_is_in, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(limits_of_invitations_are_kept, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(members_that_may_invite_do, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(an_invitation_is_used_once, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(two_uses_are_two, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(promoted_and_demoted, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(who_is_revoked_is_out_everywhere, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(who_was_away_does_not_believe_the_revoked, hosts_begin,
+                                        hosts_end),
+        cmocka_unit_test_setup_teardown(a_revoked_admin_has_no_word, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(what_was_granted_waits, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(a_membership_is_renewed_in_time, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(who_is_not_renewed_is_told, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(an_inviter_renews_instead_of_the_owner, hosts_begin,
+                                        hosts_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
