@@ -66,7 +66,6 @@ int wrn_daemon_create(uv_loop_t *loop, const struct wrn_daemon_options *options,
         return error;
     }
     wrn_daemon_look_around(daemon, true);
-    wrn_daemon_load_networks(daemon);
     wrn_daemon_set_timer(daemon);
     *ret_daemon = daemon;
     return 0;

@@ -13,15 +13,18 @@ enum { WRN_DAEMON_WHY_SIZE = 512, WRN_DAEMON_TAGS_MAX = 1024, WRN_DAEMON_DEPTH_M
 
 /* ---- life (main.c) ---- */
 
-/* Makes a daemon whose identity is 'seed' and whose state folder 'folder_fd' is open (and locked),
- * reads the networks there and starts them. What is wrong with one network goes to the log and does
- * not hinder the others. 'options', 'loop' and 'log' must outlive it. Returns 0, or -errno with a
+/* Makes a daemon without networks whose identity is 'seed' and whose state folder 'folder_fd' is
+ * open (and locked). 'options', 'loop' and 'log' must outlive it. Returns 0, or -errno with a
  * sentence that has a next step. */
 WRN_NODISCARD int wrn_daemon_create(uv_loop_t *loop, const struct wrn_daemon_options *options,
                                     struct wrn_log *log, int folder_fd,
                                     const uint8_t seed[WRN_SEED_SIZE],
                                     struct wrn_daemon **ret_daemon,
                                     char reterr_why[WRN_DAEMON_WHY_SIZE]);
+
+/* Starts the networks in the state folder. What is wrong with one goes to the log and does not
+ * hinder the others. Once, after those who listen have begun to. */
+void wrn_daemon_load_networks(struct wrn_daemon *daemon);
 
 /* Ends: leaves all networks with their leases kept, saves, closes and wipes everything. The loop
  * must run once more before it can be closed. NULL is fine. */

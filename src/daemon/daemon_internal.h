@@ -167,9 +167,6 @@ void wrn_daemon_on_unrouted(void *ctx, const struct wrn_wg *wg, wrn_span packet)
 
 /* ---- networks.c ---- */
 
-/* Starts those on the disk. */
-void wrn_daemon_load_networks(struct wrn_daemon *daemon);
-
 /* The network has left: takes interface and memory away. */
 void wrn_daemon_network_gone(struct wrn_daemon *daemon, struct wrn_daemon_network *network);
 

@@ -184,7 +184,11 @@ static int start(struct program *program) {
     wrn_wipe(&pair, sizeof pair);
     wrn_wipe(&random, sizeof random);
     error = error != 0 ? error : start_parts(program, why);
-    return error != 0 ? fail(program, why) : EXIT_DONE;
+    if (error != 0) {
+        return fail(program, why);
+    }
+    wrn_daemon_load_networks(program->daemon);
+    return EXIT_DONE;
 }
 
 /* What builds on the daemon. */

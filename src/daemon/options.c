@@ -49,6 +49,7 @@ void wrn_options_default(struct wrn_daemon_options *ret_options) {
     *ret_options = (struct wrn_daemon_options){
         .state = WRN_DAEMON_STATE_FOLDER,
         .socket = WRN_DAEMON_SOCKET_PATH,
+        .hooks = WRN_DAEMON_HOOKS_FOLDER,
         .workers = 1,
         .offloads = WRN_UAPI_OFFLOADS_ALL,
         .log_level = WRN_LOG_INFO,
@@ -130,7 +131,8 @@ const char *wrn_options_usage(void) {
            "                     from the configuration file\n"
            "  --workers N        threads that carry packets, 1 to 64, or auto (1)\n"
            "  --offloads LIST    all, none, or of csum,tso4,tso6,uso,gso,gro (all)\n"
-           "  --hooks FOLDER     programs that are run when something happens (none)\n"
+           "  --hooks FOLDER     programs that are run when something happens\n"
+           "                     (" WRN_DAEMON_HOOKS_FOLDER ")\n"
            "  --no-announce      does not look for others on the LAN\n"
            "  --no-map-ports     asks no router for a port\n"
            "  --no-dns           answers no names of the networks\n"
