@@ -269,7 +269,8 @@ static bool answer_own(const struct wrn_names *names, const struct wrn_names_que
     return is_own;
 }
 
-/* Whose an IPv6 address is, no key of the table says: only names that are known help. */
+/* A name that is known may answer at once. Of addresses beyond the network's /64 nothing else does:
+ * no key of the table is made of them. */
 static bool answer_ipv6(const struct wrn_names *names, struct wrn_now now,
                         const struct wrn_names_question *question,
                         struct wrn_names_answer *ret_answer) {
@@ -285,7 +286,8 @@ static bool answer_ipv6(const struct wrn_names *names, struct wrn_now now,
             return true;
         }
     }
-    return true;
+    return names->ipv6.ip.family != WRN_FAMILY_IPV6 ||
+           memcmp(names->ipv6.ip.bytes, question->ip.bytes, 8) != 0;
 }
 
 static struct entry *find(struct wrn_names *names, const struct wrn_names_question *question) {
@@ -344,6 +346,7 @@ static void take_record(struct wrn_names *names, struct entry *entry, wrn_span b
     struct wrn_record record;
     struct wrn_record known = {.claimed_s = entry->claimed_s};
     char label[WRN_LABEL_SIZE];
+    uint8_t hit[WRN_HIT_SIZE];
     struct wrn_ip ip;
     bool is_name = entry->kind == WRN_NAMES_HOST || entry->is_checking;
     memcpy(known.hash, entry->hash, sizeof known.hash);
@@ -358,6 +361,10 @@ static void take_record(struct wrn_names *names, struct entry *entry, wrn_span b
         return;
     }
     bool is_asked = is_name ? strcmp(label, entry->label) == 0 : wrn_ip_equal(&ip, &entry->ip);
+    primitives->hit(primitives->ctx, record.owner, hit);
+    if (!is_name && ip.family == WRN_FAMILY_IPV6 && !wrn_lease_is_ipv6_of(&names->ipv6, hit, &ip)) {
+        return; /* an IPv6 address is made of its owner's key, whatever a record says */
+    }
     if (!is_asked || (entry->has_record && !wrn_record_wins(&record, &known))) {
         return;
     }
@@ -366,7 +373,7 @@ static void take_record(struct wrn_names *names, struct entry *entry, wrn_span b
     entry->end_s = record.made_s + record.ttl_s;
     memcpy(entry->hash, record.hash, sizeof entry->hash);
     memcpy(entry->owner, record.owner, sizeof entry->owner);
-    primitives->hit(primitives->ctx, record.owner, entry->hit);
+    memcpy(entry->hit, hit, sizeof entry->hit);
     if (is_name) {
         bool is_inside = wrn_lease_is_assignable(&names->ipv4, &ip);
         entry->ip = is_inside ? ip : (struct wrn_ip){.family = WRN_FAMILY_NONE};
@@ -431,7 +438,9 @@ static void answer_of(const struct wrn_names *names, struct wrn_now now, const s
         memcpy(ret_answer->label, entry->label, sizeof ret_answer->label);
         memcpy(ret_answer->owner, entry->owner, sizeof ret_answer->owner);
         memcpy(ret_answer->hit, entry->hit, sizeof ret_answer->hit);
-        ret_answer->ipv4 = entry->ip;
+        if (entry->ip.family == WRN_FAMILY_IPV4) {
+            ret_answer->ipv4 = entry->ip;
+        }
         (void)wrn_lease_ipv6(&names->ipv6, entry->hit, &ret_answer->ipv6);
     }
 }

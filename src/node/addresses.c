@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "node/authority_internal.h"
-#include "node/hold.h"
 #include "node/network_internal.h"
 
 enum { HITS_BITS = 28, HOST_BITS_IPV4 = 32, HOST_BITS_IPV6 = 128 };
@@ -402,9 +401,7 @@ static void on_name(void *ctx, const struct wrn_names_event *event) {
 
 static void resolved(void *ctx, const struct wrn_names_question *question,
                      const struct wrn_names_answer *answer) {
-    struct wrn_network *network = ctx;
-    wrn_hold_on_resolved(network, question, answer);
-    wrn_network_questions_on_resolved(network, question, answer);
+    wrn_network_questions_on_resolved(ctx, question, answer);
 }
 
 /* ---- the claim of our IPv6 address: so whoever has only that finds our key ---- */

@@ -35,22 +35,27 @@ void wrn_node_resolve(struct wrn_node *node, struct wrn_now now, wrn_handle hand
                       const struct wrn_names_question *question, uint32_t tag,
                       struct wrn_names_answer *ret_answer, struct wrn_node_out *out) {
     struct wrn_network *network = wrn_node_network(node, handle);
+    struct wrn_names_question asked = *question;
     *ret_answer = (struct wrn_names_answer){.found = WRN_NAMES_UNKNOWN};
     if (!network) {
         return;
     }
+    if (asked.kind == WRN_NAMES_REVERSE && wrn_network_is_hit(&asked.ip)) {
+        /* the table has the address that is made of it */
+        (void)wrn_lease_ipv6(&network->descriptor.ipv6, question->ip.bytes, &asked.ip);
+    }
     wrn_network_begin(network, now, out);
     struct wrn_network_question *mine = free_question(network);
-    if (!mine) {
-        ret_answer->found = WRN_NAMES_BUSY;
+    if (!mine || network->is_gone) {
+        ret_answer->found = mine ? WRN_NAMES_UNKNOWN : WRN_NAMES_BUSY;
     } else {
-        wrn_names_ask(network->names, now, question, ret_answer);
+        wrn_names_ask(network->names, now, &asked, ret_answer);
     }
     if (mine && ret_answer->found == WRN_NAMES_PENDING) {
         *mine = (struct wrn_network_question){.kind = WRN_NETWORK_QUESTION_RESOLVE,
                                               .tag = tag,
                                               .due = wrn_mono_add(now.mono, WRN_S(RESOLVE_S)),
-                                              .name = *question};
+                                              .name = asked};
     }
     wrn_network_end(network);
 }
@@ -91,7 +96,9 @@ void wrn_node_connect(struct wrn_node *node, struct wrn_now now, wrn_handle hand
     wrn_id id = wrn_id_of_hit(hit);
     wrn_network_begin(network, now, out);
     struct wrn_network_question *mine = free_question(network);
-    if (memcmp(hit, node->hit, WRN_HIT_SIZE) == 0) {
+    if (network->is_gone) {
+        answer_now(network, tag, WRN_REASON_LEAVING);
+    } else if (memcmp(hit, node->hit, WRN_HIT_SIZE) == 0) {
         answer_now(network, tag, WRN_REASON_SELF);
     } else if (!mine) {
         answer_now(network, tag, WRN_REASON_FULL);
@@ -129,8 +136,8 @@ void wrn_node_members(struct wrn_node *node, struct wrn_now now, wrn_handle hand
     }
     struct wrn_network_walk *walk = network->walk;
     wrn_network_begin(network, now, out);
-    if (walk->tag != 0) {
-        answer_now(network, tag, WRN_REASON_FULL);
+    if (walk->tag != 0 || network->is_gone) {
+        answer_now(network, tag, network->is_gone ? WRN_REASON_LEAVING : WRN_REASON_FULL);
         wrn_network_end(network);
         return;
     }
@@ -289,7 +296,9 @@ void wrn_node_get(struct wrn_node *node, struct wrn_now now, wrn_handle handle, 
     }
     wrn_network_begin(network, now, out);
     enum wrn_reason reason =
-        wrn_network_get(network, WRN_NETWORK_TAG_CALLER | (tag & CALLER_TAG_MAX), key);
+        network->is_gone
+            ? WRN_REASON_LEAVING
+            : wrn_network_get(network, WRN_NETWORK_TAG_CALLER | (tag & CALLER_TAG_MAX), key);
     if (reason != WRN_REASON_NONE) {
         answer_now(network, tag, reason);
     }
@@ -310,7 +319,8 @@ void wrn_node_store(struct wrn_node *node, struct wrn_now now, wrn_handle handle
                                         .value = value,
                                         .ttl_s = ttl_s};
     wrn_network_begin(network, now, out);
-    enum wrn_reason reason = wrn_network_store(network, &request);
+    enum wrn_reason reason =
+        network->is_gone ? WRN_REASON_LEAVING : wrn_network_store(network, &request);
     if (reason != WRN_REASON_NONE) {
         answer_now(network, tag, reason);
     }
@@ -341,6 +351,21 @@ void wrn_network_questions_on_time(struct wrn_network *network) {
     }
     if (walk->tag != 0 && wrn_mono_reached(now, walk->due)) {
         walk->reason = walk->is_over ? walk->reason : WRN_REASON_TIMEOUT;
+        end_walk(network);
+    }
+}
+
+void wrn_network_questions_end(struct wrn_network *network) {
+    struct wrn_network_walk *walk = network->walk;
+    for (uint32_t i = 0; i < WRN_NETWORK_QUESTIONS_MAX; i++) {
+        struct wrn_network_question *mine = &network->questions[i];
+        if (mine->kind != WRN_NETWORK_QUESTION_NONE) {
+            mine->kind = WRN_NETWORK_QUESTION_NONE;
+            answer_now(network, mine->tag, WRN_REASON_LEAVING);
+        }
+    }
+    if (walk->tag != 0) {
+        walk->reason = WRN_REASON_LEAVING;
         end_walk(network);
     }
 }

@@ -34,8 +34,11 @@ enum step {
 struct place {
     uint8_t step;
     struct wrn_ip ip;
-    wrn_id id;        /* FOUND, CONNECTING, CONNECTED: who has it */
-    uint32_t tag;     /* ASKING by ourselves; 0: the names are asked */
+    wrn_id id;      /* FOUND, CONNECTING, CONNECTED: who has it */
+    uint32_t tag;   /* ASKING */
+    bool has_owner; /* ... 'id' is whose claim is the oldest of those that have come */
+    int64_t claimed_s;
+    uint8_t hash[WRN_HASH_SIZE];
     wrn_mono due;     /* of the step */
     wrn_mono give_up; /* of the packets */
     uint16_t first, last, count;
@@ -70,8 +73,7 @@ static void give_up(struct wrn_network *network, struct place *place);
 static void answer_host(struct wrn_network *network, const uint8_t *bytes, size_t size);
 static void go_on(struct wrn_network *network, struct place *place);
 static void ask(struct wrn_network *network, struct place *place);
-static void on_names(struct wrn_network *network, struct place *place,
-                     const struct wrn_names_answer *answer);
+static void take_record(const struct wrn_network *network, struct place *place, wrn_span bytes);
 static void set_step(struct wrn_network *network, struct place *place, enum step step,
                      uint32_t seconds);
 static void update_due(struct wrn_hold *hold);
@@ -128,45 +130,49 @@ void wrn_hold_on_packet(struct wrn_network *network, wrn_span packet) {
     network->notes.resolved = true;
 }
 
-void wrn_hold_on_resolved(struct wrn_network *network, const struct wrn_names_question *question,
-                          const struct wrn_names_answer *answer) {
-    if (question->kind != WRN_NAMES_REVERSE) {
-        return;
-    }
-    struct place *place = place_of(network->hold, &question->ip);
-    if (place && place->step == STEP_ASKING) {
-        on_names(network, place, answer);
-        network->notes.resolved = true;
-    }
-}
-
-/* Of an IPv6 address: the record is believed if its owner's address is this one, which is computed
- * from his key. */
+/* The table has verified what it hands over. */
 void wrn_hold_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer) {
-    const struct wrn_primitives *primitives = network->node->options.primitives;
     struct wrn_hold *hold = network->hold;
-    struct wrn_record record;
-    uint8_t hit[WRN_HIT_SIZE];
     for (uint32_t i = 0; i < PLACES_MAX; i++) {
         struct place *place = &hold->places[i];
         if (place->step != STEP_ASKING || place->tag != answer->tag) {
             continue;
         }
-        if (answer->record.size > 0 &&
-            wrn_record_read(answer->record, primitives, &record) == WRN_REASON_NONE) {
-            primitives->hit(primitives->ctx, record.owner, hit);
-            if (wrn_lease_is_ipv6_of(&network->descriptor.ipv6, hit, &place->ip)) {
-                place->id = wrn_id_of_hit(hit);
-                set_step(network, place, STEP_FOUND, 0);
-            }
-        }
-        if (place->step == STEP_ASKING && answer->is_last) {
+        take_record(network, place, answer->record);
+        if (answer->is_last && place->has_owner) {
+            set_step(network, place, STEP_FOUND, 0);
+        } else if (answer->is_last) {
             bool is_certain = answer->reason == WRN_REASON_NOT_FOUND;
             set_step(network, place, is_certain ? STEP_ABSENT : STEP_WAITING,
                      is_certain ? ABSENT_S : ASK_AGAIN_S);
         }
         network->notes.resolved = true;
     }
+}
+
+/* Of several that claim the address, while parts of a network meet again, the oldest claim counts.
+ * An IPv6 address is its owner's if it is made of his key. */
+static void take_record(const struct wrn_network *network, struct place *place, wrn_span bytes) {
+    const struct wrn_primitives *primitives = network->node->options.primitives;
+    struct wrn_record record, known = {.claimed_s = place->claimed_s};
+    uint8_t hit[WRN_HIT_SIZE];
+    char label[WRN_LABEL_SIZE];
+    struct wrn_ip ip;
+    memcpy(known.hash, place->hash, sizeof(known.hash));
+    if (bytes.size == 0 || wrn_record_read(bytes, primitives, &record) != WRN_REASON_NONE ||
+        record.kind != WRN_RECORD_CREATE || !wrn_lease_read(&record, &ip, label) ||
+        !wrn_ip_equal(&ip, &place->ip) || (place->has_owner && !wrn_record_wins(&record, &known))) {
+        return;
+    }
+    primitives->hit(primitives->ctx, record.owner, hit);
+    if (ip.family == WRN_FAMILY_IPV6 &&
+        !wrn_lease_is_ipv6_of(&network->descriptor.ipv6, hit, &ip)) {
+        return;
+    }
+    place->has_owner = true;
+    place->id = wrn_id_of_hit(hit);
+    place->claimed_s = record.claimed_s;
+    memcpy(place->hash, record.hash, sizeof(place->hash));
 }
 
 void wrn_hold_on_reached(struct wrn_network *network, wrn_id id, enum wrn_reason reason) {
@@ -246,46 +252,21 @@ static void go_on(struct wrn_network *network, struct place *place) {
 
 /* Asks whose the address is. */
 static void ask(struct wrn_network *network, struct place *place) {
-    struct wrn_names_question question = {.kind = WRN_NAMES_REVERSE, .ip = place->ip};
-    struct wrn_names_answer answer;
+    struct wrn_hold *hold = network->hold;
     char key[WRN_RECORD_KEY_MAX];
-    place->tag = 0;
     if (wrn_network_is_hit(&place->ip)) {
         place->id = wrn_id_of_hit(place->ip.bytes);
         set_step(network, place, STEP_FOUND, 0);
         return;
     }
-    set_step(network, place, STEP_ASKING, WRN_NODE_HELD_S);
-    if (place->ip.family == WRN_FAMILY_IPV4) {
-        wrn_names_ask(network->names, network->now, &question, &answer);
-        on_names(network, place, &answer);
-        return;
-    }
     size_t size = wrn_lease_key(&place->ip, key);
-    network->hold->serial = (network->hold->serial + 1) % UINT16_MAX;
-    place->tag = (uint32_t)WRN_NETWORK_TAGS_HOLD << 16 | (network->hold->serial + 1);
+    hold->serial = (hold->serial + 1) % UINT16_MAX;
+    place->tag = (uint32_t)WRN_NETWORK_TAGS_HOLD << 16 | (hold->serial + 1);
+    place->has_owner = false;
+    set_step(network, place, STEP_ASKING, WRN_NODE_HELD_S);
     if (wrn_network_get(network, place->tag, (wrn_span){(const uint8_t *)key, size}) !=
         WRN_REASON_NONE) {
         set_step(network, place, STEP_WAITING, ASK_AGAIN_S);
-    }
-}
-
-static void on_names(struct wrn_network *network, struct place *place,
-                     const struct wrn_names_answer *answer) {
-    switch (answer->found) {
-    case WRN_NAMES_FOUND:
-        place->id = wrn_id_of_hit(answer->hit);
-        set_step(network, place, STEP_FOUND, 0);
-        break;
-    case WRN_NAMES_ABSENT:
-        set_step(network, place, STEP_ABSENT, ABSENT_S);
-        break;
-    case WRN_NAMES_PENDING:
-        break;
-    case WRN_NAMES_UNKNOWN:
-    case WRN_NAMES_BUSY:
-        set_step(network, place, STEP_WAITING, ASK_AGAIN_S);
-        break;
     }
 }
 

@@ -15,9 +15,8 @@ struct wrn_hold *wrn_hold_init(struct wrn_arena *arena);
 /* Takes a packet of the host. */
 void wrn_hold_on_packet(struct wrn_network *network, wrn_span packet);
 
-/* Somebody was found, or nobody. Does nothing but note it: wrn_hold_go_on does what follows. */
-void wrn_hold_on_resolved(struct wrn_network *network, const struct wrn_names_question *question,
-                          const struct wrn_names_answer *answer);
+/* An answer of the table, whose an address is. As all that follows but go_on it only notes what has
+ * happened. */
 void wrn_hold_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer);
 
 /* A node was reached, or not. */

@@ -117,6 +117,7 @@ void wrn_network_leave_on_time(struct wrn_network *network) {
     network->leave_due = WRN_MONO_NEVER;
     wrn_overlay_stop(network->overlay, network->now, network->out->overlay);
     wrn_wg_set_up(network->wg, network->now, false, network->out->wg);
+    wrn_network_questions_end(network);
     (void)wrn_network_emit(network, WRN_NODE_GONE);
 }
 

@@ -415,4 +415,9 @@ void wrn_network_questions_on_found(struct wrn_network *network, wrn_id id, bool
 void wrn_network_on_info_ask(struct wrn_network *network, wrn_id source, wrn_span message);
 void wrn_network_on_info(struct wrn_network *network, wrn_id source, wrn_span message);
 void wrn_network_questions_on_time(struct wrn_network *network);
+
+/* Answers all that is under way with LEAVING. */
+void wrn_network_questions_end(struct wrn_network *network);
+
+/* When a question is given up. */
 wrn_mono wrn_network_questions_due(const struct wrn_network *network);

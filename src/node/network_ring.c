@@ -8,6 +8,7 @@
 static void forward(struct wrn_network *network, const struct wrn_overlay_action *action,
                     enum wrn_node_action_kind kind);
 static void on_carried(struct wrn_network *network, const struct wrn_overlay_action *action);
+static void on_failed(struct wrn_network *network, const struct wrn_overlay_action *action);
 static void on_state(struct wrn_network *network, enum wrn_ring_state state);
 static void on_message(struct wrn_network *network, const struct wrn_overlay_action *action);
 static void on_answer(struct wrn_network *network, const struct wrn_overlay_action *action);
@@ -46,8 +47,7 @@ void wrn_network_on_ring(struct wrn_network *network, const struct wrn_overlay_a
         wrn_network_peer_down(network, action->peer, action->reason);
         break;
     case WRN_OVERLAY_CONNECT_FAILED:
-        wrn_hold_on_reached(network, action->id, action->reason);
-        wrn_network_questions_on_connected(network, action->id, action->reason);
+        on_failed(network, action);
         break;
     case WRN_OVERLAY_ANSWER:
         on_answer(network, action);
@@ -93,6 +93,20 @@ static void on_carried(struct wrn_network *network, const struct wrn_overlay_act
     mine->bytes = bytes;
     mine->path.kind = WRN_PATH_CONTROL;
     mine->path.slot = action->peer.index | (uint64_t)action->peer.generation << 32;
+}
+
+static void on_failed(struct wrn_network *network, const struct wrn_overlay_action *action) {
+    enum wrn_reason reason = action->reason;
+    if (reason == WRN_REASON_NOT_ADMITTED || reason == WRN_REASON_EXCLUDED ||
+        reason == WRN_REASON_EXPIRED) {
+        struct wrn_node_event *event = wrn_network_event(
+            network, WRN_NODE_EVENT_PEER_REFUSED_KIND, "no connection to a host of %s: %s",
+            network->descriptor.name, wrn_reason_text(reason));
+        event->reason = reason;
+        wrn_id_hit(action->id, event->hit);
+    }
+    wrn_hold_on_reached(network, action->id, reason);
+    wrn_network_questions_on_connected(network, action->id, reason);
 }
 
 static void on_state(struct wrn_network *network, enum wrn_ring_state state) {

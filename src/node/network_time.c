@@ -67,7 +67,7 @@ static void inject(struct wrn_network *network, uint16_t socket, const struct wr
 void wrn_node_on_carry(struct wrn_node *node, struct wrn_now now, wrn_handle handle,
                        const struct wrn_path *path, wrn_span datagram, struct wrn_node_out *out) {
     struct wrn_network *network = wrn_node_network(node, handle);
-    if (!network || path->kind != WRN_PATH_CONTROL) {
+    if (!network || network->is_gone || path->kind != WRN_PATH_CONTROL) {
         return;
     }
     wrn_network_begin(network, now, out);

@@ -8,6 +8,8 @@
 #include "node/network_internal.h"
 
 static bool is_own(const struct wrn_network *network, const struct wrn_ip *ip);
+static const struct wrn_network_peer *peer_of(const struct wrn_network *network,
+                                              const struct wrn_ip *ip);
 static void say(struct wrn_node_trace *trace, const char *format, ...) WRN_PRINTF(2, 3);
 static const char *name_of(const struct wrn_network_peer *peer, char text[WRN_PREFIX_TEXT_SIZE]);
 static bool say_closed(const struct wrn_network *network, const struct wrn_network_peer *peer,
@@ -28,9 +30,8 @@ bool wrn_node_trace(const struct wrn_node *node, struct wrn_now now, wrn_handle 
     bool is_out = is_own(network, &question->source);
     bool is_in = is_own(network, &question->destination);
     const struct wrn_network_peer *peer =
-        is_out == is_in
-            ? NULL
-            : wrn_network_peer_at(network, is_out ? &question->destination : &question->source);
+        is_out == is_in ? NULL
+                        : peer_of(network, is_out ? &question->destination : &question->source);
     if (!peer) {
         return false;
     }
@@ -46,6 +47,22 @@ bool wrn_node_trace(const struct wrn_node *node, struct wrn_now now, wrn_handle 
     find_cert(network, peer, ret_trace);
     say_verdict(name, ret_trace);
     return true;
+}
+
+/* Also one that nothing may be sent to yet. */
+static const struct wrn_network_peer *peer_of(const struct wrn_network *network,
+                                              const struct wrn_ip *ip) {
+    const struct wrn_network_peer *found = wrn_network_peer_at(network, ip);
+    uint32_t cursor = 0;
+    for (const struct wrn_network_peer *peer = wrn_network_peer_next(network, &cursor);
+         peer && !found; peer = wrn_network_peer_next(network, &cursor)) {
+        struct wrn_ip hit = wrn_network_ip_of_hit(peer->hit);
+        found =
+            wrn_ip_equal(ip, &peer->ipv4) || wrn_ip_equal(ip, &peer->ipv6) || wrn_ip_equal(ip, &hit)
+                ? peer
+                : NULL;
+    }
+    return found;
 }
 
 static bool is_own(const struct wrn_network *network, const struct wrn_ip *ip) {

@@ -159,6 +159,63 @@ static void test_names_and_members(void **state) {
     assert_null(answer_of(ALICE, 7, 3));
 }
 
+/* From an IPv6 address, or a HIT, to a name that was never looked up. */
+static void test_reverse(void **state) {
+    (void)state;
+    struct wrn_names_answer answer;
+    struct wrn_names_question question = {.kind = WRN_NAMES_REVERSE};
+    make_two("(member)", 0);
+    hosts_run(30000); /* the records have the names by now */
+    for (uint32_t i = 0; i < 2; i++) {
+        question.ip = i == 0 ? hosts_info(BOB, bobs).ipv6 : hit_of(BOB);
+        hosts[ALICE].answer_count = 0;
+        hosts_before();
+        wrn_node_resolve(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], &question, 7,
+                         &answer, hosts_out);
+        hosts_perform(ALICE);
+        if (answer.found == WRN_NAMES_PENDING) {
+            hosts_until(seven_is_answered, 20, "it is resolved");
+            answer = answer_of(ALICE, 7, 0)->name;
+        }
+        assert_int_equal(answer.found, WRN_NAMES_FOUND);
+        assert_string_equal(answer.label, "host-b");
+        assert_memory_equal(answer.hit, wrn_node_hit(hosts[BOB].node), WRN_HIT_SIZE);
+        assert_int_equal(answer.ipv4.family, WRN_FAMILY_NONE);
+    }
+}
+
+/* What the machine sends by a path of the ring's goes where the ring says. */
+static void test_carry(void **state) {
+    (void)state;
+    uint8_t datagram[64] = {4};
+    struct wrn_node_peer_info peer;
+    struct wrn_path path = {.kind = WRN_PATH_CONTROL};
+    make_two("(member)", 0);
+    assert_true(hosts_peer(ALICE, alices, BOB, &peer));
+    wrn_handle bob =
+        wrn_overlay_find(wrn_node_overlay(hosts[ALICE].node, hosts[ALICE].networks[alices]),
+                         wrn_id_of_hit(peer.hit));
+    path.slot = bob.index | (uint64_t)bob.generation << 32;
+    hosts_before();
+    wrn_node_on_carry(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], &path,
+                      (wrn_span){datagram, sizeof(datagram)}, hosts_out);
+    assert_true(hosts_out->count >= 1); /* the ring may look after the path, too */
+    assert_int_equal(hosts_out->actions[0].kind, WRN_NODE_DATAGRAM);
+    assert_true(wrn_endpoint_equal(&hosts_out->actions[0].to, &hosts[BOB].at));
+    assert_int_equal(hosts_out->actions[0].bytes.size, sizeof(datagram));
+    path.slot += UINT64_C(2) << 32; /* a peer that is not there any more */
+    hosts_before();
+    wrn_node_on_carry(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], &path,
+                      (wrn_span){datagram, sizeof(datagram)}, hosts_out);
+    assert_int_equal(hosts_out->count, 0);
+    /* and what came by a socket of one peer's goes to the machine */
+    hosts_before();
+    wrn_node_on_datagram(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 5,
+                         &hosts[BOB].at, datagram, sizeof(datagram), hosts_out);
+    assert_int_equal(hosts_out->count, 1);
+    assert_int_equal(hosts_out->actions[0].kind, WRN_NODE_INJECT);
+}
+
 static void test_table(void **state) {
     (void)state;
     wrn_span key = {(const uint8_t *)"svc/web", 7}, value = {(const uint8_t *)"4:here", 6};
@@ -464,6 +521,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_alone, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_two, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_names_and_members, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_reverse, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_carry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_table, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relayed, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
