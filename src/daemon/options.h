@@ -19,11 +19,10 @@ struct wrn_daemon_options {
     char state[WRN_OPTIONS_PATH_MAX];  /* the folder with identity and networks */
     char socket[WRN_OPTIONS_PATH_MAX]; /* for control */
     char log[WRN_OPTIONS_PATH_MAX];    /* where the background's log goes; "": the state folder */
-    char hooks
-        [WRN_OPTIONS_PATH_MAX]; /* programs that events run; need not be there */
-    uint16_t port;              /* UDP; 0: any (kept in the state folder) */
-    uint32_t workers;           /* 0: as many as pay */
-    uint32_t offloads;          /* WRN_UAPI_OFFLOAD_* */
+    char hooks[WRN_OPTIONS_PATH_MAX];  /* programs that events run; need not be there */
+    uint16_t port;                     /* UDP; 0: any (kept in the state folder) */
+    uint32_t workers;                  /* 0: as many as pay */
+    uint32_t offloads;                 /* WRN_UAPI_OFFLOAD_* */
     enum wrn_log_level log_level;
     bool foreground;
     bool announces;      /* looks for others on the LAN, by multicast */
