@@ -7,6 +7,7 @@
     bob.ping(alice)
 """
 
+import itertools
 import json
 import os
 import signal
@@ -44,7 +45,7 @@ class Node:
         self.socket_path = os.path.join(self.folder, "sock")
         os.makedirs(self.folder, exist_ok=True)
         self.process = None
-        self.count = 0
+        self.numbers = itertools.count(1)
         lab.register(self)
 
     def __repr__(self):
@@ -99,11 +100,11 @@ class Node:
 
     def rpc(self, method, timeout=60, **params):
         """Calls a method of the control socket and returns its result; raises Refusal."""
-        self.count += 1
+        number = next(self.numbers)  # several threads ask
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
             s.settimeout(timeout * wait.SLOW)
             s.connect(self.socket_path)
-            line = json.dumps({"jsonrpc": "2.0", "id": self.count, "method": method,
+            line = json.dumps({"jsonrpc": "2.0", "id": number, "method": method,
                                "params": params})
             s.sendall(line.encode() + b"\n")
             with s.makefile("rb") as stream:
@@ -111,7 +112,7 @@ class Node:
         if not answer:
             raise EOFError("%s closed the connection on %s" % (self.name, method))
         told = json.loads(answer)
-        assert told["id"] == self.count and told["jsonrpc"] == "2.0", told
+        assert told["id"] == number and told["jsonrpc"] == "2.0", told
         if "error" in told:
             raise Refusal(method, told["error"])
         return told["result"]
