@@ -27,6 +27,7 @@ static void pass_hit_on(struct wrn_network *network);
 static void set_address(struct wrn_network *network, const struct wrn_ip *ip);
 static void claim(struct wrn_network *network);
 static void claim_no_more(struct wrn_network *network, bool release);
+static void say_lost(struct wrn_network *network);
 
 void wrn_network_addresses_init(struct wrn_network *network, struct wrn_arena *arena,
                                 const struct wrn_descriptor *descriptor) {
@@ -315,9 +316,26 @@ static void claim(struct wrn_network *network) {
     }
 }
 
+/* Nobody else has it, but we may not have it any more. */
+static void say_lost(struct wrn_network *network) {
+    char text[WRN_PREFIX_TEXT_SIZE];
+    bool is_member = network->standing == WRN_REASON_NONE;
+    struct wrn_node_event *event = wrn_network_event(
+        network, WRN_NODE_EVENT_ADDRESS_LOST_KIND, "%s is not this host's address any more: %s",
+        wrn_network_ip_text(&network->address, text),
+        is_member              ? "the use of the invitation by which it came is not certain"
+        : network->why[0] != 0 ? network->why
+                               : wrn_reason_text(network->standing));
+    event->ip = network->address;
+    event->reason = is_member ? WRN_REASON_NOT_ADMITTED : network->standing;
+}
+
 static void claim_no_more(struct wrn_network *network, bool release) {
     static const struct wrn_ip none = {.family = WRN_FAMILY_NONE};
     network->is_claiming = false;
+    if (network->address.family != WRN_FAMILY_NONE && !network->is_leaving) {
+        say_lost(network);
+    }
     network->name_due = WRN_MONO_NEVER;
     wrn_lease_stop(&network->lease, network->now, release);
     wrn_claim_stop(&network->ipv6_claim, network->now, release);
