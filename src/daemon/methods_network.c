@@ -14,6 +14,7 @@ enum { USED_MAX = WRN_NODE_NETWORKS_MAX + 64, LEAVE_PATIENCE_S = 30 };
 /* A network that is being left. The call may end before it is gone. */
 struct leaving {
     struct wrn_job *job; /* NULL: it has ended */
+    wrn_handle network;
 };
 
 struct leave_job {
@@ -31,6 +32,7 @@ static void add_network(struct wrn_methods *methods, struct wrn_rpc_call *call,
                         const struct wrn_state *state);
 static void fail_adding(struct wrn_rpc_call *call, int error, const char *why);
 static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network);
+static bool is_being_left(const struct wrn_methods *methods, wrn_handle network);
 static void on_gone(void *ctx, wrn_handle network);
 static void on_leave_end(struct wrn_job *job);
 static void on_leave_late(struct wrn_job *job);
@@ -262,6 +264,11 @@ static void fail_adding(struct wrn_rpc_call *call, int error, const char *why) {
 }
 
 static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network) {
+    if (is_being_left(methods, network)) {
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, "LEAVING",
+                     "the network is being left already: see warren network list");
+        return;
+    }
     struct leave_job *job =
         wrn_job_begin(methods, call, sizeof *job, WRN_HANDLE_NONE,
                       wrn_rpc_number(call, "timeout_s", LEAVE_PATIENCE_S), on_leave_late);
@@ -273,9 +280,19 @@ static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_ha
         wrn_job_fail(&job->job, WRN_RPC_SYSTEM, "MEMORY", "no memory is left");
         return;
     }
-    job->leaving->job = &job->job;
+    *job->leaving = (struct leaving){.job = &job->job, .network = network};
     job->job.on_end = on_leave_end;
     wrn_daemon_leave(methods->daemon, network, on_gone, job->leaving);
+}
+
+static bool is_being_left(const struct wrn_methods *methods, wrn_handle network) {
+    for (const struct wrn_job *base = methods->jobs; base != NULL; base = base->next) {
+        const struct leave_job *job = (const struct leave_job *)base; /* job is its first member */
+        if (base->on_end == on_leave_end && wrn_handle_equal(job->leaving->network, network)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void on_gone(void *ctx, wrn_handle network) {
