@@ -31,7 +31,7 @@ void wrn_help_program(FILE *out, const struct wrn_command_table *table) {
     }
     (void)fputs("Every command has --help with an example, and --json for scripts.\n"
                 "Exit codes: 0 done or granted, 1 refused, 2 wrong usage, 3 no daemon.\n\n"
-                "Example: sudo warren up && warren network create home && warren invite\n",
+                "Example: warren up && warren network create home && warren invite home\n",
                 out);
 }
 

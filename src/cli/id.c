@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <unistd.h>
 
+#include "cli/call.h"
 #include "cli/describe.h"
 #include "cli/key_file.h"
 #include "cli/qr.h"
@@ -14,6 +15,10 @@
 
 static int run_new(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_show(struct wrn_cli *cli, const struct wrn_args *args);
+static int find_key(struct wrn_cli *cli, const struct wrn_args *args, const char **ret_path,
+                    struct wrn_sexp *ret_subject);
+static int ask_daemon(struct wrn_cli *cli, const struct wrn_args *args,
+                      struct wrn_sexp *ret_subject);
 static int find_file(struct wrn_cli *cli, const struct wrn_args *args, const char **ret_path);
 static void show(struct wrn_cli *cli, const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE],
                  const char *path);
@@ -48,6 +53,9 @@ static const struct wrn_option show_options[] = {
     {"qr", WRN_OPTION_OPTIONAL, WRN_OPTION_ONCE, "FILE.svg",
      "show the public key as a QR code, in the terminal or as a picture"},
     {"force", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "replace a picture that is there"},
+    {"daemon", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "the identity of the daemon that runs here: who this machine is in its networks"},
+    WRN_CALL_SOCKET,
 };
 
 const struct wrn_command wrn_id_show = {
@@ -101,21 +109,12 @@ static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
     struct wrn_sexp subject;
     struct wrn_spki_principal principal;
     enum wrn_sexp_form form;
-    int code = find_file(cli, args, &path);
+    int code = find_key(cli, args, &path, &subject);
     if (code == WRN_CLI_DONE) {
         code = wrn_files_form(cli, wrn_args_value(args, "format"), WRN_SEXP_TRANSPORT, &form);
     }
     if (code == WRN_CLI_DONE && wrn_args_has(args, "format") && !wrn_args_has(args, "public")) {
         code = wrn_cli_fail(cli, WRN_CLI_USAGE, "id show: --format goes with --public");
-    }
-    if (code == WRN_CLI_DONE && strcmp(path, "-") != 0 && access(path, F_OK) != 0 &&
-        !wrn_args_has(args, "file")) {
-        code = wrn_cli_fail(cli, WRN_CLI_REFUSED,
-                            "there is no identity yet; make one: warren id "
-                            "new");
-    }
-    if (code == WRN_CLI_DONE) {
-        code = wrn_whom_of_file(cli, path, &subject);
     }
     if (code != WRN_CLI_DONE) {
         return code;
@@ -144,6 +143,40 @@ static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
         wrn_qr_print(cli, text, isatty(fileno(cli->out)) == 1);
     }
     return WRN_CLI_DONE;
+}
+
+/* In a file, or at the daemon. */
+static int find_key(struct wrn_cli *cli, const struct wrn_args *args, const char **ret_path,
+                    struct wrn_sexp *ret_subject) {
+    if (wrn_args_has(args, "daemon")) {
+        *ret_path = "warrend";
+        return wrn_args_has(args, "file")
+                   ? wrn_cli_fail(cli, WRN_CLI_USAGE, "id show: either --file or --daemon")
+                   : ask_daemon(cli, args, ret_subject);
+    }
+    int code = find_file(cli, args, ret_path);
+    const char *path = *ret_path;
+    if (code == WRN_CLI_DONE && strcmp(path, "-") != 0 && access(path, F_OK) != 0 &&
+        !wrn_args_has(args, "file")) {
+        code = wrn_cli_fail(cli, WRN_CLI_REFUSED,
+                            "there is no identity yet; make one: warren id new (that of the daemon "
+                            "is another one: warren id show --daemon)");
+    }
+    return code != WRN_CLI_DONE ? code : wrn_whom_of_file(cli, path, ret_subject);
+}
+
+static int ask_daemon(struct wrn_cli *cli, const struct wrn_args *args,
+                      struct wrn_sexp *ret_subject) {
+    const struct wrn_keyring nobody = {0};
+    json_t *status = NULL;
+    int code = wrn_call(cli, args, "status", wrn_cli_json_object(cli), &status);
+    if (code == WRN_CLI_DONE) {
+        const char *key = wrn_call_text(cli, json_object_get(status, "identity"), "public_key");
+        code = wrn_whom_read(cli, "--daemon", key != NULL ? key : "", &nobody, WRN_SPKI_STRICT,
+                             ret_subject);
+    }
+    json_decref(status);
+    return code;
 }
 
 static int find_file(struct wrn_cli *cli, const struct wrn_args *args, const char **ret_path) {

@@ -262,6 +262,25 @@ def test_up_and_down(lab):
     assert "warrend: " in told and "did not start" in told
 
 
+def test_every_command_is_in_the_manual_page():
+    with open(os.path.join(REPO, "docs", "warren.1")) as stream:
+        page = stream.read()
+    named = set()
+    for first, rest in re.findall(r"^\.(?:It )?Cm (\S+)(.*)$", page, re.M):
+        words = re.findall(r"[a-z]+", rest)
+        named |= {first} | {first + " " + word for word in words} | set(words)
+    assert not set(commands()) - named
+
+
+def test_identity_of_the_daemon(node):
+    identity = node.rpc("status")["identity"]
+    shown = node.cli("id", "show", "--daemon")
+    assert identity["hit"] in shown and identity["fingerprint"] in shown
+    told = json.loads(node.cli("id", "show", "--daemon", "--json"))
+    assert told["public_key_hex"] == identity["public_key"]
+    assert node.cli("id", "show", "--daemon", "--public").startswith("{")
+
+
 def test_status_says_who_by_which_path(pair):
     alice, bob = pair
     shown = bob.cli("status")
