@@ -17,6 +17,8 @@ struct wait {
 static void play_leases(struct sim_run *run);
 static void play_parted(struct sim_run *run);
 static bool has_an_address(const struct sim_member *member);
+static void note_lost(void *ctx, struct sim_member *member, uint32_t slot,
+                      const struct wrn_node_event *event);
 static uint64_t events(const struct sim_club *club, enum wrn_node_event_kind kind);
 static bool is_told(void *ctx);
 static bool is_resolved(void *ctx);
@@ -106,6 +108,8 @@ static void play_parted(struct sim_run *run) {
         sim_report_expect(&run->report, took_ms != UINT64_MAX, "%s got no address in its half",
                           club.members->all[i]->name);
     }
+    club.members->on_event = note_lost;
+    club.members->ctx = run;
     uint32_t held_count = held(&club, &twice);
     sim_report_line(&run->report, "parted: %u hosts have an address, %u of them the same",
                     held_count, twice);
@@ -124,6 +128,17 @@ static void play_parted(struct sim_run *run) {
     sim_report_line(&run->report, "resolved %llu ms after they could meet",
                     (unsigned long long)took_ms);
     sim_club_end(&club);
+}
+
+/* What is said about addresses, for people. */
+static void note_lost(void *ctx, struct sim_member *member, uint32_t slot,
+                      const struct wrn_node_event *event) {
+    struct sim_run *run = ctx;
+    (void)slot;
+    if (event->kind == WRN_NODE_EVENT_ADDRESS_LOST_KIND ||
+        event->kind == WRN_NODE_EVENT_ADDRESS_TROUBLE_KIND) {
+        sim_report_line(&run->report, "%s: %s", member->name, event->text);
+    }
 }
 
 static bool has_an_address(const struct sim_member *member) {

@@ -81,7 +81,7 @@ class Noisy:
         self.random = random.Random(seed)
         self.loss, self.duplicate, self.flip, self.replay = loss, duplicate, flip, replay
         self.counts = {"loss": 0, "duplicate": 0, "flip": 0, "replay": 0}
-        self.old = {"left": [], "right": []}
+        self.old = {}
         self.quiet = False
 
     def _hit(self, what):
@@ -93,7 +93,7 @@ class Noisy:
         if self.quiet:
             return [datagram]
         out = []
-        old = self.old[direction]
+        old = self.old.setdefault(direction, [])
         if not self._hit("loss"):
             if self._hit("flip"):
                 changed = bytearray(datagram)

@@ -178,10 +178,16 @@ class Node:
 
     def explain(self, other, network=None):
         """For the text of a failed test."""
-        told = self.network(network)
-        peers = told.pop("peers", [])
-        shown = [json.dumps(told), *("  " + json.dumps(p) for p in peers
-                                     if not isinstance(other, Node) or p["hit"] == other.hit)]
+        shown = []
+        for one, far in ((self, other), (other, self)):
+            if not isinstance(one, Node) or not one.process.running():
+                continue
+            told = one.network(network)
+            peers = told.pop("peers", [])
+            told.pop("service", None)
+            shown += ["%r: %s" % (one, json.dumps(told))]
+            shown += ["  " + json.dumps(p) for p in peers
+                      if not isinstance(far, Node) or p["hit"] == far.hit]
         return "\n".join(shown)
 
     def log(self):
