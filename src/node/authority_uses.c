@@ -87,7 +87,7 @@ void wrn_authority_uses_on_lost(struct wrn_authority *authority, wrn_span record
 void wrn_authority_say_use(struct wrn_authority *authority, const struct wrn_network_peer *peer) {
     struct wrn_network *network = authority->network;
     uint8_t message[3] = {WRN_NETWORK_USE};
-    if (authority->needs_use && authority->has_use) {
+    if (authority->needs_use && authority->has_use && network->use > 0) {
         wrn_store_be16(message + 1, (uint16_t)network->use);
         (void)wrn_network_send(network, peer->overlay, (wrn_span){message, sizeof message});
     }
@@ -140,11 +140,9 @@ static void on_event(void *ctx, const struct wrn_claim_event *event) {
     case WRN_CLAIM_EVENT_FULL:
         on_spent(authority);
         return;
-    case WRN_CLAIM_EVENT_LOST:
-        authority->has_use = false;
+    case WRN_CLAIM_EVENT_LOST: /* another one is being claimed; until all are taken nothing ends */
         authority->network->use = 0;
         wrn_network_save(authority->network, false);
-        wrn_network_judge_self(authority->network);
         return;
     default:
         return;
