@@ -15,7 +15,6 @@ static void tell_revoked(struct wrn_authority *authority, const uint8_t *issuer)
 static void tell_self_revoked(struct wrn_authority *authority);
 static void tell_rights(struct wrn_authority *authority);
 static bool is_excluded(const struct wrn_network *network, const uint8_t *public_key);
-static void publish(struct wrn_authority *authority, wrn_span list);
 
 struct wrn_authority *wrn_authority_init(struct wrn_arena *arena, struct wrn_network *network,
                                          const struct wrn_state *state, struct wrn_now now) {
@@ -128,6 +127,7 @@ void wrn_authority_on_broadcast(struct wrn_network *network, wrn_id source, wrn_
 
 void wrn_authority_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer) {
     wrn_authority_uses_on_answer(network->authority, answer);
+    wrn_authority_lists_on_answer(network->authority, answer);
 }
 
 void wrn_authority_on_lost(struct wrn_network *network, wrn_span record, wrn_span winner,
@@ -139,6 +139,8 @@ void wrn_authority_on_ring(struct wrn_network *network, bool is_connected) {
     if (is_connected) {
         wrn_sync_on_connected(network->authority->sync, network->now);
         wrn_claim_on_connected(&network->authority->claim, network->now);
+        wrn_authority_publish(network->authority);
+        wrn_authority_look_for_lists(network->authority);
     }
 }
 
@@ -210,8 +212,8 @@ enum wrn_reason wrn_authority_add_list(struct wrn_authority *authority, wrn_span
     wrn_network_save(network, true);
     wrn_sync_pass_on(authority->sync, network->now, list,
                      from != NULL ? from->overlay : WRN_HANDLE_NONE);
-    if (from == NULL) {
-        publish(authority, list);
+    if (memcmp(issuer, network->node->public_key, sizeof issuer) == 0) {
+        wrn_authority_publish(authority);
     }
     tell_revoked(authority, issuer);
     wrn_network_revoked_changed(network);
@@ -340,11 +342,4 @@ static bool is_excluded(const struct wrn_network *network, const uint8_t *public
     wrn_wall until;
     return wrn_members_admit(network->members, network->now.wall, public_key, (wrn_span){NULL, 0},
                              &until) == WRN_REASON_EXCLUDED;
-}
-
-/* For those who come when nobody is there who has it. What is too long travels between peers
- * alone. */
-static void publish(struct wrn_authority *authority, wrn_span list) {
-    (void)authority;
-    (void)list;
 }

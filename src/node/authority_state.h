@@ -8,6 +8,10 @@
 
 enum {
     WRN_AUTHORITY_CLOCK_SLACK_S = 300, /* certificates begin so long ago: clocks differ */
+    /* Lower halves of tags of the table's requests, with WRN_NETWORK_TAGS_USES: lists; below are
+     * those of uses. */
+    WRN_AUTHORITY_TAG_LISTS = 0xff00,
+    WRN_AUTHORITY_TAG_PUBLISH = 0xffff,
     /* The form on disk of all lists: what 'revoked' has room for must fit, with 6 bytes a list. */
     WRN_AUTHORITY_LISTS_MAX = 300 << 10,
 };
@@ -165,6 +169,13 @@ bool wrn_authority_is_use_good(struct wrn_authority *authority, const uint8_t *p
  * it goes to all others at once. Returns as wrn_revoked_add. */
 enum wrn_reason wrn_authority_add_list(struct wrn_authority *authority, wrn_span list,
                                        const struct wrn_network_peer *from);
+
+/* Lists in the table, for who comes when nobody is there who knows them: ours is put there, those
+ * of our own issuers are looked up. What is too long for a record travels between peers alone. */
+void wrn_authority_publish(struct wrn_authority *authority);
+void wrn_authority_look_for_lists(struct wrn_authority *authority);
+void wrn_authority_lists_on_answer(struct wrn_authority *authority,
+                                   const struct wrn_dht_answer *answer);
 
 /* Writes why a command is refused. */
 void wrn_authority_say(char why[WRN_JUDGE_WHY_SIZE], const char *format, ...) WRN_PRINTF(2, 3);

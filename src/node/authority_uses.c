@@ -411,7 +411,7 @@ static void look(struct wrn_authority *authority, struct wrn_authority_check *ch
     struct wrn_network *network = authority->network;
     char key[WRN_RECORD_KEY_MAX];
     size_t size = write_key(&check->use, check->k, key);
-    authority->serial = authority->serial % UINT16_MAX + 1;
+    authority->serial = (uint16_t)(authority->serial % (WRN_AUTHORITY_TAG_LISTS - 1) + 1);
     check->tag = (uint32_t)WRN_NETWORK_TAGS_USES << 16 | authority->serial;
     check->due = wrn_mono_add(network->now.mono, WRN_S(ASK_S));
     if (wrn_network_get(network, check->tag, (wrn_span){(const uint8_t *)key, size}) !=

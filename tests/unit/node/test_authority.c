@@ -4,6 +4,9 @@
  * nodes in virtual time, with chains as programs make them, and others. */
 #include "node/authority.h"
 
+#include <stdio.h>
+
+#include "spki/cert.h"
 #include "unit/node/hosts.h"
 
 enum { ALICE, BOB, CAROL, DAVE, DAY_S = 86400 };
@@ -291,6 +294,37 @@ static void who_is_revoked_is_out_everywhere(void **state) {
     assert_false(has_address(DAVE) || passes(ALICE, DAVE) || passes(BOB, DAVE));
 }
 
+static uint32_t answered; /* host that asked the table */
+
+static bool has_table_answer(void) {
+    return hosts[answered].answer_count > 0;
+}
+
+/* The list lies in the table, for who comes when its issuer is not there. */
+static void lists_lie_in_the_table(void **state) {
+    (void)state;
+    uint8_t key[WRN_SPKI_KEY_SEXP_SIZE], hash[WRN_SHA256_SIZE], owner[WRN_SIGN_PUBLIC_SIZE];
+    char text[80] = "crl/";
+    uint32_t count;
+    invite_both();
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
+    hosts_run(5000);
+    hosts_public('a', owner);
+    wrn_spki_hash(wrn_spki_key_sexp(owner, key), hash);
+    for (size_t i = 0; i < sizeof hash; i++) {
+        (void)snprintf(text + 4 + 2 * i, 3, "%02x", hash[i]);
+    }
+    answered = BOB;
+    hosts[BOB].answer_count = 0;
+    hosts_before();
+    wrn_node_get(node_of(BOB), hosts_now, network_of(BOB), 7,
+                 (wrn_span){(const uint8_t *)text, strlen(text)}, hosts_out);
+    hosts_perform(BOB);
+    hosts_until(has_table_answer, 30, "the table answers");
+    assert_int_equal(hosts[BOB].answers[0].reason, WRN_REASON_NONE);
+    assert_true(hosts[BOB].answers[0].record.size > WRN_REVOKED_LIST_HEAD);
+}
+
 /* What the admin took back while the other was away is heard before anything of it passes. */
 static void who_was_away_does_not_believe_the_revoked(void **state) {
     (void)state;
@@ -439,6 +473,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(two_uses_are_two, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(promoted_and_demoted, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_is_revoked_is_out_everywhere, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(lists_lie_in_the_table, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_was_away_does_not_believe_the_revoked, hosts_begin,
                                         hosts_end),
         cmocka_unit_test_setup_teardown(a_revoked_admin_has_no_word, hosts_begin, hosts_end),
