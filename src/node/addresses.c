@@ -186,15 +186,19 @@ struct wrn_ip wrn_network_resolver(const struct wrn_network *network) {
     return ip;
 }
 
-/* Other networks of this host have the way to all HITs on another interface: there the way to this
- * one is said by itself. */
+/* The addresses of the network are reached through the interface without our saying so. Of HITs
+ * only if the way to all of them is on this one: in other networks the way to each is said by
+ * itself. All else lies behind a peer. */
 void wrn_network_route_to(struct wrn_network *network, const struct wrn_prefix *prefix,
                           bool is_open) {
     bool is_one = prefix->length_bits == HOST_BITS_IPV6 && wrn_network_is_hit(&prefix->ip);
-    if (!is_one || (is_open && network->has_hit) || (!is_open && !network->has_hit_routes)) {
+    if (is_one && (is_open ? network->has_hit : !network->has_hit_routes)) {
         return;
     }
-    network->has_hit_routes = network->has_hit_routes || is_open;
+    if (!is_one && !wrn_network_may_route(network, prefix)) {
+        return;
+    }
+    network->has_hit_routes = network->has_hit_routes || (is_one && is_open);
     struct wrn_node_action *action = wrn_network_emit(network, WRN_NODE_ROUTE);
     action->prefix = *prefix;
     action->is_open = is_open;

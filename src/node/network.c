@@ -136,6 +136,7 @@ size_t wrn_node_save(const struct wrn_node *node, wrn_handle handle, uint8_t *ou
     state.use = network->use;
     state.wants_address = network->wants_address;
     state.wants_name = network->wants_name;
+    state.wants_routes = network->wants_routes;
     memcpy(state.label, network->label, sizeof(state.label));
     state.lease = network->remembered;
     state.endpoint_count = network->endpoint_count;
@@ -301,6 +302,7 @@ static void load(struct wrn_network *network, const struct wrn_state *state) {
     network->use = state->use;
     network->wants_address = state->wants_address;
     network->wants_name = state->wants_name;
+    network->wants_routes = state->wants_routes;
     memcpy(network->label, state->label, sizeof(network->label));
     network->remembered = state->lease;
     network->endpoint_count = state->endpoint_count;
@@ -385,7 +387,8 @@ static bool may_probe(void *ctx, const struct wrn_endpoint *endpoint) {
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
         const struct wrn_network *network = node->networks[i];
         if (network && (wrn_network_is_in(&network->descriptor.ipv4, &endpoint->ip) ||
-                        wrn_network_is_in(&network->descriptor.ipv6, &endpoint->ip))) {
+                        wrn_network_is_in(&network->descriptor.ipv6, &endpoint->ip) ||
+                        (network->wants_routes && wrn_network_peer_at(network, &endpoint->ip)))) {
             return false;
         }
     }

@@ -171,6 +171,9 @@ static bool follow(struct wrn_network *network) {
     } else if (notes->addressed) {
         notes->addressed = false;
         wrn_network_addresses_tell(network);
+    } else if (notes->routes) {
+        notes->routes = false;
+        wrn_network_routes_follow(network);
     } else if (notes->tell) {
         notes->tell = false;
         wrn_network_tell_all(network);

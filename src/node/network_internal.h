@@ -118,6 +118,7 @@ struct wrn_network_notes {
     bool resolved;              /* questions for names were answered: look what was held for that */
     bool rights;                /* ... are others than before */
     bool addressed, named;      /* we have another address, name: each is said with the other */
+    bool routes;                /* a prefix is free that several peers offer */
     bool tell;                  /* our addresses have changed: peers are to be told */
     bool saved, saved_urgently; /* SAVE stands in 'out' already */
 };
@@ -144,7 +145,7 @@ struct wrn_network {
     uint8_t invitation_chain[WRN_CREDENTIAL_MAX];
     uint32_t invitation_chain_size;
     uint32_t use;
-    bool wants_address, wants_name;
+    bool wants_address, wants_name, wants_routes;
     char label[WRN_LABEL_SIZE];
     struct wrn_ip remembered; /* the lease that was ours */
     uint8_t endpoint_count, locator_count, route_count;
@@ -388,6 +389,13 @@ wrn_mono wrn_network_addresses_due(const struct wrn_network *network);
  * is another one: the record of each says so. */
 void wrn_network_addresses_prove(struct wrn_network *network);
 void wrn_network_addresses_tell(struct wrn_network *network);
+
+/* Looks who has what is offered by several, anew. */
+void wrn_network_routes_follow(struct wrn_network *network);
+
+/* Tells whether a prefix may be one behind a node: none that meets what the network itself has, or
+ * would lead tunnels into themselves. */
+bool wrn_network_may_route(const struct wrn_network *network, const struct wrn_prefix *prefix);
 
 /* A prefix of a peer's is reached now through this interface, or not any more. */
 void wrn_network_route_to(struct wrn_network *network, const struct wrn_prefix *prefix,

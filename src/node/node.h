@@ -196,6 +196,36 @@ void wrn_node_store(struct wrn_node *node, struct wrn_now now, wrn_handle networ
                     enum wrn_record_kind kind, wrn_span key, wrn_span value, uint32_t ttl_s,
                     bool keep, struct wrn_node_out *out);
 
+/* ---- routes: prefixes that lie behind a node, which members reach through it ---- */
+
+/* Offers a prefix that lies behind this host to all members, or no more; kept. Whether this host
+ * forwards packets there is its own affair (ip_forward). NONE; NOT_ADMITTED: our certificates give
+ * no (route) to it; MALFORMED: bits behind its length; RULE: it meets the network's own addresses,
+ * or has fewer than 8 bits, so that it would lead tunnels into themselves; FULL
+ * (WRN_STATE_ROUTES_MAX); NOT_FOUND: it was not offered. */
+enum wrn_reason wrn_node_offer_route(struct wrn_node *node, struct wrn_now now, wrn_handle network,
+                                     const struct wrn_prefix *prefix, bool is_offered,
+                                     struct wrn_node_out *out);
+
+/* Whether what members offer, as far as their certificates permit, becomes a route of this host.
+ * Off at first; kept. */
+void wrn_node_accept_routes(struct wrn_node *node, struct wrn_now now, wrn_handle network,
+                            bool accepts, struct wrn_node_out *out);
+bool wrn_node_accepts_routes(const struct wrn_node *node, wrn_handle network);
+
+struct wrn_node_route {
+    struct wrn_prefix prefix;
+    bool is_ours;              /* we offer it; else: */
+    uint8_t hit[WRN_HIT_SIZE]; /* who does */
+    char label[WRN_LABEL_SIZE];
+    bool is_used; /* it is a route of this host now: accepted, permitted, nobody else's before */
+};
+
+/* Walks the routes: ours, then those of peers that are up: start with *cursor = 0; false at the
+ * end. */
+bool wrn_node_next_route(const struct wrn_node *node, wrn_handle network, uint32_t *cursor,
+                         struct wrn_node_route *ret_route);
+
 /* ---- questions ---- */
 
 /* Walks the networks: start with *cursor = 0; WRN_HANDLE_NONE at the end. Finds one by its name or

@@ -195,6 +195,9 @@ static void write_head(struct wrn_sexp_writer *writer, const struct wrn_state *s
     if (state->wants_name) {
         wrn_sexp_put_word(writer, "name");
     }
+    if (state->wants_routes) {
+        wrn_sexp_put_word(writer, "routes");
+    }
     wrn_sexp_close(writer);
     if (state->label[0] != '\0') {
         write_text(writer, "label", state->label);
@@ -357,6 +360,7 @@ static bool read_wants(struct wrn_sexp_cursor *cursor, struct wrn_state *state) 
     }
     state->wants_address = wrn_sexp_take_word(&inner, "address");
     state->wants_name = wrn_sexp_take_word(&inner, "name");
+    state->wants_routes = wrn_sexp_take_word(&inner, "routes");
     return wrn_sexp_at_end(&inner);
 }
 

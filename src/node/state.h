@@ -40,6 +40,7 @@ struct wrn_state {
     wrn_span invitation_chain;             /* by which we joined; empty: none */
     uint32_t use;                          /* which of the invitation's uses is ours; 0: none yet */
     bool wants_address, wants_name;        /* false: a relay only, or without a name */
+    bool wants_routes;                     /* what members offer becomes a route of this host */
     char label[WRN_LABEL_SIZE];            /* that was ours, or that is wanted; "": the host's */
     struct wrn_ip lease;                   /* that was ours; family NONE: none */
     uint8_t endpoint_count;

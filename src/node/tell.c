@@ -35,6 +35,8 @@ static void settle_claim(struct wrn_network *network, struct wrn_network_peer *p
 static bool is_older(const struct wrn_network_peer *a, const struct wrn_network_peer *b);
 static uint8_t wanted(struct wrn_network *network, const struct wrn_network_peer *peer,
                       struct wrn_prefix prefixes[WRN_NETWORK_ALLOWED_MAX]);
+static bool is_anothers(const struct wrn_network *network, const struct wrn_network_peer *peer,
+                        const struct wrn_prefix *prefix);
 static bool stands_in(const struct wrn_prefix *prefix, const struct wrn_prefix *prefixes,
                       uint8_t count);
 static void say_up(struct wrn_network *network, struct wrn_network_peer *peer);
@@ -294,6 +296,7 @@ void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer
             wrn_wg_peer_disallow(network->wg, peer->wg, &peer->allowed[i]);
         }
         wrn_network_route_to(network, &peer->allowed[i], false);
+        network->notes.routes = true; /* another one may offer it, too */
     }
     for (uint8_t i = 0; i < count; i++) {
         bool is_new = !stands_in(&now[i], peer->allowed, peer->allowed_count);
@@ -330,11 +333,26 @@ static uint8_t wanted(struct wrn_network *network, const struct wrn_network_peer
         prefixes[count++] = (struct wrn_prefix){.ip = peer->ipv4, .length_bits = 32};
     }
     for (uint8_t i = 0; i < peer->route_count; i++) {
-        if (wrn_rights_has_route(answer.rights, &peer->routes[i])) {
+        if (network->wants_routes && wrn_rights_has_route(answer.rights, &peer->routes[i]) &&
+            wrn_network_may_route(network, &peer->routes[i]) &&
+            !is_anothers(network, peer, &peer->routes[i])) {
             prefixes[count++] = peer->routes[i];
         }
     }
     return count;
+}
+
+/* Of several that offer a prefix the first has it, until it goes. */
+static bool is_anothers(const struct wrn_network *network, const struct wrn_network_peer *peer,
+                        const struct wrn_prefix *prefix) {
+    uint32_t cursor = 0;
+    for (const struct wrn_network_peer *other = wrn_network_peer_next(network, &cursor); other;
+         other = wrn_network_peer_next(network, &cursor)) {
+        if (other != peer && stands_in(prefix, other->allowed, other->allowed_count)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool stands_in(const struct wrn_prefix *prefix, const struct wrn_prefix *prefixes,

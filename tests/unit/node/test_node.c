@@ -483,6 +483,69 @@ static void test_leaving(void **state) {
     assert_int_equal(answer_of(ALICE, 7, 0)->found, WRN_NAMES_ABSENT);
 }
 
+static uint32_t routes_to(uint32_t host, const struct wrn_prefix *prefix) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < hosts[host].route_count; i++) {
+        count += hosts[host].routes[i].prefix.length_bits == prefix->length_bits &&
+                 wrn_ip_equal(&hosts[host].routes[i].prefix.ip, &prefix->ip);
+    }
+    return count;
+}
+
+static enum wrn_reason offer(uint32_t host, uint32_t network, const struct wrn_prefix *prefix,
+                             bool is_offered) {
+    hosts_before();
+    enum wrn_reason reason = wrn_node_offer_route(
+        hosts[host].node, hosts_now, hosts[host].networks[network], prefix, is_offered, hosts_out);
+    hosts_perform(host);
+    return reason;
+}
+
+/* A prefix behind bob is reached by alice once she wants that, if his certificate permits it. */
+static void test_routes(void **state) {
+    (void)state;
+    struct wrn_prefix behind, wide, other;
+    struct wrn_node_route route;
+    uint32_t cursor = 0;
+    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)"192.168.7.0/24", 14}, &behind),
+                     0);
+    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)"10.0.0.0/8", 10}, &wide), 0);
+    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)"192.168.8.0/24", 14}, &other),
+                     0);
+    make_two("(* set (member) (route (ip4 (* prefix #c0a807#))))", 0);
+    assert_int_equal(offer(BOB, bobs, &wide, true), WRN_REASON_RULE);
+    assert_int_equal(offer(BOB, bobs, &other, true), WRN_REASON_NOT_ADMITTED);
+    assert_int_equal(offer(BOB, bobs, &other, false), WRN_REASON_NOT_FOUND);
+    assert_int_equal(offer(BOB, bobs, &behind, true), WRN_REASON_NONE);
+    hosts_run(3000);
+    assert_true(
+        wrn_node_next_route(hosts[ALICE].node, hosts[ALICE].networks[alices], &cursor, &route));
+    assert_false(route.is_ours);
+    assert_false(route.is_used);
+    assert_string_equal(route.label, "host-b");
+    assert_false(
+        wrn_node_next_route(hosts[ALICE].node, hosts[ALICE].networks[alices], &cursor, &route));
+    assert_int_equal(routes_to(ALICE, &behind), 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, far = behind.ip;
+    far.bytes[3] = 9;
+    send(BOB, bobs, &far, &a, "not wanted");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(ALICE, alices, "not wanted"), 0);
+    hosts_before();
+    wrn_node_accept_routes(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], true,
+                           hosts_out);
+    hosts_perform(ALICE);
+    assert_int_equal(routes_to(ALICE, &behind), 1);
+    send(ALICE, alices, &a, &far, "behind bob");
+    send(BOB, bobs, &far, &a, "from behind bob");
+    hosts_run(1000);
+    assert_int_equal(hosts_got(BOB, bobs, "behind bob"), 1);
+    assert_int_equal(hosts_got(ALICE, alices, "from behind bob"), 1);
+    assert_int_equal(offer(BOB, bobs, &behind, false), WRN_REASON_NONE);
+    hosts_run(3000);
+    assert_int_equal(routes_to(ALICE, &behind), 0);
+}
+
 /* What may be sent is decided by the sender's rights; who asks why is told. */
 static void test_rules(void **state) {
     (void)state;
@@ -531,6 +594,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_expiry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_networks_apart, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_leaving, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_routes, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_rules, hosts_begin, hosts_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
