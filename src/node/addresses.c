@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "node/authority_internal.h"
+#include "node/gate.h"
 #include "node/network_internal.h"
 
 enum { HITS_BITS = 28, HOST_BITS_IPV4 = 32, HOST_BITS_IPV6 = 128 };
@@ -226,6 +227,7 @@ static void put_all(struct wrn_network *network, bool is_open) {
     }
     if (network->ipv6.family != WRN_FAMILY_NONE) {
         put(network, &network->ipv6, network->descriptor.ipv6.length_bits, is_open);
+        (void)wrn_gate_own(network->gate, &network->ipv6, is_open);
     }
     set_address(network, may_have ? &network->remembered : &none);
     put_hit(network, is_open);
@@ -288,10 +290,12 @@ static void set_address(struct wrn_network *network, const struct wrn_ip *ip) {
     }
     if (network->address.family != WRN_FAMILY_NONE) {
         put(network, &network->address, bits, false);
+        (void)wrn_gate_own(network->gate, &network->address, false);
     }
     network->address = *ip;
     if (ip->family != WRN_FAMILY_NONE) {
         put(network, ip, bits, true);
+        (void)wrn_gate_own(network->gate, ip, true);
     }
 }
 

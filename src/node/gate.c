@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two rooms a peer: lanes may look at the pair that holds while the next one is written. A pair
- * that was replaced is in sight of lanes until they have been waited for once. */
+ * that was replaced is in sight of lanes until they have been waited for once. The host's own
+ * addresses are kept alike. */
 #include "node/gate.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
-
-#include "wg/destination.h"
 
 enum { ROOMS = 2 };
 
@@ -14,6 +13,13 @@ struct room {
     struct wrn_policy_pair pair;
     struct wrn_policy_rules rules[2]; /* by enum wrn_policy_direction; only those that count */
     uint32_t generation;              /* of the peer that it is for */
+};
+
+/* The host's addresses in the network, in network byte order. */
+struct own {
+    uint32_t count4, count6;
+    uint32_t v4[WRN_GATE_OWN_MAX];
+    uint64_t v6[WRN_GATE_OWN_MAX][2];
 };
 
 /* A peer's, by its index in the machine. */
@@ -25,11 +31,13 @@ struct place {
 struct lane {
     alignas(64) struct wrn_policy_counts policy;
     _Atomic uint64_t closed;
-    _Atomic uint64_t not_for_one;
+    _Atomic uint64_t not_ours;
 };
 
 struct wrn_gate {
     struct wrn_policy policy;
+    _Atomic(const struct own *) own;
+    struct own owns[ROOMS];
     struct place *places;
     struct room (*rooms)[ROOMS];
     struct lane *lanes;
@@ -42,6 +50,9 @@ struct wrn_gate {
 
 static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
                            wrn_span packet);
+static bool is_ours(const struct own *own, wrn_span packet);
+static bool change4(struct own *own, const uint8_t *address, bool is_ours);
+static bool change6(struct own *own, const uint8_t *address, bool is_ours);
 static const struct room *current_of(const struct wrn_gate *gate, wrn_handle peer);
 static struct room *free_room(struct wrn_gate *gate, uint32_t index);
 static void publish(struct wrn_gate *gate, uint32_t index, const struct room *room);
@@ -57,6 +68,7 @@ struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_op
     made->rooms = wrn_arena_take(arena, options->peers_max, sizeof *made->rooms);
     made->lanes = wrn_arena_take(arena, options->lanes_max, sizeof *made->lanes);
     wrn_policy_init(&made->policy, arena, &options->policy, rand, now);
+    atomic_store_explicit(&made->own, &made->owns[0], memory_order_relaxed);
     made->peers_max = options->peers_max;
     made->lanes_max = options->lanes_max;
     made->epoch = 1;
@@ -64,6 +76,18 @@ struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_op
     made->quiesce = options->quiesce;
     made->quiesce_ctx = options->quiesce_ctx;
     return gate;
+}
+
+bool wrn_gate_own(struct wrn_gate *gate, const struct wrn_ip *ip, bool is_ours) {
+    const struct own *before = atomic_load_explicit(&gate->own, memory_order_relaxed);
+    struct own *own = &gate->owns[before == &gate->owns[0]];
+    bool is_v4 = ip->family == WRN_FAMILY_IPV4;
+    wrn_gate_reclaim(gate); /* lanes may still look at the one before the last */
+    *own = *before;
+    bool has_room = is_v4 ? change4(own, ip->bytes, is_ours) : change6(own, ip->bytes, is_ours);
+    atomic_store_explicit(&gate->own, own, memory_order_release);
+    gate->has_replaced = true;
+    return has_room;
 }
 
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate) {
@@ -120,7 +144,7 @@ void wrn_gate_counts(const struct wrn_gate *gate, struct wrn_gate_counts *ret_co
         const struct lane *lane = &gate->lanes[i];
         const struct wrn_policy_counts *policy = &lane->policy;
         ret_counts->closed += atomic_load_explicit(&lane->closed, memory_order_relaxed);
-        ret_counts->not_for_one += atomic_load_explicit(&lane->not_for_one, memory_order_relaxed);
+        ret_counts->not_ours += atomic_load_explicit(&lane->not_ours, memory_order_relaxed);
         for (size_t k = 0; k < WRN_COUNT(policy->refused); k++) {
             ret_counts->refused[k] +=
                 atomic_load_explicit(&policy->refused[k], memory_order_relaxed);
@@ -144,8 +168,8 @@ static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_
         count(&lane->closed);
         return WRN_DROP_CLOSED;
     }
-    if (!is_out && !wrn_is_for_one_host(packet)) {
-        count(&lane->not_for_one);
+    if (!is_out && !is_ours(atomic_load_explicit(&gate->own, memory_order_acquire), packet)) {
+        count(&lane->not_ours);
         return WRN_DROP_POLICY;
     }
     if (wrn_policy_is_open(&room->pair)) {
@@ -155,6 +179,66 @@ static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_
         wrn_policy_check(&gate->policy, &room->pair, is_out ? WRN_POLICY_OUT : WRN_POLICY_IN, now,
                          packet, &lane->policy);
     return verdict.refusal == WRN_POLICY_NONE ? WRN_DROP_NONE : WRN_DROP_POLICY;
+}
+
+/* Tells whether a packet is addressed to this host. Whether its sender's address is his own the
+ * machine has looked at. */
+static bool is_ours(const struct own *own, wrn_span packet) {
+    if (packet.size >= 20 && packet.data[0] >> 4 == 4) {
+        uint32_t to;
+        memcpy(&to, packet.data + 16, sizeof to);
+        for (uint32_t i = 0; i < own->count4; i++) {
+            if (own->v4[i] == to) {
+                return true;
+            }
+        }
+        return false;
+    }
+    if (packet.size >= 40 && packet.data[0] >> 4 == 6) {
+        uint64_t to[2];
+        memcpy(to, packet.data + 24, sizeof to);
+        for (uint32_t i = 0; i < own->count6; i++) {
+            if (own->v6[i][0] == to[0] && own->v6[i][1] == to[1]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Adds an address, or takes it out. Returns false if there was no room. */
+static bool change4(struct own *own, const uint8_t *address, bool is_ours) {
+    uint32_t at = 0;
+    while (at < own->count4 && memcmp(&own->v4[at], address, sizeof own->v4[at]) != 0) {
+        at++;
+    }
+    if (is_ours && at == WRN_GATE_OWN_MAX) {
+        return false;
+    }
+    if (is_ours) {
+        memcpy(&own->v4[at], address, sizeof own->v4[at]);
+        own->count4 += at == own->count4;
+    } else if (at < own->count4) {
+        own->v4[at] = own->v4[--own->count4];
+    }
+    return true;
+}
+
+static bool change6(struct own *own, const uint8_t *address, bool is_ours) {
+    uint32_t at = 0;
+    while (at < own->count6 && memcmp(own->v6[at], address, sizeof own->v6[at]) != 0) {
+        at++;
+    }
+    if (is_ours && at == WRN_GATE_OWN_MAX) {
+        return false;
+    }
+    if (is_ours) {
+        memcpy(own->v6[at], address, sizeof own->v6[at]);
+        own->count6 += at == own->count6;
+    } else if (at < own->count6) {
+        memcpy(own->v6[at], own->v6[--own->count6], sizeof own->v6[at]);
+    }
+    return true;
 }
 
 /* What holds for just this peer, and not for one that had its index before. Any thread. */

@@ -23,6 +23,14 @@ struct wrn_gate_options {
 struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_options *options,
                                struct wrn_rand rand, wrn_mono now);
 
+enum { WRN_GATE_OWN_MAX = 8 }; /* addresses of each family */
+
+/* Says that an address is this host's in the network, or not any more, from the next packet on.
+ * What comes in for any other is refused, whatever the rules say: a member reaches this host, and
+ * through it neither its loopback nor its other networks. One that is said already is fine. May
+ * wait for lanes. Returns false if there are WRN_GATE_OWN_MAX. */
+bool wrn_gate_own(struct wrn_gate *gate, const struct wrn_ip *ip, bool is_ours);
+
 /* What to hand to the machine (struct wrn_wg_options). */
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate);
 
@@ -51,8 +59,8 @@ struct wrn_policy *wrn_gate_policy(struct wrn_gate *gate);
 /* What all lanes have counted. What passes by an open pair is not. A packet that waited for a
  * session is asked about twice. */
 struct wrn_gate_counts {
-    uint64_t closed;      /* refused: nothing passes to or from that peer */
-    uint64_t not_for_one; /* refused: came in for no single host (docs/network/policy.md) */
+    uint64_t closed;   /* refused: nothing passes to or from that peer */
+    uint64_t not_ours; /* refused: came in for an address that is not this host's */
     uint64_t refused[WRN_POLICY_REFUSAL_COUNT];
     uint64_t passed[WRN_POLICY_GROUND_COUNT];
     uint64_t begun, evicted, unnoted; /* struct wrn_policy_counts */

@@ -237,6 +237,8 @@ static bool build_wg(struct wrn_arena *arena, struct wrn_network *network, struc
     if (!network) {
         return false;
     }
+    struct wrn_ip hit = wrn_network_ip_of_hit(node->hit);
+    (void)wrn_gate_own(gate, &hit, true); /* in every network, whatever else we have there */
     options.filter = wrn_gate_filter(gate);
     network->gate = gate;
     network->wg = wrn_wg_init(memory, &options, node->options.crypto, rand);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "node/gate.h"
@@ -43,11 +44,17 @@ static void make(struct bench *bench, void (*quiesce)(void *ctx), void *ctx) {
     bench->memory = aligned_alloc(64, size);
     assert_non_null(bench->memory);
     memset(bench->memory, 0, size);
+    struct wrn_ip own[] = {{{10, 1, 0, 1}, WRN_FAMILY_IPV4}, {{0xfd, [15] = 1}, WRN_FAMILY_IPV6}};
     wrn_arena_init(&arena, bench->memory, size);
     bench->gate = wrn_gate_init(&arena, &options, wrn_prng_rand(&prng), start);
     assert_non_null(bench->gate);
     assert_int_equal(arena.used, size);
     bench->filter = wrn_gate_filter(bench->gate);
+    for (size_t i = 0; i < WRN_COUNT(own); i++) {
+        assert_true(wrn_gate_own(bench->gate, &own[i], true));
+    }
+    wrn_gate_reclaim(bench->gate);
+    bench->quiesced = 0;
 }
 
 static int set_up(void **state) {
@@ -127,33 +134,39 @@ static void it_is_one_peers(void **state) {
     assert_null(wrn_gate_pair(bench->gate, successor));
 }
 
-static void open_pairs_let_hosts_talk(void **state) {
+static struct wrn_ip ip(const char *text) {
+    struct wrn_prefix prefix;
+    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)text, strlen(text)}, &prefix), 0);
+    return prefix.ip;
+}
+
+/* Also where both may send everything, what comes in is for this host. */
+static void open_pairs_reach_this_host(void **state) {
     static const struct {
         const char *from, *to;
         bool passes;
     } cases[] = {
         {"10.1.0.2", "10.1.0.1", true},
-        {"10.1.0.2", "192.0.2.1", true},
-        {"10.1.0.2", "223.255.255.1", true},
+        {"10.1.0.2", "10.1.0.3", false},
+        {"10.1.0.2", "192.168.0.1", false},
         {"10.1.0.2", "224.0.0.251", false},
-        {"10.1.0.2", "239.255.255.250", false},
-        {"10.1.0.2", "255.255.255.255", false},
-        {"10.1.0.2", "0.0.0.0", false},
         {"10.1.0.2", "127.0.0.1", false},
-        {"10.1.0.2", "169.254.3.4", false},
-        {"10.1.0.2", "169.253.3.4", true},
+        {"10.1.0.2", "255.255.255.255", false},
+        {"10.1.0.2", "10.1.255.255", false},
+        {"10.1.0.2", "0.0.0.0", false},
         {"fd00::2", "fd00::1", true},
         {"fd00::2", "2001:20::1", true},
+        {"fd00::2", "fd00::3", false},
         {"fd00::2", "ff02::fb", false},
         {"fd00::2", "fe80::1", false},
-        {"fd00::2", "febf::1", false},
-        {"fd00::2", "fec0::1", true},
         {"fd00::2", "::1", false},
         {"fd00::2", "::", false},
         {"fd00::2", "::ffff:10.1.0.1", false},
     };
     struct bench *bench = *state;
+    struct wrn_ip hit = ip("2001:20::1");
     uint64_t refused = 0;
+    assert_true(wrn_gate_own(bench->gate, &hit, true));
     set(bench, alice, "(allow)", "(allow)");
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
         struct packet packet = packet_udp(cases[i].from, 5, cases[i].to, 6);
@@ -162,9 +175,39 @@ static void open_pairs_let_hosts_talk(void **state) {
         refused += !cases[i].passes;
     }
     struct wrn_gate_counts all = counts(bench);
-    assert_int_equal(all.not_for_one, refused);
+    assert_int_equal(all.not_ours, refused);
     assert_int_equal(all.passed[WRN_POLICY_BY_RULE], 0); /* not looked at, not counted */
     assert_int_equal(all.begun, 0);
+}
+
+static void our_addresses_come_and_go(void **state) {
+    struct bench *bench = *state;
+    struct wrn_ip first[] = {ip("10.1.0.1"), ip("fd00::1")};
+    set(bench, alice, "(allow)", "(allow)");
+    assert_true(wrn_gate_own(bench->gate, &first[0], false));
+    assert_true(wrn_gate_own(bench->gate, &first[1], false));
+    for (unsigned round = 0; round < 3; round++) {
+        struct wrn_ip ips[2 * WRN_GATE_OWN_MAX + 2];
+        char text[32];
+        for (unsigned i = 0; i < WRN_COUNT(ips); i++) {
+            (void)snprintf(text, sizeof text, i % 2 == 0 ? "10.2.0.%u" : "fd02::%u", i);
+            ips[i] = ip(text);
+            bool has_room = i < WRN_COUNT(ips) - 2;
+            assert_int_equal(wrn_gate_own(bench->gate, &ips[i], true), has_room);
+            if (has_room) {
+                assert_true(wrn_gate_own(bench->gate, &ips[i], true)); /* once more: no matter */
+            }
+            struct packet packet = packet_udp(i % 2 == 0 ? "10.1.0.2" : "fd00::2", 5, text, 6);
+            assert_int_equal(passes(bench, alice, false, &packet), has_room);
+        }
+        for (unsigned i = 0; i < WRN_COUNT(ips); i++) { /* in another order than they came */
+            unsigned k = (i * 5 + round) % (unsigned)WRN_COUNT(ips);
+            (void)snprintf(text, sizeof text, k % 2 == 0 ? "10.2.0.%u" : "fd02::%u", k);
+            assert_true(wrn_gate_own(bench->gate, &ips[k], false));
+            struct packet packet = packet_udp(k % 2 == 0 ? "10.1.0.2" : "fd00::2", 5, text, 6);
+            assert_false(passes(bench, alice, false, &packet));
+        }
+    }
 }
 
 static void limited_pairs_go_by_rules_and_answers(void **state) {
@@ -183,7 +226,7 @@ static void limited_pairs_go_by_rules_and_answers(void **state) {
     assert_int_equal(all.refused[WRN_POLICY_NO_PORT], 1);
     assert_int_equal(all.refused[WRN_POLICY_NO_PROTOCOL], 1);
     assert_int_equal(all.begun, 1);
-    assert_int_equal(all.closed + all.not_for_one, 0);
+    assert_int_equal(all.closed + all.not_ours, 0);
     assert_int_equal(wrn_policy_conversations(wrn_gate_policy(bench->gate), start), 1);
     assert_int_equal(wrn_gate_pair(bench->gate, alice)->peer, 77);
 }
@@ -223,7 +266,7 @@ static void narrower_rights_hold_at_once(void **state) {
 static void lanes_are_waited_for_when_room_is_needed(void **state) {
     struct bench *bench = *state;
     wrn_gate_reclaim(bench->gate);
-    assert_int_equal(bench->quiesced, 0); /* nothing was replaced */
+    assert_int_equal(bench->quiesced, 0); /* nothing has been replaced since */
     set(bench, alice, "(allow)", "(allow)");
     const struct wrn_policy_pair *first = wrn_gate_pair(bench->gate, alice);
     set(bench, alice, "(allow)", "(allow)"); /* the same: nothing is published */
@@ -327,7 +370,7 @@ static void what_is_set_holds_for_all_who_ask_afterwards(void **state) {
     struct contest *contest = calloc(1, sizeof *contest);
     (void)state;
     assert_non_null(contest);
-    make(&contest->bench, wait_for_askers, contest);
+    make(&contest->bench, wait_for_askers, contest); /* nobody asks yet */
     for (size_t i = 0; i < WRN_COUNT(rules); i++) {
         ours[i] = packet_rules(rules[i]);
     }
@@ -369,7 +412,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_gate_begins_closed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_is_one_peers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(open_pairs_let_hosts_talk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(open_pairs_reach_this_host, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(our_addresses_come_and_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limited_pairs_go_by_rules_and_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(conversations_are_the_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(narrower_rights_hold_at_once, set_up, tear_down),
