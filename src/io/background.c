@@ -34,7 +34,9 @@ int wrn_background_start(const int *keep, size_t count, int *ret_ready_fd) {
         wait_for_child(child, ends[0]);
     }
     (void)setsid(); /* cannot fail: a fresh child leads no group */
-    memcpy(kept, keep, count * sizeof *keep);
+    if (count > 0) {
+        memcpy(kept, keep, count * sizeof *keep);
+    }
     kept[count] = ends[1];
     close_all_but(kept, count + 1);
     point_to_null(STDIN_FILENO, O_RDONLY);

@@ -240,7 +240,7 @@ def test_up_and_down(lab):
 
     def warren(*arguments, code=DONE):
         done = ns.run([WARREN, *arguments], check=False, timeout=40, env=env)
-        assert done.code == code, (arguments, done.code, done.stdout, done.stderr)
+        assert code in (None, done.code), (arguments, done.code, done.stdout, done.stderr)
         return done.stdout + done.stderr
 
     up = ["up", "--state", os.path.join(folder, "state"), "--listen", "41000"]
@@ -257,7 +257,7 @@ def test_up_and_down(lab):
         assert [n["name"] for n in shown["networks"]] == ["lab"]
         assert shown["port"] == 41000
     finally:
-        warren("down", code=None if not os.path.exists(env["WARREN_SOCKET"]) else DONE)
+        warren("down", code=None)
     told = warren("up", "--state", "/dev/null/nowhere", code=REFUSED)
     assert "warrend: " in told and "did not start" in told
 
