@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: PCP's messages are as RFC 6887 has them, and answers to others' questions are not taken.
- * Method: one request byte for byte; one good answer, and each way to spoil it. (Routers that answer
- * are tests/e2e/test_portmap.py's.) */
+ * Method: one request byte for byte; one good answer, and each way to spoil it. Routers that answer
+ * are the business of tests/e2e/test_portmap.py. */
 #include "daemon/portmap_ask.h"
 
 #include "unit/base/check.h"
