@@ -308,7 +308,7 @@ static void add_pointer(struct reply *reply, const char *label, uint32_t ttl_s) 
 /* No such name (NXDOMAIN), or no such record of it (NOERROR); for 'ttl_s' at most, and 10 s:
  * names come and go. Source: RFC 2308, sections 2 and 5. */
 static void add_nothing(struct reply *reply, ldns_pkt_rcode code, uint32_t ttl_s) {
-    ldns_pkt_set_rcode(reply->packet, code);
+    ldns_pkt_set_rcode(reply->packet, (uint8_t)code);
     ldns_pkt_set_aa(reply->packet, true);
     add_soa(reply, LDNS_SECTION_AUTHORITY, ttl_s < WRN_NAMES_ABSENT_S ? ttl_s : WRN_NAMES_ABSENT_S);
 }
