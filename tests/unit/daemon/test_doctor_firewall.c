@@ -130,10 +130,9 @@ static void rules_are_followed(void **state) {
 
 /* What no version of nft prints must not hurt either. */
 static void nonsense_is_no_firewall(void **state) {
-    static const char *const texts[] = {"{}", "[]", "{\"nftables\":{}}",
-                                        "{\"nftables\":[1,null,{\"chain\":[]},{\"rule\":7}]}",
-                                        "{\"nftables\":[{\"chain\":{\"family\":\"inet\",\"hook\":"
-                                        "\"input\",\"type\":\"filter\"}}]}"};
+    static const char *const texts[] = {
+        "{}", "[]", "{\"nftables\":{}}", "{\"nftables\":[1,null,{\"chain\":[]},{\"rule\":7}]}",
+        "{\"nftables\":[{\"chain\":{\"family\":\"ip\",\"hook\":\"input\",\"type\":\"filter\"}}]}"};
     struct wrn_firewall_drop drop;
     (void)state;
     assert_false(wrn_firewall_drops(NULL, PORT, &drop));
