@@ -28,6 +28,8 @@ struct wrn_authority *wrn_authority_init(struct wrn_arena *arena, struct wrn_net
     uint8_t *lists = wrn_arena_take(arena, WRN_AUTHORITY_LISTS_MAX, 1);
     struct wrn_sync_options options = {.peers_max = WRN_NETWORK_PEERS_MAX};
     if (authority != NULL) {
+        /* Who made the network and never met anybody knows all that has been revoked. */
+        options.is_settled = network->endpoint_count == 0 && network->locator_count == 0;
         options.revoked = network->revoked;
         options.rand = network->node->options.rand;
     }
@@ -141,6 +143,7 @@ void wrn_authority_on_ring(struct wrn_network *network, bool is_connected) {
         wrn_claim_on_connected(&network->authority->claim, network->now);
         wrn_authority_publish(network->authority);
         wrn_authority_look_for_lists(network->authority);
+        wrn_authority_renew_on_connected(network->authority);
     }
 }
 

@@ -5,9 +5,15 @@
 #pragma once
 #include "node/node.h"
 
+enum {
+    /* How long a membership lasts that somebody who may issues to who came by an invitation, as
+     * soon as they meet; or as long as the invitation, if that is longer. */
+    WRN_MEMBERSHIP_S = 365 * 86400,
+};
+
 struct wrn_node_invite_options {
     uint32_t uses;   /* 1..65535 */
-    int64_t until_s; /* Unix time; of the invitation and of all memberships that it gives */
+    int64_t until_s; /* Unix time; of the invitation, and of memberships that nobody prolongs */
     bool members_may_invite;
     wrn_span element; /* canonical, of docs/networks.md "What a chain gives", besides (member):
                           * (* set (address ...) (allow ...)); empty: no limits */

@@ -176,11 +176,12 @@ static enum wrn_reason check(struct wrn_authority *authority,
     return WRN_REASON_NONE;
 }
 
-/* (* set (member) (invite (* range numeric (le "N"))) limits...); without a number if whoever joins
- * may invite. */
+/* (* set (invite (* range numeric (le "N"))) (member) (invitation) limits...); without a number if
+ * whoever joins may invite. (invitation) gives nothing: it says what this certificate is. */
 static bool write_element(const struct wrn_node_invite_options *options, struct wrn_sexp limits,
                           uint8_t *out, size_t capacity, struct wrn_sexp *ret_element) {
-    static const char *const words[] = {"member", NULL}, *const without[] = {"member", NULL};
+    static const char *const words[] = {"member", WRN_AUTHORITY_INVITATION, NULL},
+                             *const without[] = {"member", NULL};
     uint8_t invite[64], both[ELEMENT_MAX + 64];
     struct wrn_sexp_writer writer = wrn_sexp_writer(invite, sizeof invite);
     struct wrn_sexp sexp, set;

@@ -64,6 +64,18 @@ enum wrn_reason wrn_authority_issue(struct wrn_authority *authority,
     return reason;
 }
 
+bool wrn_authority_is_invitation(struct wrn_sexp element) {
+    struct wrn_sexp_cursor cursor;
+    struct wrn_sexp part;
+    bool found = wrn_rights_is_counted(element);
+    if (wrn_sexp_enter_named(element, "*", &cursor) && wrn_sexp_take_word(&cursor, "set")) {
+        while (wrn_sexp_take_any(&cursor, &part)) {
+            found = found || wrn_sexp_is_named(part, WRN_AUTHORITY_INVITATION);
+        }
+    }
+    return found;
+}
+
 bool wrn_authority_write_set(const char *const *words, struct wrn_sexp element,
                              const char *const *without, uint8_t *out, size_t capacity,
                              struct wrn_sexp *ret_sexp) {

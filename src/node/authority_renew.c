@@ -14,7 +14,6 @@ enum {
     RETRY_MIN_S = 10,
     RETRY_MAX_S = 3600,
     RETRY_PARTS = 8, /* of what is left, between two attempts */
-    PEERS_MAX = 2,   /* asked at a time, and one that is no peer */
     ELEMENT_MAX = 640,
     TAG_ROOM = 4096,
     BURST = 16, /* requests that are looked at in a row, and then so many milliseconds for each */
@@ -26,6 +25,7 @@ static const char label[] = "warren renewal 1";
 struct way {
     uint32_t way; /* bits of the certificates: from the owner to its membership */
     bool may_pass_on;
+    bool by_invitation; /* its certificate was issued by the key of an invitation */
     int64_t from_s, until_s, life_s;
 };
 
@@ -45,6 +45,7 @@ static bool resend(struct wrn_authority *authority, const uint8_t *subject, int6
 static void renew(struct wrn_authority *authority, const uint8_t *subject, wrn_span chain);
 static bool find_holding(const struct wrn_network *network, const struct wrn_rights *rights,
                          const uint8_t *subject, wrn_span chain, struct holding *ret_holding);
+static bool is_by_invitation(struct wrn_authority *authority);
 static uint32_t way_of(const struct wrn_rights *rights, uint32_t grant,
                        const struct wrn_certs *certs);
 static void weigh(const struct wrn_certs *certs, const uint8_t *subject, struct way *way);
@@ -61,6 +62,12 @@ void wrn_authority_renew_on_rights(struct wrn_authority *authority) {
         authority->renew_tries = 0;
         authority->has_told_expiring = false;
     }
+    authority->by_invitation = network->standing == WRN_REASON_NONE && is_by_invitation(authority);
+    schedule(authority);
+}
+
+void wrn_authority_renew_on_connected(struct wrn_authority *authority) {
+    authority->renew_tries = 0;
     schedule(authority);
 }
 
@@ -76,7 +83,7 @@ void wrn_authority_renew_on_time(struct wrn_authority *authority) {
     if (network->standing != WRN_REASON_NONE || network->rights.until_s >= WRN_RECORD_TIME_MAX_S) {
         return;
     }
-    if (left_s <= life_s - life_s / 3 * 2) {
+    if ((authority->by_invitation && network->was_connected) || left_s <= life_s - life_s / 3 * 2) {
         ask(authority);
         authority->renew_tries += authority->renew_tries < UINT32_MAX;
     }
@@ -130,10 +137,12 @@ void wrn_authority_on_renew(struct wrn_authority *authority, wrn_span message) {
 
 /* ---- asking ---- */
 
-/* From two thirds of the life on, then again after a part of what is left. */
+/* From two thirds of the life on, or at once; then again after a part of what is left, but while we
+ * are here by an invitation alone, after twice as long each time. */
 static void schedule(struct wrn_authority *authority) {
     const struct wrn_network *network = authority->network;
     int64_t now_s = network->now.wall.s;
+    uint32_t tries = authority->renew_tries < 9 ? authority->renew_tries : 9;
     authority->renew_due = WRN_MONO_NEVER;
     if (network->standing != WRN_REASON_NONE || network->rights.until_s >= WRN_RECORD_TIME_MAX_S) {
         return;
@@ -141,34 +150,39 @@ static void schedule(struct wrn_authority *authority) {
     int64_t life_s = network->rights.until_s - network->rights.not_before_s;
     int64_t from_s = network->rights.not_before_s + life_s / 3 * 2;
     int64_t wait_s = FIRST_S;
-    if (now_s < from_s) {
-        wait_s = from_s - now_s;
-    } else if (authority->renew_tries > 0) {
+    if (now_s >= from_s && tries > 0) {
         wait_s = (network->rights.until_s - now_s) / RETRY_PARTS;
         wait_s = wait_s > RETRY_MIN_S ? wait_s : RETRY_MIN_S;
-        wait_s = wait_s < RETRY_MAX_S ? wait_s : RETRY_MAX_S;
+    } else if (now_s < from_s && !authority->by_invitation) {
+        wait_s = from_s - now_s;
+    } else if (tries > 0) {
+        wait_s = (int64_t)FIRST_S << tries;
     }
+    bool has_begun = now_s >= from_s || authority->by_invitation;
+    wait_s = has_begun && wait_s > RETRY_MAX_S ? RETRY_MAX_S : wait_s;
     authority->renew_due = wrn_network_when(network, now_s + wait_s);
 }
 
-/* Peers that may, and in turn each issuer of our chain, by its place on the ring. */
+/* One at a time, so that not several issue the same: peers that may, one after the other, then each
+ * issuer of our chain in turn, by its place on the ring. */
 static void ask(struct wrn_authority *authority) {
     struct wrn_network *network = authority->network;
     uint8_t request[REQUEST_MAX];
-    uint32_t cursor = 0, asked = 0, number = 0;
+    uint32_t cursor = 0, number = 0;
     const struct wrn_network_peer *peer;
     size_t size = write_request(authority, request, sizeof request);
     if (size == 0) {
         return;
     }
-    while ((peer = wrn_network_peer_next(network, &cursor)) != NULL && asked < PEERS_MAX) {
+    while ((peer = wrn_network_peer_next(network, &cursor)) != NULL) {
         bool may = (peer->rights & (WRN_RIGHT_OWNER | WRN_RIGHT_ADMIN | WRN_RIGHT_INVITE)) != 0;
-        if (may && number++ >= authority->renew_first) {
+        if (may && number++ == authority->renew_first) {
+            authority->renew_first++;
             (void)wrn_network_send(network, peer->overlay, (wrn_span){request, size});
-            asked++;
+            return;
         }
     }
-    authority->renew_first = asked < PEERS_MAX ? 0 : authority->renew_first + asked;
+    authority->renew_first = 0;
     ask_issuer(authority, (wrn_span){request, size});
 }
 
@@ -273,13 +287,16 @@ static void renew(struct wrn_authority *authority, const uint8_t *subject, wrn_s
         return;
     }
     int64_t now_s = network->now.wall.s;
-    if (now_s < holding.way.from_s + holding.way.life_s / 2) {
+    int64_t life_s = holding.way.life_s;
+    if (holding.way.by_invitation) {
+        life_s = life_s > WRN_MEMBERSHIP_S ? life_s : WRN_MEMBERSHIP_S;
+    } else if (now_s < holding.way.from_s + life_s / 2) {
         return; /* too early: nobody needs that */
     }
     struct wrn_authority_wish wish = {
         .subject = subject,
         .may_pass_on = holding.way.may_pass_on,
-        .until_s = now_s + holding.way.life_s,
+        .until_s = now_s + life_s,
     };
     /* All of it, or the membership alone if we may not give the rest. */
     for (uint32_t round = 0; round < 2; round++) {
@@ -321,6 +338,16 @@ static bool find_holding(const struct wrn_network *network, const struct wrn_rig
     return holding->way.way != 0;
 }
 
+/* Whether the membership of ours that lasts longest is one. */
+static bool is_by_invitation(struct wrn_authority *authority) {
+    const struct wrn_network *network = authority->network;
+    struct holding holding;
+    return (network->rights.flags & WRN_RIGHT_OWNER) == 0 &&
+           find_holding(network, &network->rights, network->node->public_key,
+                        (wrn_span){network->chain, network->chain_size}, &holding) &&
+           holding.way.by_invitation;
+}
+
 static uint32_t way_of(const struct wrn_rights *rights, uint32_t grant,
                        const struct wrn_certs *certs) {
     uint32_t way = 0;
@@ -335,13 +362,15 @@ static uint32_t way_of(const struct wrn_rights *rights, uint32_t grant,
 }
 
 /* From when to when, and how long it was meant to last: who came late by an invitation has what it
- * has. */
+ * has. The invitation's own certificate lies right before that of who came by it. */
 static void weigh(const struct wrn_certs *certs, const uint8_t *subject, struct way *way) {
+    const uint8_t *issuer = NULL;
     way->until_s = INT64_MAX;
     for (uint32_t j = 0; j < certs->count; j++) {
         const struct wrn_cert *cert = &certs->certs[j];
         if ((way->way >> j & 1) != 0) {
             bool is_its = memcmp(cert->subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0;
+            issuer = is_its ? cert->issuer : issuer;
             way->may_pass_on = way->may_pass_on || (is_its && cert->may_pass_on);
             way->from_s = cert->from_s > way->from_s ? cert->from_s : way->from_s;
             way->until_s = cert->until_s < way->until_s ? cert->until_s : way->until_s;
@@ -353,6 +382,10 @@ static void weigh(const struct wrn_certs *certs, const uint8_t *subject, struct 
         if ((way->way >> j & 1) != 0 && cert->until_s == way->until_s && life_s > way->life_s) {
             way->life_s = life_s;
         }
+        bool is_issuers = (way->way >> j & 1) != 0 && issuer != NULL &&
+                          memcmp(cert->subject, issuer, WRN_SIGN_PUBLIC_SIZE) == 0;
+        way->by_invitation =
+            way->by_invitation || (is_issuers && wrn_authority_is_invitation(cert->element));
     }
 }
 

@@ -91,10 +91,12 @@ enum wrn_reason wrn_authority_revoke(struct wrn_authority *authority,
         return say_nothing_found(&taking, ret_why);
     }
     enum wrn_reason reason = WRN_REASON_NONE;
+    wrn_span known =
+        chain.size > 0 || peer == NULL ? chain : (wrn_span){peer->chain, peer->chain_size};
     if (what == WRN_NODE_REVOKE_EXTRA) {
-        wrn_span known =
-            chain.size > 0 || peer == NULL ? chain : (wrn_span){peer->chain, peer->chain_size};
         reason = keep_member(&taking, known, ret_why);
+    } else if (what == WRN_NODE_REVOKE_MEMBER && is_member_without(&taking, known)) {
+        return say_nothing_found(&taking, ret_why); /* half of it would be worth nothing */
     }
     reason = reason == WRN_REASON_NONE ? write_list(&taking, ret_why) : reason;
     if (reason == WRN_REASON_NONE) {

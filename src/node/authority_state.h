@@ -16,6 +16,9 @@ enum {
     WRN_AUTHORITY_LISTS_MAX = 300 << 10,
 };
 
+/* Stands in the certificate of an invitation's key, and gives nothing. */
+#define WRN_AUTHORITY_INVITATION "invitation"
+
 /* An invitation by which somebody is a member, and the uses that it has. */
 struct wrn_authority_use {
     uint8_t key[WRN_SIGN_PUBLIC_SIZE];
@@ -64,13 +67,16 @@ struct wrn_authority {
     wrn_mono renew_due;
     int64_t renew_until_s; /* the end that is to be put off */
     uint32_t renew_tries;
-    uint32_t renew_first;   /* peers that have been asked in this turn */
+    uint32_t renew_first;   /* which of the peers that may is asked next */
+    bool by_invitation;     /* we are a member by nothing else: asked for at once */
     bool has_told_expiring; /* ... of that end */
     wrn_mono renew_paid;
     /* Uses of invitations: ours, and others'. */
     struct wrn_claim claim;
     struct wrn_authority_use use;
-    bool needs_use, has_use, is_spent, stop_claim;
+    bool is_counted; /* one of the ways to our membership is: its use is kept */
+    bool needs_use;  /* ... all of them: without a use we are nothing */
+    bool has_use, is_spent, stop_claim;
     uint16_t serial;
     uint64_t checks_noted;
     wrn_mono checks_due;
@@ -98,6 +104,9 @@ enum wrn_reason wrn_authority_issue(struct wrn_authority *authority,
                                     size_t capacity, size_t *ret_size,
                                     uint8_t ret_hash[WRN_SHA256_SIZE],
                                     char ret_why[WRN_JUDGE_WHY_SIZE]);
+
+/* Tells whether an element says that its certificate is an invitation's. */
+bool wrn_authority_is_invitation(struct wrn_sexp element);
 
 /* Writes (* set parts of both...) into 'out', without what stands in 'without' (names of elements,
  * the last one NULL). False if it does not fit. */
@@ -140,8 +149,9 @@ void wrn_authority_on_cert(struct wrn_authority *authority, const struct wrn_net
                            wrn_id source, wrn_span chain);
 void wrn_authority_on_cert_ack(struct wrn_authority *authority, wrn_span message);
 
-/* Renewal: our rights were judged; time; a member asks. */
+/* Renewal: our rights were judged; the ring was found; time; a member asks. */
 void wrn_authority_renew_on_rights(struct wrn_authority *authority);
+void wrn_authority_renew_on_connected(struct wrn_authority *authority);
 void wrn_authority_renew_on_time(struct wrn_authority *authority);
 void wrn_authority_on_renew(struct wrn_authority *authority, wrn_span message);
 

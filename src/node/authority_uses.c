@@ -61,11 +61,13 @@ void wrn_authority_uses_on_rights(struct wrn_authority *authority) {
     if (network->standing != WRN_REASON_NONE) {
         return;
     }
-    bool needs = find_use(authority, network->node->public_key,
-                          (wrn_span){network->chain, network->chain_size}, &network->rights, &use);
-    bool is_same = needs && memcmp(use.key, authority->use.key, sizeof use.key) == 0;
-    authority->needs_use = needs;
-    if (!needs) {
+    authority->needs_use =
+        find_use(authority, network->node->public_key,
+                 (wrn_span){network->chain, network->chain_size}, &network->rights, &use);
+    authority->is_counted = use.high > 0;
+    bool is_same =
+        authority->is_counted && memcmp(use.key, authority->use.key, sizeof use.key) == 0;
+    if (!authority->is_counted) {
         wrn_claim_stop(&authority->claim, network->now, false);
     } else if (!is_same || (authority->claim.state == WRN_CLAIM_OFF && !authority->is_spent)) {
         authority->has_use = authority->has_use && (is_same || authority->use.high == 0);
@@ -87,7 +89,7 @@ void wrn_authority_uses_on_lost(struct wrn_authority *authority, wrn_span record
 void wrn_authority_say_use(struct wrn_authority *authority, const struct wrn_network_peer *peer) {
     struct wrn_network *network = authority->network;
     uint8_t message[3] = {WRN_NETWORK_USE};
-    if (authority->needs_use && authority->has_use && network->use > 0) {
+    if (authority->is_counted && authority->has_use && network->use > 0) {
         wrn_store_be16(message + 1, (uint16_t)network->use);
         (void)wrn_network_send(network, peer->overlay, (wrn_span){message, sizeof message});
     }
@@ -191,16 +193,21 @@ enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
     struct wrn_network *network = authority->network;
     struct wrn_authority_use use;
     struct wrn_authority_check *check = find_check(authority, public_key);
-    if (check != NULL && check->state == WRN_AUTHORITY_USE_BAD) {
+    if (check != NULL && check->state == WRN_AUTHORITY_USE_BAD && check->k > 0) {
         return WRN_REASON_EXCLUDED;
     }
-    if (check != NULL || chain.size == 0) {
+    if (chain.size == 0) {
         return WRN_REASON_NONE;
     }
     struct wrn_members_answer answer = wrn_members_judge(network->members, now, public_key, chain);
-    if (answer.reason == WRN_REASON_NONE &&
-        find_use(authority, public_key, chain, answer.rights, &use)) {
+    if (answer.reason != WRN_REASON_NONE) {
+        return WRN_REASON_NONE;
+    }
+    bool needs = find_use(authority, public_key, chain, answer.rights, &use);
+    if (needs && check == NULL) {
         (void)note(authority, public_key, &use, network->now.mono);
+    } else if (!needs && check != NULL) { /* it is one by somebody's word now */
+        *check = (struct wrn_authority_check){.used = 0};
     }
     return WRN_REASON_NONE;
 }
@@ -219,6 +226,8 @@ void wrn_authority_on_use(struct wrn_authority *authority, const uint8_t *public
     }
     check->state = WRN_AUTHORITY_USE_OPEN;
     check->k = k;
+    check->taken = 0;
+    check->looks = (uint8_t)(check->looks + !is_first); /* nobody changes his mind for ever */
     if (is_first) { /* another one is looked at when its time comes */
         look(authority, check);
     }
@@ -305,27 +314,30 @@ wrn_mono wrn_authority_uses_due(const struct wrn_authority *authority) {
 
 /* ---- what counts a member ---- */
 
-/* True if all ways to its membership lead through a counted invitation: one of its uses must be the
- * member's. */
+/* Finds the counted invitation by which somebody is a member (high 0: by none). True if there is no
+ * other way to its membership: then one of its uses must be the member's. */
 static bool find_use(struct wrn_authority *authority, const uint8_t *subject, wrn_span chain,
                      const struct wrn_rights *rights, struct wrn_authority_use *ret_use) {
     struct wrn_pack_frame frame = wrn_descriptor_frame(&authority->network->descriptor);
     struct wrn_certs certs;
-    bool is_counted = false;
+    bool is_counted = false, has_other = false;
     *ret_use = (struct wrn_authority_use){.high = 0};
     if ((rights->flags & WRN_RIGHT_OWNER) != 0 || !wrn_certs_read(&frame, chain, &certs)) {
         return false;
     }
     for (uint32_t i = 0; i < rights->grant_count; i++) {
+        struct wrn_authority_use one = {.high = 0};
         if ((rights->member_grants >> i & 1) == 0) {
             continue;
         }
-        if (!use_of_way(authority, subject, &certs, rights, i, ret_use)) {
-            return false;
+        if (!use_of_way(authority, subject, &certs, rights, i, &one)) {
+            has_other = true;
+        } else if (!is_counted) {
+            is_counted = true;
+            *ret_use = one;
         }
-        is_counted = true;
     }
-    return is_counted;
+    return is_counted && !has_other;
 }
 
 static bool use_of_way(struct wrn_authority *authority, const uint8_t *subject,

@@ -92,6 +92,7 @@ struct wrn_sync *wrn_sync_init(struct wrn_arena *arena, const struct wrn_sync_op
     }
     *sync = (struct wrn_sync){
         .port = port,
+        .is_settled = options->is_settled,
         .revoked = options->revoked,
         .rand = options->rand,
         .peers = peers,

@@ -29,13 +29,14 @@ struct wrn_sync_port {
 
 struct wrn_sync_options {
     uint32_t peers_max; /* handles have smaller indexes */
+    bool is_settled;    /* nobody can know more than this node: all are believed from the start */
     struct wrn_revoked *revoked;
     struct wrn_rand rand;
 };
 
 struct wrn_sync;
 
-/* Builds the machine; NULL while the arena measures. Nobody is believed at first. */
+/* Builds the machine; NULL while the arena measures. */
 struct wrn_sync *wrn_sync_init(struct wrn_arena *arena, const struct wrn_sync_options *options,
                                struct wrn_sync_port port);
 

@@ -279,7 +279,8 @@ static void who_is_revoked_is_out_everywhere(void **state) {
     assert_int_equal(take_back_of(BOB, WRN_NODE_REVOKE_MEMBER, CAROL, &count),
                      WRN_REASON_NOT_ADMITTED);
     assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
-    assert_int_equal(count, 2); /* its certificate and that of the invitation, which had one use */
+    /* its certificate, that of the invitation, which had one use, and one for a year if it has it */
+    assert_in_range(count, 2, 3);
     hosts_until(carol_is_out, 5, "she is out");
     const struct wrn_node_event *event = hosts_event(BOB, WRN_NODE_EVENT_REVOKED_KIND);
     assert_non_null(event);
@@ -398,25 +399,45 @@ static bool bob_is_renewed(void) {
     return hosts_info(BOB, numbers[BOB]).until_s > first_end_s;
 }
 
-static void a_membership_is_renewed_in_time(void **state) {
+/* Who invited may be away from then on. */
+static void who_was_invited_gets_a_year_at_once(void **state) {
     (void)state;
     begin();
     assert_int_equal(invite(ALICE, 1, false, "(5:allow3:tcp2:22)", 1200), WRN_REASON_NONE);
     join(BOB);
-    hosts_until(bob_is_there, 60, "who was invited has an address");
+    first_end_s = hosts_now.wall.s + 300 * DAY_S;
+    hosts_until(bob_is_renewed, 60, "he has a membership of his own");
+    assert_in_range(hosts_info(BOB, numbers[BOB]).until_s - hosts_now.wall.s,
+                    WRN_MEMBERSHIP_S - 100, WRN_MEMBERSHIP_S);
+    assert_non_null(hosts_event(BOB, WRN_NODE_EVENT_RENEWED_KIND));
+    hosts_until(bob_is_there, 60, "he has an address");
+    hosts_run(10000);
+    hosts_stop(ALICE);
+    hosts_run(1300 * 1000);
+    assert_int_equal(rights_of(BOB), WRN_RIGHT_MEMBER);
+    assert_null(hosts_event(BOB, WRN_NODE_EVENT_EXPIRED_KIND));
+}
+
+/* Not more than it had, and for as long. */
+static void a_membership_is_renewed_in_time(void **state) {
+    (void)state;
+    struct wrn_node_peer_info info;
+    begin();
+    numbers[BOB] = hosts_join(BOB, ALICE, numbers[ALICE], "(* set (member) (allow tcp \"22\"))",
+                              hosts_now.wall.s + 1200);
+    hosts_until(bob_is_there, 60, "he has an address");
     first_end_s = hosts_info(BOB, numbers[BOB]).until_s;
     hosts_run((uint64_t)(first_end_s - hosts_now.wall.s - 700) * 1000);
     assert_false(bob_is_renewed());
     hosts_until(bob_is_renewed, 650, "it is renewed before it ends");
+    assert_in_range(hosts_info(BOB, numbers[BOB]).until_s - hosts_now.wall.s, 1400, 1500);
     assert_non_null(hosts_event(BOB, WRN_NODE_EVENT_RENEWED_KIND));
-    assert_int_equal(rights_of(BOB), WRN_RIGHT_MEMBER);
     hosts_run(1500 * 1000);
     assert_true(bob_is_there());
     assert_null(hosts_event(BOB, WRN_NODE_EVENT_EXPIRING_KIND));
-    /* not more than it had */
-    struct wrn_node_peer_info info;
     assert_true(hosts_peer(ALICE, numbers[ALICE], BOB, &info));
     assert_int_equal(info.rights, WRN_RIGHT_MEMBER);
+    assert_false(info.is_open); /* of packets, too */
 }
 
 static bool bob_is_told(void) {
@@ -430,9 +451,8 @@ static bool bob_is_over(void) {
 static void who_is_not_renewed_is_told(void **state) {
     (void)state;
     begin();
-    assert_int_equal(invite(ALICE, 2, false, "", 1200), WRN_REASON_NONE);
-    join(BOB);
-    join(CAROL);
+    numbers[BOB] = hosts_join(BOB, ALICE, numbers[ALICE], "(member)", hosts_now.wall.s + 1200);
+    numbers[CAROL] = hosts_join(CAROL, ALICE, numbers[ALICE], "(member)", 0);
     hosts_until(both_are_there, 90, "both have addresses");
     hosts_stop(ALICE);
     hosts_until(bob_is_told, 1200, "he is told that it ends");
@@ -451,9 +471,8 @@ static void an_inviter_renews_instead_of_the_owner(void **state) {
     assert_int_equal(invite(ALICE, 1, false, "", 10 * DAY_S), WRN_REASON_NONE);
     join(BOB);
     hosts_until(bob_is_there, 60, "who was invited has an address");
-    assert_int_equal(invite(ALICE, 1, false, "", 1200), WRN_REASON_NONE);
-    join(CAROL);
-    hosts_until(carol_is_there, 60, "who was invited has an address");
+    numbers[CAROL] = hosts_join(CAROL, ALICE, numbers[ALICE], "(member)", hosts_now.wall.s + 1200);
+    hosts_until(carol_is_there, 60, "she has an address");
     assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
     hosts_until(bob_administers, 5, "Bob has what he was given");
     first_end_s = hosts_info(CAROL, numbers[CAROL]).until_s;
@@ -478,6 +497,8 @@ int main(void) {
                                         hosts_end),
         cmocka_unit_test_setup_teardown(a_revoked_admin_has_no_word, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(what_was_granted_waits, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(who_was_invited_gets_a_year_at_once, hosts_begin,
+                                        hosts_end),
         cmocka_unit_test_setup_teardown(a_membership_is_renewed_in_time, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_is_not_renewed_is_told, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(an_inviter_renews_instead_of_the_owner, hosts_begin,

@@ -83,7 +83,7 @@ static void *build(struct wrn_arena *arena, struct node *node) {
     const uint64_t seed[2] = {1, 2};
     const struct wrn_revoked_options revoked = {512, 256 << 10};
     struct wrn_pack_frame frame = chain_frame('O');
-    struct wrn_sync_options options = {LINKS_MAX, NULL, wrn_prng_rand(&world.prng)};
+    struct wrn_sync_options options = {.peers_max = LINKS_MAX, .rand = wrn_prng_rand(&world.prng)};
     node->judge = wrn_judge_init(arena, &frame, seed);
     node->revoked = wrn_revoked_init(arena, &revoked, node->judge);
     options.revoked = node->revoked;
