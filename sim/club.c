@@ -2,11 +2,20 @@
 /* What members do. */
 #include "sim/club.h"
 
+#include <stdio.h>
+
 #include "sim/echo.h"
 #include "sim/memory.h"
 #include "sim/sample.h"
 
-enum { STEP_MS = 100, JOIN_GAP_MS = 200, USES = 1000, DAY_S = 86400, FAILURES_MAX = 10 };
+enum {
+    STEP_MS = 100,
+    JOIN_GAP_MS = 200,
+    USES = 1000,
+    DAY_S = 86400,
+    FAILURES_MAX = 10,
+    EXPLAINED_MAX = 3
+};
 
 /* Members of a club by number. */
 struct range {
@@ -14,10 +23,17 @@ struct range {
     uint32_t first, last;
 };
 
+/* Who asked whom, for what is said when no answer came. */
+struct pair {
+    uint32_t from, to;
+};
+
 static bool are_all_in(void *ctx);
 static bool is_in(const struct sim_member *member);
 static void say_who_is_not_in(struct sim_club *club, uint32_t first, uint32_t last);
 static bool have_echoes_come(void *ctx);
+static void explain(struct sim_club *club, const struct sim_member *from,
+                    const struct sim_member *to);
 
 static uint32_t free_slot(const struct sim_member *member);
 static int64_t wall_s(const struct sim_member *member);
@@ -78,13 +94,16 @@ uint64_t sim_club_ping_all(struct sim_club *club, uint8_t family, uint64_t limit
     struct sim_members *members = club->members;
     struct range echoes = {.club = club, .first = members->echo_count};
     struct sim_sample samples = {0};
+    struct pair *pairs = sim_take((size_t)members->count * members->count, sizeof *pairs);
+    char lost[SIM_REPORT_LINE_SIZE / 2] = "";
     uint32_t failures = 0;
     for (uint32_t i = 0; i < members->count * members->count; i++) {
         struct sim_member *from = members->all[i / members->count];
         const struct sim_member *to = members->all[i % members->count];
-        if (from != to && from->node != NULL && to->node != NULL) {
+        if (from != to && sim_member_is_connected(from, 0) && sim_member_is_connected(to, 0)) {
             struct wrn_ip ip = sim_member_address(to, 0, family);
-            (void)sim_member_ping(from, 0, &ip);
+            pairs[sim_member_ping(from, 0, &ip) - echoes.first] =
+                (struct pair){from->number, to->number};
             sim_members_pass(members, WRN_MS(1));
         }
     }
@@ -93,13 +112,20 @@ uint64_t sim_club_ping_all(struct sim_club *club, uint8_t family, uint64_t limit
     for (uint32_t i = echoes.first; i <= echoes.last; i++) {
         const struct sim_echo *echo = &members->echoes[i];
         if (echo->came.ns == 0 || echo->came.ns - echo->sent.ns > limit_ns) {
-            failures++;
+            size_t length = strlen(lost);
+            const struct pair *pair = &pairs[i - echoes.first];
+            (void)snprintf(lost + length, sizeof lost - length, " %u-%u", pair->from, pair->to);
+            if (failures++ < EXPLAINED_MAX) {
+                explain(club, members->all[pair->from], members->all[pair->to]);
+            }
         } else {
             sim_sample_add(&samples, (echo->came.ns - echo->sent.ns) / WRN_MS(1));
         }
     }
-    sim_report_expect(club->report, failures == 0, "%s: %u of %u pings were not answered in time",
-                      what, failures, echoes.last + 1 - echoes.first);
+    sim_report_expect(club->report, failures == 0,
+                      "%s: %u of %u pings were not answered in time:%s", what, failures,
+                      echoes.last + 1 - echoes.first, lost);
+    free(pairs);
     *ret_median_ms = sim_sample_percentile(&samples, 50);
     uint64_t slowest_ms = sim_sample_percentile(&samples, 100);
     sim_sample_finish(&samples);
@@ -321,6 +347,27 @@ static bool have_echoes_come(void *ctx) {
         }
     }
     return true;
+}
+
+/* What one thinks of another, for those who look for the cause. */
+static void explain(struct sim_club *club, const struct sim_member *from,
+                    const struct sim_member *to) {
+    struct wrn_node_peer_info peer;
+    uint32_t cursor = 0;
+    while (wrn_node_next_peer(from->node, from->networks[0].handle, &cursor, &peer)) {
+        if (memcmp(peer.hit, wrn_node_hit(to->node), sizeof peer.hit) == 0) {
+            sim_report_line(club->report,
+                            "%s knows %s: path %d, rights %u, %s, %s, ends in %lld s, %llu bytes "
+                            "out, %llu in",
+                            from->name, to->name, (int)peer.overlay.path, peer.rights,
+                            peer.is_waiting ? "shut" : "not shut",
+                            peer.ipv4.family == WRN_FAMILY_IPV4 ? "has an address" : "no address",
+                            (long long)(peer.until_s - wall_s(from)),
+                            (unsigned long long)peer.tx_bytes, (unsigned long long)peer.rx_bytes);
+            return;
+        }
+    }
+    sim_report_line(club->report, "%s does not know %s", from->name, to->name);
 }
 
 static uint32_t free_slot(const struct sim_member *member) {

@@ -43,7 +43,7 @@ const struct sim_scenario *const sim_scenarios[] = {
 };
 
 /* Of whole nodes, which are being built: played by name, and not listed until they hold. */
-static const struct sim_scenario *const to_come[] = {&sim_owner_gone, &sim_wrong_clock, NULL};
+static const struct sim_scenario *const to_come[] = {&sim_wrong_clock, NULL};
 
 const struct sim_scenario *sim_scenario_find(const char *name) {
     const struct sim_scenario *const *scenario = to_come;
