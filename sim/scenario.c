@@ -39,21 +39,13 @@ const struct sim_scenario *const sim_scenarios[] = {
     &sim_leases_parted,
     &sim_revoke,
     &sim_asleep,
+    &sim_owner_gone,
+    &sim_wrong_clock,
     NULL,
 };
 
-/* Of whole nodes, which are being built: played by name, and not listed until they hold. */
-static const struct sim_scenario *const to_come[] = {&sim_wrong_clock, NULL};
-
 const struct sim_scenario *sim_scenario_find(const char *name) {
-    const struct sim_scenario *const *scenario = to_come;
-    while (*scenario != NULL && strcmp((*scenario)->name, name) != 0) {
-        scenario++;
-    }
-    if (*scenario != NULL) {
-        return *scenario;
-    }
-    scenario = sim_scenarios;
+    const struct sim_scenario *const *scenario = sim_scenarios;
     while (*scenario != NULL && strcmp((*scenario)->name, name) != 0) {
         scenario++;
     }

@@ -38,7 +38,7 @@ const struct sim_scenario sim_owner_gone = {
 
 const struct sim_scenario sim_wrong_clock = {
     .name = "wrong-clock",
-    .sentence = "one clock is 10 minutes ahead, one behind, one was right when its host joined",
+    .sentence = "one member's clock is set 10 minutes ahead, another's behind: all go on",
     .nodes_are = "members, half of them behind NAT",
     .nodes = 6,
     .nodes_max = 50,
@@ -150,23 +150,17 @@ static void play_wrong_clock(struct sim_run *run) {
     uint32_t count = run->options.nodes < 4 ? 4 : run->options.nodes;
     sim_club_begin(&club, run, count, NULL);
     struct sim_members *members = club.members;
-    (void)sim_club_join(&club, 1, count - 2, WRN_S(IN_LIMIT_S));
+    (void)sim_club_join(&club, 1, count - 1, WRN_S(IN_LIMIT_S));
     sim_clock_set_offset(sim_host_clock(members->net, members->all[1]->host),
                          (int64_t)WRN_S(WRONG_S));
     sim_clock_set_offset(sim_host_clock(members->net, members->all[2]->host),
                          -(int64_t)WRN_S(WRONG_S));
-    sim_members_pass(members, WRN_S(60) * run->options.minutes);
-    (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "with wrong clocks",
-                            &median_ms);
-    /* Somebody joins with a clock that is ahead: what it issues to itself is not valid yet for
-     * others, who let it in when it is. */
-    sim_clock_set_offset(sim_host_clock(members->net, members->all[count - 1]->host),
-                         (int64_t)WRN_S(WRONG_S));
-    uint64_t took_ms = sim_club_join(&club, count - 1, count - 1, WRN_S(WRONG_S + IN_LIMIT_S));
-    sim_report_line(&run->report, "who joined with a clock 10 minutes ahead was in after %llu ms",
-                    (unsigned long long)took_ms);
-    (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "with the last one",
-                            &median_ms);
+    /* For the one behind the others' memberships begin when its clock says so. */
+    sim_members_pass(members, WRN_S(WRONG_S) + WRN_S(60) * run->options.minutes);
+    uint64_t slowest_ms = sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S),
+                                            "with wrong clocks", &median_ms);
+    sim_report_line(&run->report, "pings: half within %llu ms, all within %llu ms",
+                    (unsigned long long)median_ms, (unsigned long long)slowest_ms);
     sim_club_end(&club);
 }
 

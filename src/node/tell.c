@@ -219,11 +219,12 @@ static void take_lease(struct wrn_network *network, struct wrn_network_peer *pee
     char label[WRN_LABEL_SIZE];
     peer->ipv4.family = WRN_FAMILY_NONE;
     peer->lease_due = WRN_MONO_NEVER;
+    /* One made in the future comes of a wrong clock, here or there: no reason not to speak. */
     if (bytes.size == 0 || wrn_record_read(bytes, primitives, &record) != WRN_REASON_NONE ||
         record.kind != WRN_RECORD_CREATE ||
         memcmp(record.owner, peer->public_key, sizeof(record.owner)) != 0 ||
         !wrn_lease_read(&record, &ip, label) || ip.family != WRN_FAMILY_IPV4 ||
-        wrn_record_check_time(&record, now) != WRN_REASON_NONE ||
+        wrn_record_check_time(&record, now) == WRN_REASON_EXPIRED ||
         wrn_record_verify(bytes, primitives) != WRN_REASON_NONE ||
         wrn_members_rule(network->members, &record, now) != WRN_REASON_NONE) {
         return;
