@@ -137,8 +137,12 @@ def test_another_server_on_all_addresses_is_named(lab):
     other = a.udp("0.0.0.0", 53)
     alice = Node(lab, a, "alice").start()
     Network(alice)
-    told = wait.until(lambda: (t := alice.network()["service"]["dns"]["text"]) and "cannot" in t and t,
-                      10, "the trouble is told")
+
+    def trouble():
+        text = alice.network()["service"]["dns"]["text"]
+        return text if "cannot" in text else None
+
+    told = wait.until(trouble, 10, "the trouble is told")
     assert "another DNS server" in told and alice.network()["resolver"] in told
     findings = {f["what"]: f for f in alice.rpc("doctor")["findings"]}
     assert findings["names of lab"]["state"] == "warning"

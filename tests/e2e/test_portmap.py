@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routers are asked for a port in each of the ways that they know, asked again in time, and told when
-it is needed no more. What they do, or leave undone, delays nothing else.
+"""Routers are asked for a port in each of the ways that they know, and told when it is needed no
+more. What they do, or leave undone, delays nothing else.
 
     a: warrend  10.99.0.1 -------- 10.99.0.2  b: the router (harness/router.py)
 """

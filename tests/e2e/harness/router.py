@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A home router's side of PCP, NAT-PMP and UPnP: gives out ports, and notes what was asked of it. It
-forwards nothing. Formats: RFC 6887, RFC 6886, UPnP WANIPConnection:1."""
+"""A home router's side of PCP, NAT-PMP and UPnP: gives out ports, and notes what was asked of it.
+It forwards nothing. Formats: RFC 6887, RFC 6886, UPnP WANIPConnection:1."""
 
 import re
 import socket
