@@ -20,7 +20,7 @@ extern const struct wrn_command wrn_member_list, wrn_member_promote, wrn_member_
 extern const struct wrn_command wrn_ping, wrn_resolve, wrn_trace, wrn_wait;
 /* table.c */
 extern const struct wrn_command wrn_dht_get, wrn_dht_put, wrn_dht_create, wrn_dht_delete,
-    wrn_route_list, wrn_route_add, wrn_route_remove;
+    wrn_route_list, wrn_route_add, wrn_route_remove, wrn_route_accept, wrn_route_ignore;
 /* report.c */
 extern const struct wrn_command wrn_netcheck, wrn_doctor, wrn_log_level;
 

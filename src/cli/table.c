@@ -9,6 +9,9 @@ static int run_delete(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_route_list(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_route_add(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_route_remove(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_route_accept(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_route_ignore(struct wrn_cli *cli, const struct wrn_args *args);
+static int set_acceptance(struct wrn_cli *cli, const struct wrn_args *args, bool accepts);
 static int store(struct wrn_cli *cli, const struct wrn_args *args, const char *method);
 static int change_route(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
                         const char *done);
@@ -78,10 +81,10 @@ const struct wrn_command wrn_dht_delete = {
 
 const struct wrn_command wrn_route_list = {
     .name = "route list",
-    .summary = "list the routes that this machine offers to members",
+    .summary = "list the routes that this machine and others offer",
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "One range a line.\n",
+    .details = "One a line: the range, who offers it, and whether it is in use here.\n",
     .example = "  warren route list\n",
     .run = run_route_list,
 };
@@ -94,7 +97,10 @@ const struct wrn_command wrn_route_add = {
     .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "It takes the right (route ...) for all of the range.\n",
+    .details =
+        "It takes the right to it (warren member promote --right route:RANGE), and that this\n"
+        "machine forwards packets (sysctl net.ipv4.ip_forward), which Warren does not\n"
+        "change. Members use it if they accept routes.\n",
     .example = "  warren route add 192.168.7.0/24\n",
     .run = run_route_add,
 };
@@ -107,9 +113,31 @@ const struct wrn_command wrn_route_remove = {
     .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "",
+    .details = "Members forget it at once.\n",
     .example = "  warren route remove 192.168.7.0/24\n",
     .run = run_route_remove,
+};
+
+const struct wrn_command wrn_route_accept = {
+    .name = "route accept",
+    .summary = "let what members offer become routes of this machine",
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details =
+        "As far as their certificates permit. What this machine reaches already stays as it\n"
+        "is.\n",
+    .example = "  warren route accept\n",
+    .run = run_route_accept,
+};
+
+const struct wrn_command wrn_route_ignore = {
+    .name = "route ignore",
+    .summary = "take no routes from members, which is so at first",
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "Routes that came of them are taken away.\n",
+    .example = "  warren route ignore\n",
+    .run = run_route_ignore,
 };
 
 static int run_get(struct wrn_cli *cli, const struct wrn_args *args) {
@@ -188,7 +216,16 @@ static int run_route_list(struct wrn_cli *cli, const struct wrn_args *args) {
     if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, result)) {
         const json_t *routes = json_object_get(result, "routes");
         for (size_t i = 0; i < json_array_size(routes); i++) {
-            (void)fprintf(cli->out, "%s\n", json_string_value(json_array_get(routes, i)));
+            const json_t *route = json_array_get(routes, i);
+            bool is_own = json_is_true(json_object_get(route, "self"));
+            (void)fprintf(cli->out, "%-20s %s%s\n", wrn_call_text(cli, route, "prefix"),
+                          is_own ? "this machine" : wrn_status_who(cli, route),
+                          is_own                                         ? ""
+                          : json_is_true(json_object_get(route, "used")) ? ", in use"
+                                                                         : ", not used here");
+        }
+        if (json_array_size(routes) == 0) {
+            (void)fputs("nobody offers a route\n", cli->out);
         }
         json_decref(result);
     }
@@ -203,6 +240,28 @@ static int run_route_remove(struct wrn_cli *cli, const struct wrn_args *args) {
     return change_route(cli, args, "route.remove", "removed");
 }
 
+static int run_route_accept(struct wrn_cli *cli, const struct wrn_args *args) {
+    return set_acceptance(cli, args, true);
+}
+
+static int run_route_ignore(struct wrn_cli *cli, const struct wrn_args *args) {
+    return set_acceptance(cli, args, false);
+}
+
+static int set_acceptance(struct wrn_cli *cli, const struct wrn_args *args, bool accepts) {
+    json_t *params = wrn_cli_json_object(cli);
+    json_t *result = NULL;
+    wrn_cli_json_set(cli, params, "accept", json_boolean(accepts));
+    int code = wrn_call_network(cli, args, "route.accept", params, &result);
+    if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, result)) {
+        (void)fputs(accepts ? "routes of members are accepted\n"
+                            : "routes of members are ignored\n",
+                    cli->out);
+        json_decref(result);
+    }
+    return code;
+}
+
 static int change_route(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
                         const char *done) {
     json_t *params = wrn_cli_json_object(cli);
@@ -210,7 +269,7 @@ static int change_route(struct wrn_cli *cli, const struct wrn_args *args, const 
     wrn_cli_json_set(cli, params, "prefix", wrn_cli_json_text(cli, args->operands[0]));
     int code = wrn_call_network(cli, args, method, params, &result);
     if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, result)) {
-        (void)fprintf(cli->out, "%s %s\n", done, args->operands[0]);
+        (void)fprintf(cli->out, "%s %s\n", done, wrn_call_text(cli, result, "prefix"));
         json_decref(result);
     }
     return code;

@@ -94,6 +94,8 @@ static const struct wrn_rpc_param store_params[] = {
 };
 static const struct wrn_rpc_param route_params[] = {NETWORK, {"prefix", WRN_RPC_TEXT, true, 1, 64}};
 
+static const struct wrn_rpc_param accept_params[] = {NETWORK, {"accept", WRN_RPC_FLAG, true, 0, 0}};
+
 static const struct wrn_rpc_method methods_table[] = {
     BARE("version", WRN_RPC_READ, version),
     METHOD("status", WRN_RPC_READ, only_network, status),
@@ -123,6 +125,7 @@ static const struct wrn_rpc_method methods_table[] = {
     METHOD("route.list", WRN_RPC_READ, only_network, route_list),
     METHOD("route.add", WRN_RPC_ADMIN, route_params, route_add),
     METHOD("route.remove", WRN_RPC_ADMIN, route_params, route_remove),
+    METHOD("route.accept", WRN_RPC_ADMIN, accept_params, route_accept),
     BARE("netcheck", WRN_RPC_READ, netcheck),
     BARE("doctor", WRN_RPC_READ, doctor),
     METHOD("events.subscribe", WRN_RPC_READ, subscribe_params, subscribe),

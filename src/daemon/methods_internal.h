@@ -157,9 +157,11 @@ WRN_METHOD(network_show);
 WRN_METHOD(network_leave);
 WRN_METHOD(network_delete);
 WRN_METHOD(join);
+/* methods_route.c */
 WRN_METHOD(route_list);
 WRN_METHOD(route_add);
 WRN_METHOD(route_remove);
+WRN_METHOD(route_accept);
 /* methods_invite.c */
 WRN_METHOD(invite);
 WRN_METHOD(invitation_list);

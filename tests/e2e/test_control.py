@@ -411,6 +411,26 @@ def test_waiting_ends_in_time(pair):
         assert told.code == REFUSED and "within 1 s" in told.stderr, told.stderr
 
 
+def test_routes_are_offered_and_accepted(pair):
+    alice, bob = pair
+    assert alice.cli("route", "add", "192.168.7.0/24") == "offered 192.168.7.0/24\n"
+    assert re.match(r"192\.168\.7\.0/24 +this machine\n", alice.cli("route", "list"))
+    told = bob.run_cli("route", "add", "192.168.8.0/24")
+    assert told.code == REFUSED and "no right" in told.stderr, told.stderr
+    assert alice.run_cli("route", "add", alice.address() + "/32").code == REFUSED
+    assert alice.run_cli("route", "add", "here").code == USAGE
+    bob.wait(lambda n: "alice, not used here" in n.cli("route", "list"), 10, "hears of it")
+    bob.cli("route", "accept")
+    bob.wait(lambda n: "alice, in use" in n.cli("route", "list"), 10, "uses it")
+    assert "192.168.7.0/24" in bob.network()["routes"]
+    assert "192.168.7.0/24" in bob.ns.run(["ip", "route"]).stdout
+    bob.cli("route", "ignore")
+    bob.wait(lambda n: "192.168.7.0/24" not in n.network()["routes"], 10, "uses it no more")
+    alice.cli("route", "remove", "192.168.7.0/24")
+    bob.wait(lambda n: n.cli("route", "list") == "nobody offers a route\n", 10, "it is gone")
+    assert alice.run_cli("route", "remove", "192.168.7.0/24").code == REFUSED
+
+
 def test_leaving_and_deleting(pair):
     alice, bob = pair
     assert bob.cli("network", "leave", "home") == "left home\n"
