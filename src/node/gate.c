@@ -20,6 +20,8 @@ struct own {
     uint32_t count4, count6;
     uint32_t v4[WRN_GATE_OWN_MAX];
     uint64_t v6[WRN_GATE_OWN_MAX][2];
+    uint32_t behind_count;
+    struct wrn_prefix behind[WRN_GATE_BEHIND_MAX];
 };
 
 /* A peer's, by its index in the machine. */
@@ -51,6 +53,9 @@ struct wrn_gate {
 static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
                            wrn_span packet);
 static bool is_ours(const struct own *own, wrn_span packet);
+static bool is_behind(const struct own *own, uint8_t family, const uint8_t *address);
+static struct own *begin_own(struct wrn_gate *gate);
+static void end_own(struct wrn_gate *gate, const struct own *own);
 static bool change4(struct own *own, const uint8_t *address, bool is_ours);
 static bool change6(struct own *own, const uint8_t *address, bool is_ours);
 static const struct room *current_of(const struct wrn_gate *gate, wrn_handle peer);
@@ -79,15 +84,35 @@ struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_op
 }
 
 bool wrn_gate_own(struct wrn_gate *gate, const struct wrn_ip *ip, bool is_ours) {
+    struct own *own = begin_own(gate);
+    bool is_v4 = ip->family == WRN_FAMILY_IPV4;
+    bool has_room = is_v4 ? change4(own, ip->bytes, is_ours) : change6(own, ip->bytes, is_ours);
+    end_own(gate, own);
+    return has_room;
+}
+
+void wrn_gate_behind(struct wrn_gate *gate, const struct wrn_prefix *prefixes, size_t count) {
+    struct own *own = begin_own(gate);
+    WRN_ASSERT(count <= WRN_GATE_BEHIND_MAX);
+    if (count > 0) {
+        memcpy(own->behind, prefixes, count * sizeof own->behind[0]);
+    }
+    own->behind_count = (uint32_t)count;
+    end_own(gate, own);
+}
+
+/* A copy of what holds, to be changed. */
+static struct own *begin_own(struct wrn_gate *gate) {
     const struct own *before = atomic_load_explicit(&gate->own, memory_order_relaxed);
     struct own *own = &gate->owns[before == &gate->owns[0]];
-    bool is_v4 = ip->family == WRN_FAMILY_IPV4;
     wrn_gate_reclaim(gate); /* lanes may still look at the one before the last */
     *own = *before;
-    bool has_room = is_v4 ? change4(own, ip->bytes, is_ours) : change6(own, ip->bytes, is_ours);
+    return own;
+}
+
+static void end_own(struct wrn_gate *gate, const struct own *own) {
     atomic_store_explicit(&gate->own, own, memory_order_release);
     gate->has_replaced = true;
-    return has_room;
 }
 
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate) {
@@ -192,7 +217,7 @@ static bool is_ours(const struct own *own, wrn_span packet) {
                 return true;
             }
         }
-        return false;
+        return is_behind(own, WRN_FAMILY_IPV4, packet.data + 16);
     }
     if (packet.size >= 40 && packet.data[0] >> 4 == 6) {
         uint64_t to[2];
@@ -201,6 +226,19 @@ static bool is_ours(const struct own *own, wrn_span packet) {
             if (own->v6[i][0] == to[0] && own->v6[i][1] == to[1]) {
                 return true;
             }
+        }
+        return is_behind(own, WRN_FAMILY_IPV6, packet.data + 24);
+    }
+    return false;
+}
+
+static bool is_behind(const struct own *own, uint8_t family, const uint8_t *address) {
+    for (uint32_t i = 0; i < own->behind_count; i++) {
+        const struct wrn_prefix *prefix = &own->behind[i];
+        uint32_t whole = prefix->length_bits / 8u, rest = prefix->length_bits % 8u;
+        if (prefix->ip.family == family && memcmp(prefix->ip.bytes, address, whole) == 0 &&
+            (rest == 0 || ((prefix->ip.bytes[whole] ^ address[whole]) >> (8 - rest)) == 0)) {
+            return true;
         }
     }
     return false;

@@ -23,13 +23,21 @@ struct wrn_gate_options {
 struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_options *options,
                                struct wrn_rand rand, wrn_mono now);
 
-enum { WRN_GATE_OWN_MAX = 8 }; /* addresses of each family */
+enum {
+    WRN_GATE_OWN_MAX = 8,    /* addresses of each family */
+    WRN_GATE_BEHIND_MAX = 8, /* prefixes behind this host */
+};
 
 /* Says that an address is this host's in the network, or not any more, from the next packet on.
  * What comes in for any other is refused, whatever the rules say: a member reaches this host, and
  * through it neither its loopback nor its other networks. One that is said already is fine. May
  * wait for lanes. Returns false if there are WRN_GATE_OWN_MAX. */
 bool wrn_gate_own(struct wrn_gate *gate, const struct wrn_ip *ip, bool is_ours);
+
+/* Says which prefixes lie behind this host and are offered to members, all of them: what comes in
+ * for these is for this host, too, which forwards it if it is set up so. May wait for lanes. At
+ * most WRN_GATE_BEHIND_MAX. */
+void wrn_gate_behind(struct wrn_gate *gate, const struct wrn_prefix *prefixes, size_t count);
 
 /* What to hand to the machine (struct wrn_wg_options). */
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate);

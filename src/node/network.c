@@ -351,6 +351,7 @@ static void start(struct wrn_network *network) {
         (void)wrn_overlay_add_cached(network->overlay,
                                      (wrn_span){network->locators[i], network->locator_sizes[i]});
     }
+    wrn_gate_behind(network->gate, network->routes, network->route_count);
     wrn_wg_set_mtu(network->wg, WRN_NODE_MTU);
     wrn_wg_set_up(network->wg, network->now, true, network->out->wg);
     network->notes.judge = true;

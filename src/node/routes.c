@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prefixes that lie behind nodes: which we offer, whose of others we use. What a peer may offer its
  * certificates say; whether we use it is for this host to say. */
+#include "node/gate.h"
 #include "node/network_internal.h"
 
 enum { LENGTH_MIN_BITS = 8 };
 
+_Static_assert((int)WRN_STATE_ROUTES_MAX <= (int)WRN_GATE_BEHIND_MAX,
+               "the gate knows all that is offered");
+
 static bool is_plain(const struct wrn_prefix *prefix);
+static bool is_special(const struct wrn_prefix *prefix);
 static bool meet(const struct wrn_prefix *a, const struct wrn_prefix *b);
 static uint8_t find(const struct wrn_network *network, const struct wrn_prefix *prefix);
 static bool is_same(const struct wrn_prefix *a, const struct wrn_prefix *b);
@@ -46,6 +51,7 @@ enum wrn_reason wrn_node_offer_route(struct wrn_node *node, struct wrn_now now, 
         memmove(&network->routes[at], &network->routes[at + 1],
                 (size_t)(network->route_count - at) * sizeof(network->routes[0]));
     }
+    wrn_gate_behind(network->gate, network->routes, network->route_count);
     network->notes.tell = true;
     wrn_network_save(network, true);
     wrn_network_end(network);
@@ -120,8 +126,18 @@ void wrn_network_routes_follow(struct wrn_network *network) {
 bool wrn_network_may_route(const struct wrn_network *network, const struct wrn_prefix *prefix) {
     static const struct wrn_prefix hits = {
         .ip = {.bytes = {0x20, 0x01, 0x00, 0x20}, .family = WRN_FAMILY_IPV6}, .length_bits = 28};
-    return prefix->length_bits >= LENGTH_MIN_BITS && !meet(prefix, &network->descriptor.ipv4) &&
-           !meet(prefix, &network->descriptor.ipv6) && !meet(prefix, &hits);
+    return prefix->length_bits >= LENGTH_MIN_BITS && !is_special(prefix) &&
+           !meet(prefix, &network->descriptor.ipv4) && !meet(prefix, &network->descriptor.ipv6) &&
+           !meet(prefix, &hits);
+}
+
+/* Addresses of the host itself, of its links, of groups: nothing of that lies behind anybody. */
+static bool is_special(const struct wrn_prefix *prefix) {
+    const uint8_t *b = prefix->ip.bytes;
+    if (prefix->ip.family == WRN_FAMILY_IPV4) {
+        return b[0] == 0 || b[0] == 127 || (b[0] == 169 && b[1] == 254) || b[0] >= 224;
+    }
+    return b[0] == 0 || b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
 /* One of them lies in the other. */
