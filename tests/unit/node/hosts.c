@@ -44,7 +44,7 @@ static uint32_t carry_count;
 static struct wrn_prng prng;
 static struct wrn_crypto *crypto;
 static size_t node_size, network_size;
-static uint8_t chains[16][WRN_CREDENTIAL_MAX];
+static uint8_t chains[32][WRN_CREDENTIAL_MAX];
 static uint32_t chain_count;
 
 static void *map(size_t size) {

@@ -6,7 +6,7 @@
 #include "node/state.h"
 #include "unit/base/check.h"
 
-enum { HOSTS_MAX = 8, HOSTS_PACKETS_MAX = 256, HOSTS_EVENTS_MAX = 256, HOSTS_ANSWERS_MAX = 64 };
+enum { HOSTS_MAX = 16, HOSTS_PACKETS_MAX = 256, HOSTS_EVENTS_MAX = 256, HOSTS_ANSWERS_MAX = 64 };
 
 struct host_packet {
     wrn_handle network;

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "network/certs.h"
+#include "overlay/limits.h"
 #include "spki/cert.h"
 #include "unit/node/hosts.h"
 
@@ -225,6 +227,130 @@ static void two_uses_are_two(void **state) {
     assert_false(has_address(DAVE));
 }
 
+/* ---- chains that are none ---- */
+
+static struct wrn_state state_of(uint32_t host, uint32_t network, uint8_t *room) {
+    struct wrn_state state;
+    size_t size = wrn_node_save(node_of(host), hosts[host].networks[network], room, WRN_STATE_MAX);
+    assert_int_equal(wrn_state_read((wrn_span){room, size}, &state), WRN_STATE_OK);
+    return state;
+}
+
+static wrn_span issue(const struct wrn_descriptor *descriptor, uint32_t issuer, wrn_span chain,
+                      uint32_t subject, const char *element, int64_t until_s, uint8_t *out) {
+    struct wrn_pack_frame frame = wrn_descriptor_frame(descriptor);
+    uint8_t seed[WRN_SEED_SIZE], public_key[WRN_SIGN_PUBLIC_SIZE], hash[WRN_SHA256_SIZE];
+    size_t size;
+    memset(seed, hosts[issuer].letter, sizeof seed);
+    hosts_public(hosts[subject].letter, public_key);
+    struct wrn_certs_issue issue = {
+        .seed = seed,
+        .chain = chain,
+        .subject = public_key,
+        .may_pass_on = true,
+        .from_s = hosts_now.wall.s - 1000,
+        .until_s = until_s,
+    };
+    assert_int_equal(
+        wrn_sexp_check((wrn_span){(const uint8_t *)element, strlen(element)}, &issue.element, NULL),
+        0);
+    assert_int_equal(wrn_certs_issue(&frame, &issue, out, WRN_CREDENTIAL_MAX, &size, hash), 0);
+    return (wrn_span){out, size};
+}
+
+/* Starts a host with whatever chain in the network of Alice. */
+static void come_with(uint32_t host, wrn_span chain) {
+    static uint8_t room[WRN_STATE_MAX], written[WRN_STATE_MAX];
+    struct wrn_state state = state_of(ALICE, numbers[ALICE], room);
+    struct wrn_state come = {
+        .descriptor = state.descriptor,
+        .chain = chain,
+        .wants_address = true,
+        .wants_name = true,
+        .endpoint_count = 1,
+        .endpoints = {hosts[ALICE].at},
+    };
+    memcpy(come.signature, state.signature, sizeof come.signature);
+    size_t size = wrn_state_write(&come, written, sizeof written);
+    assert_true(size > 0);
+    numbers[host] = hosts_load(host, (wrn_span){written, size});
+}
+
+enum { EXPIRED, NOT_YET, FORGED, FOREIGN, REPLAYED, BEYOND, BAD_CHAINS };
+
+static wrn_span bad_chain(uint32_t which, uint8_t *out) {
+    static uint8_t room[WRN_STATE_MAX], first[WRN_CREDENTIAL_MAX], second[WRN_CREDENTIAL_MAX];
+    struct wrn_descriptor descriptor = state_of(ALICE, numbers[ALICE], room).descriptor;
+    const wrn_span none = {NULL, 0};
+    int64_t now_s = hosts_now.wall.s, later_s = now_s + DAY_S;
+    wrn_span chain = none;
+    switch (which) {
+    case EXPIRED:
+        return issue(&descriptor, ALICE, none, CAROL, "(6:member)", now_s - 1, out);
+    case NOT_YET:
+        hosts_now.wall.s += DAY_S; /* it begins a day from now */
+        chain = issue(&descriptor, ALICE, none, CAROL, "(6:member)", later_s + DAY_S, out);
+        hosts_now.wall.s -= DAY_S;
+        return chain;
+    case FORGED:
+        chain = issue(&descriptor, ALICE, none, CAROL, "(6:member)", later_s, out);
+        out[chain.size - 1] ^= 1;
+        return chain;
+    case FOREIGN: /* of another network of the same owner, as its bytes are */
+        descriptor = state_of(ALICE, numbers[ALICE] + 1, room).descriptor;
+        return issue(&descriptor, ALICE, none, CAROL, "(6:member)", later_s, out);
+    case REPLAYED: /* Bob's */
+        return issue(&descriptor, ALICE, none, BOB, "(6:member)", later_s, out);
+    default: /* Dave came by a counted invitation, and lets somebody in */
+        chain = issue(&descriptor, ALICE, none, BOB, "(1:*3:set(6:member)(6:invite1:1))", later_s,
+                      first);
+        chain = issue(&descriptor, BOB, chain, DAVE, "(1:*)", later_s, second);
+        return issue(&descriptor, DAVE, chain, CAROL, "(6:member)", later_s, out);
+    }
+}
+
+static void bad_chains_let_nobody_in(void **state) {
+    (void)state;
+    uint8_t chain[WRN_CREDENTIAL_MAX];
+    begin();
+    uint32_t other = hosts_create(ALICE, "other", "10.78.0.0/24");
+    assert_int_equal(other, numbers[ALICE] + 1);
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    for (uint32_t which = 0; which < BAD_CHAINS; which++) {
+        hosts_stop(CAROL);
+        hosts_start_again(CAROL);
+        come_with(CAROL, bad_chain(which, chain));
+        for (uint32_t i = 0; i < 60; i++) {
+            hosts_run(500);
+            CHECK(!passes(ALICE, CAROL) && !passes(BOB, CAROL) && !has_address(CAROL),
+                  "chain %u: ", which);
+        }
+    }
+    assert_true(bob_is_there());
+}
+
+/* Who may less cannot pass on more: of roles, and of addresses. */
+static void narrowed_chains_stay_narrow(void **state) {
+    (void)state;
+    static uint8_t room[WRN_STATE_MAX], first[WRN_CREDENTIAL_MAX], second[WRN_CREDENTIAL_MAX];
+    static const char limited[] = "(1:*3:set(6:member)(6:invite)(5:allow3:tcp2:22))";
+    struct wrn_node_peer_info info;
+    begin();
+    struct wrn_descriptor descriptor = state_of(ALICE, numbers[ALICE], room).descriptor;
+    wrn_span chain = issue(&descriptor, ALICE, (wrn_span){NULL, 0}, BOB, limited,
+                           hosts_now.wall.s + DAY_S, first);
+    come_with(BOB, chain);
+    come_with(CAROL,
+              issue(&descriptor, BOB, chain, CAROL, "(1:*)", hosts_now.wall.s + 2 * DAY_S, second));
+    hosts_until(both_are_there, 90, "both have addresses");
+    assert_int_equal(rights_of(CAROL), WRN_RIGHT_MEMBER | WRN_RIGHT_INVITE);
+    assert_true(hosts_peer(ALICE, numbers[ALICE], CAROL, &info));
+    assert_false(info.is_open);
+    assert_int_equal(info.until_s, hosts_info(BOB, numbers[BOB]).until_s);
+}
+
 /* ---- giving and taking ---- */
 
 static void invite_both(void) {
@@ -279,7 +405,7 @@ static void who_is_revoked_is_out_everywhere(void **state) {
     assert_int_equal(take_back_of(BOB, WRN_NODE_REVOKE_MEMBER, CAROL, &count),
                      WRN_REASON_NOT_ADMITTED);
     assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
-    /* its certificate, that of the invitation, which had one use, and one for a year if it has it */
+    /* its certificate, that of the invitation, which had one use; one for a year if it has it */
     assert_in_range(count, 2, 3);
     hosts_until(carol_is_out, 5, "she is out");
     const struct wrn_node_event *event = hosts_event(BOB, WRN_NODE_EVENT_REVOKED_KIND);
@@ -324,6 +450,43 @@ static void lists_lie_in_the_table(void **state) {
     hosts_until(has_table_answer, 30, "the table answers");
     assert_int_equal(hosts[BOB].answers[0].reason, WRN_REASON_NONE);
     assert_true(hosts[BOB].answers[0].record.size > WRN_REVOKED_LIST_HEAD);
+}
+
+static bool sixteen_are_there(void) {
+    for (uint32_t i = 1; i < 16; i++) {
+        if (!has_address(i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool nobody_knows_bob(void) {
+    for (uint32_t i = 0; i < 16; i++) {
+        struct wrn_node_network_info info = hosts_info(i, numbers[i]);
+        if (i != BOB && (passes(i, BOB) || info.revoked_lists == 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* At the furthest from who took it back, too, and to those who have no link to him. */
+static void sixteen_hear_of_it_within_five_seconds(void **state) {
+    (void)state;
+    uint32_t count;
+    begin();
+    for (char letter = 'e'; letter <= 'p'; letter++) {
+        (void)hosts_add(letter);
+    }
+    for (uint32_t i = 1; i < 16; i++) {
+        numbers[i] = hosts_join(i, ALICE, numbers[ALICE], "(member)", 0);
+        hosts_run(500);
+    }
+    hosts_until(sixteen_are_there, 180, "sixteen have addresses");
+    hosts_run(30000);
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, BOB, &count), WRN_REASON_NONE);
+    hosts_until(nobody_knows_bob, 5, "nobody lets him send any more");
 }
 
 /* What the admin took back while the other was away is heard before anything of it passes. */
@@ -490,8 +653,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(members_that_may_invite_do, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(an_invitation_is_used_once, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(two_uses_are_two, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(bad_chains_let_nobody_in, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(narrowed_chains_stay_narrow, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(promoted_and_demoted, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_is_revoked_is_out_everywhere, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(sixteen_hear_of_it_within_five_seconds, hosts_begin,
+                                        hosts_end),
         cmocka_unit_test_setup_teardown(lists_lie_in_the_table, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_was_away_does_not_believe_the_revoked, hosts_begin,
                                         hosts_end),
