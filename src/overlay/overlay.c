@@ -9,6 +9,7 @@
 enum {
     WORK_STEPS_MAX = 4096, /* notes that one input may lead to */
     DUE_ROUNDS_MAX = 8,    /* parts that ask to be called at once, one after another */
+    LOCATOR_EARLY = 3,     /* new ones that need not be a second younger than the last one */
     LOCATOR_CHECK_S = 20,  /* after so long a locator is compared with what is true now */
 };
 
@@ -195,7 +196,9 @@ wrn_span wrn_overlay_own_locator(struct wrn_overlay *overlay) {
     struct wrn_locator locator;
     wrn_mono now = overlay->now.mono;
     uint64_t age_ns = wrn_mono_since(now, overlay->locator_made);
-    if (overlay->locator_size > 0 && age_ns < WRN_S(1)) {
+    bool is_early = age_ns < WRN_S(1);
+    if (overlay->locator_size > 0 && is_early &&
+        (!overlay->locator_dirty || overlay->locator_early == 0)) {
         return (wrn_span){overlay->locator, overlay->locator_size};
     }
     if (overlay->locator_size > 0 && !overlay->locator_dirty && age_ns < WRN_S(LOCATOR_CHECK_S)) {
@@ -209,6 +212,9 @@ wrn_span wrn_overlay_own_locator(struct wrn_overlay *overlay) {
         (uint8_t)wrn_relay_list(overlay->relay, locator.relay_ids, WRN_LOCATOR_RELAYS_MAX);
     locator.sequence = 0;
     uint64_t digest = wrn_siphash(overlay->digest_key, &locator, sizeof(locator));
+    /* Who is new tells others where it is within its first second, before and after it has learnt
+     * how it looks from outside: without that no path is found. But nobody makes us sign on. */
+    overlay->locator_early = is_early ? overlay->locator_early - 1 : LOCATOR_EARLY;
     overlay->locator_made = now;
     overlay->locator_dirty = false;
     if (overlay->locator_size > 0 && digest == overlay->locator_digest) {

@@ -128,6 +128,7 @@ struct wrn_overlay {
     uint64_t locator_digest; /* of what it says */
     uint64_t digest_key[2];
     bool locator_dirty;
+    uint8_t locator_early; /* how many may be made before a second has passed */
     wrn_mono locator_made;
 
     /* peers */

@@ -593,6 +593,46 @@ static void given_endpoints_are_not_cached(void **state) {
     mesh_destroy(mesh);
 }
 
+static bool locator_has_port(struct mesh *mesh, uint32_t number, uint16_t port) {
+    uint8_t bytes[WRN_LOCATOR_MAX];
+    struct wrn_locator locator;
+    size_t size = wrn_overlay_locator(mesh_node(mesh, number)->overlay, mesh_now(mesh, number),
+                                      bytes, sizeof bytes);
+    assert_int_equal(wrn_locator_read((wrn_span){bytes, size}, mesh_primitives(mesh),
+                                      (const uint8_t *)"our ring", &locator),
+                     WRN_REASON_NONE);
+    for (uint8_t i = 0; i < locator.endpoint_count; i++) {
+        if (locator.endpoints[i].at.port == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever has told where it is, and learns a moment later how it looks from outside, says so at
+ * once: its first search for a path is not one without its outer address. Three times a second at
+ * most: signing is not for others to order. */
+static void a_new_address_is_told_within_the_first_second(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct wrn_overlay_options options = mesh_options(mesh);
+    uint32_t number = mesh_add(mesh, &options);
+    mesh_start(mesh, number, UINT32_MAX);
+    mesh_run(mesh, 5000);
+    for (uint16_t port = 1; port <= 6; port++) {
+        struct wrn_locator_endpoint at = {{{{203, 0, 113, 1}, WRN_FAMILY_IPV4}, port, 0},
+                                          WRN_ENDPOINT_LOCAL};
+        wrn_overlay_set_local(mesh_node(mesh, number)->overlay, mesh_now(mesh, number), &at, 1,
+                              mesh_out(mesh));
+        mesh_perform(mesh, number);
+        CHECK(locator_has_port(mesh, number, port) == (port <= 4), "address %u", port);
+        mesh_run(mesh, 50);
+    }
+    mesh_run(mesh, 1000);
+    assert_true(locator_has_port(mesh, number, 6));
+    mesh_destroy(mesh);
+}
+
 static void lan_announcements_suffice(void **state) {
     (void)state;
     struct mesh *mesh = mesh_create(seed);
@@ -739,6 +779,7 @@ int main(void) {
         cmocka_unit_test(bootstrap_node_restarts),
         cmocka_unit_test(partition_heals),
         cmocka_unit_test(cached_locator_leads_back),
+        cmocka_unit_test(a_new_address_is_told_within_the_first_second),
         cmocka_unit_test(few_look_for_one_who_left),
         cmocka_unit_test(few_go_through_all_they_know),
         cmocka_unit_test(silence_is_respected),
