@@ -101,20 +101,6 @@ void wrn_gate_behind(struct wrn_gate *gate, const struct wrn_prefix *prefixes, s
     end_own(gate, own);
 }
 
-/* A copy of what holds, to be changed. */
-static struct own *begin_own(struct wrn_gate *gate) {
-    const struct own *before = atomic_load_explicit(&gate->own, memory_order_relaxed);
-    struct own *own = &gate->owns[before == &gate->owns[0]];
-    wrn_gate_reclaim(gate); /* lanes may still look at the one before the last */
-    *own = *before;
-    return own;
-}
-
-static void end_own(struct wrn_gate *gate, const struct own *own) {
-    atomic_store_explicit(&gate->own, own, memory_order_release);
-    gate->has_replaced = true;
-}
-
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate) {
     return (struct wrn_wg_filter){.check = check, .ctx = gate};
 }
@@ -242,6 +228,20 @@ static bool is_behind(const struct own *own, uint8_t family, const uint8_t *addr
         }
     }
     return false;
+}
+
+/* A copy of what holds, to be changed. */
+static struct own *begin_own(struct wrn_gate *gate) {
+    const struct own *before = atomic_load_explicit(&gate->own, memory_order_relaxed);
+    struct own *own = &gate->owns[before == &gate->owns[0]];
+    wrn_gate_reclaim(gate); /* lanes may still look at the one before the last */
+    *own = *before;
+    return own;
+}
+
+static void end_own(struct wrn_gate *gate, const struct own *own) {
+    atomic_store_explicit(&gate->own, own, memory_order_release);
+    gate->has_replaced = true;
 }
 
 /* Adds an address, or takes it out. Returns false if there was no room. */

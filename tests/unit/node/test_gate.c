@@ -210,6 +210,37 @@ static void our_addresses_come_and_go(void **state) {
     }
 }
 
+static void what_lies_behind_us_is_reached(void **state) {
+    static const struct {
+        const char *prefix;
+        const char *within[2], *outside[2];
+    } cases[] = {
+        {"192.168.7.0/24", {"192.168.7.0", "192.168.7.255"}, {"192.168.6.255", "192.168.8.0"}},
+        {"172.16.0.0/13", {"172.16.0.1", "172.23.255.255"}, {"172.24.0.0", "172.15.255.255"}},
+        {"fd07::/17", {"fd07:7fff::1", "fd07::"}, {"fd07:8000::1", "fd06:7fff::"}},
+        {"fd08:0:0:8::/69",
+         {"fd08:0:0:8:7ff::1", "fd08:0:0:8::"},
+         {"fd08:0:0:8:800::", "fd08:0:0:9::"}},
+    };
+    struct bench *bench = *state;
+    set(bench, alice, "(allow)", "(allow)");
+    for (size_t i = 0; i < 2 * WRN_COUNT(cases); i++) {
+        bool is_ours = i < WRN_COUNT(cases);
+        struct wrn_prefix prefix;
+        const char *text = cases[i % WRN_COUNT(cases)].prefix;
+        const char *from = strchr(text, ':') == NULL ? "10.1.0.2" : "fd00::2";
+        assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)text, strlen(text)}, &prefix),
+                         0);
+        wrn_gate_behind(bench->gate, &prefix, is_ours ? 1 : 0);
+        for (size_t k = 0; k < 2; k++) {
+            struct packet in = packet_udp(from, 5, cases[i % WRN_COUNT(cases)].within[k], 6);
+            struct packet out = packet_udp(from, 5, cases[i % WRN_COUNT(cases)].outside[k], 6);
+            assert_int_equal(passes(bench, alice, false, &in), is_ours);
+            assert_false(passes(bench, alice, false, &out));
+        }
+    }
+}
+
 static void limited_pairs_go_by_rules_and_answers(void **state) {
     struct bench *bench = *state;
     struct packet ask = packet_udp("10.1.0.1", 5000, "10.1.0.2", 53);
@@ -414,6 +445,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(it_is_one_peers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(open_pairs_reach_this_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(our_addresses_come_and_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_lies_behind_us_is_reached, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limited_pairs_go_by_rules_and_answers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(conversations_are_the_members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(narrower_rights_hold_at_once, set_up, tear_down),
