@@ -44,6 +44,8 @@ static void check_clock(struct report *report);
 static void check_networks(struct report *report);
 static void check_network(struct report *report, wrn_handle network);
 static void check_names(struct report *report, wrn_handle network, const char *name);
+static void check_forwarding(struct report *report, wrn_handle network, const char *name);
+static bool is_forwarding(const char *path);
 static void check_nat(struct report *report);
 static void check_carrier(struct report *report);
 static void check_hooks(struct report *report);
@@ -246,6 +248,7 @@ static void check_network(struct report *report, wrn_handle network) {
         add(report, OK, what, "", "%u peers, %" PRIu64 " nodes on the ring", info.peers, info.size);
     }
     check_names(report, network, name);
+    check_forwarding(report, network, name);
 }
 
 static void check_names(struct report *report, wrn_handle network, const char *name) {
@@ -262,6 +265,42 @@ static void check_names(struct report *report, wrn_handle network, const char *n
         answers && is_asked ? "" : "docs/names-on-this-host.md says what can be done by hand", "%s",
         text != NULL ? text : "");
     json_decref(status);
+}
+
+/* Who offers a route has to pass on what comes for it. */
+static void check_forwarding(struct report *report, wrn_handle network, const char *name) {
+    static const struct {
+        uint8_t family;
+        const char *what, *path, *fix;
+    } families[] = {
+        {WRN_FAMILY_IPV4, "IPv4", "/proc/sys/net/ipv4/ip_forward",
+         "sysctl -w net.ipv4.ip_forward=1, and the same line in /etc/sysctl.d"},
+        {WRN_FAMILY_IPV6, "IPv6", "/proc/sys/net/ipv6/conf/all/forwarding",
+         "sysctl -w net.ipv6.conf.all.forwarding=1, and the same line in /etc/sysctl.d"},
+    };
+    const struct wrn_node *node = wrn_daemon_node(report->subject->daemon);
+    char what[WRN_LABEL_SIZE + 16];
+    (void)snprintf(what, sizeof what, "routes of %s", name);
+    for (size_t i = 0; i < WRN_COUNT(families); i++) {
+        struct wrn_node_route route;
+        uint32_t cursor = 0, offered = 0;
+        while (wrn_node_next_route(node, network, &cursor, &route)) {
+            offered += route.is_ours && route.prefix.ip.family == families[i].family;
+        }
+        if (offered == 0) {
+            continue;
+        }
+        bool is_on = is_forwarding(families[i].path);
+        add(report, is_on ? OK : FAULT, what, is_on ? "" : families[i].fix,
+            "this host offers %u %s routes, and %s", (unsigned)offered, families[i].what,
+            is_on ? "forwards" : "does not forward: what comes for them is dropped");
+    }
+}
+
+static bool is_forwarding(const char *path) {
+    char digit = '0';
+    WRN_CLEANUP(wrn_close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && read(fd, &digit, 1) == 1 && digit != '0';
 }
 
 static void check_nat(struct report *report) {
