@@ -131,7 +131,7 @@ void wrn_authority_on_cert(struct wrn_authority *authority, const struct wrn_net
     uint8_t merged[WRN_CREDENTIAL_MAX];
     size_t size;
     if ((network->rights.flags & WRN_RIGHT_OWNER) != 0 || chain.size == 0 ||
-        chain.size > WRN_CREDENTIAL_MAX) {
+        chain.size > WRN_CREDENTIAL_MAX || !wrn_authority_pay(authority)) {
         return;
     }
     struct wrn_judge_question question = {

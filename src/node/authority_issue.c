@@ -6,7 +6,11 @@
 
 #include "node/authority_state.h"
 
-enum { WAYS_MAX = WRN_RIGHTS_GRANTS_MAX, ELEMENT_MAX = 640 };
+enum {
+    ELEMENT_MAX = 640,
+    BURST = 16, /* chains that are looked at in a row, and then so many milliseconds for each */
+    BURST_MS = 250,
+};
 
 static enum wrn_reason issue_by(struct wrn_authority *authority,
                                 const struct wrn_authority_wish *wish, wrn_span chain, uint8_t *out,
@@ -62,6 +66,18 @@ enum wrn_reason wrn_authority_issue(struct wrn_authority *authority,
         }
     }
     return reason;
+}
+
+bool wrn_authority_pay(struct wrn_authority *authority) {
+    wrn_mono now = authority->network->now.mono;
+    uint64_t window = WRN_MS((uint64_t)BURST * BURST_MS);
+    wrn_mono earliest = {now.ns > window ? now.ns - window : 0};
+    wrn_mono from = wrn_mono_before(authority->paid, earliest) ? earliest : authority->paid;
+    if (wrn_mono_before(now, from)) {
+        return false;
+    }
+    authority->paid = wrn_mono_add(from, WRN_MS(BURST_MS));
+    return true;
 }
 
 bool wrn_authority_is_invitation(struct wrn_sexp element) {

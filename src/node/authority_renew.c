@@ -16,8 +16,6 @@ enum {
     RETRY_PARTS = 8, /* of what is left, between two attempts */
     ELEMENT_MAX = 640,
     TAG_ROOM = 4096,
-    BURST = 16, /* requests that are looked at in a row, and then so many milliseconds for each */
-    BURST_MS = 500,
 };
 static const char label[] = "warren renewal 1";
 
@@ -40,7 +38,6 @@ static size_t write_request(struct wrn_authority *authority, uint8_t *out, size_
 static void ask_issuer(struct wrn_authority *authority, wrn_span request);
 static void signed_bytes(const struct wrn_network *network, const uint8_t date[8],
                          const uint8_t use[2], wrn_span chain, uint8_t ret[HASH]);
-static bool pay(struct wrn_authority *authority);
 static bool resend(struct wrn_authority *authority, const uint8_t *subject, int64_t until_s);
 static void renew(struct wrn_authority *authority, const uint8_t *subject, wrn_span chain);
 static bool find_holding(const struct wrn_network *network, const struct wrn_rights *rights,
@@ -110,7 +107,7 @@ void wrn_authority_on_renew(struct wrn_authority *authority, wrn_span message) {
     const uint8_t *signature = wrn_read_span(&reader, WRN_SIGNATURE_SIZE).data;
     wrn_span chain = wrn_read_rest(&reader);
     if (reader.failed || chain.size == 0 || chain.size > WRN_CREDENTIAL_MAX ||
-        network->standing != WRN_REASON_NONE || !pay(authority)) {
+        network->standing != WRN_REASON_NONE || !wrn_authority_pay(authority)) {
         return;
     }
     bool may = (network->rights.flags & WRN_RIGHT_ADMIN) != 0 ||
@@ -238,20 +235,6 @@ static void signed_bytes(const struct wrn_network *network, const uint8_t date[8
 }
 
 /* ---- giving ---- */
-
-/* So many requests cost signatures; the askers ask again. */
-static bool pay(struct wrn_authority *authority) {
-    wrn_mono now = authority->network->now.mono;
-    uint64_t window = WRN_MS((uint64_t)BURST * BURST_MS);
-    wrn_mono earliest = {now.ns > window ? now.ns - window : 0};
-    wrn_mono from =
-        wrn_mono_before(authority->renew_paid, earliest) ? earliest : authority->renew_paid;
-    if (wrn_mono_before(now, from)) {
-        return false;
-    }
-    authority->renew_paid = wrn_mono_add(from, WRN_MS(BURST_MS));
-    return true;
-}
 
 /* It has been renewed, but the asker does not have it yet. */
 static bool resend(struct wrn_authority *authority, const uint8_t *subject, int64_t until_s) {

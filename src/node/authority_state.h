@@ -70,7 +70,7 @@ struct wrn_authority {
     uint32_t renew_first;   /* which of the peers that may is asked next */
     bool by_invitation;     /* we are a member by nothing else: asked for at once */
     bool has_told_expiring; /* ... of that end */
-    wrn_mono renew_paid;
+    wrn_mono paid;          /* what was looked at for others has been paid for until then */
     /* Uses of invitations: ours, and others'. */
     struct wrn_claim claim;
     struct wrn_authority_use use;
@@ -104,6 +104,10 @@ enum wrn_reason wrn_authority_issue(struct wrn_authority *authority,
                                     size_t capacity, size_t *ret_size,
                                     uint8_t ret_hash[WRN_SHA256_SIZE],
                                     char ret_why[WRN_JUDGE_WHY_SIZE]);
+
+/* Tells whether what somebody sent may cost a look at its certificates now; who is refused sends it
+ * again. */
+bool wrn_authority_pay(struct wrn_authority *authority);
 
 /* Tells whether an element says that its certificate is an invitation's. */
 bool wrn_authority_is_invitation(struct wrn_sexp element);

@@ -20,14 +20,17 @@ enum {
     COMPARE_MAX_S = 64,
     BURST = 32, /* lists passed on at once, and then so many milliseconds for each */
     BURST_MS = 250,
+    LOOKS = 64, /* lists of a peer that are looked at in a row, and then so many milliseconds */
+    LOOK_MS = 20,
 };
 static_assert(PIECES_MAX <= 16, "a bit for each piece");
 
 enum { FLAG_ASKS = 1 };
 
 struct peer {
-    wrn_handle handle; /* NONE: nobody */
-    wrn_mono due;      /* of the next comparison; NEVER: the same, as far as is known */
+    wrn_handle handle;  /* NONE: nobody */
+    wrn_mono due;       /* of the next comparison; NEVER: the same, as far as is known */
+    wrn_mono look_from; /* what was looked at for it has been paid for until then */
     wrn_mono answer_from, offer_from, tell_from; /* not before, so that nobody makes us talk */
     uint8_t tries;
     bool is_owner;           /* cannot be revoked: counts for two */
@@ -425,6 +428,14 @@ static struct assembly *assembly_for(struct wrn_sync *sync, struct wrn_now now, 
 
 static void take(struct wrn_sync *sync, struct wrn_now now, struct peer *peer, wrn_span list) {
     wrn_handle handle = peer->handle;
+    uint64_t window = WRN_MS((uint64_t)LOOKS * LOOK_MS);
+    wrn_mono earliest = {now.mono.ns > window ? now.mono.ns - window : 0};
+    wrn_mono from = wrn_mono_before(peer->look_from, earliest) ? earliest : peer->look_from;
+    if (wrn_mono_before(now.mono, from)) {
+        sync->counts[WRN_SYNC_COUNT_UNSEEN]++;
+        return; /* each costs a signature; the next comparison brings it again */
+    }
+    peer->look_from = wrn_mono_add(from, WRN_MS(LOOK_MS));
     sync->port.take(sync->port.ctx, handle, list);
     peer = find(sync, handle); /* it may have been cut by what it told */
     if (peer != NULL && !peer->is_compared && !wrn_mono_before(now.mono, peer->answer_from)) {

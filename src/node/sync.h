@@ -71,6 +71,7 @@ bool wrn_sync_is_settled(const struct wrn_sync *sync);
     X(MALFORMED, malformed)                                                                        \
     X(PASSED_ON, passed_on)   /* lists, each to all peers */                                       \
     X(HELD_BACK, held_back)   /* ... too many at once: the next comparison finds them */           \
+    X(UNSEEN, unseen)         /* lists of a peer that sent too many at once */                     \
     X(UNFINISHED, unfinished) /* lists of which pieces did not come */
 
 enum wrn_sync_count {

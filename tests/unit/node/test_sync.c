@@ -436,6 +436,29 @@ static void hostile_peers_cost_little(void **state) {
     end();
 }
 
+/* Lists cost signatures to look at: so many of one peer at a time. */
+static void a_crowd_of_bad_lists_is_not_looked_at(void **state) {
+    (void)state;
+    static uint8_t list[WRN_REVOKED_LIST_HEAD + WRN_SHA256_SIZE + 13];
+    begin(2, 0, check_seed());
+    up(0, 1);
+    list[0] = WRN_SYNC_LIST;
+    wrn_store_be16(list + 9, WRN_REVOKED_LIST_HEAD + WRN_SHA256_SIZE);
+    list[13] = 1;
+    list[13 + 106] = 1;
+    for (uint32_t i = 0; i < 1000; i++) {
+        list[13 + 20] = (uint8_t)i;
+        wrn_sync_on_message(world.nodes[0].sync, world.now, handle_of(1),
+                            (wrn_span){list, sizeof list});
+    }
+    uint64_t looked = wrn_revoked_count(world.nodes[0].revoked, WRN_REVOKED_COUNT_BAD_SIGNATURE) +
+                      wrn_revoked_count(world.nodes[0].revoked, WRN_REVOKED_COUNT_MALFORMED) +
+                      wrn_revoked_count(world.nodes[0].revoked, WRN_REVOKED_COUNT_NOT_ADMITTED);
+    assert_in_range(looked, 60, 70);
+    assert_true(wrn_sync_count(world.nodes[0].sync, WRN_SYNC_COUNT_UNSEEN) > 900);
+    end();
+}
+
 /* Many lists at once: the first ones go at once, the others by comparing. */
 static void a_crowd_of_lists_makes_no_storm(void **state) {
     (void)state;
@@ -465,6 +488,7 @@ int main(void) {
         cmocka_unit_test(who_says_nothing_is_not_believed),
         cmocka_unit_test(two_parts_become_one),
         cmocka_unit_test(hostile_peers_cost_little),
+        cmocka_unit_test(a_crowd_of_bad_lists_is_not_looked_at),
         cmocka_unit_test(a_crowd_of_lists_makes_no_storm),
     };
     world.messages = calloc(MESSAGES_MAX, sizeof *world.messages);
