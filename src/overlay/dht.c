@@ -275,6 +275,27 @@ void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change) {
     wrn_dht_copies_on_neighbours(dht, now);
 }
 
+/* A writer may date its claim as it likes. What is dated far from now counts from now: so nobody
+ * gets before a claim that is known here by saying that its own is older. */
+void wrn_dht_weigh_claim(struct wrn_now now, struct wrn_dht_candidate *candidate) {
+    int64_t claimed_s = candidate->record.claimed_s;
+    int64_t age_s = now.wall.s - claimed_s;
+    bool is_fresh = age_s <= WRN_RECORD_CLOCK_SLACK_S && -age_s <= WRN_RECORD_CLOCK_SLACK_S;
+    candidate->claim_s = is_fresh ? claimed_s : now.wall.s;
+}
+
+/* Holders know it from the writer, or from holders before them. Who is none is a writer. */
+void wrn_dht_hear_claim(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                        struct wrn_dht_candidate *candidate, int64_t claim_s) {
+    const struct wrn_link *link = wrn_links_of(dht->links, peer);
+    if (link == NULL || wrn_dht_rank(dht, candidate->place, link->id) >= WRN_DHT_HOLDERS_MAX) {
+        wrn_dht_weigh_claim(now, candidate);
+        return;
+    }
+    int64_t claimed_s = candidate->record.claimed_s;
+    candidate->claim_s = claim_s > claimed_s ? claim_s : claimed_s;
+}
+
 enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
                               const struct wrn_dht_candidate *candidate, uint32_t ranks,
                               bool is_strict, uint32_t *ret_entry) {
@@ -286,6 +307,10 @@ enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handl
     dht->counts[WRN_DHT_COUNT_EXPIRED] += wrn_dht_store_expire(&dht->store, now.mono);
     struct wrn_dht_verdict verdict = wrn_dht_store_judge(&dht->store, candidate, is_strict);
     if (verdict.is_held) {
+        struct wrn_dht_entry *entry = &dht->store.entries[verdict.existing];
+        if (candidate->claim_s < wrn_dht_claim_of(entry)) {
+            wrn_dht_set_claim(entry, candidate->claim_s);
+        }
         *ret_entry = verdict.existing;
         return WRN_REASON_NONE;
     }

@@ -106,6 +106,7 @@ void wrn_dht_copies_on_copy(struct wrn_dht *dht, struct wrn_now now, wrn_handle 
     if (copied.reason != WRN_REASON_NONE) {
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
     } else {
+        wrn_dht_hear_claim(dht, now, peer, &candidate, copy->claim_s);
         copied.reason = wrn_dht_admit(dht, now, peer, &candidate, WRN_DHT_HOLDERS_MAX,
                                       (copy->flags & WRN_DHT_COPY_STRICT) != 0, &index);
     }
@@ -114,6 +115,7 @@ void wrn_dht_copies_on_copy(struct wrn_dht *dht, struct wrn_now now, wrn_handle 
         wrn_dht_copies_note(dht, peer, entry);
     } else if (entry != NULL) {
         copied.record = wrn_dht_store_bytes(&dht->store, entry);
+        copied.claim_s = wrn_dht_claim_of(entry);
     }
     wrn_dht_send(dht, peer, &copied);
 }
@@ -207,17 +209,16 @@ void wrn_dht_copies_on_handed(struct wrn_dht *dht, struct wrn_now now, uint32_t 
     if (entry == NULL || entry->version != version) {
         return;
     }
-    bool is_far = wrn_dht_rank(dht, entry->place, dht->links->self) >= WRN_DHT_HOLDERS_MAX;
+    uint32_t rank = wrn_dht_rank(dht, entry->place, dht->links->self);
+    /* What lost where it is to be held should not be found here any more. */
+    bool has_lost = winner != NULL && rank >= WRN_DHT_COPIES;
     if (reason == WRN_REASON_NONE) {
         entry->is_handed = true;
         wrn_dht_add(dht, WRN_DHT_COUNT_HANDED_OVER);
     }
-    if (is_far && (entry->is_handed || winner != NULL)) {
+    if (has_lost || (rank >= WRN_DHT_HOLDERS_MAX && entry->is_handed)) {
         wrn_dht_store_remove(&dht->store, index);
         wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
-    } else if (winner != NULL) { /* ours has lost against it, and should not be found any more */
-        uint32_t unused;
-        (void)wrn_dht_admit(dht, now, WRN_HANDLE_NONE, winner, WRN_DHT_HOLDERS_MAX, false, &unused);
     }
 }
 
@@ -505,6 +506,7 @@ static void send_wanted(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_partne
     partner->due = wrn_mono_add(now, WRN_MS(ANSWER_MS));
     struct wrn_dht_fields copy = {.type = WRN_DHT_MESSAGE_COPY,
                                   .number = partner->number,
+                                  .claim_s = wrn_dht_claim_of(entry),
                                   .record = wrn_dht_store_bytes(&dht->store, entry)};
     wrn_dht_send(dht, partner->peer, &copy);
 }
@@ -523,6 +525,7 @@ static void take_others(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
         return;
     }
+    wrn_dht_hear_claim(dht, now, peer, &candidate, copied->claim_s);
     if (wrn_dht_admit(dht, now, peer, &candidate, WRN_DHT_HOLDERS_MAX, false, &index) ==
             WRN_REASON_NONE &&
         wrn_dht_store_at(&dht->store, index) != NULL) {

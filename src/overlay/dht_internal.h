@@ -39,7 +39,7 @@ enum wrn_dht_message {
 
 enum {
     WRN_DHT_ASIDE = 1,        /* GET, STORE: another node was asked before, the nearest one */
-    WRN_DHT_AGAIN = 2,        /* STORE: it was stored before: claims are compared */
+    WRN_DHT_AGAIN = 2,        /* STORE: it was stored before: holders compare claims */
     WRN_DHT_COPY_STRICT = 1,  /* the key is asked for anew: another's live record stays */
     WRN_DHT_DIGEST_WHOLE = 1, /* all versions under one place are listed */
 };
@@ -55,6 +55,7 @@ struct wrn_dht_fields {
     uint8_t count;          /* ANSWER, DIGEST */
     uint64_t token;         /* GET, ASK, ANSWER: value_id of the last record of the page before */
     uint64_t place;         /* DIGEST, WHOLE: its first 64 bits */
+    int64_t claim_s;        /* COPY, COPIED: since when the claim of a CREATE counts */
     uint32_t have;          /* WANT: bits of the digest's items */
     uint32_t want;
     bool has_via; /* ASK, PASS */
@@ -172,6 +173,7 @@ struct wrn_dht_kept {
     bool is_checking;
     bool was_stored; /* its holders took it, or the version before */
     uint8_t failures;
+    uint8_t taken; /* times that a holder said that another one has the key */
     uint64_t version;
     wrn_mono check;   /* when to store it again */
     wrn_mono renewal; /* when to tell that it is to be signed anew; NEVER: told */
@@ -256,6 +258,12 @@ void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change);
  * tells whether a record is. */
 void wrn_dht_see(struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
 bool wrn_dht_is_stale(const struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
+
+/* Say since when the claim of a CREATE counts that a writer brings, or that a neighbour copies to
+ * us with 'claim_s': see docs/ring/dht.md. */
+void wrn_dht_weigh_claim(struct wrn_now now, struct wrn_dht_candidate *candidate);
+void wrn_dht_hear_claim(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                        struct wrn_dht_candidate *candidate, int64_t claim_s);
 
 /* Checks a record that somebody wants stored here and stores it, if fewer than 'ranks' nodes are
  * nearer to its place. Returns NONE (also if it was there) and its entry; or why not, and the entry

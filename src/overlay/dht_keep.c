@@ -12,6 +12,7 @@ enum {
     RETRY_MS = 5000,
     RETRIES_MAX = 7, /* then RETRY_MS * 2^7, about 10 minutes */
     REFUSED_MAX = 3, /* times that it is refused for good before it is given up */
+    TAKEN_MAX = 7,   /* ... taken, though its claim is older: some 10 minutes */
     LOSS_RATE = 5,   /* a second, of those who say that we lost: each costs a question */
     LOSS_BURST = 20,
     LOSS_MS = 1000, /* after somebody says so, we ask the holders */
@@ -54,6 +55,7 @@ enum wrn_reason wrn_dht_keep(struct wrn_dht *dht, struct wrn_now now, wrn_span r
         .is_used = true,
         .was_stored = old != NULL && kept->was_stored,
         .failures = old != NULL ? kept->failures : 0,
+        .taken = old != NULL ? kept->taken : 0,
         .version = candidate.version,
         .size = (uint16_t)record.size,
         .bytes = place,
@@ -136,10 +138,12 @@ void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t inde
     struct wrn_dht_candidate ours = read_kept(dht, kept);
     switch (reason) {
     case WRN_REASON_NONE:
-        kept->failures = 0;
+        kept->failures = kept->taken = 0;
         return;
     case WRN_REASON_KEY_TAKEN:
-        if (kept->was_stored && wrn_record_wins(&ours.record, &winner->record)) {
+        if (kept->was_stored && wrn_record_wins(&ours.record, &winner->record) &&
+            kept->taken < TAKEN_MAX) {
+            kept->taken++;
             retry(dht, now, kept); /* our claim is older: parts of the ring are still comparing */
             return;
         }
@@ -194,8 +198,7 @@ void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winn
         if (ours.record.kind != WRN_RECORD_CREATE ||
             ours.record.key.size != theirs.record.key.size ||
             memcmp(ours.record.key.data, theirs.record.key.data, ours.record.key.size) != 0 ||
-            memcmp(ours.record.owner, theirs.record.owner, WRN_SIGN_PUBLIC_SIZE) == 0 ||
-            !wrn_record_wins(&theirs.record, &ours.record)) {
+            memcmp(ours.record.owner, theirs.record.owner, WRN_SIGN_PUBLIC_SIZE) == 0) {
             continue;
         }
         if (!wrn_dht_take(&dht->losing, now.mono, LOSS_RATE, LOSS_BURST)) {

@@ -7,6 +7,7 @@ static void read_question(struct wrn_reader *reader, struct wrn_dht_fields *fiel
 static void write_question(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
 static void read_asker(struct wrn_reader *reader, struct wrn_dht_fields *fields);
 static void write_asker(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
+static int64_t read_time(struct wrn_reader *reader);
 static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields);
 static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields *fields);
 static bool is_in_range(const struct wrn_dht_fields *fields);
@@ -119,6 +120,13 @@ static void write_asker(struct wrn_writer *writer, const struct wrn_dht_fields *
     wrn_write_id(writer, fields->via);
 }
 
+/* A second that a record could name. */
+static int64_t read_time(struct wrn_reader *reader) {
+    uint64_t time_s = wrn_read_u64(reader);
+    reader->failed |= time_s > WRN_RECORD_TIME_MAX_S;
+    return (int64_t)time_s;
+}
+
 static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields) {
     switch (fields->type) {
     case WRN_DHT_MESSAGE_ASK:
@@ -134,11 +142,13 @@ static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields
     case WRN_DHT_MESSAGE_COPY:
         fields->number = wrn_read_u32(reader);
         fields->flags = wrn_read_u8(reader);
+        fields->claim_s = read_time(reader);
         fields->record = wrn_read_rest(reader);
         return;
     case WRN_DHT_MESSAGE_COPIED:
         fields->number = wrn_read_u32(reader);
         fields->reason = (enum wrn_reason)wrn_read_u8(reader);
+        fields->claim_s = read_time(reader);
         fields->record = wrn_read_rest(reader);
         return;
     case WRN_DHT_MESSAGE_DIGEST:
@@ -174,11 +184,13 @@ static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields 
     case WRN_DHT_MESSAGE_COPY:
         wrn_write_u32(writer, fields->number);
         wrn_write_u8(writer, fields->flags);
+        wrn_write_u64(writer, (uint64_t)fields->claim_s);
         wrn_write_span(writer, fields->record);
         return;
     case WRN_DHT_MESSAGE_COPIED:
         wrn_write_u32(writer, fields->number);
         wrn_write_u8(writer, (uint8_t)fields->reason);
+        wrn_write_u64(writer, (uint64_t)fields->claim_s);
         wrn_write_span(writer, fields->record);
         return;
     case WRN_DHT_MESSAGE_DIGEST:

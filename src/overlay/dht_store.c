@@ -28,6 +28,7 @@ struct head {
     uint32_t room;  /* bytes to the next head, this one included */
 };
 
+static bool is_claim(const struct wrn_dht_entry *entry);
 static enum relation relate(const struct wrn_dht_store *store, const struct wrn_dht_entry *entry,
                             const struct wrn_dht_candidate *candidate, bool is_strict);
 static enum relation relate_own(const struct wrn_dht_entry *entry,
@@ -93,6 +94,7 @@ enum wrn_reason wrn_dht_candidate_read(struct wrn_dht_candidate *candidate, wrn_
     candidate->place = wrn_record_place(candidate->record.key, primitives);
     uint64_t id = wrn_load_be64(candidate->record.hash);
     candidate->value_id = candidate->record.kind == WRN_RECORD_CREATE ? 1 : id < 2 ? 2 : id;
+    candidate->claim_s = candidate->record.claimed_s;
     return WRN_REASON_NONE;
 }
 
@@ -136,6 +138,7 @@ struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
 uint32_t wrn_dht_store_add(struct wrn_dht_store *store, wrn_mono now,
                            const struct wrn_dht_candidate *candidate, uint64_t life_ns) {
     wrn_mono guard = {0};
+    int64_t claim_s = candidate->claim_s;
     uint32_t index = *key_chain(store, candidate->place.high);
     while (index != WRN_DHT_NO_ENTRY) {
         const struct wrn_dht_entry *entry = &store->entries[index];
@@ -146,6 +149,8 @@ uint32_t wrn_dht_store_add(struct wrn_dht_store *store, wrn_mono now,
                 wrn_mono end =
                     wrn_mono_before(entry->end.due, entry->guard) ? entry->guard : entry->end.due;
                 guard = wrn_mono_before(guard, end) ? end : guard;
+                int64_t own_s = is_claim(entry) ? wrn_dht_claim_of(entry) : claim_s;
+                claim_s = own_s < claim_s ? own_s : claim_s;
             }
             wrn_dht_store_remove(store, index);
         }
@@ -163,10 +168,11 @@ uint32_t wrn_dht_store_add(struct wrn_dht_store *store, wrn_mono now,
     entry->value_id = candidate->value_id;
     entry->sequence = candidate->record.sequence;
     entry->until_s = candidate->record.made_s + candidate->record.ttl_s;
+    wrn_dht_set_claim(entry, claim_s);
     entry->size = (uint16_t)candidate->bytes.size;
     entry->key_from = (uint16_t)(candidate->record.key.data - candidate->bytes.data);
     entry->key_size = (uint8_t)candidate->record.key.size;
-    entry->kind = (uint8_t)candidate->record.kind;
+    entry->kind = (uint8_t)candidate->record.kind & 3u;
     entry->owner = take_owner(store, candidate->record.owner);
     entry->offset = append(store, index, candidate->bytes);
     store->owners[entry->owner].bytes += entry->size;
@@ -242,6 +248,11 @@ wrn_mono wrn_dht_store_due(const struct wrn_dht_store *store) {
     return node != NULL ? node->due : WRN_MONO_NEVER;
 }
 
+void wrn_dht_set_claim(struct wrn_dht_entry *entry, int64_t claim_s) {
+    int64_t age_s = entry->until_s - claim_s;
+    entry->claim_age_s = age_s < 0 ? 0 : age_s > UINT32_MAX ? UINT32_MAX : (uint32_t)age_s;
+}
+
 struct wrn_dht_entry *wrn_dht_store_at(const struct wrn_dht_store *store, uint32_t index) {
     if (index >= store->touched || store->entries[index].size == 0 ||
         store->entries[index].is_ghost) {
@@ -300,20 +311,26 @@ uint32_t wrn_dht_store_next(const struct wrn_dht_store *store, uint32_t *cursor)
     return WRN_DHT_NO_ENTRY;
 }
 
+static bool is_claim(const struct wrn_dht_entry *entry) {
+    return !entry->is_ghost && entry->kind == WRN_RECORD_CREATE;
+}
+
 static enum relation relate(const struct wrn_dht_store *store, const struct wrn_dht_entry *entry,
                             const struct wrn_dht_candidate *candidate, bool is_strict) {
     if (is_own(store, entry, candidate)) {
         return relate_own(entry, candidate);
     }
-    if (entry->is_ghost || entry->kind != WRN_RECORD_CREATE ||
-        candidate->record.kind != WRN_RECORD_CREATE) {
+    if (!is_claim(entry) || candidate->record.kind != WRN_RECORD_CREATE) {
         return APART;
     }
     struct wrn_record held;
     enum wrn_reason reason =
         wrn_record_read(wrn_dht_store_bytes(store, entry), store->primitives, &held);
     WRN_ASSERT(reason == WRN_REASON_NONE); /* it was read before it was stored */
-    return !is_strict && wrn_record_wins(&candidate->record, &held) ? LOSES : TAKEN;
+    struct wrn_record ours = candidate->record;
+    ours.claimed_s = candidate->claim_s;
+    held.claimed_s = wrn_dht_claim_of(entry);
+    return !is_strict && wrn_record_wins(&ours, &held) ? LOSES : TAKEN;
 }
 
 static enum relation relate_own(const struct wrn_dht_entry *entry,

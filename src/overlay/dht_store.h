@@ -22,6 +22,7 @@ struct wrn_dht_candidate {
     wrn_id place;
     uint64_t version;  /* hash of 'bytes': one signed version of one record */
     uint64_t value_id; /* order within a key: 1 for CREATE, else from the record's hash */
+    int64_t claim_s;   /* CREATE: since when its claim counts; as it says itself when it is read */
 };
 
 struct wrn_dht_entry {
@@ -32,15 +33,16 @@ struct wrn_dht_entry {
     uint64_t sequence;
     int64_t until_s; /* made_s + ttl_s, by the writer's clock */
     wrn_id place;
-    uint32_t offset;   /* of the bytes in the block */
-    uint32_t owner;    /* index */
-    uint32_t next;     /* in the chain of the key, or of free entries */
-    uint32_t seen_s;   /* for the caller: when its copies were last compared, 0: never */
-    uint16_t known;    /* for the caller: bits of the partners that have this version */
-    uint16_t size;     /* of the bytes; 0: free */
-    uint16_t key_from; /* where in the bytes the key is */
+    uint32_t offset;      /* of the bytes in the block */
+    uint32_t owner;       /* index */
+    uint32_t next;        /* in the chain of the key, or of free entries */
+    uint32_t seen_s;      /* for the caller: when its copies were last compared, 0: never */
+    uint32_t claim_age_s; /* CREATE: its claim counts from so long before 'until_s' */
+    uint16_t known;       /* for the caller: bits of the partners that have this version */
+    uint16_t size;        /* of the bytes; 0: free */
+    uint16_t key_from;    /* where in the bytes the key is */
     uint8_t key_size;
-    uint8_t kind;       /* enum wrn_record_kind */
+    uint8_t kind : 2;   /* enum wrn_record_kind */
     bool is_ghost : 1;  /* its time is over; it only keeps older versions out */
     bool is_handed : 1; /* for the caller: who is to hold it has been given it */
 };
@@ -94,8 +96,8 @@ enum wrn_reason wrn_dht_candidate_read(struct wrn_dht_candidate *candidate, wrn_
                                        const struct wrn_primitives *primitives);
 
 /* Judges whether a verified candidate may be stored. 'is_strict': a live CREATE of another owner
- * stays, whatever the claims say (the key is asked for anew); else the older claim wins (two parts
- * of the ring compare what they have). O(records of the key). */
+ * stays, whatever the claims say (a writer asks); else the claim that counts from earlier wins, of
+ * equal ones the smaller hash (two holders compare what they have). O(records of the key). */
 struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
                                            const struct wrn_dht_candidate *candidate,
                                            bool is_strict);
@@ -115,6 +117,12 @@ uint32_t wrn_dht_store_forget_ghosts(struct wrn_dht_store *store, const uint8_t 
 /* Ends what has come to its end; returns how many records. Ghosts are forgotten in passing. */
 uint32_t wrn_dht_store_expire(struct wrn_dht_store *store, wrn_mono now);
 wrn_mono wrn_dht_store_due(const struct wrn_dht_store *store);
+
+/* Returns since when the claim of a CREATE counts; sets it, at most 136 years before its end. */
+static inline int64_t wrn_dht_claim_of(const struct wrn_dht_entry *entry) {
+    return entry->until_s - entry->claim_age_s;
+}
+void wrn_dht_set_claim(struct wrn_dht_entry *entry, int64_t claim_s);
 
 /* Returns the entry at an index, NULL if there is none or it is a ghost. */
 struct wrn_dht_entry *wrn_dht_store_at(const struct wrn_dht_store *store, uint32_t index);

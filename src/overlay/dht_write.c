@@ -28,6 +28,9 @@ static const struct wrn_dht_entry *entry_of(const struct wrn_dht *dht,
 static void send_copies(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_write *write);
 static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write,
                         uint32_t index, const struct wrn_dht_fields *copied);
+static bool read_other(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                       const struct wrn_dht_fields *copied, const struct wrn_dht_entry *entry,
+                       struct wrn_dht_candidate *ret_other);
 static void end_if_enough(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write);
 static void end(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write);
 
@@ -51,7 +54,8 @@ void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle fro
     bool is_strict =
         candidate.record.kind == WRN_RECORD_CREATE && (store->flags & WRN_DHT_AGAIN) == 0;
     uint32_t index;
-    reason = wrn_dht_admit(dht, now, from, &candidate, WRN_DHT_COPIES, is_strict, &index);
+    wrn_dht_weigh_claim(now, &candidate);
+    reason = wrn_dht_admit(dht, now, from, &candidate, WRN_DHT_COPIES, true, &index);
     const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
     if (reason == WRN_REASON_FULL && pass_elsewhere(dht, writer, store, candidate.place)) {
         return;
@@ -230,6 +234,7 @@ static void send_copies(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_write 
     struct wrn_dht_fields copy = {.type = WRN_DHT_MESSAGE_COPY,
                                   .number = write->number,
                                   .flags = write->is_strict ? WRN_DHT_COPY_STRICT : 0,
+                                  .claim_s = wrn_dht_claim_of(entry),
                                   .record = wrn_dht_store_bytes(&dht->store, entry)};
     write->tries++;
     write->due = wrn_mono_add(now, WRN_MS(COPY_MS));
@@ -258,8 +263,7 @@ static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_
     struct wrn_dht_candidate other;
     uint32_t unused;
     if ((copied->reason == WRN_REASON_KEY_TAKEN || copied->reason == WRN_REASON_STALE) &&
-        wrn_dht_candidate_read(&other, copied->record, dht->primitives) == WRN_REASON_NONE &&
-        wrn_id_equal(other.place, entry->place) &&
+        read_other(dht, now, write->peers[index], copied, entry, &other) &&
         wrn_dht_admit(dht, now, write->peers[index], &other, WRN_DHT_HOLDERS_MAX, false, &unused) ==
             WRN_REASON_NONE &&
         entry_of(dht, write) == NULL) {
@@ -272,6 +276,18 @@ static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_
         return;
     }
     end_if_enough(dht, now, write);
+}
+
+/* What another holder has against ours, under the same key. */
+static bool read_other(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                       const struct wrn_dht_fields *copied, const struct wrn_dht_entry *entry,
+                       struct wrn_dht_candidate *ret_other) {
+    if (wrn_dht_candidate_read(ret_other, copied->record, dht->primitives) != WRN_REASON_NONE ||
+        !wrn_id_equal(ret_other->place, entry->place)) {
+        return false;
+    }
+    wrn_dht_hear_claim(dht, now, peer, ret_other, copied->claim_s);
+    return true;
 }
 
 /* A key that is asked for anew waits for all holders, but not for those that are slow: one of them

@@ -199,6 +199,10 @@ static void take_message(struct input *in, uint8_t op) {
             bytes[19] = 1;
             size = 22;
         }
+        if ((bytes[1] == WRN_DHT_MESSAGE_COPY || bytes[1] == WRN_DHT_MESSAGE_COPIED) && size >= 7) {
+            wrn_store_be64(bytes + 7, how % 8); /* a claim */
+            size = 15;
+        }
         memcpy(bytes + size, record, record_size);
         size += record_size;
     }

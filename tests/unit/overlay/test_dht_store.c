@@ -171,6 +171,7 @@ static void check_verdict(const struct wrn_dht_verdict *verdict, const struct ex
 static void add(struct held *new, const struct wrn_dht_candidate *candidate, uint64_t now,
                 uint64_t life) {
     struct held *slot = NULL;
+    int64_t claimed_s = new->claimed_s;
     new->end = now + life;
     for (uint32_t i = 0; i < LIST_MAX; i++) {
         struct held *old = &list[i];
@@ -178,6 +179,8 @@ static void add(struct held *new, const struct wrn_dht_candidate *candidate, uin
         if (r == 'g') {
             uint64_t end = old->end > old->guard ? old->end : old->guard;
             new->guard = end > new->guard ? end : new->guard;
+            bool is_claim = !old->is_ghost && old->kind == WRN_RECORD_CREATE;
+            claimed_s = is_claim && old->claimed_s < claimed_s ? old->claimed_s : claimed_s;
         }
         if (r == 'g' || r == 'l') {
             old->is_used = false;
@@ -189,6 +192,7 @@ static void add(struct held *new, const struct wrn_dht_candidate *candidate, uin
     }
     new->index = wrn_dht_store_add(&store, (wrn_mono){now}, candidate, life);
     assert_non_null(slot);
+    new->claimed_s = claimed_s;
     *slot = *new;
 }
 
@@ -222,6 +226,8 @@ static void compare(void) {
             live++;
             wrn_span span = wrn_dht_store_bytes(&store, entry);
             assert_int_equal(span.size, held->size);
+            assert_true(held->kind != WRN_RECORD_CREATE ||
+                        wrn_dht_claim_of(entry) == held->claimed_s);
             assert_memory_equal(span.data, held->bytes, span.size);
         }
     }
@@ -274,7 +280,8 @@ static void against_model(void **state) {
         new.sequence = draw(6);
         new.claimed_s = 900 + draw(4);
         struct wrn_dht_candidate candidate =
-            make(new.owner, new.key, new.kind, draw(6), new.sequence, new.claimed_s, new.bytes);
+            make(new.owner, new.key, new.kind, draw(6), new.sequence, 900 + draw(4), new.bytes);
+        candidate.claim_s = new.claimed_s; /* which is not what the record says */
         new.value_id = candidate.value_id;
         new.version = candidate.version;
         new.size = candidate.bytes.size;

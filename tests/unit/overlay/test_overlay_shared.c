@@ -162,7 +162,7 @@ static void send_by(struct mesh *mesh, uint32_t from, const struct wrn_path *pat
 }
 
 /* Host 5 is the only one that forwards; 1 and 2 want links on both rings. */
-static struct mesh *two_rings_one_relay(mesh_filter *filter, void *ctx) {
+static struct mesh *two_rings_one_relay(mesh_filter *filter) {
     struct mesh *mesh = mesh_create(seed);
     for (uint32_t i = 0; i < 2 * HOSTS; i++) {
         struct wrn_overlay_options options = mesh_options(mesh);
@@ -173,7 +173,7 @@ static struct mesh *two_rings_one_relay(mesh_filter *filter, void *ctx) {
         mesh_add(mesh, &options);
         mesh_share(mesh, i, i % HOSTS);
     }
-    mesh_set_filter(mesh, filter, ctx);
+    mesh_set_filter(mesh, filter, NULL);
     mesh_start_all(mesh, false);
     mesh_run(mesh, 20000);
     for (uint32_t i = 1; i < 2 * HOSTS; i += HOSTS) {
@@ -187,7 +187,7 @@ static struct mesh *two_rings_one_relay(mesh_filter *filter, void *ctx) {
 /* One host forwards for two others on two rings, each by its own slots. */
 static void a_relay_serves_two_rings(void **state) {
     (void)state;
-    struct mesh *mesh = two_rings_one_relay(hosts_are_apart, NULL);
+    struct mesh *mesh = two_rings_one_relay(hosts_are_apart);
     assert_true(mesh_run_until(mesh, both_are_relayed, 60000));
     for (uint32_t ring = 0; ring < 2; ring++) {
         struct wrn_path path = {0};
@@ -206,14 +206,13 @@ static void a_relay_serves_two_rings(void **state) {
     mesh_destroy(mesh);
 }
 
-/* Drops what a relay tells of new slots, once for each host. */
+/* Drops what a relay tells of new slots, until frames have come by one that nobody knows. */
 static bool offers_are_lost(void *ctx, struct mesh *mesh, uint32_t from,
                             const struct wrn_endpoint *to, uint8_t *bytes, size_t size) {
-    uint32_t *lost = ctx;
+    (void)ctx;
     /* an offer has a slot of 8 bytes and a place of 12 behind its two first bytes */
     bool is_offer = bytes[0] == WRN_FRAME_SEALED && size == WRN_FRAME_OVERHEAD + 22;
-    if (is_offer && from % HOSTS == 5 && *lost < 2) {
-        ++*lost;
+    if (is_offer && from % HOSTS == 5 && mesh_unowned(mesh, WRN_FRAME_RELAYED) == 0) {
         return false;
     }
     return hosts_are_apart(NULL, mesh, from, to, bytes, size);
@@ -222,10 +221,8 @@ static bool offers_are_lost(void *ctx, struct mesh *mesh, uint32_t from,
 /* Frames by a slot that nobody knows: the ring whose relay that is asks for it. */
 static void lost_offers_are_asked_for(void **state) {
     (void)state;
-    uint32_t lost = 0;
-    struct mesh *mesh = two_rings_one_relay(offers_are_lost, &lost);
+    struct mesh *mesh = two_rings_one_relay(offers_are_lost);
     assert_true(mesh_run_until(mesh, both_are_relayed, 60000));
-    assert_int_equal(lost, 2);
     assert_true(mesh_unowned(mesh, WRN_FRAME_RELAYED) > 0);
     mesh_destroy(mesh);
 }
