@@ -71,7 +71,7 @@ int wrn_call_connect(const char *path) {
 int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *method, json_t *params,
              json_t **ret_result) {
     const char *path = wrn_call_path(args);
-    WRN_CLEANUP(answer_free) struct answer answer = {0};
+    struct answer answer = {0};
     json_int_t patience_s = json_integer_value(json_object_get(params, "timeout_s"));
     json_t *request = wrn_cli_json_object(cli);
     wrn_cli_json_set(cli, request, "jsonrpc", wrn_cli_json_text(cli, "2.0"));
@@ -92,7 +92,10 @@ int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *metho
     error = error != 0 ? error
                        : receive_line(cli, fd, (patience_s > 0 ? patience_s : PATIENCE_S) + GRACE_S,
                                       &answer);
-    return error != 0 ? wrn_call_complain(cli, path, error) : take_answer(cli, &answer, ret_result);
+    int code =
+        error != 0 ? wrn_call_complain(cli, path, error) : take_answer(cli, &answer, ret_result);
+    answer_free(&answer);
+    return code;
 }
 
 int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,

@@ -106,7 +106,7 @@ static int run_new(struct wrn_cli *cli, const struct wrn_args *args) {
 static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
     const char *path = "";
     const char *picture = wrn_args_value(args, "qr");
-    struct wrn_sexp subject;
+    struct wrn_sexp subject = {{NULL, 0}};
     struct wrn_spki_principal principal;
     enum wrn_sexp_form form;
     int code = find_key(cli, args, &path, &subject);

@@ -2,13 +2,22 @@
 /* Reports of the daemon about this host, and how much it logs. */
 #include "cli/remote.h"
 
-enum { INDENT = 2, DEPTH_MAX = 4 };
+enum { INDENT = 2, DEPTH_MAX = 8 };
+
+/* What is being printed of an object or of a list of objects. */
+struct frame {
+    json_t *object;
+    void *member; /* the next one of an object */
+    size_t index; /* the next one of a list */
+    int indent;
+};
 
 static int run_netcheck(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_doctor(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_log(struct wrn_cli *cli, const struct wrn_args *args);
-static void print_tree(struct wrn_cli *cli, const json_t *object, int depth);
-static void print_list(struct wrn_cli *cli, const char *name, const json_t *list, int depth);
+static void print_tree(struct wrn_cli *cli, json_t *report);
+static bool print_member(struct wrn_cli *cli, const char *name, json_t *value, int indent,
+                         struct frame *ret_inner);
 static const char *value_text(struct wrn_cli *cli, const json_t *value);
 static const char *spaced(struct wrn_cli *cli, const char *name);
 
@@ -52,7 +61,7 @@ static int run_netcheck(struct wrn_cli *cli, const struct wrn_args *args) {
     json_t *report = NULL;
     int code = wrn_call(cli, args, "netcheck", wrn_cli_json_object(cli), &report);
     if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, report)) {
-        print_tree(cli, report, 0);
+        print_tree(cli, report);
         json_decref(report);
     }
     return code;
@@ -102,36 +111,53 @@ static int run_log(struct wrn_cli *cli, const struct wrn_args *args) {
     return code;
 }
 
-static void print_tree(struct wrn_cli *cli, const json_t *object, int depth) {
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)object, name, value) {
-        if (json_is_object(value) && depth < DEPTH_MAX) {
-            (void)fprintf(cli->out, "%*s%s:\n", depth * INDENT, "", spaced(cli, name));
-            print_tree(cli, value, depth + 1);
-        } else if (json_is_array(value)) {
-            print_list(cli, name, value, depth);
-        } else {
-            (void)fprintf(cli->out, "%*s%s: %s\n", depth * INDENT, "", spaced(cli, name),
-                          value_text(cli, value));
+/* Objects and lists of objects within one another, each further in. */
+static void print_tree(struct wrn_cli *cli, json_t *report) {
+    struct frame frames[DEPTH_MAX] = {{.object = report, .member = json_object_iter(report)}};
+    size_t depth = 1;
+    while (depth > 0) {
+        struct frame *frame = &frames[depth - 1];
+        struct frame inner = {0};
+        bool goes_in = false;
+        if (json_is_array(frame->object)) {
+            json_t *item = json_array_get(frame->object, frame->index);
+            goes_in = item != NULL;
+            inner = (struct frame){item, json_object_iter(item), 0, frame->indent};
+            (void)fputs(goes_in && frame->index > 0 ? "\n" : "", cli->out);
+            frame->index++;
+        } else if (frame->member != NULL) {
+            const char *name = json_object_iter_key(frame->member);
+            json_t *value = json_object_iter_value(frame->member);
+            frame->member = json_object_iter_next(frame->object, frame->member);
+            if (!print_member(cli, name, value, frame->indent, &inner)) {
+                continue;
+            }
+            goes_in = true;
+        }
+        if (!goes_in) {
+            depth--;
+        } else if (depth < DEPTH_MAX) {
+            frames[depth++] = inner;
         }
     }
 }
 
-static void print_list(struct wrn_cli *cli, const char *name, const json_t *list, int depth) {
-    bool is_plain = !json_is_object(json_array_get(list, 0));
-    (void)fprintf(cli->out, "%*s%s:", depth * INDENT, "", spaced(cli, name));
-    for (size_t i = 0; i < json_array_size(list) && is_plain; i++) {
+/* True if there is something further in. */
+static bool print_member(struct wrn_cli *cli, const char *name, json_t *value, int indent,
+                         struct frame *ret_inner) {
+    bool is_list = json_is_array(value);
+    bool goes_in = json_is_object(is_list ? json_array_get(value, 0) : value);
+    (void)fprintf(cli->out, "%*s%s:", indent, "", spaced(cli, name));
+    for (size_t i = 0; i < json_array_size(value) && !goes_in; i++) {
         (void)fprintf(cli->out, "%s%s", i > 0 ? ", " : " ",
-                      value_text(cli, json_array_get(list, i)));
+                      value_text(cli, json_array_get(value, i)));
     }
-    (void)fprintf(cli->out, "%s\n", json_array_size(list) == 0 ? " none" : "");
-    for (size_t i = 0; i < json_array_size(list) && !is_plain && depth < DEPTH_MAX; i++) {
-        print_tree(cli, json_array_get(list, i), depth + 1);
-        if (i + 1 < json_array_size(list)) {
-            (void)fputc('\n', cli->out);
-        }
+    if (!goes_in && (!is_list || json_array_size(value) == 0)) {
+        (void)fprintf(cli->out, " %s", is_list ? "none" : value_text(cli, value));
     }
+    (void)fputc('\n', cli->out);
+    *ret_inner = (struct frame){value, json_object_iter(value), 0, indent + INDENT};
+    return goes_in;
 }
 
 static const char *value_text(struct wrn_cli *cli, const json_t *value) {

@@ -4,7 +4,7 @@
 
 #include "daemon/methods_internal.h"
 
-enum { LIST_SIZE = 256, RESOLVE_TRIES = 3, RETRY_MS = 1000 };
+enum { KEY_DIGITS = 2 * WRN_SIGN_PUBLIC_SIZE, LIST_SIZE = 256, RESOLVE_TRIES = 3, RETRY_MS = 1000 };
 
 static void list_networks(struct wrn_node *node, char ret_list[LIST_SIZE]);
 static bool read_key(const char *text, uint8_t ret_key[WRN_SIGN_PUBLIC_SIZE]);
@@ -121,10 +121,10 @@ static void list_networks(struct wrn_node *node, char ret_list[LIST_SIZE]) {
 
 static bool read_key(const char *text, uint8_t ret_key[WRN_SIGN_PUBLIC_SIZE]) {
     static const char digits[] = "0123456789abcdef";
-    if (strlen(text) != 2 * WRN_SIGN_PUBLIC_SIZE) {
+    if (strlen(text) != KEY_DIGITS) {
         return false;
     }
-    for (size_t i = 0; i < 2 * WRN_SIGN_PUBLIC_SIZE; i++) {
+    for (size_t i = 0; i < KEY_DIGITS; i++) {
         char c = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
         const char *at = strchr(digits, c);
         if (at == NULL) {
