@@ -262,6 +262,46 @@ def test_up_and_down(lab):
     assert "warrend: " in told and "did not start" in told
 
 
+@pytest.mark.watchdog(120)
+def test_examples_of_the_help(lab, pair, tmp_path):
+    """What the help tells to type does what it says, in an order in which it makes sense."""
+    alice, bob = pair
+    carol = Node(lab, lab.namespace("carol"), "carol").start()
+    (tmp_path / "sudo").write_text("#!/bin/sh\nexec \"$@\"\n")
+    (tmp_path / "sudo").chmod(0o755)
+    path = "%s:%s:%s" % (tmp_path, os.path.dirname(WARREN), os.environ["PATH"])
+    shown = {c: subprocess.run([WARREN, *c.split(), "--help"], capture_output=True, text=True,
+                               check=True).stdout.split("Example:\n")[1] for c in commands()}
+
+    def type_it(command, node=alice, text=None):
+        done = node.ns.run(["bash", "-ec", "cd %s\n%s" % (tmp_path, text or shown[command])],
+                           check=False, timeout=60,
+                           env={"WARREN_SOCKET": node.socket_path, "PATH": path})
+        assert done.code in ((0, 1) if command == "doctor" else (0,)), (command, done.stdout,
+                                                                      done.stderr)
+        typed.add(command)
+
+    typed = set()
+    later = {"down", "join", "member revoke", "network leave", "network delete", "network create",
+             "dht create", "dht get", "route remove", "route ignore"}
+    for command in shown:
+        if command not in later:
+            type_it(command)
+    type_it("route remove")
+    type_it("route ignore")
+    type_it("dht get")
+    type_it("dht create")
+    type_it("join", carol, shown["join"].replace("home.invitation", "home.invitation --no-wait"))
+    type_it("network leave", carol)
+    alice.cli("wait", "peer", "bob")
+    type_it("member revoke")
+    type_it("network delete")
+    type_it("network create")
+    type_it("down")
+    assert typed == set(shown)
+    alice.start()
+
+
 def test_every_command_is_in_the_manual_page():
     with open(os.path.join(REPO, "docs", "warren.1")) as stream:
         page = stream.read()
