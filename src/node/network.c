@@ -162,7 +162,7 @@ static struct wrn_network *build(struct wrn_arena *arena, struct wrn_node *node,
     uint64_t seeds[3][2] = {{0}};
     struct wrn_network *network = wrn_arena_take(arena, 1, sizeof(*network));
     struct wrn_network_walk *walk = wrn_arena_take(arena, 1, sizeof(*walk));
-    if (network) {
+    if (network && node) {
         wrn_rand_fill(node->options.rand, seeds, sizeof(seeds));
         primitives = *node->options.primitives;
         network->node = node;

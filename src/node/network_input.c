@@ -13,6 +13,7 @@ enum { ROUNDS_MAX = 64 };
 
 static void note_clocks(struct wrn_network *network);
 static bool follow(struct wrn_network *network);
+static bool are_same(const struct wrn_rights *a, const struct wrn_rights *b);
 static void follow_judgement(struct wrn_network *network);
 static wrn_mono earliest(const struct wrn_network *network);
 
@@ -186,6 +187,21 @@ static bool follow(struct wrn_network *network) {
     return true;
 }
 
+/* Rights are what their certificates give: the same ones give the same, until the same second. */
+static bool are_same(const struct wrn_rights *a, const struct wrn_rights *b) {
+    bool is_same = a->flags == b->flags && a->until_s == b->until_s &&
+                   a->changes_s == b->changes_s && a->grant_count == b->grant_count &&
+                   a->cert_count == b->cert_count && a->uses_low == b->uses_low &&
+                   a->uses_high == b->uses_high;
+    for (uint8_t i = 0; is_same && i < a->cert_count; i++) {
+        is_same = memcmp(a->certs[i].hash, b->certs[i].hash, WRN_SHA256_SIZE) == 0;
+    }
+    for (uint8_t i = 0; is_same && i < a->grant_count; i++) {
+        is_same = a->grants[i] == b->grants[i];
+    }
+    return is_same;
+}
+
 /* What our own chain gives now, and what follows from it. */
 static void follow_judgement(struct wrn_network *network) {
     struct wrn_members_answer answer =
@@ -193,7 +209,7 @@ static void follow_judgement(struct wrn_network *network) {
                           (wrn_span){network->chain, network->chain_size});
     enum wrn_reason before = network->standing;
     bool is_same = answer.reason == WRN_REASON_NONE && before == WRN_REASON_NONE &&
-                   memcmp(&network->rights, answer.rights, sizeof(network->rights)) == 0;
+                   are_same(&network->rights, answer.rights);
     network->notes.rights = !is_same;
     network->standing = answer.reason;
     network->why[0] = '\0';

@@ -103,7 +103,7 @@ static size_t write(struct wrn_network *network, uint32_t number, uint32_t have,
     wrn_write_u32(&writer, have);
     wrn_write_u8(&writer, (uint8_t)strlen(label));
     wrn_write_bytes(&writer, label, strlen(label));
-    if (record.size + WRN_LABEL_SIZE + WRN_STATE_ROUTES_MAX * 18u + 16u < WRN_MESSAGE_MAX) {
+    if (record.size + WRN_LABEL_SIZE + (size_t)WRN_STATE_ROUTES_MAX * 18 + 16u < WRN_MESSAGE_MAX) {
         write_routes(network, &writer);
     } else {
         wrn_write_u8(&writer, 0); /* they do not fit behind so large a record */
