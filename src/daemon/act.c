@@ -73,6 +73,9 @@ static void act(struct wrn_daemon *daemon, struct wrn_node_out *out,
         wrn_daemon_note_save(daemon, network, action->is_urgent);
         break;
     case WRN_NODE_EVENT:
+        if (action->event.kind == WRN_NODE_EVENT_PEER_UP_KIND) {
+            wrn_daemon_follow_overlaps(daemon);
+        }
         tell(daemon, network, action);
         break;
     case WRN_NODE_ANSWER:

@@ -17,6 +17,7 @@
 enum {
     WRN_DAEMON_ADDRESSES_MAX = 8,
     WRN_DAEMON_ROUTES_MAX = 32,
+    WRN_DAEMON_PEER_ROUTES_MAX = 256,
     WRN_DAEMON_WAITING_BYTES = 1 << 20,
     WRN_DAEMON_BATCH = 64, /* datagrams of one system call */
     WRN_DAEMON_MAPPED_MAX = 4,
@@ -38,6 +39,8 @@ struct wrn_daemon_network {
     struct wrn_prefix addresses[WRN_DAEMON_ADDRESSES_MAX];
     uint32_t route_count;
     struct wrn_prefix routes[WRN_DAEMON_ROUTES_MAX];
+    uint32_t peer_route_count; /* that lead through it to single peers: overlap.c */
+    struct wrn_ip peer_routes[WRN_DAEMON_PEER_ROUTES_MAX];
     wrn_mono save_due; /* NEVER: it is on the disk as it is */
     bool is_forgotten; /* once it has gone its state goes, too */
     wrn_daemon_gone_fn on_gone;
@@ -183,6 +186,12 @@ void wrn_daemon_set_prefix(struct wrn_daemon *daemon, struct wrn_daemon_network 
 
 /* The interface of a machine was deleted by somebody: makes it anew. */
 void wrn_daemon_interface_deleted(struct wrn_daemon *daemon, wrn_handle machine);
+
+/* ---- overlap.c ---- */
+
+/* Sets routes to single peers where ranges of networks overlap, and takes those away that are not
+ * needed any more. */
+void wrn_daemon_follow_overlaps(struct wrn_daemon *daemon);
 
 /* ---- host.c ---- */
 

@@ -191,6 +191,7 @@ void wrn_daemon_do_chores(struct wrn_daemon *daemon) {
             remake_interface(daemon, network);
         }
     }
+    wrn_daemon_follow_overlaps(daemon);
 }
 
 void wrn_daemon_set_prefix(struct wrn_daemon *daemon, struct wrn_daemon_network *network,
@@ -224,6 +225,7 @@ void wrn_daemon_interface_deleted(struct wrn_daemon *daemon, wrn_handle machine)
                           network->interface, network->name);
             wrn_crew_remove(daemon->crew, machine);
             network->machine = WRN_HANDLE_NONE;
+            network->peer_route_count = 0;
             remake_interface(daemon, network);
         }
     }

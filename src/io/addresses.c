@@ -215,6 +215,9 @@ static int change_address(const struct wrn_addresses *addresses, uint16_t type, 
     int size = bytes_of(&address->ip);
     struct ifaddrmsg header = {.ifa_family = is_v4 ? AF_INET : AF_INET6,
                                .ifa_prefixlen = address->length_bits,
+                               /* one that nobody else is near to is no source for others */
+                               .ifa_scope = is_v4 && address->length_bits == 32 ? RT_SCOPE_HOST
+                                                                                : RT_SCOPE_UNIVERSE,
                                .ifa_index = index};
     WRN_CLEANUP(wrn_netlink_free_message)
     struct nl_msg *wish = nlmsg_alloc_simple(type, flags | NLM_F_ACK);

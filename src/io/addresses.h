@@ -45,7 +45,8 @@ WRN_NODISCARD int wrn_addresses_list(const struct wrn_addresses *addresses,
                                      size_t *ret_count);
 
 /* Gives the interface 'index' an address: all its bits, and the length of its network, to which the
- * kernel then has a route by the interface. What is there already is fine. Returns 0, -EPERM,
+ * kernel then has a route by the interface; one of IPv4 without a network (/32) is for this host
+ * alone, and never chosen as a source. What is there already is fine. Returns 0, -EPERM,
  * -ENODEV, or -EACCES or -EOPNOTSUPP where IPv6 is switched off. */
 WRN_NODISCARD int wrn_addresses_add(const struct wrn_addresses *addresses, uint32_t index,
                                     const struct wrn_prefix *address);

@@ -213,3 +213,23 @@ def test_nobody_else_may_command_it(lab):
     mode = stat.S_IMODE(os.stat(node.socket_path).st_mode)
     assert mode & 0o007 == 0
     assert node.run_cli("network", "show", "nothing").code == REFUSED
+
+
+def test_hosts_of_networks_with_the_same_range_are_reached_by_address_alone(lab):
+    a, b = topology.two_hosts(lab)
+    alice, bob = Node(lab, a, "alice").start(), Node(lab, b, "bob").start()
+    red = Network(alice, "red", ipv4="10.9.0.0/16").join(bob)
+    blue = Network(bob, "blue", ipv4="10.9.0.0/16").join(alice)
+    for network in (red, blue):
+        network.settle()
+    for one, other in ((alice, bob), (bob, alice)):
+        for network in (red, blue):
+            wait.until(lambda n=network, o=one, p=other: "%s dev %s" % (p.address(n.id), n.name)
+                       in o.ns.run(["ip", "route"]).stdout, 10, "a route to the peer")
+    for one, other in ((alice, bob), (bob, alice)):
+        for network in (red, blue):
+            one.ping(other, network.id, count=3)
+    alice.rpc("network.leave", network=blue.id)
+    wait.until(lambda: not [line for line in bob.ns.run(["ip", "route"]).stdout.splitlines()
+                            if " dev blue" in line and "/" not in line], 10, "its route has gone")
+    bob.ping(alice, red.id)
