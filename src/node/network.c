@@ -160,9 +160,10 @@ static struct wrn_network *build(struct wrn_arena *arena, struct wrn_node *node,
     struct wrn_pack_frame frame = wrn_descriptor_frame(&state->descriptor);
     struct wrn_primitives primitives = {0};
     uint64_t seeds[3][2] = {{0}};
-    struct wrn_network *network = wrn_arena_take(arena, 1, sizeof(*network));
+    void *memory = wrn_arena_take(arena, 1, sizeof(struct wrn_network));
+    struct wrn_network *network = node ? memory : NULL;
     struct wrn_network_walk *walk = wrn_arena_take(arena, 1, sizeof(*walk));
-    if (network && node) {
+    if (network) {
         wrn_rand_fill(node->options.rand, seeds, sizeof(seeds));
         primitives = *node->options.primitives;
         network->node = node;
