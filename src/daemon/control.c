@@ -278,7 +278,8 @@ static void take_lines(struct client *client, size_t fresh) {
     }
     memmove(client->input, client->input + start, size - start);
     client->input_size = size - start;
-    if (client->input_size > WRN_RPC_LINE_MAX) { /* where it ends cannot be known */
+    wrn_wipe(client->input + client->input_size, start); /* what was asked may be an invitation */
+    if (client->input_size > WRN_RPC_LINE_MAX) {         /* where it ends cannot be known */
         wrn_rpc_too_long(client->session);
         client->input_size = 0;
         client->at_end = true;

@@ -75,7 +75,10 @@ static int make_folder(const char *path) {
     }
     memcpy(folder, path, (size_t)(slash - path));
     folder[slash - path] = '\0';
-    return mkdir(folder, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+    if (mkdir(folder, 0755) < 0) {
+        return errno == EEXIST ? 0 : -errno;
+    }
+    return chmod(folder, 0755) == 0 ? 0 : -errno; /* the umask may be narrower */
 }
 
 /* Removes a socket that nobody serves any more. */

@@ -247,6 +247,8 @@ def test_up_and_down(lab):
     try:
         shown = warren(*up)
         assert "warrend is up" in shown and "network create" in shown
+        run = os.stat(os.path.join(folder, "run"))  # the group of the socket gets there
+        assert stat.S_IMODE(run.st_mode) == 0o755
         hit = re.search(r"identity: (2001:2\S+)", shown)[1]
         assert "was up already" in warren(*up)
         warren("network", "create", "lab")
