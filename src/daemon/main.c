@@ -46,6 +46,7 @@ static int read_options(int argc, char *const *argv, struct wrn_daemon_options *
                         char why[WRN_OPTIONS_WHY_SIZE]);
 static int read_config(const char *path, bool has_to_be, struct wrn_daemon_options *options,
                        char why[WRN_OPTIONS_WHY_SIZE]);
+static int run(struct program *program);
 static int serve(struct program *program);
 static int start(struct program *program);
 static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
@@ -60,7 +61,6 @@ static void close_handle(uv_handle_t *handle, void *unused);
 static int fail(const struct program *program, const char *why);
 
 int main(int argc, char **argv) {
-    char why[WRN_OPTIONS_WHY_SIZE];
     wrn_background_occupy();
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL) {
@@ -71,7 +71,16 @@ int main(int argc, char **argv) {
     program->folder = -1;
     program->complaints = -1;
     program->ready = -1;
-    if (read_options(argc, argv, &program->options, why) != 0) {
+    int code = run(program);
+    wrn_close_fd(&program->folder);
+    wrn_close_fd(&program->complaints);
+    free(program);
+    return code;
+}
+
+static int run(struct program *program) {
+    char why[WRN_OPTIONS_WHY_SIZE];
+    if (read_options(program->argc, program->argv, &program->options, why) != 0) {
         (void)fprintf(stderr, "warrend: %s\n", why);
         return EXIT_USAGE;
     }
@@ -91,11 +100,7 @@ int main(int argc, char **argv) {
             return EXIT_FAILED;
         }
     }
-    int code = serve(program);
-    wrn_close_fd(&program->folder);
-    wrn_close_fd(&program->complaints);
-    free(program);
-    return code;
+    return serve(program);
 }
 
 /* The line names the file, and stands above it. */
