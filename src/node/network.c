@@ -270,7 +270,7 @@ static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
     options.dht = (struct wrn_dht_options){.records_max = 1024,
                                            .bytes_max = 512 << 10,
                                            .writer_bytes_max = 16 << 10,
-                                           .requests_max = 16,
+                                           .requests_max = 32,
                                            .kept_max = 16,
                                            .rule = wrn_members_rule};
     if (network) {

@@ -25,6 +25,7 @@ enum {
     WRN_NETWORK_TAGS_NAMES = 0x0003, /* and the next one */
     WRN_NETWORK_TAGS_HOLD = 0x0005,
     WRN_NETWORK_TAGS_AUTHORITY = 0x0006,
+    WRN_NETWORK_TAGS_CHECK = 0x0008,
     WRN_NETWORK_TAGS_USES = 0x0007,      /* the authority's, too */
     WRN_NETWORK_TAG_CALLER = 0x40000000, /* with the caller's 24 bits below */
 };
@@ -62,17 +63,24 @@ struct wrn_network_peer {
     bool was_set;    /* its gate was open before, so that what it permits now is strict */
     bool is_dirty;   /* it has shown another chain: to be judged at the end of the input */
     bool is_relayed; /* its path leads through a relay, by the relay's endpoint */
-    bool is_direct, was_told;   /* what PEER_UP and PEER_PATH last said */
-    uint8_t tells;              /* how often it was told in vain */
-    uint8_t rights;             /* enum wrn_right, as last judged; 0: none */
-    int64_t until_s;            /* its membership's end */
-    uint32_t told;              /* number of ours that it has; 0: none */
-    uint32_t said;              /* ... that it was last sent */
-    uint32_t heard;             /* of its own that we have; 0: none. Even: it waits, too */
-    char label[WRN_LABEL_SIZE]; /* what it says that it is called, "" */
-    struct wrn_ip ipv4, ipv6;   /* that it may have, verified; family NONE: none */
-    int64_t ipv4_claimed_s;     /* ... since when, and the hash of the claim, which break ties */
-    uint8_t ipv4_hash[WRN_HASH_SIZE];
+    bool is_direct, was_told;      /* what PEER_UP and PEER_PATH last said */
+    uint8_t tells;                 /* how often it was told in vain */
+    uint8_t rights;                /* enum wrn_right, as last judged; 0: none */
+    int64_t until_s;               /* its membership's end */
+    uint32_t told;                 /* number of ours that it has; 0: none */
+    uint32_t said;                 /* ... that it was last sent */
+    uint32_t heard;                /* of its own that we have; 0: none. Even: it waits, too */
+    char label[WRN_LABEL_SIZE];    /* what it says that it is called, "" */
+    struct wrn_ip ipv4, ipv6;      /* that it may have, verified; family NONE: none */
+    struct wrn_ip ipv4_shown;      /* that its record says that it has */
+    struct wrn_ip ipv4_proven;     /* that the table says that it has */
+    bool is_doubted;               /* the table said once that it has not what it had shown */
+    bool check_mine, check_others; /* of the question under way: whose the address is */
+    uint8_t check_tries;
+    uint32_t check_tag; /* of that question; 0: none is under way */
+    int64_t check_claimed_s;
+    uint8_t check_hash[WRN_HASH_SIZE];
+    wrn_mono check_due; /* the table is to be asked */
     uint8_t allowed_count, route_count;
     struct wrn_prefix allowed[WRN_NETWORK_ALLOWED_MAX]; /* what the machine lets it send from */
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];     /* that it offers, and may */
@@ -184,6 +192,7 @@ struct wrn_network {
     wrn_mono traffic_due;
     uint32_t traffic_idle; /* looks in a row that have found nothing */
     uint32_t told;         /* number of what we tell now, from 1 */
+    uint32_t check_serial;
     uint64_t told_digest;
     uint64_t digest_key[2];
     wrn_mono tell_due; /* it is to be looked whether that has changed (records are renewed) */
@@ -334,6 +343,15 @@ void wrn_network_peers_judge(struct wrn_network *network, bool all);
 /* What is due of peers, and of traffic; when. */
 void wrn_network_peers_on_time(struct wrn_network *network);
 wrn_mono wrn_network_peers_due(const struct wrn_network *network);
+
+/* ---- Leases of peers (leases.c) ---- */
+
+/* A peer shows the record of its IPv4 address (empty: it has none); an answer of the table; what is
+ * due of a peer's lease. */
+void wrn_network_lease_shown(struct wrn_network *network, struct wrn_network_peer *peer,
+                             wrn_span record);
+void wrn_network_lease_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer);
+void wrn_network_lease_on_time(struct wrn_network *network, struct wrn_network_peer *peer);
 
 /* ---- What peers are told (tell.c) ---- */
 

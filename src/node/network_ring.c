@@ -169,6 +169,9 @@ static void on_answer(struct wrn_network *network, const struct wrn_overlay_acti
     case WRN_NETWORK_TAGS_HOLD:
         wrn_hold_on_answer(network, &answer);
         break;
+    case WRN_NETWORK_TAGS_CHECK:
+        wrn_network_lease_on_answer(network, &answer);
+        break;
     case WRN_NETWORK_TAGS_AUTHORITY:
     case WRN_NETWORK_TAGS_USES:
         wrn_authority_on_answer(network, &answer);

@@ -179,7 +179,9 @@ void wrn_network_peer_down(struct wrn_network *network, wrn_handle overlay,
     peer->route_count = 0;
     peer->is_relayed = false;
     peer->was_told = false;
-    peer->tell_due = peer->lease_due = WRN_MONO_NEVER;
+    peer->ipv4_shown = peer->ipv4_proven = peer->ipv4;
+    peer->check_tag = 0;
+    peer->tell_due = peer->lease_due = peer->check_due = WRN_MONO_NEVER;
     peer->forget_due = wrn_mono_add(network->now.mono, WRN_S(FORGET_S));
     network->up_count--;
     set_due(network, peer);
@@ -263,7 +265,7 @@ static struct wrn_network_peer *take(struct wrn_network *network, const uint8_t 
     primitives->hit(primitives->ctx, public_key, peer->hit);
     peer->id = wrn_id_of_hit(peer->hit);
     peer->self = handle;
-    peer->rights_due = peer->lease_due = peer->tell_due = WRN_MONO_NEVER;
+    peer->rights_due = peer->lease_due = peer->tell_due = peer->check_due = WRN_MONO_NEVER;
     peer->forget_due = wrn_mono_add(network->now.mono, WRN_S(FORGET_S));
     set_due(network, peer);
     return peer;
@@ -375,7 +377,8 @@ static void say_path(struct wrn_network *network, struct wrn_network_peer *peer)
 
 static void set_due(struct wrn_network *network, struct wrn_network_peer *peer) {
     wrn_mono due = wrn_mono_min(peer->forget_due, peer->rights_due);
-    due = wrn_mono_min(due, wrn_mono_min(peer->lease_due, peer->tell_due));
+    due = wrn_mono_min(due, wrn_mono_min(peer->lease_due, peer->check_due));
+    due = wrn_mono_min(due, peer->tell_due);
     wrn_heap_set(&network->peer_dues, &peer->due, due);
 }
 
@@ -389,11 +392,7 @@ static void on_due(struct wrn_network *network, struct wrn_network_peer *peer) {
         forget(network, peer);
         return;
     }
-    if (wrn_mono_reached(now, peer->lease_due)) {
-        peer->lease_due = WRN_MONO_NEVER;
-        peer->ipv4 = (struct wrn_ip){.family = WRN_FAMILY_NONE};
-        wrn_network_peer_allow(network, peer);
-    }
+    wrn_network_lease_on_time(network, peer);
     if (wrn_mono_reached(now, peer->tell_due)) {
         wrn_network_tell(network, peer);
     }

@@ -30,9 +30,6 @@ static bool read(wrn_span message, struct told *ret_told);
 static bool read_routes(struct wrn_reader *reader, struct told *told);
 static void take(struct wrn_network *network, struct wrn_network_peer *peer,
                  const struct told *told);
-static void take_lease(struct wrn_network *network, struct wrn_network_peer *peer, wrn_span record);
-static void settle_claim(struct wrn_network *network, struct wrn_network_peer *peer);
-static bool is_older(const struct wrn_network_peer *a, const struct wrn_network_peer *b);
 static uint8_t wanted(struct wrn_network *network, const struct wrn_network_peer *peer,
                       struct wrn_prefix prefixes[WRN_NETWORK_ALLOWED_MAX]);
 static bool is_anothers(const struct wrn_network *network, const struct wrn_network_peer *peer,
@@ -201,71 +198,11 @@ static void take(struct wrn_network *network, struct wrn_network_peer *peer,
     memcpy(peer->label, told->label, sizeof(peer->label));
     memcpy(peer->routes, told->routes, sizeof(peer->routes));
     peer->route_count = told->route_count;
-    take_lease(network, peer, told->record);
-    settle_claim(network, peer);
+    wrn_network_lease_shown(network, peer, told->record);
     wrn_network_peer_allow(network, peer);
     if (!peer->was_told && peer->wg.generation != 0) {
         say_up(network, peer);
     }
-}
-
-/* The address is the peer's if its record says so: made and signed by it, in time, and by the rule
- * that every holder of the table goes by. */
-static void take_lease(struct wrn_network *network, struct wrn_network_peer *peer, wrn_span bytes) {
-    const struct wrn_primitives *primitives = network->node->options.primitives;
-    wrn_wall now = network->now.wall;
-    struct wrn_record record;
-    struct wrn_ip ip = {.family = WRN_FAMILY_NONE};
-    char label[WRN_LABEL_SIZE];
-    peer->ipv4.family = WRN_FAMILY_NONE;
-    peer->lease_due = WRN_MONO_NEVER;
-    /* One made in the future comes of a wrong clock, here or there: no reason not to speak. */
-    if (bytes.size == 0 || wrn_record_read(bytes, primitives, &record) != WRN_REASON_NONE ||
-        record.kind != WRN_RECORD_CREATE ||
-        memcmp(record.owner, peer->public_key, sizeof(record.owner)) != 0 ||
-        !wrn_lease_read(&record, &ip, label) || ip.family != WRN_FAMILY_IPV4 ||
-        wrn_record_check_time(&record, now) == WRN_REASON_EXPIRED ||
-        wrn_record_verify(bytes, primitives) != WRN_REASON_NONE ||
-        wrn_members_rule(network->members, &record, now) != WRN_REASON_NONE) {
-        return;
-    }
-    peer->ipv4 = ip;
-    peer->ipv4_claimed_s = record.claimed_s;
-    memcpy(peer->ipv4_hash, record.hash, sizeof(peer->ipv4_hash));
-    peer->lease_due = wrn_network_when(network, record.made_s + record.ttl_s);
-}
-
-/* Of two that claim an address the one with the older claim has it, as in the table. */
-static void settle_claim(struct wrn_network *network, struct wrn_network_peer *peer) {
-    uint32_t cursor = 0;
-    if (peer->ipv4.family == WRN_FAMILY_NONE) {
-        return;
-    }
-    struct wrn_ip ours = wrn_lease_address(&network->lease);
-    if (wrn_ip_equal(&ours, &peer->ipv4)) { /* the table decides: ask it */
-        peer->ipv4.family = WRN_FAMILY_NONE;
-        wrn_lease_on_missing(&network->lease, network->now);
-        return;
-    }
-    for (struct wrn_network_peer *other = wrn_network_peer_next(network, &cursor); other;
-         other = wrn_network_peer_next(network, &cursor)) {
-        if (other == peer || !wrn_ip_equal(&other->ipv4, &peer->ipv4)) {
-            continue;
-        }
-        if (is_older(other, peer)) {
-            peer->ipv4.family = WRN_FAMILY_NONE;
-            return;
-        }
-        other->ipv4.family = WRN_FAMILY_NONE;
-        wrn_network_peer_allow(network, other);
-    }
-}
-
-static bool is_older(const struct wrn_network_peer *a, const struct wrn_network_peer *b) {
-    if (a->ipv4_claimed_s != b->ipv4_claimed_s) {
-        return a->ipv4_claimed_s < b->ipv4_claimed_s;
-    }
-    return memcmp(a->ipv4_hash, b->ipv4_hash, sizeof(a->ipv4_hash)) < 0;
 }
 
 void wrn_network_peer_check_claims(struct wrn_network *network, struct wrn_network_peer *peer) {
@@ -274,7 +211,7 @@ void wrn_network_peer_check_claims(struct wrn_network *network, struct wrn_netwo
                           (wrn_span){peer->chain, peer->chain_size});
     if (peer->ipv4.family != WRN_FAMILY_NONE &&
         (answer.reason != WRN_REASON_NONE || !wrn_rights_has_address(answer.rights, &peer->ipv4))) {
-        peer->ipv4.family = WRN_FAMILY_NONE;
+        peer->ipv4.family = peer->ipv4_proven.family = peer->ipv4_shown.family = WRN_FAMILY_NONE;
     }
     wrn_network_peer_allow(network, peer);
 }

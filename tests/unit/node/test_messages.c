@@ -4,9 +4,9 @@
 #include "node/network_internal.h"
 #include "unit/node/hosts.h"
 
-enum { ALICE, BOB, ROUNDS = 3000 };
+enum { ALICE, BOB, CAROL, ROUNDS = 3000 };
 
-static uint32_t alices, bobs;
+static uint32_t alices, bobs, carols;
 static struct wrn_network *network;
 static struct wrn_network_peer *bob;
 static uint32_t number = 1001;
@@ -128,6 +128,68 @@ static void test_refused(void **state) {
     }
 }
 
+static bool carol_is_settled(void) {
+    struct wrn_node_peer_info peer;
+    return hosts_info(CAROL, carols).name == WRN_CLAIM_HELD &&
+           hosts_peer(ALICE, alices, CAROL, &peer) && peer.ipv4.family == WRN_FAMILY_IPV4;
+}
+
+/* Bob signs that he has had Carol's address for longer than she. */
+static size_t make_false_record(const struct wrn_ip *ip, uint8_t out[WRN_RECORD_MAX]) {
+    char key[WRN_RECORD_KEY_MAX];
+    uint8_t value[WRN_CLAIM_VALUE_MAX], seed[WRN_SEED_SIZE];
+    size_t key_size = wrn_lease_key(ip, key);
+    size_t value_size = wrn_lease_value(ip, "host-b", value);
+    struct wrn_record record = {.kind = WRN_RECORD_CREATE,
+                                .key = {(const uint8_t *)key, key_size},
+                                .value = {value, value_size},
+                                .proof = {bob->chain, bob->chain_size},
+                                .sequence = 1,
+                                .claimed_s = hosts_now.wall.s - 250,
+                                .made_s = hosts_now.wall.s,
+                                .ttl_s = 7200};
+    memset(seed, 'b', sizeof(seed));
+    return wrn_record_write(&record, network->node->options.primitives, seed, out, WRN_RECORD_MAX);
+}
+
+static void test_taking_an_address(void **state) {
+    (void)state;
+    uint8_t bytes[WRN_RECORD_MAX], message[2048];
+    assert_int_equal(hosts_add('c'), CAROL);
+    carols = hosts_join(CAROL, ALICE, alices, "(member)", 0);
+    hosts_until(carol_is_settled, 60, "a third host has joined");
+    hosts_run(10000);
+    struct wrn_ip hers = hosts_info(CAROL, carols).ipv4;
+    struct wrn_network_peer *carol = wrn_network_peer_at(network, &hers);
+    assert_non_null(carol);
+    assert_true(wrn_ip_equal(&carol->ipv4_proven, &hers)); /* the table was asked */
+    size_t size = make_false_record(&hers, bytes);
+    assert_true(size > 0);
+    hosts_are_apart[BOB][ALICE] = true; /* the true one would speak at once */
+    hear((wrn_span){message, make("host-b", NULL, 0, (wrn_span){bytes, size}, message)});
+    assert_true(wrn_ip_equal(&bob->ipv4_shown, &hers)); /* the record is good by itself */
+    assert_int_equal(bob->ipv4.family, WRN_FAMILY_NONE);
+    assert_ptr_equal(wrn_network_peer_at(network, &hers), carol);
+    hosts_run(5000);
+    assert_true(bob->is_doubted);
+    assert_ptr_equal(wrn_network_peer_at(network, &hers), carol);
+    /* not even while she is away */
+    hear((wrn_span){message, make("host-b", NULL, 0, (wrn_span){NULL, 0}, message)});
+    hosts_stop(CAROL);
+    hosts_run(100);
+    carol->ipv4.family = carol->ipv4_proven.family = WRN_FAMILY_NONE;
+    hear((wrn_span){message, make("host-b", NULL, 0, (wrn_span){bytes, size}, message)});
+    assert_int_equal(bob->ipv4.family, WRN_FAMILY_NONE);
+    hosts_run(5000);
+    assert_int_equal(bob->ipv4.family, WRN_FAMILY_NONE);
+    /* its own it gets back, once the table has said so */
+    hosts_are_apart[BOB][ALICE] = false;
+    hear((wrn_span){message, make("host-b", NULL, 0, record_of(BOB, bobs), message)});
+    hosts_run(5000);
+    assert_int_equal(bob->ipv4.family, WRN_FAMILY_IPV4);
+    assert_false(bob->is_doubted);
+}
+
 static void test_noise(void **state) {
     (void)state;
     struct wrn_prng prng;
@@ -186,6 +248,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_believed, set_up, hosts_end),
         cmocka_unit_test_setup_teardown(test_refused, set_up, hosts_end),
+        cmocka_unit_test_setup_teardown(test_taking_an_address, set_up, hosts_end),
         cmocka_unit_test_setup_teardown(test_noise, set_up, hosts_end),
         cmocka_unit_test_setup_teardown(test_info, set_up, hosts_end),
     };
