@@ -12,6 +12,8 @@ static void send(void *ctx, wrn_handle peer, wrn_span message);
 static void take(void *ctx, wrn_handle from, wrn_span list);
 static void believe(void *ctx, wrn_handle peer);
 static void tell_revoked(struct wrn_authority *authority, const uint8_t *issuer);
+static void note_chain(struct wrn_authority *authority);
+static void show(struct wrn_authority *authority);
 static void tell_self_revoked(struct wrn_authority *authority);
 static void tell_rights(struct wrn_authority *authority);
 static bool is_excluded(const struct wrn_network *network, const uint8_t *public_key);
@@ -47,6 +49,7 @@ struct wrn_authority *wrn_authority_init(struct wrn_arena *arena, struct wrn_net
         .lists = lists,
         .checks = checks,
         .renew_due = WRN_MONO_NEVER,
+        .show_due = WRN_MONO_NEVER,
         .checks_due = WRN_MONO_NEVER,
     };
     restore(authority, state, now);
@@ -110,6 +113,11 @@ void wrn_authority_on_message(struct wrn_network *network, struct wrn_network_pe
         return;
     case WRN_NETWORK_RENEW:
         wrn_authority_on_renew(authority, rest);
+        return;
+    case WRN_NETWORK_SHOW:
+        if (from != NULL) {
+            wrn_authority_on_show(authority, from, rest);
+        }
         return;
     case WRN_NETWORK_USE:
         if (from != NULL) {
@@ -176,6 +184,7 @@ void wrn_authority_on_rights(struct wrn_network *network) {
     authority->was_excluded = network->standing == WRN_REASON_EXCLUDED;
     wrn_authority_uses_on_rights(authority);
     wrn_authority_renew_on_rights(authority);
+    note_chain(authority);
 }
 
 void wrn_authority_on_woken(struct wrn_network *network) {
@@ -194,11 +203,15 @@ void wrn_authority_on_time(struct wrn_network *network) {
     wrn_authority_grants_on_time(authority);
     wrn_authority_renew_on_time(authority);
     wrn_authority_uses_on_time(authority);
+    if (wrn_mono_reached(network->now.mono, authority->show_due)) {
+        show(authority);
+    }
 }
 
 wrn_mono wrn_authority_due(const struct wrn_authority *authority) {
     wrn_mono due = wrn_mono_min(wrn_sync_due(authority->sync), wrn_authority_grants_due(authority));
     due = wrn_mono_min(due, authority->renew_due);
+    due = wrn_mono_min(due, authority->show_due);
     return wrn_mono_min(due, wrn_authority_uses_due(authority));
 }
 
@@ -221,6 +234,56 @@ enum wrn_reason wrn_authority_add_list(struct wrn_authority *authority, wrn_span
     tell_revoked(authority, issuer);
     wrn_network_revoked_changed(network);
     return WRN_REASON_NONE;
+}
+
+void wrn_authority_on_show(struct wrn_authority *authority, struct wrn_network_peer *from,
+                           wrn_span chain) {
+    struct wrn_network *network = authority->network;
+    bool is_same = chain.size == from->chain_size && chain.size > 0 &&
+                   memcmp(chain.data, from->chain, chain.size) == 0;
+    if (is_same || chain.size == 0 || chain.size > WRN_CREDENTIAL_MAX ||
+        !wrn_authority_pay(authority)) {
+        return;
+    }
+    struct wrn_members_answer answer =
+        wrn_members_judge(network->members, network->now.wall, from->public_key, chain);
+    if (answer.reason == WRN_REASON_NONE && (answer.rights->flags & WRN_RIGHT_MEMBER) != 0) {
+        (void)wrn_authority_admit(authority, from->public_key, chain, network->now.wall);
+        wrn_network_peer_shown(network, from->public_key, chain);
+    }
+}
+
+/* ---- Our own chain */
+
+/* Peers have what they were shown when they linked: another one is shown to them at once, and once
+ * more, for a message may get lost; after that they see it when they ask. */
+static void note_chain(struct wrn_authority *authority) {
+    const struct wrn_network *network = authority->network;
+    uint8_t hash[WRN_SHA256_SIZE];
+    wrn_sha256((wrn_span){network->chain, network->chain_size}, (wrn_span){NULL, 0}, hash);
+    if (authority->has_shown && memcmp(hash, authority->shown, sizeof hash) != 0) {
+        authority->show_again = 2;
+        authority->show_due = network->now.mono;
+    }
+    authority->has_shown = true;
+    memcpy(authority->shown, hash, sizeof hash);
+}
+
+static void show(struct wrn_authority *authority) {
+    enum { AGAIN_S = 5 };
+    struct wrn_network *network = authority->network;
+    uint8_t message[1 + WRN_CREDENTIAL_MAX] = {WRN_NETWORK_SHOW};
+    uint32_t cursor = 0;
+    const struct wrn_network_peer *peer;
+    memcpy(message + 1, network->chain, network->chain_size);
+    while ((peer = wrn_network_peer_next(network, &cursor)) != NULL) {
+        (void)wrn_network_send(network, peer->overlay,
+                               (wrn_span){message, 1 + network->chain_size});
+    }
+    authority->show_again--;
+    authority->show_due = authority->show_again > 0
+                              ? wrn_mono_add(network->now.mono, WRN_S(AGAIN_S))
+                              : WRN_MONO_NEVER;
 }
 
 /* ---- What is kept */

@@ -53,8 +53,9 @@ void wrn_authority_on_time(struct wrn_network *network);
 wrn_mono wrn_authority_due(const struct wrn_authority *authority);
 
 /* Decides about a node besides wrn_members_admit, which has said NONE to this chain (not empty) or
- * key (empty chain): EXCLUDED for one that came in by an invitation that others have used up. NONE
- * for all else. Notes that it has to be asked in the table whose the use is. Calls nothing back. */
+ * key (empty chain). Notes of one that came in by a counted invitation that it has to be looked up
+ * whose the use is: it may be on the ring, but if it has none, nothing passes between it and us
+ * ('is_waiting'). Calls nothing back. */
 enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
                                     const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
                                     wrn_wall now);

@@ -37,7 +37,7 @@ struct wrn_authority_check {
     uint8_t public_key[WRN_SIGN_PUBLIC_SIZE];
     struct wrn_authority_use use;
     uint32_t k; /* which one it says that it has; 0: not said */
-    uint8_t state, looks, taken;
+    uint8_t state, looks, taken, changes, asks;
     bool was_refused;
     uint32_t tag; /* of the question under way; 0: none */
     wrn_mono due;
@@ -74,13 +74,20 @@ struct wrn_authority {
     /* Uses of invitations: ours, and others'. */
     struct wrn_claim claim;
     struct wrn_authority_use use;
-    bool is_counted; /* one of the ways to our membership is: its use is kept */
-    bool needs_use;  /* ... all of them: without a use we are nothing */
+    uint32_t proof_size;
+    uint8_t proof[WRN_CREDENTIAL_MAX]; /* the part of our chain by which we may claim it */
+    bool is_counted;                   /* one of the ways to our membership is: its use is kept */
+    bool needs_use;                    /* ... all of them: without a use we are nothing */
     bool has_use, is_spent, stop_claim;
     uint16_t serial;
     uint64_t checks_noted;
     wrn_mono checks_due;
     struct wrn_authority_check *checks; /* WRN_AUTHORITY_CHECKS_MAX */
+    /* Our chain, as peers were shown it. */
+    uint8_t shown[WRN_SHA256_SIZE];
+    bool has_shown;
+    uint32_t show_again; /* times */
+    wrn_mono show_due;
     /* What was said of our own rights last. */
     bool was_judged, was_excluded;
     uint8_t last_flags;
@@ -158,6 +165,10 @@ void wrn_authority_renew_on_rights(struct wrn_authority *authority);
 void wrn_authority_renew_on_connected(struct wrn_authority *authority);
 void wrn_authority_renew_on_time(struct wrn_authority *authority);
 void wrn_authority_on_renew(struct wrn_authority *authority, wrn_span message);
+
+/* A peer shows its chain, which is another one than before. */
+void wrn_authority_on_show(struct wrn_authority *authority, struct wrn_network_peer *from,
+                           wrn_span chain);
 
 /* Uses: our rights were judged; a peer says which is its own, and is told which is ours; answers of
  * the table; time. */

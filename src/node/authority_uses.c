@@ -8,15 +8,20 @@
 
 enum {
     TTL_S = 604800, /* of the records: so long a member may be away */
-    SAY_S = 90,     /* who has not said by then which use is his has none */
+    SAY_S = 3,      /* until somebody is asked which use is his; then twice as long each time */
+    ASKS_MAX = 5,   /* ... who has not said it then has none: after 93 s */
     ASK_S = 20,     /* how long an answer of the table may take */
-    AGAIN_S = 15,   /* until a record that was not found is looked for again; then twice as long */
+    AGAIN_S = 5,    /* until a record that was not found is looked for again; then twice as long */
+    TAKEN_MAX = 3,  /* looks that found another's */
     LOOKS_MAX = 5,
-    BAD_S = 600, /* then one may try again */
+    CHANGES_MAX = 8, /* of which use somebody says that he has */
+    BAD_S = 600,     /* then one may try again */
     HEX = 2 * WRN_SIGN_PUBLIC_SIZE,
 };
 
 static void begin_claim(struct wrn_authority *authority);
+static bool find_own_use(struct wrn_authority *authority, struct wrn_authority_use *ret_use);
+static uint32_t way_to(const struct wrn_certs *certs, uint32_t index);
 static size_t candidate(void *ctx, uint32_t index, char *ret_key);
 static void new_round(void *ctx);
 static size_t value(void *ctx, wrn_span key, uint8_t *ret_value);
@@ -36,6 +41,9 @@ static struct wrn_authority_check *note(struct wrn_authority *authority, const u
 static void look(struct wrn_authority *authority, struct wrn_authority_check *check);
 static void on_looked(struct wrn_authority *authority, struct wrn_authority_check *check,
                       const struct wrn_dht_answer *answer);
+static void on_due(struct wrn_authority *authority, struct wrn_authority_check *check);
+static bool is_peer_up(const struct wrn_network *network, const uint8_t *public_key);
+static void ask_use(struct wrn_authority *authority, const struct wrn_authority_check *check);
 static void accept_use(struct wrn_authority *authority, struct wrn_authority_check *check);
 static void refuse(struct wrn_authority *authority, struct wrn_authority_check *check);
 
@@ -64,7 +72,7 @@ void wrn_authority_uses_on_rights(struct wrn_authority *authority) {
     authority->needs_use =
         find_use(authority, network->node->public_key,
                  (wrn_span){network->chain, network->chain_size}, &network->rights, &use);
-    authority->is_counted = use.high > 0;
+    authority->is_counted = find_own_use(authority, &use);
     bool is_same =
         authority->is_counted && memcmp(use.key, authority->use.key, sizeof use.key) == 0;
     if (!authority->is_counted) {
@@ -101,6 +109,54 @@ static void begin_claim(struct wrn_authority *authority) {
     wrn_claim_start(&authority->claim, authority->network->now);
 }
 
+/* The use by which we came is kept as long as the invitation lives, also when we are a member by
+ * something else meanwhile: else it would be free for somebody else. The chain that proves it is
+ * that part of ours. */
+static bool find_own_use(struct wrn_authority *authority, struct wrn_authority_use *ret_use) {
+    const struct wrn_network *network = authority->network;
+    struct wrn_pack_frame frame = wrn_descriptor_frame(&network->descriptor);
+    const uint8_t *own = network->node->public_key;
+    struct wrn_certs certs;
+    *ret_use = (struct wrn_authority_use){.high = 0};
+    if (!wrn_certs_read(&frame, (wrn_span){network->chain, network->chain_size}, &certs)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < certs.count; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            const struct wrn_cert *cert = &certs.certs[i], *issuers = &certs.certs[j];
+            size_t size = 0;
+            if (memcmp(cert->subject, own, WRN_SIGN_PUBLIC_SIZE) != 0 ||
+                memcmp(issuers->subject, cert->issuer, WRN_SIGN_PUBLIC_SIZE) != 0 ||
+                cert->until_s <= network->now.wall.s || !wrn_rights_is_counted(issuers->element) ||
+                wrn_certs_pick(&frame, &certs, way_to(&certs, i), authority->proof,
+                               sizeof authority->proof, &size) != 0) {
+                continue;
+            }
+            authority->proof_size = (uint32_t)size;
+            (void)wrn_authority_flags_of(authority, issuers->element, NULL);
+            ret_use->low = authority->rights.uses_low;
+            ret_use->high = authority->rights.uses_high;
+            memcpy(ret_use->key, cert->issuer, sizeof ret_use->key);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A certificate, and all from which it follows: each stands behind that of its issuer. */
+static uint32_t way_to(const struct wrn_certs *certs, uint32_t index) {
+    uint32_t way = UINT32_C(1) << index;
+    for (uint32_t i = index; i > 0; i--) {
+        for (uint32_t j = i; j <= index; j++) {
+            bool is_issuers =
+                (way >> j & 1) != 0 && memcmp(certs->certs[i - 1].subject, certs->certs[j].issuer,
+                                              WRN_SIGN_PUBLIC_SIZE) == 0;
+            way |= is_issuers ? UINT32_C(1) << (i - 1) : 0;
+        }
+    }
+    return way;
+}
+
 /* The one that was ours first, then all. */
 static size_t candidate(void *ctx, uint32_t index, char *ret_key) {
     const struct wrn_authority *authority = ctx;
@@ -130,7 +186,8 @@ static enum wrn_reason store(void *ctx, const struct wrn_claim_request *request)
     struct wrn_authority *authority = ctx;
     struct wrn_claim_request longer = *request;
     longer.ttl_s = TTL_S;
-    return wrn_network_store(authority->network, &longer);
+    return wrn_network_store_with(authority->network, &longer,
+                                  (wrn_span){authority->proof, authority->proof_size});
 }
 
 static void on_event(void *ctx, const struct wrn_claim_event *event) {
@@ -193,9 +250,6 @@ enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
     struct wrn_network *network = authority->network;
     struct wrn_authority_use use;
     struct wrn_authority_check *check = find_check(authority, public_key);
-    if (check != NULL && check->state == WRN_AUTHORITY_USE_BAD && check->k > 0) {
-        return WRN_REASON_EXCLUDED;
-    }
     if (chain.size == 0) {
         return WRN_REASON_NONE;
     }
@@ -206,8 +260,10 @@ enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
     bool needs = find_use(authority, public_key, chain, answer.rights, &use);
     if (needs && check == NULL) {
         (void)note(authority, public_key, &use, network->now.mono);
-    } else if (!needs && check != NULL) { /* it is one by somebody's word now */
-        *check = (struct wrn_authority_check){.used = 0};
+    } else if (!needs && check != NULL && check->state != WRN_AUTHORITY_USE_GOOD) {
+        check->state = WRN_AUTHORITY_USE_GOOD; /* a member by somebody's word now */
+        check->tag = 0;
+        check->due = authority->checks_due = network->now.mono;
     }
     return WRN_REASON_NONE;
 }
@@ -215,22 +271,27 @@ enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
 void wrn_authority_on_use(struct wrn_authority *authority, const uint8_t *public_key,
                           wrn_span message) {
     struct wrn_authority_check *check = find_check(authority, public_key);
+    const struct wrn_network_peer *peer = wrn_network_peer_by_key(authority->network, public_key);
     uint32_t k = message.size == 2 ? wrn_load_be16(message.data) : 0;
+    if (message.size == 2 && k == 0 && peer != NULL && peer->overlay.generation != 0) {
+        wrn_authority_say_use(authority, peer);
+        wrn_claim_refresh(&authority->claim, authority->network->now); /* it was not found, then */
+    }
     if (check == NULL || check->state == WRN_AUTHORITY_USE_GOOD || check->k == k ||
         k < check->use.low || k > check->use.high) {
         return;
     }
+    if (check->changes == CHANGES_MAX) {
+        return; /* nobody changes his mind for ever */
+    }
     bool is_first = check->k == 0;
-    if (check->state == WRN_AUTHORITY_USE_BAD && !is_first) {
-        return; /* it said another one, which was not its own */
-    }
-    check->state = WRN_AUTHORITY_USE_OPEN;
+    check->changes++;
     check->k = k;
-    check->taken = 0;
-    check->looks = (uint8_t)(check->looks + !is_first); /* nobody changes his mind for ever */
-    if (is_first) { /* another one is looked at when its time comes */
+    check->taken = check->looks = 0;
+    if (is_first || check->state == WRN_AUTHORITY_USE_BAD) {
+        check->state = WRN_AUTHORITY_USE_OPEN;
         look(authority, check);
-    }
+    } /* else it is looked at when its time comes */
 }
 
 bool wrn_authority_is_use_bad(const struct wrn_authority *authority, const uint8_t *public_key) {
@@ -289,20 +350,26 @@ void wrn_authority_uses_on_time(struct wrn_authority *authority) {
         }
         if (wrn_mono_reached(now, check->due)) {
             check->tag = 0;
-            const struct wrn_network_peer *peer =
-                wrn_network_peer_by_key(network, check->public_key);
-            bool is_up = peer != NULL && peer->overlay.generation != 0;
-            if (check->state == WRN_AUTHORITY_USE_BAD || (check->k == 0 && !is_up)) {
-                *check = (struct wrn_authority_check){.used = 0}; /* from the beginning */
-                continue;
-            }
-            if (check->k == 0 || check->looks >= LOOKS_MAX) {
-                refuse(authority, check);
-            } else {
-                look(authority, check);
-            }
+            on_due(authority, check);
         }
         authority->checks_due = wrn_mono_min(authority->checks_due, check->due);
+    }
+}
+
+/* What is due of one check. */
+static void on_due(struct wrn_authority *authority, struct wrn_authority_check *check) {
+    bool is_up = is_peer_up(authority->network, check->public_key);
+    if (check->state == WRN_AUTHORITY_USE_GOOD) {
+        accept_use(authority, check);
+    } else if (check->state == WRN_AUTHORITY_USE_BAD || (check->k == 0 && !is_up)) {
+        *check = (struct wrn_authority_check){.used = 0}; /* from the beginning */
+    } else if (check->looks >= LOOKS_MAX || (check->k == 0 && check->asks >= ASKS_MAX)) {
+        refuse(authority, check);
+    } else if (check->k == 0) {
+        ask_use(authority, check);
+        check->due = wrn_mono_add(authority->network->now.mono, WRN_S(SAY_S << check->asks++));
+    } else {
+        look(authority, check);
     }
 }
 
@@ -448,20 +515,41 @@ static void on_looked(struct wrn_authority *authority, struct wrn_authority_chec
             return;
         }
         check->taken++;
-        if (check->taken >= 2) { /* one may be of a part of the ring that just came back */
+        if (check->taken >= TAKEN_MAX) {
             refuse(authority, check);
             return;
         }
+        /* Two may have claimed it in two parts of the ring: what counts is what lies there once
+         * both have stored it again, which being asked makes them do. */
+        ask_use(authority, check);
     } else if (!answer->is_last) {
         return;
     }
     check->tag = 0;
+    if (answer->reason == WRN_REASON_NOT_FOUND) {
+        ask_use(authority, check);
+    }
     if (answer->reason == WRN_REASON_NOT_FOUND || check->taken > 0) {
         check->looks++;
     }
     uint64_t wait_s = (uint64_t)AGAIN_S << (check->looks < 4 ? check->looks : 4);
     check->due = wrn_mono_add(network->now.mono, WRN_S(wait_s));
     authority->checks_due = wrn_mono_min(authority->checks_due, check->due);
+}
+
+static bool is_peer_up(const struct wrn_network *network, const uint8_t *public_key) {
+    const struct wrn_network_peer *peer = wrn_network_peer_by_key(network, public_key);
+    return peer != NULL && peer->overlay.generation != 0;
+}
+
+/* Number 0 asks. */
+static void ask_use(struct wrn_authority *authority, const struct wrn_authority_check *check) {
+    static const uint8_t message[3] = {WRN_NETWORK_USE};
+    struct wrn_network *network = authority->network;
+    if (is_peer_up(network, check->public_key)) {
+        const struct wrn_network_peer *peer = wrn_network_peer_by_key(network, check->public_key);
+        (void)wrn_network_send(network, peer->overlay, (wrn_span){message, sizeof message});
+    }
 }
 
 static void accept_use(struct wrn_authority *authority, struct wrn_authority_check *check) {

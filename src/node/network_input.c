@@ -111,6 +111,12 @@ enum wrn_reason wrn_network_broadcast(struct wrn_network *network, wrn_span mess
 
 enum wrn_reason wrn_network_store(struct wrn_network *network,
                                   const struct wrn_claim_request *request) {
+    return wrn_network_store_with(network, request,
+                                  (wrn_span){network->chain, network->chain_size});
+}
+
+enum wrn_reason wrn_network_store_with(struct wrn_network *network,
+                                       const struct wrn_claim_request *request, wrn_span proof) {
     bool is_alone = network->ring_state != WRN_RING_STATE_CONNECTED;
     bool knows_others = network->endpoint_count > 0 || network->locator_count > 0;
     if (!network->out) {
@@ -120,8 +126,7 @@ enum wrn_reason wrn_network_store(struct wrn_network *network,
         return WRN_REASON_NOT_CONNECTED;
     }
     return wrn_overlay_store(network->overlay, network->now, request->tag, request->kind,
-                             request->key, request->value,
-                             (wrn_span){network->chain, network->chain_size}, request->ttl_s,
+                             request->key, request->value, proof, request->ttl_s,
                              request->claimed_s, request->keep, network->out->overlay);
 }
 

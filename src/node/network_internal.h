@@ -42,6 +42,7 @@ enum wrn_network_message {
     WRN_NETWORK_INFO_ASK = 0x08,
     WRN_NETWORK_INFO = 0x09,
     WRN_NETWORK_USE = 0x0a,
+    WRN_NETWORK_SHOW = 0x0b,
 };
 
 /* A node that has shown a chain which was good, and what came of it. It is up while 'overlay' is a
@@ -282,6 +283,8 @@ enum wrn_reason wrn_network_route(struct wrn_network *network, wrn_id target, wr
 enum wrn_reason wrn_network_broadcast(struct wrn_network *network, wrn_span message);
 enum wrn_reason wrn_network_store(struct wrn_network *network,
                                   const struct wrn_claim_request *request);
+enum wrn_reason wrn_network_store_with(struct wrn_network *network,
+                                       const struct wrn_claim_request *request, wrn_span proof);
 enum wrn_reason wrn_network_get(struct wrn_network *network, uint32_t tag, wrn_span key);
 void wrn_network_connect(struct wrn_network *network, wrn_id id);
 

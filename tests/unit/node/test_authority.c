@@ -382,6 +382,10 @@ static void promoted_and_demoted(void **state) {
     assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
     hosts_until(bob_administers, 5, "Bob has what he was given");
     assert_non_null(hosts_event(BOB, WRN_NODE_EVENT_GRANTED_KIND));
+    hosts_run(1000);
+    struct wrn_node_peer_info info; /* others see it at once */
+    assert_true(hosts_peer(CAROL, numbers[CAROL], BOB, &info));
+    assert_int_equal(info.rights, rights_of(BOB));
     hosts_run(5000);
     assert_int_equal(grant(BOB, CAROL, "(5:relay)", false), WRN_REASON_NOT_ADMITTED);
     assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_EXTRA, BOB, &count), WRN_REASON_NONE);
