@@ -367,6 +367,25 @@ static void test_nobody_there(void **state) {
     assert_true(hosts[ALICE].packet_count < 60);
 }
 
+/* Records are renewed, and peers hear of it: an address lives longer than its record. */
+static void test_half_a_day(void **state) {
+    (void)state;
+    make_two("(member)", 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    for (uint32_t i = 0; i < 12; i++) {
+        char text[] = "hour A";
+        hosts_run(3600000);
+        text[5] = (char)('A' + i);
+        send(ALICE, alices, &a, &b, text);
+        send(BOB, bobs, &b, &a, text);
+        hosts_run(1000);
+        assert_int_equal(hosts_got(BOB, bobs, text), 1);
+        assert_int_equal(hosts_got(ALICE, alices, text), 1);
+    }
+    assert_null(hosts_event(ALICE, WRN_NODE_EVENT_ADDRESS_LOST_KIND));
+    assert_null(hosts_event(ALICE, WRN_NODE_EVENT_DISCONNECTED_KIND));
+}
+
 static bool bob_is_no_peer(void) {
     struct wrn_node_peer_info peer;
     return !hosts_peer(CAROL, carols, BOB, &peer) || !peer.is_open;
@@ -591,6 +610,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_both_ways, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_nobody_there, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_half_a_day, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_expiry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_networks_apart, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_leaving, hosts_begin, hosts_end),
