@@ -28,9 +28,9 @@ uint64_t sim_club_join(struct sim_club *club, uint32_t first, uint32_t last, uin
 /* Adds a host that runs, with a line of its own: behind the box of a class, or public ("pu"). */
 struct sim_member *sim_club_add(struct sim_club *club, const char *class_sign);
 
-/* Has all members that are connected ping all others that are, at addresses of a family, and expects each
- * answer within 'limit_ns' after its question; 'what' names that in failures. Returns how long the
- * slowest took in milliseconds, and writes the median. */
+/* Has all members that are connected ping all others that are, at addresses of a family, and
+ * expects each answer within 'limit_ns' after its question; 'what' names that in failures. Returns
+ * how long the slowest took in milliseconds, and writes the median. */
 uint64_t sim_club_ping_all(struct sim_club *club, uint8_t family, uint64_t limit_ns,
                            const char *what, uint64_t *ret_median_ms);
 

@@ -53,7 +53,7 @@ def test_two_commands_a_side(lab):
     for node in (alice, bob, hub):
         node.cli("wait", "address", "lab")
     alice.ping(bob)
-    alice.wait(lambda n: n.path(bob) == "direct", 20, "a direct path")
+    alice.go_direct(bob)
     shown = alice.cli("status")
     assert "lab" in shown and alice.address() in shown, shown
     told = alice.run_cli("join", "warren:1:abc")

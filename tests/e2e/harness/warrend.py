@@ -170,6 +170,16 @@ class Node:
         assert answered == count, "%r -> %r (%s): %d of %d pings answered\n%s" % (
             self, other, address, answered, count, self.explain(other, network))
 
+    def go_direct(self, other, network=None, seconds=20):
+        """Pings until the path is direct: traffic is what such a path is looked for for."""
+        def is_direct():
+            self.ping(other, network)
+            return self.path(other, network) == "direct"
+        try:
+            wait.until(is_direct, seconds, "a direct path from %r to %r" % (self, other), 0.2)
+        except AssertionError as failed:
+            raise AssertionError("%s\n%s" % (failed, self.explain(other, network))) from None
+
     def first_ping(self, other, network=None, family=4, wait_s=20):
         """Seconds until one echo request is answered; None: it is not."""
         address = other.address(network, family)
