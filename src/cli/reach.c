@@ -111,9 +111,12 @@ static int run_ping(struct wrn_cli *cli, const struct wrn_args *args) {
         return code;
     }
     const char *ipv4 = wrn_call_text(cli, peer, "ipv4");
-    (void)fprintf(cli->out, "%s%s%s%s: %.1f ms, %s\n", wrn_status_who(cli, peer),
-                  ipv4 != NULL ? " (" : "", ipv4 != NULL ? ipv4 : "", ipv4 != NULL ? ")" : "",
-                  json_real_value(json_object_get(peer, "rtt_ms")), wrn_status_path(cli, peer));
+    const json_t *rtt = json_object_get(peer, "rtt_ms");
+    const char *time = json_is_real(rtt) ? wrn_cli_text(cli, "%.1f ms", json_real_value(rtt))
+                                         : "connected, round trip not measured yet";
+    (void)fprintf(cli->out, "%s%s%s%s: %s, %s\n", wrn_status_who(cli, peer),
+                  ipv4 != NULL ? " (" : "", ipv4 != NULL ? ipv4 : "", ipv4 != NULL ? ")" : "", time,
+                  wrn_status_path(cli, peer));
     json_decref(peer);
     return code;
 }

@@ -9,7 +9,8 @@
 enum {
     PING_PATIENCE_S = 20,
     RESOLVE_PATIENCE_S = 20,
-    RTT_MS = 100, /* how often we look whether a round trip was measured */
+    RTT_MS = 100,         /* how often we look whether a round trip was measured */
+    UNMEASURED_MS = 2000, /* then it is said without: whoever was probed measures later */
     PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
     PROTOCOL_ICMP = 1,
@@ -123,8 +124,9 @@ static void answer_ping(struct wrn_job *base) {
     struct wrn_whom_job *whom = WRN_CONTAINER(base, struct wrn_whom_job, job);
     struct reach_job *job = WRN_CONTAINER(whom, struct reach_job, whom);
     struct wrn_node_peer_info info;
-    if (!wrn_find_peer(base->methods, base->network, whom->whom.hit, &info) ||
-        info.overlay.rtt_us == 0) {
+    bool is_there = wrn_find_peer(base->methods, base->network, whom->whom.hit, &info);
+    bool is_old = wrn_job_ms(base) > job->connect_ms + UNMEASURED_MS;
+    if (!is_there || (info.overlay.rtt_us == 0 && !is_old)) {
         wrn_job_again(base, RTT_MS, answer_ping);
         return;
     }
