@@ -7,7 +7,9 @@
 enum {
     USES_MAX = 65535,
     ELEMENT_MAX = 640,
-    PUBLIC_MAX = WRN_INVITATION_ENDPOINTS_MAX - 2, /* of our own, so that others' have room */
+    /* Endpoints of our own, and with those of peers, so that others' have room. */
+    OWN_MAX = WRN_INVITATION_ENDPOINTS_MAX / 2,
+    PEERS_MAX = WRN_INVITATION_ENDPOINTS_MAX - 1,
 };
 
 static enum wrn_reason check(struct wrn_authority *authority,
@@ -18,6 +20,7 @@ static bool write_element(const struct wrn_node_invite_options *options, struct 
 static void forget_ended(struct wrn_authority *authority);
 static void fill(struct wrn_network *network, struct wrn_invitation *invitation);
 static void add_own(struct wrn_network *network, struct wrn_invitation *invitation);
+static void add_peers(const struct wrn_network *network, struct wrn_invitation *invitation);
 static void add_endpoint(struct wrn_invitation *invitation, const struct wrn_endpoint *endpoint,
                          uint32_t max);
 static bool is_public(const struct wrn_ip *ip);
@@ -245,6 +248,7 @@ static void fill(struct wrn_network *network, struct wrn_invitation *invitation)
     memcpy(invitation->signature, network->signature, sizeof invitation->signature);
     invitation->endpoint_count = 0;
     add_own(network, invitation);
+    add_peers(network, invitation);
     for (uint32_t i = 0; i < network->endpoint_count; i++) {
         add_endpoint(invitation, &network->endpoints[i], WRN_INVITATION_ENDPOINTS_MAX);
     }
@@ -265,7 +269,25 @@ static void add_own(struct wrn_network *network, struct wrn_invitation *invitati
             bool is_local = endpoint->kind == WRN_ENDPOINT_LOCAL;
             uint32_t wanted = !is_public(&endpoint->at.ip) ? 2 : is_local ? 1 : 0;
             if (wanted == round) {
-                add_endpoint(invitation, &endpoint->at, PUBLIC_MAX);
+                add_endpoint(invitation, &endpoint->at, OWN_MAX);
+            }
+        }
+    }
+}
+
+/* Those of peers that are reached directly: this node may be off when somebody joins. Strangers get
+ * through to those without a NAT, so they come first. */
+static void add_peers(const struct wrn_network *network, struct wrn_invitation *invitation) {
+    for (uint32_t round = 0; round < 2; round++) {
+        uint32_t cursor = 0;
+        wrn_handle peer;
+        while (!wrn_handle_equal(peer = wrn_overlay_peer_next(network->overlay, &cursor),
+                                 WRN_HANDLE_NONE)) {
+            struct wrn_overlay_peer_info info;
+            if (wrn_overlay_peer_info(network->overlay, peer, &info) && info.is_admitted &&
+                info.way.kind == WRN_WAY_DIRECT && info.way.socket == 0 &&
+                (info.nat_class == WRN_NAT_CLASS_NONE) == (round == 0)) {
+                add_endpoint(invitation, &info.way.remote, PEERS_MAX);
             }
         }
     }
