@@ -141,8 +141,9 @@ static int read_config(const char *path, bool has_to_be, struct wrn_daemon_optio
 static int serve(struct program *program) {
     (void)umask(077);
     (void)mallopt(M_ARENA_MAX, 1); /* workers hardly allocate: they need no heap of their own */
-    /* Large blocks stay mappings of their own also after the first one was freed: what is zeroed and
-     * not used costs nothing then, and what is freed is given back. 0.7 MiB of a quiet daemon. */
+    /* Large blocks stay mappings of their own also after the first one was freed: what is zeroed
+     * and not used costs nothing then, and what is freed is given back. 0.7 MiB of a quiet
+     * daemon. */
     (void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
     wrn_log_init(&program->log, program->options.log_level);
     wrn_memory_forbid_core_dumps();

@@ -148,6 +148,23 @@ static void who_is_invited_is_in(void **state) {
     assert_non_null(strstr(why, "(invite)"));
 }
 
+static bool carol_has_an_address(void) {
+    return hosts_info(CAROL, numbers[CAROL]).ipv4.family == WRN_FAMILY_IPV4;
+}
+
+/* Peers are in it, too: who made it need not be there when it is used. */
+static void an_invitation_leads_in_while_its_maker_is_off(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    hosts_stop(ALICE);
+    join(CAROL);
+    hosts_until(carol_has_an_address, 90, "a member is in without the inviter");
+}
+
 static void limits_of_invitations_are_kept(void **state) {
     (void)state;
     begin();
@@ -653,6 +670,8 @@ static void an_inviter_renews_instead_of_the_owner(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_is_invited_is_in, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(an_invitation_leads_in_while_its_maker_is_off, hosts_begin,
+                                        hosts_end),
         cmocka_unit_test_setup_teardown(limits_of_invitations_are_kept, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(members_that_may_invite_do, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(an_invitation_is_used_once, hosts_begin, hosts_end),
