@@ -238,7 +238,7 @@ static void go_on(struct wrn_network *network, struct place *place) {
         set_step(network, place, STEP_WAITING, 0); /* it is somebody else's by now, maybe */
     }
     if (place->step == STEP_WAITING && wrn_mono_reached(now, place->due)) {
-        if (network->ring_state == WRN_RING_STATE_CONNECTED) {
+        if (wrn_network_is_on_ring(network)) {
             ask(network, place);
         } else {
             set_step(network, place, STEP_WAITING, 1);

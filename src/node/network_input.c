@@ -117,12 +117,12 @@ enum wrn_reason wrn_network_store(struct wrn_network *network,
 
 enum wrn_reason wrn_network_store_with(struct wrn_network *network,
                                        const struct wrn_claim_request *request, wrn_span proof) {
-    bool is_alone = network->ring_state != WRN_RING_STATE_CONNECTED;
     bool knows_others = network->endpoint_count > 0 || network->locator_count > 0;
     if (!network->out) {
         return WRN_REASON_NOT_CONNECTED; /* no input is under way: never */
     }
-    if (is_alone && knows_others) { /* what nobody else hears of would be claimed twice */
+    if (!wrn_network_is_on_ring(network) &&
+        knows_others) { /* what nobody else hears of would be claimed twice */
         return WRN_REASON_NOT_CONNECTED;
     }
     return wrn_overlay_store(network->overlay, network->now, request->tag, request->kind,
@@ -132,6 +132,13 @@ enum wrn_reason wrn_network_store_with(struct wrn_network *network,
 
 enum wrn_reason wrn_network_get(struct wrn_network *network, uint32_t tag, wrn_span key) {
     return wrn_overlay_get(network->overlay, network->now, tag, key, network->out->overlay);
+}
+
+bool wrn_network_is_on_ring(const struct wrn_network *network) {
+    enum { PATIENCE_S = 3 };
+    return network->ring_state == WRN_RING_STATE_CONNECTED ||
+           (network->ring_state == WRN_RING_STATE_JOINING &&
+            wrn_mono_since(network->now.mono, network->joining_since) >= WRN_S(PATIENCE_S));
 }
 
 void wrn_network_connect(struct wrn_network *network, wrn_id id) {

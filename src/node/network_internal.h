@@ -213,10 +213,11 @@ struct wrn_network {
     struct wrn_network_walk *walk;
 
     enum wrn_ring_state ring_state;
-    bool was_connected; /* CONNECTED was said */
-    bool is_leaving;    /* wrn_node_leave */
-    bool is_gone;       /* GONE was said */
-    wrn_mono leave_due; /* ... when that is said at the latest */
+    wrn_mono joining_since; /* JOINING */
+    bool was_connected;     /* CONNECTED was said */
+    bool is_leaving;        /* wrn_node_leave */
+    bool is_gone;           /* GONE was said */
+    wrn_mono leave_due;     /* ... when that is said at the latest */
 };
 
 struct wrn_node {
@@ -275,6 +276,10 @@ void wrn_network_save(struct wrn_network *network, bool is_urgent);
 /* Appends an event; the caller fills in more. 'format' makes its text. */
 struct wrn_node_event *wrn_network_event(struct wrn_network *network, enum wrn_node_event_kind kind,
                                          const char *format, ...) WRN_PRINTF(3, 4);
+
+/* Tells whether what is sent over the ring gets to its place: its neighbours agree, or they have
+ * had time to, and there is a link (one of them may just have died). */
+bool wrn_network_is_on_ring(const struct wrn_network *network);
 
 /* ---- What parts of a network ask of the ring, in an input. See overlay.h. */
 enum wrn_reason wrn_network_send(struct wrn_network *network, wrn_handle overlay_peer,

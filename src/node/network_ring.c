@@ -111,6 +111,9 @@ static void on_failed(struct wrn_network *network, const struct wrn_overlay_acti
 
 static void on_state(struct wrn_network *network, enum wrn_ring_state state) {
     bool is_connected = state == WRN_RING_STATE_CONNECTED;
+    if (state == WRN_RING_STATE_JOINING && network->ring_state != state) {
+        network->joining_since = network->now.mono;
+    }
     network->ring_state = state;
     if (is_connected && !network->was_connected) {
         network->was_connected = true;
