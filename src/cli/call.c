@@ -100,6 +100,12 @@ int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *metho
 
 int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
                      json_t *params, json_t **ret_result) {
+    if (wrn_args_has(args, "network") && json_object_get(params, "network") != NULL) {
+        json_decref(params);
+        return wrn_cli_fail(cli, WRN_CLI_USAGE,
+                            "%s: the network is named twice: leave --network out",
+                            args->command->name);
+    }
     int code = wrn_call_text_option(cli, args, "network", "network", params);
     return code != WRN_CLI_DONE ? code : wrn_call(cli, args, method, params, ret_result);
 }

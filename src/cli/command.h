@@ -30,7 +30,8 @@ struct wrn_option {
 struct wrn_command {
     const char *name; /* one word, or two: "cert issue" */
     const char *summary;
-    const char *operand; /* the name of what stands without an option; NULL: nothing may */
+    const char *operand; /* the name of what stands without an option, or the names of all of them:
+                          * "[NETWORK] MEMBER"; NULL: nothing may */
     size_t operands_min;
     size_t operands_max;
     const struct wrn_option *options; /* --json and --help are everybody's, and not among them */

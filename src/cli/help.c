@@ -91,8 +91,9 @@ static void print_usage(FILE *out, const struct wrn_command *command) {
         column = print_piece(out, column, piece);
     }
     if (command->operand != NULL) {
+        bool is_list = strchr(command->operand, ' ') != NULL; /* names each */
         (void)snprintf(piece, sizeof piece, command->operands_min > 0 ? "%s%s" : "[%s]%s",
-                       command->operand, command->operands_max > 1 ? "..." : "");
+                       command->operand, command->operands_max > 1 && !is_list ? "..." : "");
         (void)print_piece(out, column, piece);
     }
     (void)fputc('\n', out);

@@ -20,11 +20,13 @@ static const struct wrn_option list_options[] = {
 const struct wrn_command wrn_member_list = {
     .name = "member list",
     .summary = "list the members that are there now, with what they may do",
+    .operand = "NETWORK",
+    .operands_max = 1,
     .options = list_options,
     .option_count = WRN_COUNT(list_options),
     .details = "No server keeps a list: the ring is walked and everyone on it asked. Who is\n"
                "offline is not in it.\n",
-    .example = "  warren member list\n",
+    .example = "  warren member list home\n",
     .run = run_list,
 };
 
@@ -45,15 +47,15 @@ static const struct wrn_option promote_options[] = {
 const struct wrn_command wrn_member_promote = {
     .name = "member promote",
     .summary = "give a member more rights",
-    .operand = "MEMBER",
+    .operand = "[NETWORK] MEMBER",
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = 2,
     .options = promote_options,
     .option_count = WRN_COUNT(promote_options),
     .details = "MEMBER is a name, an address, a HIT, a fingerprint or a public key. Roles are\n"
                "nothing but rights; a certificate is issued, and the member gets it now or when\n"
                "it comes back.\n",
-    .example = "  warren member promote bob --role inviter\n",
+    .example = "  warren member promote home bob --role inviter\n",
     .run = run_promote,
 };
 
@@ -62,33 +64,36 @@ static const struct wrn_option options[] = {WRN_CALL_NETWORK, WRN_CALL_SOCKET};
 const struct wrn_command wrn_member_demote = {
     .name = "member demote",
     .summary = "take back what a member may do besides being one",
-    .operand = "MEMBER",
+    .operand = "[NETWORK] MEMBER",
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = 2,
     .options = options,
     .option_count = WRN_COUNT(options),
     .details = "Certificates that give more than membership are revoked.\n",
-    .example = "  warren member demote bob\n",
+    .example = "  warren member demote home bob\n",
     .run = run_demote,
 };
 
 const struct wrn_command wrn_member_revoke = {
     .name = "member revoke",
     .summary = "throw a member out",
-    .operand = "MEMBER",
+    .operand = "[NETWORK] MEMBER",
     .operands_min = 1,
-    .operands_max = 1,
+    .operands_max = 2,
     .options = options,
     .option_count = WRN_COUNT(options),
     .details = "All its certificates are revoked. Who can be reached hears of it within seconds\n"
                "and cuts it off; who sleeps, before it believes anybody again.\n",
-    .example = "  warren member revoke bob\n",
+    .example = "  warren member revoke home bob\n",
     .run = run_revoke,
 };
 
 static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
     json_t *params = wrn_cli_json_object(cli);
     json_t *result = NULL;
+    if (args->operand_count > 0) {
+        wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
+    }
     int code = wrn_call_number_option(cli, args, "timeout", "timeout_s", params);
     if (code != WRN_CLI_DONE) {
         json_decref(params);
@@ -186,9 +191,14 @@ static int add_role(struct wrn_cli *cli, const struct wrn_args *args, json_t *pa
                     : WRN_CLI_DONE;
 }
 
+/* [NETWORK] MEMBER */
 static json_t *about(struct wrn_cli *cli, const struct wrn_args *args) {
     json_t *params = wrn_cli_json_object(cli);
-    wrn_cli_json_set(cli, params, "member", wrn_cli_json_text(cli, args->operands[0]));
+    size_t last = args->operand_count - 1;
+    if (last > 0) {
+        wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
+    }
+    wrn_cli_json_set(cli, params, "member", wrn_cli_json_text(cli, args->operands[last]));
     return params;
 }
 
