@@ -6,6 +6,7 @@ static int run_ping(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_resolve(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_trace(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_wait(struct wrn_cli *cli, const struct wrn_args *args);
+static void print_verdict(struct wrn_cli *cli, bool passes, const char *text);
 static int fill_goal(struct wrn_cli *cli, const struct wrn_args *args, json_t *params);
 static json_t *about(struct wrn_cli *cli, const char *name, const char *value);
 
@@ -175,8 +176,7 @@ static int run_trace(struct wrn_cli *cli, const struct wrn_args *args) {
     if (!wrn_call_prints_json(cli, trace)) {
         const json_t *cert = json_object_get(trace, "certificate");
         const char *text = wrn_call_text(cli, trace, "text");
-        (void)fprintf(cli->out, "%s: %s\n", passes ? "passes" : "refused",
-                      text != NULL ? text : wrn_call_text(cli, trace, "why"));
+        print_verdict(cli, passes, text != NULL ? text : wrn_call_text(cli, trace, "why"));
         if (json_is_object(cert)) {
             (void)fprintf(cli->out, "decided by certificate %s of %s for %s\n",
                           wrn_call_text(cli, cert, "hash"), wrn_call_text(cli, cert, "issuer"),
@@ -185,6 +185,18 @@ static int run_trace(struct wrn_cli *cli, const struct wrn_args *args) {
         json_decref(trace);
     }
     return passes ? WRN_CLI_DONE : WRN_CLI_REFUSED;
+}
+
+/* The first word for whoever only glances. */
+static void print_verdict(struct wrn_cli *cli, bool passes, const char *text) {
+    const char *verdict = passes ? "passes" : "refused";
+    const char *begins = passes ? "it passes" : "it is refused";
+    size_t length = strlen(begins);
+    bool is_said = text != NULL && strncmp(text, begins, length) == 0;
+    (void)fprintf(cli->out, "%s%s%s\n", verdict, is_said ? "" : ": ",
+                  is_said        ? text + length
+                  : text != NULL ? text
+                                 : "");
 }
 
 static int run_wait(struct wrn_cli *cli, const struct wrn_args *args) {

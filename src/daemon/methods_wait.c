@@ -25,6 +25,7 @@ static bool read_goal(struct wrn_rpc_call *call, enum goal *ret_goal);
 static void look(struct wrn_job *base);
 static void on_event(struct wrn_job *base, const struct wrn_node_event *event);
 static bool is_reached(const struct wait_job *job, const struct wrn_node_network_info *info);
+static bool is_where_it_can_be(const struct wrn_node_network_info *info);
 static bool has_address(const struct wrn_node_network_info *info);
 static void connect_to(struct wrn_whom_job *whom);
 static void on_connected(struct wrn_job *base, const struct wrn_node_answer *answer);
@@ -100,9 +101,9 @@ static void look(struct wrn_job *base) {
 
 static bool is_reached(const struct wait_job *job, const struct wrn_node_network_info *info) {
     switch (job->goal) {
-    case READY: /* with a name, unless it wants none */
-        return info->ring == WRN_RING_STATE_CONNECTED && has_address(info) &&
-               (info->name == WRN_CLAIM_HELD || info->name == WRN_CLAIM_OFF);
+    case READY: /* with address and name, unless it wants none */
+        return is_where_it_can_be(info) && (has_address(info) || !info->wants_address) &&
+               (info->name == WRN_CLAIM_HELD || !info->wants_name);
     case CONNECTED:
         return info->ring == WRN_RING_STATE_CONNECTED;
     case ADDRESS:
@@ -114,6 +115,12 @@ static bool is_reached(const struct wait_job *job, const struct wrn_node_network
     default:
         return false;
     }
+}
+
+/* On the ring; or alone in a network that nobody else is known to be in yet. */
+static bool is_where_it_can_be(const struct wrn_node_network_info *info) {
+    return info->ring == WRN_RING_STATE_CONNECTED ||
+           (info->ring == WRN_RING_STATE_ALONE && info->trouble[0] == '\0');
 }
 
 static bool has_address(const struct wrn_node_network_info *info) {

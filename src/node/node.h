@@ -251,9 +251,10 @@ struct wrn_node_network_info {
     uint32_t peers, links;
     struct wrn_ip ipv4, ipv6, resolver; /* family NONE: none (yet) */
     enum wrn_claim_state lease, name;
-    const char *label;   /* ours, or "" */
-    uint8_t rights;      /* enum wrn_right */
-    int64_t until_s;     /* our membership's end; WRN_RECORD_TIME_MAX_S: none */
+    bool wants_address, wants_name; /* false: it was told to be without */
+    const char *label;              /* ours, or "" */
+    uint8_t rights;                 /* enum wrn_right */
+    int64_t until_s;                /* our membership's end; WRN_RECORD_TIME_MAX_S: none */
     const char *trouble; /* why there is no address, no ring, ...: a sentence; "" if all is well */
     uint32_t revoked_lists;
     uint64_t held_packets, held_lost;

@@ -291,6 +291,8 @@ def test_examples_of_the_help(lab, pair, tmp_path):
             type_it(command)
     type_it("route remove")
     type_it("route ignore")
+    alice.cli("wait", "peer", "bob")  # whose rights have just become less
+    alice.cli("wait", "connected")
     type_it("dht get")
     type_it("dht create")
     type_it("join", carol, shown["join"].replace("home.invitation", "home.invitation --no-wait"))
@@ -426,10 +428,41 @@ def test_what_passes_is_traced(pair):
     alice, bob = pair
     alice.cli("wait", "peer", "bob")
     shown = alice.cli("trace", "bob", "--protocol", "tcp", "--port", "22")
-    assert shown.startswith("passes: "), shown
+    assert re.match(r"passes \(\w+\)", shown), shown
     told = json.loads(bob.cli("trace", "alice", "--json"))
     assert told["passes"] and told["direction"] == "out" and len(told["certificate"]["hash"]) == 64
     assert json.loads(bob.cli("trace", "alice", "--ipv6", "--inbound", "--json"))["passes"]
+
+
+@pytest.mark.watchdog(120)
+def test_an_admin_goes_on_without_the_owner(lab):
+    """Invites, with limits that trace tells of, and throws out; by the command line alone."""
+    internet = Internet(lab)
+
+    def host(name):
+        return Node(lab, internet.public(name).ns, name).start()
+
+    alice, bob, carol = (host(name) for name in ("alice", "bob", "carol"))
+    Network(alice, "home").join(bob, carol).settle()
+    bob.cli("wait", "ready")
+    alice.cli("member", "promote", "bob", "--role", "admin")
+    bob.wait(lambda n: "admin" in n.network("home")["rights"], 10, "is an admin")
+    alice.stop()
+    dave, erin = host("dave"), host("erin")
+    shown = dave.cli("join", bob.cli("invite", "home").strip(), "--host-name", "dave")
+    assert "name: dave.home.warren" in shown, shown
+    line = bob.cli("invite", "home", "--allow", "icmp", "--allow", "tcp/80").strip()
+    erin.cli("join", line, "--host-name", "erin")
+    assert "no member any more" in bob.cli("member", "revoke", "carol")
+    carol.wait(lambda n: n.network("home")["rights"] == [], 10, "is thrown out")
+    for node in (dave, erin):
+        node.cli("wait", "peer", "erin" if node is dave else "dave")
+    dave.ping(erin)
+    erin.ping(dave)
+    for node, other, more in ((erin, "dave", []), (dave, "erin", ["--inbound"])):
+        told = node.run_cli("trace", other, "--protocol", "tcp", "--port", "22", *more)
+        assert told.code == REFUSED and told.stdout.startswith("refused (no_port): "), told.stdout
+        assert "passes" in node.cli("trace", other, "--protocol", "tcp", "--port", "80", *more)
 
 
 def test_records_are_stored_and_found(pair):
