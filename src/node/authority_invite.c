@@ -24,7 +24,6 @@ static void add_peers(const struct wrn_network *network, struct wrn_invitation *
 static void add_endpoint(struct wrn_invitation *invitation, const struct wrn_endpoint *endpoint,
                          uint32_t max);
 static bool is_public(const struct wrn_ip *ip);
-static void add_peers(const struct wrn_network *network, struct wrn_invitation *invitation);
 static bool is_usable(const struct wrn_endpoint *endpoint);
 
 enum wrn_reason wrn_node_invite(struct wrn_node *node, struct wrn_now now, wrn_handle handle,
@@ -252,25 +251,6 @@ static void fill(struct wrn_network *network, struct wrn_invitation *invitation)
     add_peers(network, invitation);
     for (uint32_t i = 0; i < network->endpoint_count; i++) {
         add_endpoint(invitation, &network->endpoints[i], WRN_INVITATION_ENDPOINTS_MAX);
-    }
-    add_peers(network, invitation);
-}
-
-/* Where peers are that we reach directly, those without NAT first: we may be off when somebody
- * joins. */
-static void add_peers(const struct wrn_network *network, struct wrn_invitation *invitation) {
-    struct wrn_overlay_peer_info info;
-    for (uint32_t round = 0; round < 2; round++) {
-        uint32_t cursor = 0;
-        for (const struct wrn_network_peer *peer = wrn_network_peer_next(network, &cursor); peer;
-             peer = wrn_network_peer_next(network, &cursor)) {
-            if (!wrn_overlay_peer_info(network->overlay, peer->overlay, &info) ||
-                info.way.kind != WRN_WAY_DIRECT ||
-                (info.nat_class == WRN_NAT_CLASS_NONE) != (round == 0)) {
-                continue;
-            }
-            add_endpoint(invitation, &info.way.remote, WRN_INVITATION_ENDPOINTS_MAX);
-        }
     }
 }
 
