@@ -176,6 +176,7 @@ static void addresses_come_and_go(void **state) {
             found = find(host, texts[i]);
         }
         assert_non_null(found);
+        WRN_ASSERT(found != NULL); /* for those who do not know what came before */
         assert_int_equal(found->interface, host->index);
         assert_string_equal(found->name, "wrn0");
         assert_true(found->is_up);
@@ -279,7 +280,7 @@ static void the_group_is_shared_and_on_lans_alone(void **state) {
     struct wrn_host_address all[LIST_MAX];
     struct wrn_multicast one = WRN_MULTICAST_NONE;
     struct wrn_multicast other = WRN_MULTICAST_NONE;
-    struct wrn_endpoint from;
+    struct wrn_endpoint from = {0};
     uint8_t bytes[64];
     struct wrn_prefix address = prefix("10.1.0.5/16");
     assert_int_equal(wrn_addresses_set_link(&host->addresses, host->index, true, 0), 0);
@@ -322,7 +323,7 @@ static void the_group_hears_nothing_else(void **state) {
     struct host *host = need_root(state);
     struct wrn_host_address all[LIST_MAX];
     struct wrn_multicast multicast = WRN_MULTICAST_NONE;
-    struct wrn_endpoint from;
+    struct wrn_endpoint from = {0};
     uint8_t bytes[64];
     assert_int_equal(wrn_addresses_set_link(&host->addresses, if_nametoindex("lo"), true, 0), 0);
     uint32_t lan = add_lan(host, "lan0", "192.0.2.1/24");
