@@ -311,9 +311,10 @@ static void check_nat(struct report *report) {
     bool is_hard = view.nat_class == WRN_NAT_CLASS_PORT_RANDOM ||
                    view.nat_class == WRN_NAT_CLASS_PORT_PREDICTABLE ||
                    view.nat_class == WRN_NAT_CLASS_ADDRESS_DEPENDENT;
-    if (view.nat_class == WRN_NAT_CLASS_BLOCKED && view.direct4 + view.direct6 == 0) {
-        add(report, FAULT, "reach", "allow outgoing UDP, or use another network for this host",
-            "UDP does not get through: something between here and the internet drops it");
+    if (wrn_netcheck_is_blocked(&view)) {
+        add(report, FAULT, "reach", "allow outgoing UDP, or try from another network",
+            "nobody answers: something between here and the others drops UDP, or all of them are "
+            "off");
     } else if (is_hard && !is_mapped) {
         const char *text = portmap != NULL ? wrn_portmap_mapping(portmap)->text : "";
         add(report, WARNING, "reach",

@@ -11,11 +11,19 @@
 #include "io/cleanup.h"
 #include "overlay/nat_class.h"
 
-enum { TEXT_SIZE = 400, MTU_PEERS_MAX = 64 };
+enum {
+    TEXT_SIZE = 400,
+    MTU_PEERS_MAX = 64,
+    /* Questions to whoever may be on a ring, after which silence means something: there are
+     * more and more seconds between them. */
+    SILENCE_AFTER = 3,
+};
 
 static void look_at(const struct wrn_daemon *daemon, wrn_handle network,
                     struct wrn_netcheck_view *view);
 static void add_seen(struct wrn_netcheck_view *view, const struct wrn_endpoint *endpoint);
+static bool is_unanswered(const struct wrn_overlay *overlay,
+                          const struct wrn_node_network_info *info);
 static json_t *family_json(const struct wrn_daemon *daemon, uint8_t family, uint32_t direct);
 static json_t *nat_json(const struct wrn_netcheck_view *view);
 static json_t *udp_json(const struct wrn_daemon *daemon, const struct wrn_netcheck_view *view);
@@ -62,6 +70,7 @@ static void look_at(const struct wrn_daemon *daemon, wrn_handle network,
     }
     view->networks++;
     view->connected += info.ring == WRN_RING_STATE_CONNECTED;
+    view->unanswered += is_unanswered(overlay, &info);
     if (!is_known(view->nat_class)) {
         view->nat_class = info.nat_class;
     }
@@ -79,6 +88,20 @@ static void look_at(const struct wrn_daemon *daemon, wrn_handle network,
         view->relayed += peer.overlay.path == WRN_PATH_STATE_RELAYED ||
                          peer.overlay.path == WRN_PATH_STATE_RELAYED_SEARCHING;
     }
+}
+
+/* The founder, alone in his network, knows nobody whom he could ask. */
+static bool is_unanswered(const struct wrn_overlay *overlay,
+                          const struct wrn_node_network_info *info) {
+    uint64_t count = 0, bytes = 0;
+    wrn_overlay_said(overlay, WRN_OVERLAY_SAID_WHO, &count, &bytes);
+    return info->ring == WRN_RING_STATE_ALONE && info->peers == 0 && info->links == 0 &&
+           count >= SILENCE_AFTER;
+}
+
+bool wrn_netcheck_is_blocked(const struct wrn_netcheck_view *view) {
+    bool is_reached = view->direct4 + view->direct6 + view->relayed > 0;
+    return !is_reached && (view->nat_class == WRN_NAT_CLASS_BLOCKED || view->unanswered > 0);
 }
 
 /* BLOCKED in one network may be that network's trouble alone. */
@@ -130,14 +153,16 @@ static json_t *nat_json(const struct wrn_netcheck_view *view) {
 /* Whether datagrams leave and come in, from what has come in. */
 static json_t *udp_json(const struct wrn_daemon *daemon, const struct wrn_netcheck_view *view) {
     bool works = view->direct4 + view->direct6 > 0;
-    bool is_blocked = view->nat_class == WRN_NAT_CLASS_BLOCKED && !works;
+    bool is_blocked = wrn_netcheck_is_blocked(view);
     const char *text = "not known: no peer has been reached yet";
     if (wrn_daemon_port(daemon) == 0) {
         text = "no socket is open; see: warren doctor";
     } else if (works) {
         text = "datagrams leave and come in";
     } else if (is_blocked) {
-        text = "nothing comes back: a firewall seems to drop UDP";
+        text =
+            "nobody answers: a firewall here or in the router seems to drop UDP, or all others are "
+            "off. Allow outgoing UDP, and see whether it works from another network";
     } else if (view->relayed > 0) {
         text = "datagrams reach relays and come back from there; no peer is reached directly";
     }
@@ -236,6 +261,10 @@ static json_t *summary_json(const struct wrn_daemon *daemon, const struct wrn_po
     if (view->networks == 0) {
         return json_string("This node is in no network; peers are what tells how it is reached. "
                            "Next: warren network create, or warren join");
+    }
+    if (wrn_netcheck_is_blocked(view)) {
+        return json_string("Nobody answers: UDP seems to be blocked, or all others are off. Allow "
+                           "outgoing UDP, or try from another network");
     }
     if (view->connected == 0 && view->direct4 + view->direct6 + view->relayed == 0) {
         return json_string("No network has been found yet. If that stays so, see: warren doctor");

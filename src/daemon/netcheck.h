@@ -16,8 +16,15 @@ json_t *wrn_netcheck(const struct wrn_daemon *daemon, const struct wrn_portmap *
 struct wrn_netcheck_view {
     enum wrn_nat_class nat_class;
     uint32_t networks, connected;       /* ... that have found their ring */
+    uint32_t unanswered;                /* networks where nobody answers, though asked often */
     uint32_t direct4, direct6, relayed; /* peers by path */
     uint32_t seen_count;
     struct wrn_endpoint seen[8]; /* our endpoints as peers see them */
 };
+
+/* Tells whether UDP seems not to get through: nobody is reached, and either the node has judged so
+ * or nobody has answered in some network for many seconds. */
+bool wrn_netcheck_is_blocked(const struct wrn_netcheck_view *view);
+
+/* Fills it in. */
 void wrn_netcheck_look(const struct wrn_daemon *daemon, struct wrn_netcheck_view *ret_view);

@@ -111,9 +111,12 @@ def test_udp_is_blocked_and_that_is_said(lab):
         return told and "UDP" in told
     blocked.wait(says_so, 30, "names what is wrong")
     assert not blocked.is_in()
+    blocked.wait(lambda n: n.rpc("netcheck")["udp"]["in"] is False, 30, "is sure of it")
     found = blocked.rpc("netcheck")
-    assert found["udp"] is False or found["udp"] == "blocked", found
-    assert network.owner.is_in()
+    assert found["udp"]["out"] is False and "UDP seems to be blocked" in found["summary"], found
+    reach, = [f for f in blocked.rpc("doctor")["findings"] if f["what"] == "reach"]
+    assert reach["state"] == "fault" and "allow outgoing UDP" in reach["fix"], reach
+    assert network.owner.address()  # who is alone in his network, and well
 
 
 def secrets(node):
