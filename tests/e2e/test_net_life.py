@@ -155,14 +155,14 @@ def test_an_expired_membership_ends(lab):
     _, (owner, other, node) = public_nodes(lab, "owner", "other", "node")
     network = Network(owner).join(other).settle()
     owner.ping(other)
-    until = int(owner.rpc("status")["now_s"]) + 15
+    until = int(owner.rpc("status")["now_s"]) + 20
     line = network.invite(until_s=until)
-    owner.kill()
+    owner.stop()
     node.rpc("join", invitation=line, host_name="node")
     network.settle(nodes=[node])
     node.ping(other)
     assert node.network()["until_s"] == until
-    cut(node, other, other.address(), 25)
+    cut(node, other, other.address(), 30)
     assert time.time() >= until
     other.wait(lambda n: n.peer(node) is None or n.peer(node)["path"] != "direct", 10,
                "the peer is gone")
