@@ -7,6 +7,8 @@
 enum { KEY_DIGITS = 2 * WRN_SIGN_PUBLIC_SIZE, LIST_SIZE = 256, RESOLVE_TRIES = 3, RETRY_MS = 1000 };
 
 static void list_networks(struct wrn_node *node, char ret_list[LIST_SIZE]);
+static bool is_of_network(const char *whom, const struct wrn_descriptor *descriptor);
+static bool is_within(const struct wrn_prefix *range, const struct wrn_ip *ip);
 static bool read_key(const char *text, uint8_t ret_key[WRN_SIGN_PUBLIC_SIZE]);
 static bool read_ip(const char *text, struct wrn_ip *ret_ip);
 static bool read_name(struct wrn_whom_job *job, const char *text);
@@ -55,6 +57,27 @@ bool wrn_find_network(struct wrn_methods *methods, struct wrn_rpc_call *call,
         wrn_rpc_fail(call, WRN_RPC_NOT_FOUND, NULL,
                      "this machine is in no network of this name or id; it is in: %s", list);
         return false;
+    }
+    *ret_network = found;
+    return true;
+}
+
+bool wrn_find_network_of(struct wrn_methods *methods, struct wrn_rpc_call *call, const char *whom,
+                         wrn_handle *ret_network) {
+    struct wrn_node *node = wrn_daemon_node(methods->daemon);
+    wrn_handle found = WRN_HANDLE_NONE;
+    wrn_handle network;
+    uint32_t cursor = 0;
+    size_t count = 0;
+    while (!wrn_rpc_has(call, "network") &&
+           (network = wrn_node_next(node, &cursor)).generation != 0) {
+        if (is_of_network(whom, wrn_node_descriptor(node, network))) {
+            found = network;
+            count++;
+        }
+    }
+    if (count != 1) {
+        return wrn_find_network(methods, call, ret_network);
     }
     *ret_network = found;
     return true;
@@ -117,6 +140,29 @@ static void list_networks(struct wrn_node *node, char ret_list[LIST_SIZE]) {
         size += (size_t)snprintf(ret_list + size, LIST_SIZE - size, "%s%s", size > 0 ? ", " : "",
                                  wrn_node_descriptor(node, network)->name);
     }
+}
+
+static bool is_of_network(const char *whom, const struct wrn_descriptor *descriptor) {
+    struct wrn_names_question question = {.kind = WRN_NAMES_NOT_OURS};
+    struct wrn_ip ip;
+    if (read_ip(whom, &ip)) {
+        return is_within(&descriptor->ipv4, &ip) || is_within(&descriptor->ipv6, &ip);
+    }
+    wrn_names_parse((wrn_span){(const uint8_t *)whom, strlen(whom)}, descriptor->name,
+                    &descriptor->ipv4, &descriptor->ipv6, &question);
+    return question.kind == WRN_NAMES_HOST;
+}
+
+static bool is_within(const struct wrn_prefix *range, const struct wrn_ip *ip) {
+    if (range->ip.family != ip->family || ip->family == WRN_FAMILY_NONE) {
+        return false;
+    }
+    for (unsigned bit = 0; bit < range->length_bits; bit++) {
+        if (((range->ip.bytes[bit / 8] ^ ip->bytes[bit / 8]) & 0x80 >> bit % 8) != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool read_key(const char *text, uint8_t ret_key[WRN_SIGN_PUBLIC_SIZE]) {

@@ -87,6 +87,11 @@ double wrn_job_ms(const struct wrn_job *job);
 bool wrn_find_network(struct wrn_methods *methods, struct wrn_rpc_call *call,
                       wrn_handle *ret_network);
 
+/* The same; if the call names none and there are several, the one that 'whom', a domain name in one
+ * network or an address in the range of one, belongs to. */
+bool wrn_find_network_of(struct wrn_methods *methods, struct wrn_rpc_call *call, const char *whom,
+                         wrn_handle *ret_network);
+
 /* Somebody. */
 struct wrn_whom {
     uint8_t hit[WRN_HIT_SIZE];

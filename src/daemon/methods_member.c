@@ -66,11 +66,11 @@ void wrn_method_member_list(void *ctx, struct wrn_rpc_call *call) {
 
 void wrn_method_member_promote(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_methods *methods = ctx;
+    const char *text = wrn_rpc_text(call, "member");
     wrn_handle network;
-    if (!wrn_find_network(methods, call, &network)) {
+    if (!wrn_find_network_of(methods, call, text, &network)) {
         return;
     }
-    const char *text = wrn_rpc_text(call, "member");
     struct change_job *job =
         wrn_job_begin(methods, call, sizeof *job, network,
                       wrn_rpc_number(call, "timeout_s", CHANGE_PATIENCE_S), on_change_late);
@@ -196,11 +196,11 @@ static void promote(struct wrn_whom_job *whom) {
 
 static void take_back(struct wrn_methods *methods, struct wrn_rpc_call *call,
                       enum wrn_node_revoke_what what) {
+    const char *text = wrn_rpc_text(call, "member");
     wrn_handle network;
-    if (!wrn_find_network(methods, call, &network)) {
+    if (!wrn_find_network_of(methods, call, text, &network)) {
         return;
     }
-    const char *text = wrn_rpc_text(call, "member");
     struct change_job *job =
         wrn_job_begin(methods, call, sizeof *job, network,
                       wrn_rpc_number(call, "timeout_s", CHANGE_PATIENCE_S), on_change_late);

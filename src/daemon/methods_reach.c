@@ -29,7 +29,8 @@ struct reach_job {
 };
 
 static struct reach_job *begin(struct wrn_methods *methods, struct wrn_rpc_call *call,
-                               int64_t patience_s, void (*on_late)(struct wrn_job *job));
+                               const char *whom, int64_t patience_s,
+                               void (*on_late)(struct wrn_job *job));
 static void connect_to(struct wrn_whom_job *whom);
 static void on_connected(struct wrn_job *base, const struct wrn_node_answer *answer);
 static void answer_ping(struct wrn_job *base);
@@ -45,7 +46,7 @@ static json_t *cert_json(const struct wrn_rights_cert *cert);
 
 void wrn_method_ping(void *ctx, struct wrn_rpc_call *call) {
     const char *text = wrn_rpc_text(call, "to");
-    struct reach_job *job = begin(ctx, call, PING_PATIENCE_S, on_ping_late);
+    struct reach_job *job = begin(ctx, call, text, PING_PATIENCE_S, on_ping_late);
     if (job != NULL) {
         job->whom.found = connect_to;
         wrn_find_whom(&job->whom, text);
@@ -54,7 +55,7 @@ void wrn_method_ping(void *ctx, struct wrn_rpc_call *call) {
 
 void wrn_method_resolve(void *ctx, struct wrn_rpc_call *call) {
     const char *text = wrn_rpc_text(call, "name");
-    struct reach_job *job = begin(ctx, call, RESOLVE_PATIENCE_S, on_resolve_late);
+    struct reach_job *job = begin(ctx, call, text, RESOLVE_PATIENCE_S, on_resolve_late);
     if (job != NULL) {
         job->whom.found = answer_resolve;
         wrn_find_whom(&job->whom, text);
@@ -63,7 +64,7 @@ void wrn_method_resolve(void *ctx, struct wrn_rpc_call *call) {
 
 void wrn_method_trace(void *ctx, struct wrn_rpc_call *call) {
     const char *text = wrn_rpc_text(call, "to");
-    struct reach_job *job = begin(ctx, call, PING_PATIENCE_S, on_ping_late);
+    struct reach_job *job = begin(ctx, call, text, PING_PATIENCE_S, on_ping_late);
     if (job == NULL || !read_protocol(call, job)) {
         return;
     }
@@ -77,9 +78,10 @@ void wrn_method_trace(void *ctx, struct wrn_rpc_call *call) {
 }
 
 static struct reach_job *begin(struct wrn_methods *methods, struct wrn_rpc_call *call,
-                               int64_t patience_s, void (*on_late)(struct wrn_job *job)) {
+                               const char *whom, int64_t patience_s,
+                               void (*on_late)(struct wrn_job *job)) {
     wrn_handle network;
-    if (!wrn_find_network(methods, call, &network)) {
+    if (!wrn_find_network_of(methods, call, whom, &network)) {
         return NULL;
     }
     return wrn_job_begin(methods, call, sizeof(struct reach_job), network,

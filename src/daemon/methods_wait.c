@@ -38,7 +38,9 @@ void wrn_method_wait(void *ctx, struct wrn_rpc_call *call) {
     const char *peer = wrn_rpc_text(call, "peer");
     enum goal goal = CONNECTED;
     wrn_handle network;
-    if (!read_goal(call, &goal) || !wrn_find_network(methods, call, &network)) {
+    if (!read_goal(call, &goal) ||
+        !(peer != NULL ? wrn_find_network_of(methods, call, peer, &network)
+                       : wrn_find_network(methods, call, &network))) {
         return;
     }
     int64_t patience_s = wrn_rpc_number(call, "timeout_s", WRN_JOB_PATIENCE_S);

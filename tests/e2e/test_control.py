@@ -406,6 +406,9 @@ def test_refusals_name_cause_and_next_step(pair):
     alice.rpc("network.create", name="second")
     told = alice.run_cli("invite")
     assert told.code == REFUSED and "several networks" in told.stderr and "home" in told.stderr
+    assert "several networks" in alice.run_cli("ping", "bob").stderr
+    for name in ("bob.home.warren", bob.address()):  # says itself which network
+        assert json.loads(alice.cli("ping", name, "--json"))["path"] == "direct"
 
 
 def test_members_are_promoted_demoted_thrown_out(pair):
