@@ -20,6 +20,7 @@ static bool write_element(const struct wrn_node_invite_options *options, struct 
 static void forget_ended(struct wrn_authority *authority);
 static void fill(struct wrn_network *network, struct wrn_invitation *invitation);
 static void add_own(struct wrn_network *network, struct wrn_invitation *invitation);
+static void add_peers(const struct wrn_network *network, struct wrn_invitation *invitation);
 static void add_endpoint(struct wrn_invitation *invitation, const struct wrn_endpoint *endpoint,
                          uint32_t max);
 static bool is_public(const struct wrn_ip *ip);
