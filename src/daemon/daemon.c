@@ -30,6 +30,7 @@ static int open_port(struct wrn_daemon *daemon, char why[WRN_DAEMON_WHY_SIZE]);
 static void open_multicast(struct wrn_daemon *daemon);
 static int open_watches(struct wrn_daemon *daemon);
 static void follow_sockets(struct wrn_daemon *daemon);
+static void finish_call(struct wrn_daemon *daemon);
 static void settle(struct wrn_daemon *daemon, wrn_handle network);
 static void drain(struct wrn_daemon *daemon);
 static void on_timer(void *ctx, int fd, int events);
@@ -176,11 +177,7 @@ struct wrn_node_out *wrn_daemon_begin(struct wrn_daemon *daemon, struct wrn_now 
 }
 
 void wrn_daemon_perform(struct wrn_daemon *daemon) {
-    WRN_ASSERT(daemon->depth > 0);
-    struct wrn_node_out *out = &daemon->outs[daemon->depth - 1];
-    settle(daemon, out->network);
-    wrn_daemon_act(daemon, out);
-    daemon->depth--;
+    finish_call(daemon);
     wrn_daemon_follow_up(daemon);
 }
 
@@ -521,6 +518,15 @@ static void follow_sockets(struct wrn_daemon *daemon) {
     daemon->settle.udp = (struct wrn_udp){.fd4 = udp->fd4, .fd6 = udp->fd6, .port = udp->port};
 }
 
+/* Performs what the call under way led to. */
+static void finish_call(struct wrn_daemon *daemon) {
+    WRN_ASSERT(daemon->depth > 0);
+    struct wrn_node_out *out = &daemon->outs[daemon->depth - 1];
+    settle(daemon, out->network);
+    wrn_daemon_act(daemon, out);
+    daemon->depth--;
+}
+
 /* Performs what a call has left in the machine's out. */
 static void settle(struct wrn_daemon *daemon, wrn_handle network) {
     struct wrn_wg *wg = wrn_node_wg(daemon->node, network);
@@ -544,7 +550,7 @@ static void drain(struct wrn_daemon *daemon) {
         } else {
             wrn_node_on_packet(daemon->node, now, waiting->network, bytes, out);
         }
-        wrn_daemon_perform(daemon);
+        finish_call(daemon);
         at += wrn_daemon_waiting_size(waiting->size);
     }
     daemon->waiting_size = 0;

@@ -143,7 +143,7 @@ void wrn_disk_id(const uint8_t id[WRN_NETWORK_ID_SIZE], char ret_text[WRN_DISK_I
         ret_text[2 * i] = hex[id[i] >> 4];
         ret_text[2 * i + 1] = hex[id[i] & 15];
     }
-    ret_text[2 * WRN_NETWORK_ID_SIZE] = '\0';
+    ret_text[WRN_DISK_ID_TEXT_SIZE - 1] = '\0';
 }
 
 int wrn_disk_walk(int folder, bool (*on_network)(void *ctx, const char *id), void *ctx) {

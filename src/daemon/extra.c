@@ -25,13 +25,17 @@ struct place {
     uint16_t last_port;
 };
 
+struct network {
+    struct place *places; /* NULL: it has opened none so far */
+};
+
 struct wrn_extra {
     int epoll_fd;
     uint32_t networks;
     uint32_t open_count;
     wrn_extra_fn on_datagram;
     void *ctx;
-    struct place *places[]; /* of each network; NULL: it has opened none so far */
+    struct network by_network[];
 };
 
 static struct place *place_of(struct wrn_extra *extra, uint32_t network, uint16_t socket);
@@ -41,7 +45,7 @@ static void read_one(struct wrn_extra *extra, uint32_t network, uint16_t number)
 
 int wrn_extra_create(uint32_t networks, wrn_extra_fn on_datagram, void *ctx,
                      struct wrn_extra **ret_extra) {
-    struct wrn_extra *extra = calloc(1, sizeof *extra + networks * sizeof *extra->places);
+    struct wrn_extra *extra = calloc(1, sizeof *extra + networks * sizeof(struct network));
     if (extra == NULL) {
         return -ENOMEM;
     }
@@ -64,7 +68,7 @@ void wrn_extra_destroy(struct wrn_extra *extra) {
     }
     for (uint32_t i = 0; i < extra->networks; i++) {
         wrn_extra_close(extra, i, 1, WRN_SOCKETS_MAX - 1);
-        free(extra->places[i]);
+        free(extra->by_network[i].places);
     }
     (void)close(extra->epoll_fd);
     free(extra);
@@ -85,13 +89,14 @@ void wrn_extra_read(struct wrn_extra *extra) {
 int wrn_extra_open(struct wrn_extra *extra, uint32_t network, uint16_t first, uint16_t count) {
     int error = 0;
     WRN_ASSERT(network < extra->networks);
-    if (extra->places[network] == NULL) {
-        extra->places[network] = calloc(WRN_SOCKETS_MAX, sizeof *extra->places[network]);
-        if (extra->places[network] == NULL) {
+    if (extra->by_network[network].places == NULL) {
+        extra->by_network[network].places =
+            calloc(WRN_SOCKETS_MAX, sizeof *extra->by_network[network].places);
+        if (extra->by_network[network].places == NULL) {
             return -ENOMEM;
         }
         for (uint32_t i = 0; i < WRN_SOCKETS_MAX; i++) {
-            extra->places[network][i].fd = -1;
+            extra->by_network[network].places[i].fd = -1;
         }
     }
     for (uint32_t i = first; i < (uint32_t)first + count && i < WRN_SOCKETS_MAX; i++) {
@@ -133,13 +138,13 @@ uint32_t wrn_extra_count(const struct wrn_extra *extra) {
 
 /* An open socket, or NULL. */
 static struct place *place_of(struct wrn_extra *extra, uint32_t network, uint16_t socket) {
-    bool is_there = network < extra->networks && extra->places[network] != NULL &&
-                    socket < WRN_SOCKETS_MAX && extra->places[network][socket].fd >= 0;
-    return is_there ? &extra->places[network][socket] : NULL;
+    bool is_there = network < extra->networks && extra->by_network[network].places != NULL &&
+                    socket < WRN_SOCKETS_MAX && extra->by_network[network].places[socket].fd >= 0;
+    return is_there ? &extra->by_network[network].places[socket] : NULL;
 }
 
 static int open_one(struct wrn_extra *extra, uint32_t network, uint16_t number) {
-    struct place *place = &extra->places[network][number];
+    struct place *place = &extra->by_network[network].places[number];
     struct epoll_event wanted = {.events = EPOLLIN, .data.u32 = network << 16 | number};
     int size = BUFFER_BYTES;
     uint16_t port = 0;
@@ -180,7 +185,7 @@ static int bind_anew(int fd, uint16_t last_port, uint16_t *ret_port) {
 static void read_one(struct wrn_extra *extra, uint32_t network, uint16_t number) {
     uint8_t room[ROOM];
     for (int i = 0; i < READS_MAX; i++) {
-        struct sockaddr_in address;
+        struct sockaddr_in address = {0};
         socklen_t size = sizeof address;
         const struct place *place = place_of(extra, network, number);
         if (place == NULL) {

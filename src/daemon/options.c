@@ -36,6 +36,8 @@ static const struct option table[] = {
 };
 
 static int refuse(char why[WRN_OPTIONS_WHY_SIZE], const char *format, ...) WRN_PRINTF(2, 3);
+static const struct option *take_option(int argc, char *const *argv, int *i, const char **ret_value,
+                                        char why[WRN_OPTIONS_WHY_SIZE]);
 static int read_line(wrn_span line, struct wrn_daemon_options *options, char *why, size_t size);
 static const struct option *find(wrn_span name);
 static const char *set(struct wrn_daemon_options *options, const struct option *option,
@@ -84,25 +86,10 @@ int wrn_options_parse(int argc, char *const *argv, bool only_config,
             options->action = is_help ? WRN_OPTIONS_HELP : WRN_OPTIONS_VERSION;
             return 0;
         }
-        if (strncmp(argument, "--", 2) != 0) {
-            return refuse(reterr_why, "there is no argument %s; warrend --help lists all",
-                          argument);
-        }
-        const char *equals = strchr(argument, '=');
-        size_t size = equals != NULL ? (size_t)(equals - argument) : strlen(argument);
-        bool is_no = strncmp(argument, "--no-", 5) == 0;
-        size_t skip = is_no ? 5 : 2;
-        const struct option *option =
-            find((wrn_span){(const uint8_t *)argument + skip, size - skip});
-        if (option == NULL || (is_no && (option->kind != FLAG || equals != NULL))) {
-            return refuse(reterr_why, "there is no option %s; warrend --help lists all", argument);
-        }
-        const char *value = equals != NULL ? equals + 1 : is_no ? "no" : "yes";
-        if (option->kind != FLAG && equals == NULL) {
-            if (i + 1 >= argc) {
-                return refuse(reterr_why, "a value is missing behind %s", argument);
-            }
-            value = argv[++i];
+        const char *value;
+        const struct option *option = take_option(argc, argv, &i, &value, reterr_why);
+        if (option == NULL) {
+            return -EINVAL;
         }
         if (only_config && strcmp(option->name, "config") != 0) {
             continue;
@@ -148,6 +135,36 @@ static int refuse(char why[WRN_OPTIONS_WHY_SIZE], const char *format, ...) {
     (void)vsnprintf(why, WRN_OPTIONS_WHY_SIZE, format, args);
     va_end(args);
     return -EINVAL;
+}
+
+/* Takes "--NAME VALUE", "--NAME=VALUE", "--FLAG" or "--no-FLAG"; a value behind it moves '*i' on.
+ * Returns the option, or NULL with the reason. */
+static const struct option *take_option(int argc, char *const *argv, int *i, const char **ret_value,
+                                        char why[WRN_OPTIONS_WHY_SIZE]) {
+    const char *argument = argv[*i];
+    if (strncmp(argument, "--", 2) != 0) {
+        (void)refuse(why, "there is no argument %s; warrend --help lists all", argument);
+        return NULL;
+    }
+    const char *equals = strchr(argument, '=');
+    size_t size = equals != NULL ? (size_t)(equals - argument) : strlen(argument);
+    bool is_no = strncmp(argument, "--no-", 5) == 0;
+    size_t skip = is_no ? 5 : 2;
+    const struct option *option = find((wrn_span){(const uint8_t *)argument + skip, size - skip});
+    if (option == NULL || (is_no && (option->kind != FLAG || equals != NULL))) {
+        (void)refuse(why, "there is no option %s; warrend --help lists all", argument);
+        return NULL;
+    }
+    if (equals != NULL || option->kind == FLAG) {
+        *ret_value = equals != NULL ? equals + 1 : is_no ? "no" : "yes";
+        return option;
+    }
+    if (*i + 1 >= argc) {
+        (void)refuse(why, "a value is missing behind %s", argument);
+        return NULL;
+    }
+    *ret_value = argv[++*i];
+    return option;
 }
 
 /* Reads one line of the file. */
