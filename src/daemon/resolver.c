@@ -31,14 +31,13 @@ enum {
 };
 
 static const char note_name[] = "resolver", note_new_name[] = "resolver.new";
-static const char stub_address[] = "127.0.0.53";
+static const char stub_line[] = "\nnameserver 127.0.0.53";
 
 const struct wrn_resolver_places wrn_resolver_places = {
     .resolved_socket = "/run/systemd/resolve/io.systemd.Resolve",
     .resolvectl = "resolvectl",
     .resolvconf = "resolvconf",
     .resolv_conf = "/etc/resolv.conf",
-    .interface_order = "/etc/resolvconf/interface-order",
 };
 
 struct slot {
@@ -82,8 +81,7 @@ static void on_job_end(void *ctx, int status, wrn_span output);
 static void finish_job(struct wrn_resolver *resolver, int status, wrn_span output);
 static void note_trouble(struct wrn_resolver *resolver, const struct job *job, int status,
                          wrn_span output);
-static void record_name(const struct wrn_resolver *resolver, const char *interface,
-                        char ret_name[RECORD_SIZE]);
+static void record_name(const char *interface, char ret_name[RECORD_SIZE]);
 static void write_note(const struct wrn_resolver *resolver);
 static void remove_noted(struct wrn_resolver *resolver);
 static void untell_now(struct wrn_resolver *resolver, const struct slot *slot);
@@ -169,7 +167,7 @@ void wrn_resolver_untell(struct wrn_resolver *resolver, const char *interface) {
         const struct wrn_resolver_places *places = &resolver->places;
         struct job *job =
             add_job(resolver, "", is_resolved ? places->resolvectl : places->resolvconf);
-        record_name(resolver, interface, record);
+        record_name(interface, record);
         add_word(job, is_resolved ? "revert" : "-d");
         add_word(job, is_resolved ? interface : record);
     }
@@ -219,7 +217,7 @@ bool wrn_resolver_describe(const struct wrn_resolver *resolver,
     }
     bool leads_there =
         slot->kind == WRN_RESOLVER_RESOLVCONF ||
-        (read_head(resolver->places.resolv_conf, head) > 0 && strstr(head, stub_address) != NULL);
+        (read_head(resolver->places.resolv_conf, head) > 0 && strstr(head, stub_line) != NULL);
     (void)snprintf(ret_text, WRN_RESOLVER_TEXT_SIZE, "%s was told to ask %s for %s.warren%s", who,
                    address, network,
                    leads_there ? ""
@@ -273,17 +271,15 @@ static void tell_resolved(struct wrn_resolver *resolver, const struct wrn_resolv
     add_word(job, address);
 }
 
-/* First in the list ('-m 0' has openresolv do so, the name Debian's): resolv.conf knows no domains
- * of servers, and we refuse what is not ours, so that the next one is asked. */
+/* First in the list: resolv.conf knows no domains of servers, and we refuse what is not ours, so
+ * that the next one is asked. */
 static void tell_resolvconf(struct wrn_resolver *resolver, const struct wrn_resolver_entry *entry) {
     char record[RECORD_SIZE], address[INET6_ADDRSTRLEN];
     struct job *job = add_job(resolver, entry->interface, resolver->places.resolvconf);
-    record_name(resolver, entry->interface, record);
+    record_name(entry->interface, record);
     print_address(&entry->zone.resolver, address);
     add_word(job, "-a");
     add_word(job, record);
-    add_word(job, "-m");
-    add_word(job, "0");
     if (job != NULL) {
         (void)snprintf(job->input, sizeof job->input, "nameserver %s\n", address);
     }
@@ -394,11 +390,10 @@ static void note_trouble(struct wrn_resolver *resolver, const struct job *job, i
     }
 }
 
-/* Debian's resolvconf orders records by patterns of names; tun* comes before the LAN's. */
-static void record_name(const struct wrn_resolver *resolver, const char *interface,
-                        char ret_name[RECORD_SIZE]) {
-    bool has_order = access(resolver->places.interface_order, F_OK) == 0;
-    (void)snprintf(ret_name, RECORD_SIZE, "%s%s.warren", has_order ? "tun." : "", interface);
+/* Debian's resolvconf (tun*) and openresolv (tun[0-9]*, without a metric) put such names before
+ * those of the LAN; others come behind, where nobody would ask us. */
+static void record_name(const char *interface, char ret_name[RECORD_SIZE]) {
+    (void)snprintf(ret_name, RECORD_SIZE, "tun0.%s.warren", interface);
 }
 
 /* The records that resolvconf has, or is about to get, one a line; no file if there is none. */
@@ -408,7 +403,7 @@ static void write_note(const struct wrn_resolver *resolver) {
     for (size_t i = 0; i < ENTRIES_MAX; i++) {
         const struct slot *slot = &resolver->slots[i];
         if (slot->is_used && slot->kind == WRN_RESOLVER_RESOLVCONF) {
-            record_name(resolver, slot->entry.interface, record);
+            record_name(slot->entry.interface, record);
             used += (size_t)snprintf(text + used, sizeof text - used, "%s\n", record);
         }
     }
@@ -453,7 +448,7 @@ static void untell_now(struct wrn_resolver *resolver, const struct slot *slot) {
     char record[RECORD_SIZE];
     const char *interface = slot->entry.interface;
     const char *args[] = {resolver->places.resolvconf, "-d", record, NULL};
-    record_name(resolver, interface, record);
+    record_name(interface, record);
     if (slot->kind == WRN_RESOLVER_RESOLVED) {
         args[0] = resolver->places.resolvectl;
         args[1] = "revert";

@@ -24,8 +24,7 @@ enum wrn_resolver_kind {
 struct wrn_resolver_places {
     const char *resolved_socket; /* is there while systemd-resolved runs */
     const char *resolvectl, *resolvconf;
-    const char *resolv_conf;     /* read only */
-    const char *interface_order; /* Debian's resolvconf has it */
+    const char *resolv_conf; /* read only */
 };
 
 /* Where they are on a real host. */
