@@ -74,8 +74,8 @@ static void keys_are_apart(struct mesh *mesh) {
 /* Nothing got to a ring that it was not for. */
 static void nothing_was_mixed(struct mesh *mesh) {
     static const enum wrn_reason mixed[] = {
-        WRN_REASON_OTHER_RING, WRN_REASON_UNKNOWN_SENDER, WRN_REASON_BAD_SEAL,  WRN_REASON_COOKIE,
-        WRN_REASON_WRONG_KEY,  WRN_REASON_RELAY_MIXED,    WRN_REASON_MALFORMED,
+        WRN_REASON_OTHER_RING, WRN_REASON_BAD_SEAL,    WRN_REASON_COOKIE,
+        WRN_REASON_WRONG_KEY,  WRN_REASON_RELAY_MIXED, WRN_REASON_MALFORMED,
     };
     for (uint32_t i = 0; i < 2 * HOSTS; i++) {
         for (size_t k = 0; k < WRN_COUNT(mixed); k++) {

@@ -322,13 +322,30 @@ static void loss_is_made_good(void **state) {
     routenet_destroy(net);
 }
 
+/* Tells whether a death would leave a gap as wide as a side's near links: the ring is broken there
+ * until it is closed by whoever makes links, which nobody does here. */
+static bool would_break(const struct routenet *net, uint32_t node) {
+    uint32_t gap = 1;
+    for (uint32_t way = 1; way < net->node_count; way += net->node_count - 2) {
+        uint32_t next = (node + way) % net->node_count;
+        for (; net->nodes[next].is_dead; next = (next + way) % net->node_count) {
+            gap++;
+        }
+    }
+    return gap >= WRN_NEAR_PER_SIDE;
+}
+
 /* A tenth of the nodes dies, nobody has noticed. What is for the living arrives; what is for the
  * dead is told to its source. */
 static void the_dead_are_gone_round(void **state) {
     (void)state;
     struct routenet *net = net_of(300, 5, true);
     for (uint32_t i = 0; i < 30; i++) {
-        routenet_kill(net, routenet_node(net));
+        uint32_t node = routenet_node(net);
+        while (would_break(net, node)) {
+            node = routenet_node(net);
+        }
+        routenet_kill(net, node);
     }
     uint32_t wrong = 0;
     enum { MESSAGES = 2000 };
@@ -358,6 +375,40 @@ static void the_dead_are_gone_round(void **state) {
                   MESSAGES, (unsigned)routenet_count(net, WRN_ROUTE_COUNT_REROUTED));
     assert_true(wrong * 100 < MESSAGES);
     assert_true(routenet_count(net, WRN_ROUTE_COUNT_REROUTED) > 0);
+    routenet_destroy(net);
+}
+
+/* So many die beside one another that neither side of the gap knows the other one. What is for a
+ * place there ends at one of them, once; what is for one of the dead is delivered to nobody. */
+static void a_gap_ends_what_is_for_it(void **state) {
+    (void)state;
+    struct routenet *net = net_of(300, 5, true);
+    enum { FIRST = 100, MESSAGES = 400 };
+    for (uint32_t i = 0; i < WRN_NEAR_PER_SIDE; i++) {
+        routenet_kill(net, FIRST + i);
+    }
+    wrn_id left = routenet_id(net, FIRST - 1), right = routenet_id(net, FIRST + WRN_NEAR_PER_SIDE);
+    for (uint32_t i = 0; i < MESSAGES; i++) {
+        uint32_t dead = FIRST + i % WRN_NEAR_PER_SIDE;
+        bool is_exact = i % 2 == 0;
+        wrn_id place = routenet_id(net, dead);
+        place =
+            is_exact ? place : wrn_id_middle(i % 4 == 1 ? left : place, i % 4 == 1 ? place : right);
+        struct wrn_route_header header = to(is_exact ? WRN_ROUTE_EXACT : WRN_ROUTE_NEAREST, place);
+        uint32_t ends = 0;
+        net->event_count = 0;
+        routenet_send(net, routenet_node(net), &header, WRN_HANDLE_NONE, i, 8);
+        assert_true(routenet_run(net, 60));
+        for (uint32_t e = 0; e < net->event_count; e++) {
+            const struct routenet_event *event = &net->events[e];
+            ends += event->what != ROUTENET_SUSPECT;
+            if (event->what == ROUTENET_DELIVERED) {
+                wrn_id at = routenet_id(net, event->node);
+                assert_true(!is_exact && (wrn_id_equal(at, left) || wrn_id_equal(at, right)));
+            }
+        }
+        CHECK(is_exact ? ends <= 1 : ends == 1, "message %u ended %u times: ", i, ends);
+    }
     routenet_destroy(net);
 }
 
@@ -690,6 +741,7 @@ int main(void) {
         cmocka_unit_test(false_views_lead_nobody_astray),
         cmocka_unit_test(loss_is_made_good),
         cmocka_unit_test(the_dead_are_gone_round),
+        cmocka_unit_test(a_gap_ends_what_is_for_it),
         cmocka_unit_test(the_hop_limit_ends_a_message),
         cmocka_unit_test(a_via_carries_who_has_not_joined),
         cmocka_unit_test(the_first_link_is_kept_to),
