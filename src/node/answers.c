@@ -8,9 +8,9 @@
 enum {
     RESOLVE_S = 25,
     CONNECT_S = 30,
-    WALK_S = 60, /* around the ring */
-    INFO_S = 3,  /* for answers, once it was walked */
-    INFO_PER_INPUT = 64,
+    WALK_S = 60,     /* around the ring */
+    INFO_S = 3,      /* for answers, once it was walked */
+    INFO_PER_S = 32, /* that we answer */
     CALLER_TAG_MAX = 0xffffff,
 };
 
@@ -193,7 +193,14 @@ void wrn_network_on_info_ask(struct wrn_network *network, wrn_id source, wrn_spa
     struct wrn_reader reader = wrn_reader(message);
     (void)wrn_read_u8(&reader);
     uint64_t nonce = wrn_read_u64(&reader);
-    if (wrn_reader_is_done(&reader)) {
+    uint64_t second = network->now.mono.ns / WRN_S(1);
+    if (network->info_second != second) {
+        network->info_second = second;
+        network->info_said = 0;
+    }
+    /* the answer is a hundred times as large, and goes to whoever is said to have asked */
+    if (wrn_reader_is_done(&reader) && network->info_said < INFO_PER_S) {
+        network->info_said++;
         size_t size = write_info(network, nonce, answer);
         (void)wrn_network_route(network, source, (wrn_span){answer, size});
     }

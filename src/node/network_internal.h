@@ -211,6 +211,8 @@ struct wrn_network {
     /* Questions of the caller. */
     struct wrn_network_question questions[WRN_NETWORK_QUESTIONS_MAX];
     struct wrn_network_walk *walk;
+    uint64_t info_second; /* in which so many were told who we are */
+    uint32_t info_said;
 
     enum wrn_ring_state ring_state;
     wrn_mono joining_since; /* JOINING */
