@@ -284,7 +284,6 @@ static int read_text(struct wrn_cli *cli, const char *path, const char **ret_tex
 /* Joining is done; the address comes when the ring was found. That it does not come in time is
  * shown by what the network is then. Gives 'network' up, and returns its present state. */
 static json_t *wait_for_address(struct wrn_cli *cli, const struct wrn_args *args, json_t *network) {
-    struct wrn_cli quiet = *cli; /* a refusal is no failure of this command */
     json_t *params = wrn_cli_json_object(cli);
     json_t *result = NULL;
     const char *id = wrn_call_text(cli, network, "id");
@@ -298,12 +297,13 @@ static json_t *wait_for_address(struct wrn_cli *cli, const struct wrn_args *args
         json_decref(params);
         return network;
     }
+    struct wrn_cli quiet = *cli; /* a refusal is no failure of this command */
     quiet.out = quiet.err = nowhere;
     quiet.json = false;
     int code = wrn_call(&quiet, args, "wait", params, &result);
     if (code != WRN_CLI_DONE) {
-        params = wrn_cli_json_object(cli);
-        wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, id));
+        params = wrn_cli_json_object(&quiet);
+        wrn_cli_json_set(&quiet, params, "network", wrn_cli_json_text(&quiet, id));
         code = wrn_call(&quiet, args, "network.show", params, &result);
     }
     cli->blocks = quiet.blocks; /* what was taken meanwhile */
