@@ -41,6 +41,8 @@ static enum wrn_reason invite(uint32_t host, uint32_t uses, bool members_may_inv
 }
 
 /* As a program that was given the line of the invitation. */
+static uint32_t claimed_use; /* what is written into the state of who joins; 0: nothing */
+
 static void join(uint32_t host) {
     static uint8_t room[WRN_STATE_MAX];
     struct wrn_invitation read;
@@ -54,6 +56,7 @@ static void join(uint32_t host) {
     hosts_public(hosts[host].letter, public_key);
     assert_int_equal(wrn_state_join(&read, public_key, hosts_now.wall.s, INT64_MAX, chain, &state),
                      WRN_INVITATION_OK);
+    state.use = claimed_use;
     size = wrn_state_write(&state, room, sizeof room);
     assert_true(size > 0);
     numbers[host] = hosts_load(host, (wrn_span){room, size});
@@ -217,6 +220,29 @@ static void an_invitation_is_used_once(void **state) {
     /* and stays so */
     hosts_run(120000);
     assert_false(has_address(CAROL) || passes(ALICE, CAROL));
+}
+
+static bool carol_is_refused_by_both(void) {
+    return hosts_event(ALICE, WRN_NODE_EVENT_PEER_REFUSED_KIND) != NULL &&
+           hosts_event(BOB, WRN_NODE_EVENT_PEER_REFUSED_KIND) != NULL;
+}
+
+/* One that says that the use of another is its own. */
+static void who_lies_about_its_use_is_refused(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "", DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    hosts_until(bob_is_there, 60, "who was invited has an address");
+    hosts_run(20000);
+    claimed_use = 1;
+    join(CAROL);
+    claimed_use = 0;
+    hosts_until(carol_is_refused_by_both, 90, "the liar is refused");
+    assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
+    hosts_run(60000);
+    assert_true(bob_is_there());
+    assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
 }
 
 static bool both_are_there(void) {
@@ -675,6 +701,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(limits_of_invitations_are_kept, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(members_that_may_invite_do, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(an_invitation_is_used_once, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(who_lies_about_its_use_is_refused, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(two_uses_are_two, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(bad_chains_let_nobody_in, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(narrowed_chains_stay_narrow, hosts_begin, hosts_end),
