@@ -265,3 +265,33 @@ def test_in_the_middle_nothing_is_gained(lab):
         drops = node.network()["drops"]
         assert drops.get("bad_tag", 0) > 0 and drops.get("replay", 0) > 0, drops
     one.ping(other)
+
+
+def connects(source, address, port):
+    """Whether a TCP connection comes about; a refusal by rule is told by ICMP, and so at once."""
+    with source.ns.entered():
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with s:
+        s.settimeout(5 * wait.SLOW)
+        return s.connect_ex((address, port)) == 0
+
+
+def test_a_guest_may_send_what_his_invitation_permits(lab):
+    """And answers to what others send him; nothing else, whoever looks."""
+    _, (owner, guest) = public_nodes(lab, "owner", "guest")
+    network = Network(owner)
+    guest.rpc("join", invitation=network.invite(allow=["tcp/7000"]), host_name="guest")
+    network.nodes.append(guest)
+    network.settle()
+    for port in (7000, 7001):
+        listener = owner.ns.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.bind((owner.address(), port))
+        listener.listen()
+    wait.until(lambda: connects(guest, owner.address(), 7000), 20, "what is permitted passes")
+    assert not connects(guest, owner.address(), 7001)
+    assert not traffic.ping(guest.ns, owner.address(), wait_s=1)
+    owner.ping(guest)
+    told = {port: guest.rpc("trace", to="owner", protocol="tcp", port=port)
+            for port in (7000, 7001)}
+    assert told[7000]["passes"] and not told[7001]["passes"], told
+    assert owner.rpc("trace", to="guest", protocol="tcp", port=7001)["passes"]
