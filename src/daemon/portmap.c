@@ -14,8 +14,8 @@ enum {
     SETTLE_MS = 2000, /* addresses change several at a time */
     RETRY_FIRST_S = 60,
     RETRY_LAST_S = 3600,
-    RENEW_LEAST_S = 60, /* also of routers that give less */
-    CHECK_S = 1800,     /* of a mapping without an end: the router may have started anew */
+    RENEW_LEAST_S = 5, /* also at routers that give for less than twice that */
+    CHECK_S = 1800,    /* of a mapping without an end: the router may have started anew */
     RELEASE_S = 2,
 };
 

@@ -61,6 +61,20 @@ def test_routers_that_forget_nothing_are_told_so(lab):
     wait.until(lambda: not router.mappings, 5, "the mapping is given back")
 
 
+@pytest.mark.parametrize("speaks", [["pcp"], ["natpmp"]])
+def test_it_is_asked_again_at_half_life(lab, speaks):
+    def requests():
+        return sum(what == "map" for _, what, _ in router.asked)
+
+    node, router = behind_router(lab, speaks, lifetime_s=10)
+    told = mapped(node)
+    assert told["lifetime_s"] == 10
+    begun, asked = time.monotonic(), requests()
+    wait.until(lambda: requests() >= asked + 2, 20, "two renewals")
+    assert time.monotonic() - begun > 5  # one each 5 s
+    assert mapping(node)["external"] == told["external"] and router.mappings == {PORT: PORT}
+
+
 def test_it_is_asked_anew_where_the_host_goes(lab):
     node, router = behind_router(lab, ["natpmp"])
     mapped(node)
