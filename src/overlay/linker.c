@@ -40,7 +40,6 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
 static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source, uint8_t kind,
                                          uint64_t number, wrn_span bytes, uint64_t *ret_ours);
 static void note_via(struct wrn_overlay *overlay, const struct wrn_route_header *header);
-static struct wrn_linker_via *via_of(struct wrn_overlay *overlay, wrn_handle peer);
 static void on_response(struct wrn_overlay *overlay, const struct wrn_route_header *header,
                         struct wrn_reader *reader);
 static enum wrn_reason take_response(struct wrn_overlay *overlay, struct wrn_request *request,
@@ -170,9 +169,9 @@ void wrn_linker_on_down(struct wrn_overlay *overlay, wrn_handle peer, wrn_id id,
 void wrn_linker_call(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, wrn_span message) {
     uint8_t payload[WRN_PAYLOAD_MAX];
     struct wrn_route_header header = {.target = peer->id, .mode = WRN_ROUTE_EXACT};
-    const struct wrn_linker_via *via = via_of(overlay, peer->handle);
+    const struct wrn_linker_via *via = &overlay->linker.via;
     struct wrn_writer writer = begin_payload(payload, sizeof(payload), CONNECT_CALL);
-    if (via) {
+    if (wrn_handle_equal(via->peer, peer->handle)) {
         header.has_via = header.to_via = true;
         header.via = via->via;
     }
@@ -429,31 +428,12 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
  * go the way that the answer goes. One that asks without is on the ring by now. */
 static void note_via(struct wrn_overlay *overlay, const struct wrn_route_header *header) {
     const struct wrn_overlay_peer *peer = wrn_peers_at(overlay, header->source);
-    struct wrn_linker *linker = &overlay->linker;
-    if (!peer) {
-        return;
-    }
-    struct wrn_linker_via *via = via_of(overlay, peer->handle);
-    if (via) {
+    struct wrn_linker_via *via = &overlay->linker.via;
+    if (peer && header->has_via && !header->to_via) {
+        *via = (struct wrn_linker_via){.peer = peer->handle, .via = header->via};
+    } else if (peer && wrn_handle_equal(via->peer, peer->handle)) {
         *via = (struct wrn_linker_via){0};
     }
-    if (header->has_via && !header->to_via) {
-        if (!via) {
-            via = &linker->vias[linker->via_next];
-            linker->via_next = (linker->via_next + 1) % WRN_LINKER_VIAS;
-        }
-        *via = (struct wrn_linker_via){.peer = peer->handle, .via = header->via};
-    }
-}
-
-/* Many may join at once: each of the last ones has its own. */
-static struct wrn_linker_via *via_of(struct wrn_overlay *overlay, wrn_handle peer) {
-    for (size_t i = 0; i < WRN_LINKER_VIAS; i++) {
-        if (wrn_handle_equal(overlay->linker.vias[i].peer, peer)) {
-            return &overlay->linker.vias[i];
-        }
-    }
-    return NULL;
 }
 
 /* Makes, or finds, the peer that asks, and begins to search for paths to it. */
