@@ -9,7 +9,7 @@ import pytest
 from harness.internet import ADDRESS_AND_PORT, BOXES, INDEPENDENT, NONE, Internet, reached
 from harness.middleman import Middleman
 
-pytestmark = pytest.mark.warren_only
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks, pytest.mark.crowd]
 
 
 class Servers:

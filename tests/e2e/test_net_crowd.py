@@ -10,7 +10,7 @@ from harness import traffic, wait
 from harness.internet import Internet
 from harness.warrend import Network, Node, all_pairs
 
-pytestmark = pytest.mark.warren_only
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks, pytest.mark.crowd]
 
 KINDS = ["public", "public", "linux", "port", "public", "cone", "linux", "symmetric"]
 

@@ -16,7 +16,7 @@ from harness.middleman import Middleman
 from harness.relay import Noisy
 from harness.warrend import DONE, NO_DAEMON, REFUSED, Network, Node, Refusal
 
-pytestmark = pytest.mark.warren_only
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
 
 
 def public_nodes(lab, *names, options=()):

@@ -12,7 +12,7 @@ from harness.capture import Capture
 from harness.internet import BOXES, Internet
 from harness.warrend import Network, Node, all_pairs
 
-pytestmark = pytest.mark.warren_only
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
 
 DIRECT, RELAYED, EITHER = "direct", "relayed", "either"
 # "same" are two hosts behind one Linux box that leads nothing back inside.

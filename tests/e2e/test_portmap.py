@@ -13,7 +13,7 @@ from harness import topology, wait
 from harness.router import Router
 from harness.warrend import PORT, Node
 
-pytestmark = pytest.mark.warren_only
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
 
 
 def behind_router(lab, speaks, **more):

@@ -11,7 +11,7 @@ import pytest
 from harness import topology, wait
 from harness.warrend import REFUSED, USAGE, WARREND, Network, Node
 
-pytestmark = pytest.mark.warren_only
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
 
 LINE = re.compile(r'^time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(error|info|verbose)'
                   r'( interface=\S+)?( suppressed=\d+)? msg="([^"\\]|\\.)*"$')

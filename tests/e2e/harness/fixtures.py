@@ -30,6 +30,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "early(fixture): the fixture is set up with the first test")
     config.addinivalue_line("markers", "matrix: runs with other settings of the program too")
     config.addinivalue_line("markers", "warren_only: asserts what only warren-wg promises")
+    config.addinivalue_line("markers", "networks: about warrend, not about warren-wg's settings")
+    config.addinivalue_line("markers", "crowd: many daemons at once: too many for sanitizers")
     config.addinivalue_line("markers", "soak: takes minutes; only with WARREN_SOAK=1, `make soak`")
     if config.option.collectonly:
         return
@@ -49,10 +51,14 @@ def _terminated(_number, _frame):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
+    unwanted = []
     if os.environ.get("WARREN_SOAK", "0") != "1":
-        long = [item for item in items if item.get_closest_marker("soak")]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+        unwanted += [item for item in items if item.get_closest_marker("soak")]
+    if os.environ.get("WARREN_SANITIZE", ""):
+        unwanted += [item for item in items if item.get_closest_marker("crowd")]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
