@@ -24,7 +24,7 @@
 #define CONFIG_PATH "/etc/warren/warrend.conf"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { CONFIG_MAX = 64 << 10 };
+enum { CONFIG_MAX = 64 << 10, LOG_MAX = 8 << 20 };
 
 /* All that runs. Zeroed parts are not there. */
 struct program {
@@ -58,7 +58,7 @@ static void allow_many_files(void);
 static void on_signal(uv_signal_t *handle, int number);
 static void read_level_anew(struct program *program);
 static void close_handle(uv_handle_t *handle, void *unused);
-static int fail(const struct program *program, const char *why);
+static int fail(struct program *program, const char *why);
 
 int main(int argc, char **argv) {
     wrn_background_occupy();
@@ -244,6 +244,10 @@ static void finish(struct program *program) {
  * started, too. */
 static void write_log_to_file(struct program *program) {
     const char *named = program->options.log;
+    struct stat old;
+    if (*named == '\0' && fstatat(program->folder, "log", &old, 0) == 0 && old.st_size > LOG_MAX) {
+        (void)renameat(program->folder, "log", program->folder, "log.old");
+    }
     WRN_CLEANUP(wrn_close_fd)
     int fd = *named != '\0'
                  ? open(named, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)
@@ -298,10 +302,12 @@ static void close_handle(uv_handle_t *handle, void *unused) {
 }
 
 /* Says why it does not start: where it was started, and in the log. */
-static int fail(const struct program *program, const char *why) {
+static int fail(struct program *program, const char *why) {
     if (program->complaints >= 0) {
         (void)dprintf(program->complaints, "warrend: %s\n", why);
+        wrn_log_write(&program->log, WRN_LOG_ERROR, "%s", why);
+    } else {
+        (void)fprintf(stderr, "warrend: %s\n", why);
     }
-    (void)fprintf(stderr, "warrend: %s\n", why);
     return EXIT_FAILED;
 }

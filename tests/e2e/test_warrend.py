@@ -80,6 +80,20 @@ def test_the_background_is_ready_when_the_shell_has_its_prompt_back(lab):
     assert any("SIGTERM" in line for line in lines)
 
 
+def test_a_log_that_has_grown_makes_room_at_the_next_start(lab):
+    a, _ = topology.two_hosts(lab)
+    node = Node(lab, a, "alice")
+    os.makedirs(node.state, mode=0o700)
+    with open(os.path.join(node.state, "log"), "w") as f:
+        f.truncate((8 << 20) + 1)
+    with a.udp("0.0.0.0", 41000):  # it need not run for that
+        again(node, "--listen", "41000", code=1)
+    assert os.path.getsize(os.path.join(node.state, "log.old")) > 8 << 20
+    with open(os.path.join(node.state, "log")) as f:
+        lines = f.read().splitlines()
+    assert all(LINE.match(line) for line in lines) and "41000" in lines[-1], lines
+
+
 def test_a_crash_leaves_nothing_behind_and_loses_nothing(lab):
     network, alice, bob = two(lab)
     alice.ping(bob)
