@@ -301,8 +301,8 @@ static struct wrn_rpc_call *begin_call(struct wrn_rpc_session *session, struct b
                                        const struct wrn_rpc_method *method, json_t *request,
                                        json_t *id) {
     struct wrn_rpc_call *call = calloc(1, sizeof *call);
-    json_t *params = json_incref(json_object_get(request, "params"));
-    params = json_is_object(params) ? params : json_object(); /* an empty list is fine, too */
+    json_t *given = json_object_get(request, "params"); /* an empty list is fine, too */
+    json_t *params = json_is_object(given) ? json_incref(given) : json_object();
     if (call == NULL || params == NULL) {
         json_decref(params);
         free(call);
