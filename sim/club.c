@@ -56,7 +56,7 @@ void sim_club_begin(struct sim_club *club, struct sim_run *run, uint32_t count,
     struct sim_member *owner = club->members->all[0];
     (void)sim_member_create(owner, "lab", ipv4);
     sim_members_pass(club->members, WRN_MS(JOIN_GAP_MS));
-    if (sim_member_invite(owner, 0, USES, 365 * DAY_S, false, &club->invitation)) {
+    if (sim_member_invite(owner, 0, USES, UINT64_C(365) * DAY_S, false, &club->invitation)) {
         struct wrn_ip ips[2];
         for (uint32_t i = 0; i < 2; i++) { /* whatever the owner knew, these two stay there */
             (void)sim_host_addresses(club->members->net, club->members->all[i]->host, ips);

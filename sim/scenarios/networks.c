@@ -121,7 +121,7 @@ static void play_owner_gone(struct sim_run *run) {
     sim_member_crash(owner);
     /* What the delegate gives ends in two hours if nobody renews it. */
     struct wrn_invitation invitation;
-    if (sim_member_invite(delegate_to, 0, count, 2 * HOUR_S, false, &invitation)) {
+    if (sim_member_invite(delegate_to, 0, count, UINT64_C(2) * HOUR_S, false, &invitation)) {
         struct wrn_ip ips[2];
         (void)sim_host_addresses(club.members->net, delegate_to->host, ips);
         invitation.endpoints[0] = (struct wrn_endpoint){.ip = ips[0], .port = SIM_MEMBER_PORT};
@@ -174,7 +174,7 @@ static void delegate(struct sim_club *club, struct sim_member *to) {
     static const char element[] = "(1:*3:set(6:invite)(6:member))";
     wrn_span span = {(const uint8_t *)element, sizeof element - 1};
     enum wrn_reason reason =
-        sim_member_grant(club->members->all[0], 0, to, span, true, 365 * DAY_S);
+        sim_member_grant(club->members->all[0], 0, to, span, true, UINT64_C(365) * DAY_S);
     sim_report_expect(club->report, reason == WRN_REASON_NONE, "%s got no right to invite",
                       to->name);
 }

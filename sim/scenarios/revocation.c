@@ -69,9 +69,10 @@ static void play_revoke(struct sim_run *run) {
                     (unsigned long long)knew_ms, (unsigned long long)last_ms);
     sim_report_figure(&run->report, "known_ms", knew_ms);
     sim_report_figure(&run->report, "last_packet_ms", last_ms);
-    sim_report_expect(&run->report, knew_ms <= CUT_LIMIT_S * 1000, "%u of %u knew of it in time",
-                      knowing(&watch), watch.club.members->count - 1);
-    sim_report_expect(&run->report, last_ms <= CUT_LIMIT_S * 1000,
+    sim_report_expect(&run->report, knew_ms <= CUT_LIMIT_S * UINT64_C(1000),
+                      "%u of %u knew of it in time", knowing(&watch),
+                      watch.club.members->count - 1);
+    sim_report_expect(&run->report, last_ms <= CUT_LIMIT_S * UINT64_C(1000),
                       "a packet came %llu ms after the revocation", (unsigned long long)last_ms);
     sim_report_expect(&run->report,
                       watch.victim->networks[0].events[WRN_NODE_EVENT_SELF_REVOKED_KIND] > 0,
