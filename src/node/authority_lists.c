@@ -81,14 +81,15 @@ void wrn_authority_lists_on_answer(struct wrn_authority *authority,
 
 static size_t write_key(const uint8_t *public_key, char out[WRN_RECORD_KEY_MAX]) {
     static const char digits[] = "0123456789abcdef";
+    static const char family[4] = {'c', 'r', 'l', '/'};
     uint8_t key[WRN_SPKI_KEY_SEXP_SIZE], hash[WRN_SHA256_SIZE];
     wrn_spki_hash(wrn_spki_key_sexp(public_key, key), hash);
-    memcpy(out, "crl/", 4);
+    memcpy(out, family, sizeof family);
     for (size_t i = 0; i < sizeof hash; i++) {
-        out[4 + 2 * i] = digits[hash[i] >> 4];
-        out[5 + 2 * i] = digits[hash[i] & 15];
+        out[sizeof family + 2 * i] = digits[hash[i] >> 4];
+        out[sizeof family + 2 * i + 1] = digits[hash[i] & 15];
     }
-    return 4 + 2 * sizeof hash;
+    return sizeof family + 2 * sizeof hash;
 }
 
 static void look_for(struct wrn_authority *authority, const uint8_t *issuer, uint32_t number) {

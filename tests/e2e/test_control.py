@@ -27,8 +27,8 @@ class Line:
 
     def __init__(self, node):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.connect(node.socket_path)  # waits for its place in the line
         self.socket.settimeout(20 * wait.SLOW)
-        self.socket.connect(node.socket_path)
         self.stream = self.socket.makefile("rb")
 
     def __enter__(self):
