@@ -17,7 +17,7 @@ from harness.internet import Internet
 from harness.tunnel import REPO
 from harness.warrend import BUILD, DONE, NO_DAEMON, REFUSED, USAGE, WARREN, Network, Node, Refusal
 
-pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks, pytest.mark.one_thread]
 
 PARSE, INVALID, NO_METHOD, PARAMS, BUSY = -32700, -32600, -32601, -32602, -32000
 

@@ -12,7 +12,7 @@ import pytest
 from harness import topology, wait
 from harness.warrend import DONE, PORT, REFUSED, Network, Node
 
-pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks, pytest.mark.one_thread]
 
 
 def findings(node):

@@ -14,7 +14,7 @@ import pytest
 from harness import topology, wait
 from harness.warrend import Network, Node
 
-pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
+pytestmark = [pytest.mark.warren_only, pytest.mark.networks, pytest.mark.one_thread]
 
 A, SOA, PTR, AAAA = 1, 6, 12, 28
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5

@@ -32,6 +32,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "warren_only: asserts what only warren-wg promises")
     config.addinivalue_line("markers", "networks: about warrend, not about warren-wg's settings")
     config.addinivalue_line("markers", "crowd: many daemons at once: too many for sanitizers")
+    config.addinivalue_line("markers", "one_thread: nothing that threads could race for")
     config.addinivalue_line("markers", "soak: takes minutes; only with WARREN_SOAK=1, `make soak`")
     if config.option.collectonly:
         return
@@ -56,6 +57,8 @@ def pytest_collection_modifyitems(config, items):
         unwanted += [item for item in items if item.get_closest_marker("soak")]
     if os.environ.get("WARREN_SANITIZE", ""):
         unwanted += [item for item in items if item.get_closest_marker("crowd")]
+    if os.environ.get("WARREN_SANITIZE", "") == "thread":
+        unwanted += [item for item in items if item.get_closest_marker("one_thread")]
     if unwanted:
         config.hook.pytest_deselected(items=unwanted)
         items[:] = [item for item in items if item not in unwanted]
