@@ -28,6 +28,11 @@ def read(name):
         return stream.read()
 
 
+def section(text, title):
+    """What stands below a heading, up to the next one of its rank."""
+    return text.split("\n## %s\n" % title, 1)[1].split("\n## ", 1)[0]
+
+
 def typed(text, prompt):
     """The commands behind a prompt in the indented parts of a document, here-documents included."""
     lines, found = text.split("\n"), []
@@ -65,7 +70,7 @@ def alice(lab, tmp_path):
 def test_tour_of_the_readme(alice, tmp_path):
     """One minute with warren-wg: each command succeeds but the ping to nobody, which is refused at
     once and counted."""
-    commands = typed(read("README.md"), "alice# ")
+    commands = typed(section(read("README.md"), "One minute with warren-wg"), "alice# ")
     assert len(commands) >= 6 and commands[-1].startswith("wg-quick down")
     script = "cd %s\n" % tmp_path + "".join(
         c + (" || echo ping failed" if "192.168.77.9" in c else "") + "\n" for c in commands)
