@@ -18,6 +18,7 @@
 #include "daemon/service.h"
 #include "io/background.h"
 #include "io/cleanup.h"
+#include "io/loop.h"
 #include "io/memory.h"
 #include "io/random.h"
 
@@ -32,7 +33,7 @@ struct program {
     char *const *argv;
     struct wrn_daemon_options options;
     uv_loop_t loop;
-    uv_signal_t signals[3];
+    uv_signal_t signals[WRN_LOOP_SIGNALS];
     struct wrn_log log;
     int folder;
     int complaints; /* where to say why it did not start; -1: to the log alone */
@@ -51,13 +52,11 @@ static int serve(struct program *program);
 static int start(struct program *program);
 static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
 static void stop_parts(struct program *program);
-static void start_loop(struct program *program);
 static void finish(struct program *program);
 static void write_log_to_file(struct program *program);
 static void allow_many_files(void);
 static void on_signal(uv_signal_t *handle, int number);
 static void read_level_anew(struct program *program);
-static void close_handle(uv_handle_t *handle, void *unused);
 static int fail(struct program *program, const char *why);
 
 int main(int argc, char **argv) {
@@ -148,7 +147,7 @@ static int serve(struct program *program) {
     wrn_log_init(&program->log, program->options.log_level);
     wrn_memory_forbid_core_dumps();
     allow_many_files();
-    start_loop(program);
+    wrn_loop_open(&program->loop, program->signals, on_signal);
     int code = start(program);
     if (code == EXIT_DONE) {
         if (program->ready >= 0) {
@@ -216,28 +215,10 @@ static void stop_parts(struct program *program) {
     wrn_service_destroy(program->service);
 }
 
-/* Makes the loop, and the signals its business, before there is anything that a signal could leave
- * behind. */
-static void start_loop(struct program *program) {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    static_assert(WRN_COUNT(numbers) == WRN_COUNT(program->signals), "one handle each");
-    int error = uv_loop_init(&program->loop);
-    WRN_ASSERT(error == 0);         /* no epoll: nothing of this can work */
-    (void)signal(SIGPIPE, SIG_IGN); /* of a log that nobody reads any more */
-    for (size_t i = 0; i < WRN_COUNT(numbers); i++) {
-        error = uv_signal_init(&program->loop, &program->signals[i]);
-        error = error != 0 ? error : uv_signal_start(&program->signals[i], on_signal, numbers[i]);
-        WRN_ASSERT(error == 0);
-    }
-}
-
 static void finish(struct program *program) {
     stop_parts(program);
     wrn_daemon_destroy(program->daemon);
-    uv_walk(&program->loop, close_handle, NULL); /* the signals, and what libuv made for itself */
-    (void)uv_run(&program->loop, UV_RUN_DEFAULT);
-    int error = uv_loop_close(&program->loop);
-    WRN_ASSERT(error == 0); /* every handle is closed */
+    wrn_loop_close(&program->loop);
 }
 
 /* In the background the log goes to a file; what went wrong at the start is said where we were
@@ -292,13 +273,6 @@ static void read_level_anew(struct program *program) {
     program->options.log_level = options.log_level;
     program->log.level = options.log_level;
     wrn_log_write(&program->log, WRN_LOG_INFO, "read the log level anew");
-}
-
-static void close_handle(uv_handle_t *handle, void *unused) {
-    (void)unused;
-    if (!uv_is_closing(handle)) {
-        uv_close(handle, NULL);
-    }
 }
 
 /* Says why it does not start: where it was started, and in the log. */

@@ -19,6 +19,7 @@
 #include "device/show.h"
 #include "io/background.h"
 #include "io/cleanup.h"
+#include "io/loop.h"
 #include "io/memory.h"
 
 #ifndef WRN_VERSION
@@ -31,7 +32,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* All that runs. Zeroed parts are not there. */
 struct program {
     uv_loop_t loop;
-    uv_signal_t signals[3];
+    uv_signal_t signals[WRN_LOOP_SIGNALS];
     struct wrn_log log;
     struct wrn_device *device;
     struct wrn_control *control;
@@ -53,10 +54,8 @@ static int serve(const struct descriptors *given, const char *interface,
                  const struct wrn_device_options *options);
 static int start(struct program *program, const char *interface, const struct descriptors *given,
                  const struct wrn_device_options *options);
-static void start_loop(struct program *program);
 static void finish(struct program *program);
 static void on_signal(uv_signal_t *handle, int number);
-static void close_handle(uv_handle_t *handle, void *unused);
 static int fail(enum wrn_start_step step, int error, const char *interface);
 static void print_usage(FILE *out);
 
@@ -182,7 +181,7 @@ static int serve(const struct descriptors *given, const char *interface,
     (void)mallopt(M_ARENA_MAX, 1); /* workers hardly allocate: they need no heap of their own */
     wrn_log_init(&program->log, wrn_log_level_parse(level));
     wrn_memory_forbid_core_dumps();
-    start_loop(program);
+    wrn_loop_open(&program->loop, program->signals, on_signal);
     int code = start(program, interface, given, options);
     if (code == EXIT_DONE) {
         if (given->ready >= 0) { /* as elsewhere: a log is written only if one was asked for */
@@ -232,28 +231,10 @@ static int start(struct program *program, const char *interface, const struct de
     return error != 0 ? fail(WRN_START_WATCH, error, interface) : EXIT_DONE;
 }
 
-/* Makes the loop, and the signals its business, before there is anything that a signal could leave
- * behind. */
-static void start_loop(struct program *program) {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    static_assert(WRN_COUNT(numbers) == WRN_COUNT(program->signals), "one handle each");
-    int error = uv_loop_init(&program->loop);
-    WRN_ASSERT(error == 0);         /* no epoll: nothing of this can work */
-    (void)signal(SIGPIPE, SIG_IGN); /* of a log that nobody reads any more */
-    for (size_t i = 0; i < WRN_COUNT(numbers); i++) {
-        error = uv_signal_init(&program->loop, &program->signals[i]);
-        error = error != 0 ? error : uv_signal_start(&program->signals[i], on_signal, numbers[i]);
-        WRN_ASSERT(error == 0);
-    }
-}
-
 static void finish(struct program *program) {
     wrn_control_destroy(program->control);
     wrn_device_destroy(program->device);
-    uv_walk(&program->loop, close_handle, NULL); /* the signals, and what libuv made for itself */
-    (void)uv_run(&program->loop, UV_RUN_DEFAULT);
-    int error = uv_loop_close(&program->loop);
-    WRN_ASSERT(error == 0); /* every handle is closed */
+    wrn_loop_close(&program->loop);
     free(program);
 }
 
@@ -261,13 +242,6 @@ static void on_signal(uv_signal_t *handle, int number) {
     struct program *program = WRN_CONTAINER(handle->loop, struct program, loop);
     wrn_log_write(&program->log, WRN_LOG_VERBOSE, "got signal %d, ending", number);
     uv_stop(handle->loop);
-}
-
-static void close_handle(uv_handle_t *handle, void *unused) {
-    (void)unused;
-    if (!uv_is_closing(handle)) {
-        uv_close(handle, NULL);
-    }
 }
 
 /* Says what went wrong. */

@@ -5,7 +5,11 @@
 
 #include <stdio.h>
 
-enum { VNI_MAX = (1 << 24) - 1, NUMBER_DIGITS_MAX = 8 };
+enum {
+    VNI_MAX = (1 << 24) - 1,
+    NUMBER_DIGITS_MAX = 8,
+    VNI_READ_MAX = 99999999, /* what is more is malformed, what is less a wrong VNI */
+};
 
 static const char label[] = "warren network 1";
 
@@ -15,8 +19,6 @@ static void write_field(struct wrn_sexp_writer *out, const char *name, wrn_span 
 static void write_prefix(struct wrn_sexp_writer *out, const char *name,
                          const struct wrn_prefix *prefix);
 static enum wrn_descriptor_fault read_body(struct wrn_sexp body, struct wrn_descriptor *descriptor);
-static bool take_field(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value);
-static bool take_number(struct wrn_sexp_cursor *cursor, const char *name, uint32_t *ret_number);
 static bool take_prefix(struct wrn_sexp_cursor *cursor, const char *name,
                         struct wrn_prefix *ret_prefix);
 static bool take_kind(struct wrn_sexp_cursor *cursor, enum wrn_network_kind *ret_kind);
@@ -136,8 +138,9 @@ int wrn_descriptor_read(struct wrn_sexp sequence, struct wrn_descriptor *ret_des
     *ret_descriptor = (struct wrn_descriptor){0};
     if (wrn_sexp_enter_named(sequence, "sequence", &cursor) && wrn_sexp_take_any(&cursor, &body) &&
         wrn_sexp_take_named(&cursor, "signature", &inner) &&
-        take_field(&inner, "ed25519", &signature) && signature.size == WRN_SIGNATURE_SIZE &&
-        wrn_sexp_at_end(&inner) && wrn_sexp_at_end(&cursor)) {
+        wrn_sexp_take_field(&inner, "ed25519", &signature) &&
+        signature.size == WRN_SIGNATURE_SIZE && wrn_sexp_at_end(&inner) &&
+        wrn_sexp_at_end(&cursor)) {
         fault = read_body(body, ret_descriptor);
     }
     if (fault == WRN_DESCRIPTOR_OK &&
@@ -213,17 +216,17 @@ static enum wrn_descriptor_fault read_body(struct wrn_sexp body,
     struct wrn_sexp key;
     wrn_span version, name, created, nonce;
     if (!wrn_sexp_enter_named(body, "warren-network", &cursor) ||
-        !take_field(&cursor, "version", &version)) {
+        !wrn_sexp_take_field(&cursor, "version", &version)) {
         return WRN_DESCRIPTOR_MALFORMED;
     }
     if (version.size != 1 || version.data[0] != '1') {
         return WRN_DESCRIPTOR_VERSION;
     }
-    if (!take_field(&cursor, "name", &name) || !take_kind(&cursor, &descriptor->kind) ||
+    if (!wrn_sexp_take_field(&cursor, "name", &name) || !take_kind(&cursor, &descriptor->kind) ||
         !wrn_sexp_take_named(&cursor, "owner", &inner) || !wrn_sexp_take_any(&inner, &key) ||
-        !wrn_sexp_at_end(&inner) || !take_field(&cursor, "created", &created) ||
+        !wrn_sexp_at_end(&inner) || !wrn_sexp_take_field(&cursor, "created", &created) ||
         !wrn_spki_date_read(created, &descriptor->created_s) ||
-        !take_number(&cursor, "vni", &descriptor->vni) ||
+        !wrn_sexp_take_number(&cursor, "vni", VNI_READ_MAX, &descriptor->vni) ||
         !take_prefix(&cursor, "ipv4", &descriptor->ipv4) ||
         !take_prefix(&cursor, "ipv6", &descriptor->ipv6)) {
         return WRN_DESCRIPTOR_MALFORMED;
@@ -234,7 +237,7 @@ static enum wrn_descriptor_fault read_body(struct wrn_sexp body,
             return WRN_DESCRIPTOR_MALFORMED;
         }
     }
-    if (!take_field(&cursor, "nonce", &nonce) || nonce.size != WRN_NONCE_SIZE ||
+    if (!wrn_sexp_take_field(&cursor, "nonce", &nonce) || nonce.size != WRN_NONCE_SIZE ||
         !wrn_sexp_at_end(&cursor)) {
         return WRN_DESCRIPTOR_MALFORMED;
     }
@@ -250,30 +253,6 @@ static enum wrn_descriptor_fault read_body(struct wrn_sexp body,
     return wrn_descriptor_check(descriptor);
 }
 
-static bool take_field(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value) {
-    struct wrn_sexp_cursor inner;
-    return wrn_sexp_take_named(cursor, name, &inner) && wrn_sexp_take_atom(&inner, ret_value) &&
-           wrn_sexp_at_end(&inner);
-}
-
-/* In decimal, without leading zeros. */
-static bool take_number(struct wrn_sexp_cursor *cursor, const char *name, uint32_t *ret_number) {
-    wrn_span digits;
-    uint32_t number = 0;
-    if (!take_field(cursor, name, &digits) || digits.size == 0 || digits.size > NUMBER_DIGITS_MAX ||
-        (digits.data[0] == '0' && digits.size > 1)) {
-        return false;
-    }
-    for (size_t i = 0; i < digits.size; i++) {
-        if (digits.data[i] < '0' || digits.data[i] > '9') {
-            return false;
-        }
-        number = number * 10 + (uint32_t)(digits.data[i] - '0');
-    }
-    *ret_number = number;
-    return true;
-}
-
 /* One that is there must be in the form that is written. */
 static bool take_prefix(struct wrn_sexp_cursor *cursor, const char *name,
                         struct wrn_prefix *ret_prefix) {
@@ -284,7 +263,7 @@ static bool take_prefix(struct wrn_sexp_cursor *cursor, const char *name,
     if (!wrn_sexp_take_named(&before, name, &inner)) {
         return true;
     }
-    return take_field(cursor, name, &value) && wrn_prefix_parse(value, ret_prefix) == 0 &&
+    return wrn_sexp_take_field(cursor, name, &value) && wrn_prefix_parse(value, ret_prefix) == 0 &&
            wrn_prefix_print(ret_prefix, text) == value.size &&
            memcmp(text, value.data, value.size) == 0;
 }

@@ -11,7 +11,6 @@
 #include "overlay/record.h"
 
 enum {
-    NUMBER_DIGITS_MAX = 5,
     PORT_SIZE = 2,
     IP4_SIZE = 4,
     IP6_SIZE = 16,
@@ -45,11 +44,8 @@ static bool read_invitation(struct wrn_sexp_cursor *inner, const struct wrn_stat
 static bool read_grant(struct wrn_sexp_cursor *inner, const struct wrn_state *state,
                        struct wrn_state_grant *ret_grant);
 static bool take_optional(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value);
-static bool take_field(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value);
 static bool take_sized(struct wrn_sexp_cursor *cursor, const char *name, size_t size,
                        uint8_t *ret_bytes);
-static bool take_number(struct wrn_sexp_cursor *cursor, const char *name, uint32_t max,
-                        uint32_t *ret_number);
 static bool take_date(struct wrn_sexp_cursor *cursor, const char *name, int64_t *ret_s);
 static bool take_flag(struct wrn_sexp_cursor *cursor, const char *name, bool *ret_is_there);
 static bool read_ip(wrn_span bytes, struct wrn_ip *ret_ip);
@@ -294,7 +290,7 @@ static enum wrn_state_fault read_network(struct wrn_sexp_cursor *cursor, struct 
     enum wrn_descriptor_fault fault;
     struct wrn_sexp sequence;
     wrn_span version;
-    if (!take_field(cursor, "version", &version)) {
+    if (!wrn_sexp_take_field(cursor, "version", &version)) {
         return WRN_STATE_NOT_STATE;
     }
     if (version.size != 1 || version.data[0] != '1') {
@@ -315,7 +311,8 @@ static bool read_signature(struct wrn_sexp sequence, uint8_t ret_signature[WRN_S
     wrn_span signature;
     if (!wrn_sexp_enter_named(sequence, "sequence", &cursor) ||
         !wrn_sexp_take_any(&cursor, &body) || !wrn_sexp_take_named(&cursor, "signature", &inner) ||
-        !take_field(&inner, "ed25519", &signature) || signature.size != WRN_SIGNATURE_SIZE) {
+        !wrn_sexp_take_field(&inner, "ed25519", &signature) ||
+        signature.size != WRN_SIGNATURE_SIZE) {
         return false;
     }
     memcpy(ret_signature, signature.data, WRN_SIGNATURE_SIZE);
@@ -336,7 +333,7 @@ static bool read_standing(struct wrn_sexp_cursor *cursor, struct wrn_state *stat
     }
     before = *cursor;
     if (wrn_sexp_take_named(&before, "use", &inner) &&
-        (!take_number(cursor, "use", UINT16_MAX, &state->use) || state->use == 0)) {
+        (!wrn_sexp_take_number(cursor, "use", UINT16_MAX, &state->use) || state->use == 0)) {
         return false;
     }
     if (!read_wants(cursor, state) || !take_optional(cursor, "label", &label) ||
@@ -422,9 +419,9 @@ static bool read_invitation(struct wrn_sexp_cursor *inner, const struct wrn_stat
            take_sized(inner, "cert", sizeof invitation->cert_hash, invitation->cert_hash) &&
            take_date(inner, "made", &invitation->made_s) &&
            take_date(inner, "until", &invitation->until_s) &&
-           take_number(inner, "uses", UINT16_MAX, &invitation->uses) &&
+           wrn_sexp_take_number(inner, "uses", UINT16_MAX, &invitation->uses) &&
            take_flag(inner, "revoked", &invitation->is_revoked) &&
-           take_field(inner, "chain", &invitation->chain) && wrn_sexp_at_end(inner) &&
+           wrn_sexp_take_field(inner, "chain", &invitation->chain) && wrn_sexp_at_end(inner) &&
            is_chain(state, invitation->chain, WRN_INVITATION_CHAIN_MAX);
 }
 
@@ -434,7 +431,7 @@ static bool read_grant(struct wrn_sexp_cursor *inner, const struct wrn_state *st
     return take_sized(inner, "subject", sizeof grant->subject, grant->subject) &&
            wrn_sign_public_is_sound(grant->subject) &&
            take_flag(inner, "delivered", &grant->is_delivered) &&
-           take_field(inner, "chain", &grant->chain) && wrn_sexp_at_end(inner) &&
+           wrn_sexp_take_field(inner, "chain", &grant->chain) && wrn_sexp_at_end(inner) &&
            is_chain(state, grant->chain, WRN_CREDENTIAL_MAX);
 }
 
@@ -445,47 +442,23 @@ static bool take_optional(struct wrn_sexp_cursor *cursor, const char *name, wrn_
     if (!wrn_sexp_take_named(&before, name, &inner)) {
         return true;
     }
-    return take_field(cursor, name, ret_value) && ret_value->size > 0;
-}
-
-static bool take_field(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value) {
-    struct wrn_sexp_cursor inner;
-    return wrn_sexp_take_named(cursor, name, &inner) && wrn_sexp_take_atom(&inner, ret_value) &&
-           wrn_sexp_at_end(&inner);
+    return wrn_sexp_take_field(cursor, name, ret_value) && ret_value->size > 0;
 }
 
 static bool take_sized(struct wrn_sexp_cursor *cursor, const char *name, size_t size,
                        uint8_t *ret_bytes) {
     wrn_span value;
-    if (!take_field(cursor, name, &value) || value.size != size) {
+    if (!wrn_sexp_take_field(cursor, name, &value) || value.size != size) {
         return false;
     }
     memcpy(ret_bytes, value.data, size);
     return true;
 }
 
-/* In decimal, without leading zeros. */
-static bool take_number(struct wrn_sexp_cursor *cursor, const char *name, uint32_t max,
-                        uint32_t *ret_number) {
-    wrn_span digits;
-    uint32_t number = 0;
-    if (!take_field(cursor, name, &digits) || digits.size == 0 || digits.size > NUMBER_DIGITS_MAX ||
-        (digits.data[0] == '0' && digits.size > 1)) {
-        return false;
-    }
-    for (size_t i = 0; i < digits.size; i++) {
-        if (digits.data[i] < '0' || digits.data[i] > '9') {
-            return false;
-        }
-        number = number * 10 + (uint32_t)(digits.data[i] - '0');
-    }
-    *ret_number = number;
-    return number <= max;
-}
-
 static bool take_date(struct wrn_sexp_cursor *cursor, const char *name, int64_t *ret_s) {
     wrn_span date;
-    return take_field(cursor, name, &date) && wrn_spki_date_read(date, ret_s) && *ret_s >= 0;
+    return wrn_sexp_take_field(cursor, name, &date) && wrn_spki_date_read(date, ret_s) &&
+           *ret_s >= 0;
 }
 
 static bool take_flag(struct wrn_sexp_cursor *cursor, const char *name, bool *ret_is_there) {

@@ -118,6 +118,34 @@ bool wrn_sexp_take_word(struct wrn_sexp_cursor *cursor, const char *word) {
     return true;
 }
 
+bool wrn_sexp_take_field(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value) {
+    struct wrn_sexp_cursor inner;
+    return wrn_sexp_take_named(cursor, name, &inner) && wrn_sexp_take_atom(&inner, ret_value) &&
+           wrn_sexp_at_end(&inner);
+}
+
+bool wrn_sexp_take_number(struct wrn_sexp_cursor *cursor, const char *name, uint32_t max,
+                          uint32_t *ret_number) {
+    enum { DIGITS_MAX = 10 }; /* of any uint32_t */
+    wrn_span digits;
+    uint64_t number = 0;
+    if (!wrn_sexp_take_field(cursor, name, &digits) || digits.size == 0 ||
+        digits.size > DIGITS_MAX || (digits.data[0] == '0' && digits.size > 1)) {
+        return false;
+    }
+    for (size_t i = 0; i < digits.size; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9') {
+            return false;
+        }
+        number = number * 10 + (uint64_t)(digits.data[i] - '0');
+    }
+    if (number > max) {
+        return false;
+    }
+    *ret_number = (uint32_t)number;
+    return true;
+}
+
 const uint8_t *wrn_sexp_split_atom(const uint8_t *p, const uint8_t *end, wrn_span *ret_hint,
                                    wrn_span *ret_bytes) {
     *ret_hint = (wrn_span){NULL, 0};

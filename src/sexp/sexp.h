@@ -147,6 +147,12 @@ bool wrn_sexp_take_named(struct wrn_sexp_cursor *cursor, const char *name,
 bool wrn_sexp_take_atom(struct wrn_sexp_cursor *cursor, wrn_span *ret_bytes); /* without hint */
 bool wrn_sexp_take_word(struct wrn_sexp_cursor *cursor, const char *word);
 
+/* Take (NAME VALUE), of which VALUE is one atom; as a number: in decimal without leading zeros, at
+ * most 'max'. The cursor is of no use any more if it was another list with this name. */
+bool wrn_sexp_take_field(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value);
+bool wrn_sexp_take_number(struct wrn_sexp_cursor *cursor, const char *name, uint32_t max,
+                          uint32_t *ret_number);
+
 /* ---- Writing canonical form; errors stick, so only the end needs a look:
  *
  *     struct wrn_sexp_writer w = wrn_sexp_writer(out, sizeof out);
