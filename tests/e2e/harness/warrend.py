@@ -14,7 +14,6 @@ import signal
 import socket
 import time
 
-
 from harness import traffic, wait
 from harness.tunnel import REPO, SANITIZER
 
