@@ -92,6 +92,14 @@ static bool has(const struct host *host, struct wrn_ip ip) {
     return wrn_ip_equal(&own, &ip);
 }
 
+/* What the lease is between two tries: a moment picked by the clock may lie within one. */
+static enum wrn_claim_state rests_as(const struct host *host) {
+    for (unsigned s = 0; s < 10 && wrn_lease_state(&host->lease) == WRN_CLAIM_TRYING; s++) {
+        table_run(1);
+    }
+    return wrn_lease_state(&host->lease);
+}
+
 static int set_up(void **state) {
     (void)state;
     table_begin(check_seed());
@@ -143,7 +151,7 @@ static void who_waits_gets_what_is_given_back(void **state) {
     assert_true(has(first, ip4(10, 77, 0, 2)));
     start(second);
     table_run(200);
-    assert_int_equal(wrn_lease_state(&second->lease), WRN_CLAIM_FULL);
+    assert_int_equal(rests_as(second), WRN_CLAIM_FULL);
     wrn_lease_stop(&first->lease, table_now(), true);
     table_run(5);
     assert_int_equal(last(first)->kind, WRN_LEASE_RELEASED);
@@ -159,7 +167,7 @@ static void a_full_range_is_asked_ever_seldomer(void **state) {
     table_squat("addr/10.77.0.2", (wrn_span){(const uint8_t *)"x", 1});
     start(host);
     table_run(86400);
-    assert_int_equal(wrn_lease_state(&host->lease), WRN_CLAIM_FULL);
+    assert_int_equal(rests_as(host), WRN_CLAIM_FULL);
     assert_in_range(table_requests(host->number), 100, 86400 / 450 + 6);
 }
 
@@ -382,12 +390,12 @@ static void a_lie_takes_nothing(void **state) {
     table_force(host->number, WRN_REASON_KEY_TAKEN);
     start(host);
     table_run(300);
-    assert_int_equal(wrn_lease_state(&host->lease), WRN_CLAIM_WAITING);
+    assert_int_equal(rests_as(host), WRN_CLAIM_WAITING);
     assert_in_range(table_requests(host->number), 4, 12);
     table_squat("addr/10.77.0.5", (wrn_span){(const uint8_t *)"x", 1});
     table_garble(host->number, true);
     table_run(300);
-    assert_int_equal(wrn_lease_state(&host->lease), WRN_CLAIM_WAITING);
+    assert_int_equal(rests_as(host), WRN_CLAIM_WAITING);
     table_garble(host->number, false);
     table_force(host->number, WRN_REASON_NONE);
     table_run(90);
