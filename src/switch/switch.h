@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The switch of one layer-2 network, without I/O: to whom a frame goes, whose a MAC address is, and
+ * what is kept from whom. One port leads to the host, one to each member; frames go from the host to
+ * members and from members to the host, never from member to member (split horizon), so that there
+ * is no loop within it.
+ *
+ * Lanes ask for verdicts, several at once: they read what is published and write nothing but
+ * counters, ages and buckets (atomics). All else is the control thread's: it learns from copies of
+ * the frames that a verdict tells it of, opens and closes ports, and keeps time. Frames are whole
+ * Ethernet frames without FCS, 802.1Q tags as they are on the wire; each VLAN has addresses of its
+ * own (independent learning). Nobody changes a frame in here. */
+#pragma once
+#include "base/address.h"
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/pool.h"
+#include "base/rand.h"
+#include "switch/rules.h"
+
+struct wrn_switch;
+
+enum {
+    WRN_SWITCH_PORTS_MAX = 256, /* members that are connected */
+    WRN_SWITCH_FRAME_MIN = 14,
+    WRN_SWITCH_NAME_SIZE = 64,
+};
+
+/* X(NAME, "counter", "clause"): why a frame goes no further. */
+#define WRN_SWITCH_REFUSAL_LIST(X)                                                                 \
+    X(NONE, "none", "it goes on")                                                                  \
+    X(CLOSED, "closed", "nothing passes to or from that member")                                   \
+    X(NO_MEMBER, "no_member", "no member is connected")                                            \
+    X(SHORT, "short", "it ends inside of its header")                                              \
+    X(BAD_SOURCE, "bad_source", "its source is a group, or no address")                            \
+    X(LINK_LOCAL, "link_local", "it is for the next bridge only (01:80:c2:00:00:00 to 0f)")        \
+    X(HAIRPIN, "hairpin", "its destination is on the side that it came from")                      \
+    X(TYPE, "type", "no capability of its sender allows the ethertype")                            \
+    X(PACKET, "packet", "no capability of its sender allows the IP packet in it")                  \
+    X(MAC, "mac", "no capability of its sender allows the source address")                         \
+    X(STOLEN, "stolen", "its source address is in use by another member")                          \
+    X(QUOTA, "quota", "its sender uses more addresses than a member may")                          \
+    X(STORM, "storm", "its sender floods more than a member may")                                  \
+    X(DHCP, "dhcp", "DHCP stays on each side (it can be allowed)")                                 \
+    X(LOOP, "loop", "this side is connected to the network by another gateway, too")               \
+    X(ANSWERED, "answered", "it was answered here (ARP, neighbour solicitation)")
+
+enum wrn_switch_refusal {
+#define WRN_SWITCH_REFUSAL_ENUM(name, counter, text) WRN_SWITCH_##name,
+    WRN_SWITCH_REFUSAL_LIST(WRN_SWITCH_REFUSAL_ENUM)
+#undef WRN_SWITCH_REFUSAL_ENUM
+        WRN_SWITCH_REFUSAL_COUNT
+};
+
+/* The counter's name, and what it means as a clause without a full stop. Static text. */
+const char *wrn_switch_refusal_name(enum wrn_switch_refusal refusal);
+const char *wrn_switch_refusal_text(enum wrn_switch_refusal refusal);
+
+struct wrn_switch_options {
+    uint32_t peers_max;      /* handles of peers have indices below this */
+    uint32_t lanes_max;      /* numbers of lanes are below this */
+    uint32_t macs_max;       /* a power of two, 64..65536: addresses known, of all VLANs */
+    uint32_t macs_per_port;  /* 1..macs_max / 2: what a member may use; the host's side has half */
+    uint32_t neighbours_max; /* IP addresses known */
+    uint64_t own; /* number of this node among gateways of one wire: smaller goes first */
+    /* Asked for each IP packet in a frame, besides the ethertype: may 'peer' send it to us, or we to
+     * it? On the lane's thread; must not wait. NULL: all may. */
+    bool (*permits)(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
+                    wrn_span packet);
+    void *permits_ctx;
+    /* Waits until every call on a lane that was running has ended; NULL: there are none. */
+    void (*quiesce)(void *ctx);
+    void *quiesce_ctx;
+};
+
+/* Fills in what is usual: 16,384 addresses, 4,096 a member. */
+void wrn_switch_defaults(struct wrn_switch_options *options);
+
+/* Takes a switch from 'arena'. NULL while measuring. It starts without ports, DHCP denied. */
+struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
+                                   const struct wrn_switch_options *options, struct wrn_rand rand,
+                                   struct wrn_now now);
+
+/* ---- lanes ---- */
+
+/* What becomes of a frame. The caller keeps one for each lane: it is large. */
+struct wrn_switch_verdict {
+    uint8_t refusal; /* enum wrn_switch_refusal; not NONE: it goes nowhere, which is counted */
+    /* The control thread wants a copy (bounded: wrn_switch_on_frame). Also of refused ones. */
+    bool is_told;
+    uint32_t count; /* from the host: to these members, a copy each; 0 with NONE: the control thread
+                     * sees to it (is_told) */
+    wrn_handle peers[WRN_SWITCH_PORTS_MAX];
+};
+
+/* Decides about a frame that the host's side sent, and about one that a member sent (with NONE it
+ * goes to the host's side). 'lane' as in struct wrn_wg_filter. Never reads outside 'frame'. */
+void wrn_switch_from_host(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wrn_span frame,
+                          struct wrn_switch_verdict *ret_verdict);
+void wrn_switch_from_peer(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wrn_handle peer,
+                          wrn_span frame, struct wrn_switch_verdict *ret_verdict);
+
+/* Bytes of tunnel payload (the frame's head included) that reach this member in one piece; 0: no
+ * such port. Any lane. */
+uint32_t wrn_switch_payload_max(const struct wrn_switch *sw, wrn_handle peer);
+
+/* Whether anything passes to and from this peer at all. Any lane: struct wrn_wg_filter's question. */
+bool wrn_switch_is_open(const struct wrn_switch *sw, wrn_handle peer);
+
+/* ---- control thread ---- */
+
+/* A member's port opens, or has other rules; closes. 'name' is for people. 'order' is a number that
+ * is the same for that member whenever it comes back. */
+struct wrn_switch_port {
+    wrn_handle peer;
+    uint64_t member;
+    char name[WRN_SWITCH_NAME_SIZE];
+    struct wrn_frame_rules theirs; /* what it may send */
+    uint32_t payload_max;
+};
+bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now, const struct wrn_switch_port *port);
+void wrn_switch_close(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer);
+void wrn_switch_set_payload_max(struct wrn_switch *sw, wrn_handle peer, uint32_t bytes);
+void wrn_switch_set_ours(struct wrn_switch *sw, const struct wrn_frame_rules *ours);
+
+struct wrn_switch_settings {
+    bool allows_dhcp;        /* between the sides; else each keeps its own */
+    bool answers_neighbours; /* ARP requests and neighbour solicitations, from what is known */
+    bool guards_loops;
+    uint32_t floods_per_s; /* broadcast, multicast, unknown destination: of a port; 0: no limit */
+    uint32_t age_s;        /* an address that was silent so long is forgotten; 10..86400 */
+};
+void wrn_switch_settings(const struct wrn_switch *sw, struct wrn_switch_settings *ret_settings);
+void wrn_switch_set(struct wrn_switch *sw, struct wrn_now now,
+                    const struct wrn_switch_settings *settings);
+
+/* X(NAME, "name") */
+#define WRN_SWITCH_EVENT_LIST(X)                                                                   \
+    X(STOLEN, "mac.refused") /* 'name' wants 'mac', which is 'other's ("": the host's side) */     \
+    X(MOVED, "mac.moved")    /* ... and has it now */                                              \
+    X(QUOTA, "mac.quota")    /* 'name' has as many as it may */                                    \
+    X(STORM, "bridge.storm") /* 'name' floods */                                                   \
+    X(DUPLICATE,                                                                                   \
+      "ip.duplicate")       /* 'ip' is claimed by 'mac' of 'name' and 'other_mac' of 'other' */    \
+    X(DHCP, "dhcp.refused") /* 'name' has a DHCP server: 'mac', 'ip' */                            \
+    X(LOOP, "bridge.loop")  /* 'name' is connected to our wire, too: we stand by */                \
+    X(LOOP_ENDED, "bridge.loop_ended")
+
+enum wrn_switch_event_kind {
+#define WRN_SWITCH_EVENT_ENUM(name, text) WRN_SWITCH_EVENT_##name,
+    WRN_SWITCH_EVENT_LIST(WRN_SWITCH_EVENT_ENUM)
+#undef WRN_SWITCH_EVENT_ENUM
+        WRN_SWITCH_EVENT_KINDS
+};
+
+struct wrn_switch_event {
+    enum wrn_switch_event_kind kind;
+    char name[WRN_SWITCH_NAME_SIZE], other[WRN_SWITCH_NAME_SIZE];
+    uint8_t mac[WRN_MAC_SIZE], other_mac[WRN_MAC_SIZE];
+    uint16_t vlan;
+    struct wrn_ip ip;
+};
+
+/* What an input led to. The caller sets both counts to 0 before. */
+enum { WRN_SWITCH_OUT_MAX = 8, WRN_SWITCH_MADE_MAX = 1600 };
+struct wrn_switch_out {
+    uint32_t frame_count, event_count;
+    struct wrn_switch_frame {
+        bool to_host;   /* write it to the host's device, past the switch; else: */
+        uint32_t count; /* to these members, past the switch */
+        wrn_handle peers[WRN_SWITCH_PORTS_MAX];
+        uint32_t size;
+        uint8_t bytes[WRN_SWITCH_MADE_MAX];
+    } frames[WRN_SWITCH_OUT_MAX];
+    struct wrn_switch_event events[WRN_SWITCH_OUT_MAX];
+};
+
+/* A frame that a verdict told of: learns from it; answers it, or sends it on if the verdict left
+ * that open. 'peer' NONE: from the host's side. */
+void wrn_switch_on_frame(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer, wrn_span frame,
+                         struct wrn_switch_out *out);
+
+/* Ages, loop probes. */
+void wrn_switch_on_time(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_out *out);
+wrn_mono wrn_switch_due(const struct wrn_switch *sw);
+
+/* ---- questions (control thread) ---- */
+
+struct wrn_switch_mac {
+    uint8_t mac[WRN_MAC_SIZE];
+    uint16_t vlan;   /* 0: untagged */
+    wrn_handle peer; /* NONE: the host's side */
+    uint32_t age_s;  /* since it was last heard */
+    bool is_named;   /* a capability names it */
+};
+
+/* Walks the addresses: start with *cursor = 0; false at the end. The others below likewise. */
+bool wrn_switch_next_mac(const struct wrn_switch *sw, wrn_mono now, uint32_t *cursor,
+                         struct wrn_switch_mac *ret_mac);
+
+struct wrn_switch_neighbour {
+    struct wrn_ip ip;
+    uint8_t mac[WRN_MAC_SIZE];
+    uint16_t vlan;
+    wrn_handle peer;
+    uint32_t age_s;
+};
+
+/* Walks the IP addresses that were seen. */
+bool wrn_switch_next_neighbour(const struct wrn_switch *sw, wrn_mono now, uint32_t *cursor,
+                               struct wrn_switch_neighbour *ret_neighbour);
+
+struct wrn_switch_port_info {
+    wrn_handle peer; /* NONE: the host's side */
+    char name[WRN_SWITCH_NAME_SIZE];
+    bool stands_by; /* the host's side, because of a loop */
+    uint32_t macs, payload_max;
+    uint64_t frames_in, frames_out, floods_in; /* in: that it sent */
+    uint64_t refused[WRN_SWITCH_REFUSAL_COUNT];
+};
+
+/* Walks the ports, the host's side first. */
+bool wrn_switch_next_port(const struct wrn_switch *sw, uint32_t *cursor,
+                          struct wrn_switch_port_info *ret_info);
+
+/* Groups that somebody has joined (IGMP, MLD), by port. */
+struct wrn_switch_group {
+    struct wrn_ip group;
+    uint16_t vlan;
+    wrn_handle peer;
+    uint32_t age_s;
+};
+
+/* Walks the groups. */
+bool wrn_switch_next_group(const struct wrn_switch *sw, wrn_mono now, uint32_t *cursor,
+                           struct wrn_switch_group *ret_group);
