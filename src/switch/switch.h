@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The switch of one layer-2 network, without I/O: to whom a frame goes, whose a MAC address is, and
- * what is kept from whom. One port leads to the host, one to each member; frames go from the host to
- * members and from members to the host, never from member to member (split horizon), so that there
+ * what is kept from whom. One port leads to the host, one to each member; frames go from the host
+ * to members and from members to the host, never from member to member (split horizon), so that there
  * is no loop within it.
  *
  * Lanes ask for verdicts, several at once: they read what is published and write nothing but
@@ -62,8 +62,8 @@ struct wrn_switch_options {
     uint32_t macs_per_port;  /* 1..macs_max / 2: what a member may use; the host's side has half */
     uint32_t neighbours_max; /* IP addresses known */
     uint64_t own; /* number of this node among gateways of one wire: smaller goes first */
-    /* Asked for each IP packet in a frame, besides the ethertype: may 'peer' send it to us, or we to
-     * it? On the lane's thread; must not wait. NULL: all may. */
+    /* Asked for each IP packet in a frame, besides the ethertype: may 'peer' send it to us, or we
+     * to it? On the lane's thread; must not wait. NULL: all may. */
     bool (*permits)(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
                     wrn_span packet);
     void *permits_ctx;
@@ -103,7 +103,8 @@ void wrn_switch_from_peer(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wr
  * such port. Any lane. */
 uint32_t wrn_switch_payload_max(const struct wrn_switch *sw, wrn_handle peer);
 
-/* Whether anything passes to and from this peer at all. Any lane: struct wrn_wg_filter's question. */
+/* Whether anything passes to and from this peer at all: struct wrn_wg_filter's question. Any lane.
+ */
 bool wrn_switch_is_open(const struct wrn_switch *sw, wrn_handle peer);
 
 /* ---- control thread ---- */
