@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The switch of one layer-2 network, without I/O: to whom a frame goes, whose a MAC address is, and
  * what is kept from whom. One port leads to the host, one to each member; frames go from the host
- * to members and from members to the host, never from member to member (split horizon), so that there
- * is no loop within it.
+ * to members and from members to the host, never from member to member (split horizon), so that
+ * there is no loop within it.
  *
  * Lanes ask for verdicts, several at once: they read what is published and write nothing but
  * counters, ages and buckets (atomics). All else is the control thread's: it learns from copies of
