@@ -24,7 +24,16 @@
     X(EXPIRING, "membership.expiring") /* ours ends at until_s, and nobody has renewed it */       \
     X(EXPIRED, "membership.expired")                                                               \
     X(GRANTED, "rights.changed") /* ours */                                                        \
-    X(INVITATION_SPENT, "invitation.spent")
+    X(INVITATION_SPENT, "invitation.spent")                                                        \
+    /* of l2 networks' switches (switch/switch.h): 'label' is who */                               \
+    X(MAC_REFUSED, "mac.refused")                                                                  \
+    X(MAC_MOVED, "mac.moved")                                                                      \
+    X(MAC_QUOTA, "mac.quota")                                                                      \
+    X(STORM, "bridge.storm")                                                                       \
+    X(IP_DUPLICATE, "ip.duplicate")                                                                \
+    X(DHCP_REFUSED, "dhcp.refused")                                                                \
+    X(LOOP, "bridge.loop")                                                                         \
+    X(LOOP_ENDED, "bridge.loop_ended")
 
 enum wrn_node_event_kind {
 #define WRN_NODE_EVENT_ENUM(name, text) WRN_NODE_EVENT_##name##_KIND,

@@ -12,6 +12,7 @@
 #include "network/policy.h"
 #include "node/event.h"
 #include "overlay/overlay.h"
+#include "switch/switch.h"
 #include "wg/wg.h"
 
 struct wrn_node;
@@ -51,6 +52,8 @@ enum wrn_node_action_kind {
     WRN_NODE_SEND,      /* 'bytes', a packet of the host that was held, can be sent now: to the
                          * machine as if the host had sent it now (wrn_wg_on_packets) */
     WRN_NODE_TO_HOST,   /* 'bytes', a packet to write to the interface (an ICMP error) */
+    WRN_NODE_FRAME,     /* 'bytes', an Ethernet frame of an l2 network: to the host ('is_open'), or to
+                         * 'members', past the switch: wrn_crew_send_frame */
     WRN_NODE_ADDRESS,   /* the interface gets ('is_open') or loses 'prefix' */
     WRN_NODE_ROUTE,     /* the same of a route to 'prefix' through the interface */
     WRN_NODE_SAVE,      /* the network's state has changed: wrn_node_save soon; 'is_urgent': before
@@ -86,6 +89,7 @@ struct wrn_node_action {
     struct wrn_path path;
     struct wrn_prefix prefix;
     wrn_span bytes;
+    wrn_span members; /* FRAME: array of wrn_handle, unaligned: peers of the machine */
     union {
         struct wrn_node_event event;
         struct wrn_node_answer answer;
@@ -162,6 +166,11 @@ void wrn_node_on_carry(struct wrn_node *node, struct wrn_now now, wrn_handle net
 void wrn_node_on_packet(struct wrn_node *node, struct wrn_now now, wrn_handle network,
                         wrn_span packet, struct wrn_node_out *out);
 
+/* A verdict of an l2 network's switch has told of a frame ('peer' of the machine; NONE: from the
+ * host's side). See wrn_switch_on_frame. */
+void wrn_node_on_frame(struct wrn_node *node, struct wrn_now now, wrn_handle network,
+                       wrn_handle peer, wrn_span frame, struct wrn_node_out *out);
+
 /* Does what is due in one network (the one that has waited longest): call it until wrn_node_due
  * lies ahead, and perform 'out' each time. */
 void wrn_node_on_time(struct wrn_node *node, struct wrn_now now, struct wrn_node_out *out);
@@ -225,6 +234,16 @@ struct wrn_node_route {
  * end. */
 bool wrn_node_next_route(const struct wrn_node *node, wrn_handle network, uint32_t *cursor,
                          struct wrn_node_route *ret_route);
+
+/* ---- l2 networks ---- */
+
+/* The switch of an l2 network, for lanes and for questions; NULL: an l3 network, or no such one. */
+struct wrn_switch *wrn_node_switch(const struct wrn_node *node, wrn_handle network);
+
+/* Changes how it switches, from now on; kept. Its present settings: wrn_switch_settings. False: it
+ * is no l2 network. */
+bool wrn_node_set_bridge(struct wrn_node *node, struct wrn_now now, wrn_handle network,
+                         const struct wrn_switch_settings *settings, struct wrn_node_out *out);
 
 /* ---- questions ---- */
 
