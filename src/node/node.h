@@ -52,15 +52,15 @@ enum wrn_node_action_kind {
     WRN_NODE_SEND,      /* 'bytes', a packet of the host that was held, can be sent now: to the
                          * machine as if the host had sent it now (wrn_wg_on_packets) */
     WRN_NODE_TO_HOST,   /* 'bytes', a packet to write to the interface (an ICMP error) */
-    WRN_NODE_FRAME,     /* 'bytes', an Ethernet frame of an l2 network: to the host ('is_open'), or to
+    WRN_NODE_FRAME,   /* 'bytes', an Ethernet frame of an l2 network: to the host ('is_open') or to
                          * 'members', past the switch: wrn_crew_send_frame */
-    WRN_NODE_ADDRESS,   /* the interface gets ('is_open') or loses 'prefix' */
-    WRN_NODE_ROUTE,     /* the same of a route to 'prefix' through the interface */
-    WRN_NODE_SAVE,      /* the network's state has changed: wrn_node_save soon; 'is_urgent': before
+    WRN_NODE_ADDRESS, /* the interface gets ('is_open') or loses 'prefix' */
+    WRN_NODE_ROUTE,   /* the same of a route to 'prefix' through the interface */
+    WRN_NODE_SAVE,    /* the network's state has changed: wrn_node_save soon; 'is_urgent': before
                          * anybody is told that something was done */
-    WRN_NODE_EVENT,     /* 'event': for the log, for subscribers, for hooks */
-    WRN_NODE_ANSWER,    /* to the question 'tag' of the caller: 'answer' */
-    WRN_NODE_GONE,      /* the network has left: wrn_node_remove it */
+    WRN_NODE_EVENT,   /* 'event': for the log, for subscribers, for hooks */
+    WRN_NODE_ANSWER,  /* to the question 'tag' of the caller: 'answer' */
+    WRN_NODE_GONE,    /* the network has left: wrn_node_remove it */
 };
 
 /* What a question of the caller led to; spans are in the out's buffer. */

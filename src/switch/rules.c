@@ -2,7 +2,7 @@
 /* Questions to compiled frame rules. */
 #include "switch/rules.h"
 
-static bool begins_with(const uint8_t mac[WRN_MAC_SIZE], const struct wrn_frame_macs *macs);
+static bool begins_with(const uint8_t mac[WRN_MAC_ADDRESS_SIZE], const struct wrn_frame_macs *macs);
 
 bool wrn_frame_rules_type(const struct wrn_frame_rules *rules, uint16_t ethertype) {
     for (size_t i = 0; i < rules->type_count && !rules->any_type; i++) {
@@ -13,11 +13,13 @@ bool wrn_frame_rules_type(const struct wrn_frame_rules *rules, uint16_t ethertyp
     return rules->any_type;
 }
 
-bool wrn_frame_rules_mac(const struct wrn_frame_rules *rules, const uint8_t mac[WRN_MAC_SIZE]) {
+bool wrn_frame_rules_mac(const struct wrn_frame_rules *rules,
+                         const uint8_t mac[WRN_MAC_ADDRESS_SIZE]) {
     return rules->any_mac || wrn_frame_rules_names(rules, mac);
 }
 
-bool wrn_frame_rules_names(const struct wrn_frame_rules *rules, const uint8_t mac[WRN_MAC_SIZE]) {
+bool wrn_frame_rules_names(const struct wrn_frame_rules *rules,
+                           const uint8_t mac[WRN_MAC_ADDRESS_SIZE]) {
     for (size_t i = 0; i < rules->mac_count; i++) {
         if (begins_with(mac, &rules->macs[i])) {
             return true;
@@ -26,7 +28,8 @@ bool wrn_frame_rules_names(const struct wrn_frame_rules *rules, const uint8_t ma
     return false;
 }
 
-static bool begins_with(const uint8_t mac[WRN_MAC_SIZE], const struct wrn_frame_macs *macs) {
+static bool begins_with(const uint8_t mac[WRN_MAC_ADDRESS_SIZE],
+                        const struct wrn_frame_macs *macs) {
     for (unsigned at = 0; at < macs->bits; at += 8) {
         unsigned left = macs->bits - at;
         uint8_t mask = left >= 8 ? 0xff : (uint8_t)(0xff << (8 - left));

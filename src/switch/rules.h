@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 enum {
-    WRN_MAC_SIZE = 6, /* bytes */
+    WRN_MAC_ADDRESS_SIZE = 6, /* bytes */
     WRN_FRAME_TYPES_MAX = 8,
     WRN_FRAME_MACS_MAX = 8,
 };
@@ -18,7 +18,7 @@ struct wrn_frame_types {
 
 /* MAC addresses that begin with the first 'bits' (1..48) of 'bytes'. */
 struct wrn_frame_macs {
-    uint8_t bytes[WRN_MAC_SIZE];
+    uint8_t bytes[WRN_MAC_ADDRESS_SIZE];
     uint8_t bits;
 };
 
@@ -32,5 +32,7 @@ struct wrn_frame_rules {
 /* Tell whether a frame of this ethertype may be sent; whether this may be its source; and whether
  * the rules name that address, so that it is the holder's whoever uses it now. */
 bool wrn_frame_rules_type(const struct wrn_frame_rules *rules, uint16_t ethertype);
-bool wrn_frame_rules_mac(const struct wrn_frame_rules *rules, const uint8_t mac[WRN_MAC_SIZE]);
-bool wrn_frame_rules_names(const struct wrn_frame_rules *rules, const uint8_t mac[WRN_MAC_SIZE]);
+bool wrn_frame_rules_mac(const struct wrn_frame_rules *rules,
+                         const uint8_t mac[WRN_MAC_ADDRESS_SIZE]);
+bool wrn_frame_rules_names(const struct wrn_frame_rules *rules,
+                           const uint8_t mac[WRN_MAC_ADDRESS_SIZE]);

@@ -156,7 +156,7 @@ enum wrn_switch_event_kind {
 struct wrn_switch_event {
     enum wrn_switch_event_kind kind;
     char name[WRN_SWITCH_NAME_SIZE], other[WRN_SWITCH_NAME_SIZE];
-    uint8_t mac[WRN_MAC_SIZE], other_mac[WRN_MAC_SIZE];
+    uint8_t mac[WRN_MAC_ADDRESS_SIZE], other_mac[WRN_MAC_ADDRESS_SIZE];
     uint16_t vlan;
     struct wrn_ip ip;
 };
@@ -187,7 +187,7 @@ wrn_mono wrn_switch_due(const struct wrn_switch *sw);
 /* ---- questions (control thread) ---- */
 
 struct wrn_switch_mac {
-    uint8_t mac[WRN_MAC_SIZE];
+    uint8_t mac[WRN_MAC_ADDRESS_SIZE];
     uint16_t vlan;   /* 0: untagged */
     wrn_handle peer; /* NONE: the host's side */
     uint32_t age_s;  /* since it was last heard */
@@ -200,7 +200,7 @@ bool wrn_switch_next_mac(const struct wrn_switch *sw, wrn_mono now, uint32_t *cu
 
 struct wrn_switch_neighbour {
     struct wrn_ip ip;
-    uint8_t mac[WRN_MAC_SIZE];
+    uint8_t mac[WRN_MAC_ADDRESS_SIZE];
     uint16_t vlan;
     wrn_handle peer;
     uint32_t age_s;
