@@ -548,8 +548,9 @@ static void perform_action(struct sim_member *member, const struct wrn_node_acti
     case WRN_NODE_ADDRESS:
         set_address(network, action);
         break;
-    case WRN_NODE_ROUTE:
-        break; /* a host here has no other way */
+    case WRN_NODE_ROUTE: /* a host here has no other way */
+    case WRN_NODE_FRAME: /* nor a network with a switch */
+        break;
     case WRN_NODE_SAVE:
         save(member, slot);
         break;

@@ -64,6 +64,8 @@ static void act(struct wrn_daemon *daemon, struct wrn_node_out *out,
     case WRN_NODE_TO_HOST:
         hand_to_host(daemon, network, action->bytes);
         break;
+    case WRN_NODE_FRAME: /* no network has a switch yet */
+        break;
     case WRN_NODE_ADDRESS:
     case WRN_NODE_ROUTE:
         wrn_daemon_set_prefix(daemon, network, &action->prefix, action->kind == WRN_NODE_ROUTE,
