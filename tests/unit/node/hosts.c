@@ -367,6 +367,8 @@ static void perform(uint32_t number, const struct wrn_node_action *action) {
     case WRN_NODE_TO_HOST:
         take_packet(host, action->network, action->bytes);
         break;
+    case WRN_NODE_FRAME: /* none of its networks has a switch */
+        break;
     case WRN_NODE_ADDRESS:
         note_prefix(host->addresses, &host->address_count, action);
         break;
