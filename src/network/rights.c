@@ -45,6 +45,9 @@ static void compile_names(struct compiling *compiling, struct wrn_sexp_cursor re
 static void add_name(struct compiling *compiling, wrn_span text, bool is_prefix);
 static bool is_beginning(wrn_span text);
 static void compile_uses(struct compiling *compiling, struct wrn_sexp_cursor rest);
+static void compile_frames(struct compiling *compiling, struct wrn_sexp_cursor rest);
+static void compile_macs(struct compiling *compiling, struct wrn_sexp_cursor rest);
+static void add_macs(struct compiling *compiling, wrn_span bytes, bool is_prefix);
 static void add_uses(struct compiling *compiling, uint32_t low, uint32_t high);
 static enum wrn_policy_fault compile_allow(const char *head, struct wrn_sexp last,
                                            struct wrn_policy_rules *ret_rules);
@@ -61,10 +64,14 @@ const char *wrn_rights_fault_text(enum wrn_rights_fault fault) {
         [WRN_RIGHTS_BAD_ROUTE] = "a (route ...) is not understood",
         [WRN_RIGHTS_BAD_USES] = "an (invite ...) is not understood",
         [WRN_RIGHTS_BAD_ALLOW] = "an (allow ...) is not understood",
+        [WRN_RIGHTS_BAD_FRAME] = "a (frame ...) is not understood",
+        [WRN_RIGHTS_BAD_MAC] = "a (mac ...) is not understood",
         [WRN_RIGHTS_MANY_ADDRESSES] = "it has more than 4 ranges of addresses",
         [WRN_RIGHTS_MANY_NAMES] = "it has more than 4 names and beginnings of names",
         [WRN_RIGHTS_MANY_ROUTES] = "it has more than 4 ranges of routes",
         [WRN_RIGHTS_MANY_RULES] = "it makes more than 32 packet rules",
+        [WRN_RIGHTS_MANY_FRAMES] = "it has more than 8 ranges of ethertypes",
+        [WRN_RIGHTS_MANY_MACS] = "it has more than 8 MAC addresses and beginnings of them",
         [WRN_RIGHTS_MANY_GRANTS] = "more than 8 ways lead from the owner to the subject",
         [WRN_RIGHTS_TOO_DEEP] = "it has more than 8 sets within one another",
     };
@@ -76,11 +83,11 @@ uint8_t wrn_rights_topics(struct wrn_sexp element) {
         const char *name;
         uint8_t topic;
     } topics[] = {
-        {"address", WRN_RIGHTS_ADDRESSES},
-        {"name", WRN_RIGHTS_NAMES},
-        {"allow", WRN_RIGHTS_PACKETS},
+        {"address", WRN_RIGHTS_ADDRESSES}, {"name", WRN_RIGHTS_NAMES},
+        {"allow", WRN_RIGHTS_PACKETS},     {"frame", WRN_RIGHTS_FRAMES},
+        {"mac", WRN_RIGHTS_MACS},
     };
-    const uint8_t all = WRN_RIGHTS_ADDRESSES | WRN_RIGHTS_NAMES | WRN_RIGHTS_PACKETS;
+    const uint8_t all = WRN_RIGHTS_TOPICS;
     struct walk walk = walk_of(element);
     struct wrn_sexp choice;
     uint8_t found = 0;
@@ -268,6 +275,8 @@ static void compile_grant(struct compiling *compiling, const struct wrn_rights_g
     if (*ret_is_member) {
         rights->any_address |= (grant->topics & WRN_RIGHTS_ADDRESSES) == 0;
         rights->any_name |= (grant->topics & WRN_RIGHTS_NAMES) == 0;
+        rights->frames.any_type |= (grant->topics & WRN_RIGHTS_FRAMES) == 0;
+        rights->frames.any_mac |= (grant->topics & WRN_RIGHTS_MACS) == 0;
     }
 }
 
@@ -285,6 +294,10 @@ static void compile_element(struct compiling *compiling, struct wrn_sexp element
         compile_names(compiling, rest);
     } else if (wrn_sexp_enter_named(element, "invite", &rest)) {
         compile_uses(compiling, rest);
+    } else if (wrn_sexp_enter_named(element, "frame", &rest)) {
+        compile_frames(compiling, rest);
+    } else if (wrn_sexp_enter_named(element, "mac", &rest)) {
+        compile_macs(compiling, rest);
     } /* else an (allow ...), or what a later version understands */
 }
 
@@ -313,6 +326,7 @@ static void allow_all(struct wrn_rights *rights) {
     rights->flags |=
         WRN_RIGHT_MEMBER | WRN_RIGHT_RELAY | WRN_RIGHT_GATEWAY | WRN_RIGHT_INVITE | WRN_RIGHT_ADMIN;
     rights->any_address = rights->any_name = rights->any_route = true;
+    rights->frames.any_type = rights->frames.any_mac = true;
     rights->uses_low = 1;
     rights->uses_high = UINT32_MAX;
 }
@@ -477,6 +491,81 @@ static void add_uses(struct compiling *compiling, uint32_t low, uint32_t high) {
     }
     rights->uses_low = low < rights->uses_low ? low : rights->uses_low;
     rights->uses_high = high > rights->uses_high ? high : rights->uses_high;
+}
+
+/* Ethertypes are numbers as ports are. */
+static void compile_frames(struct compiling *compiling, struct wrn_sexp_cursor rest) {
+    struct wrn_frame_rules *frames = &compiling->rights->frames;
+    struct wrn_policy_rules rules;
+    struct wrn_sexp which = {{NULL, 0}};
+    if (!wrn_sexp_take_any(&rest, &which)) {
+        frames->any_type = true;
+        return;
+    }
+    if (!wrn_sexp_at_end(&rest) ||
+        compile_allow("(5:allow3:udp", which, &rules) != WRN_POLICY_FAULT_OK) {
+        blame(compiling, WRN_RIGHTS_BAD_FRAME);
+        return;
+    }
+    for (size_t i = 0; i < rules.count; i++) {
+        const struct wrn_policy_rule *rule = &rules.rules[i];
+        if (rule->port_low == 0 && rule->port_high == POLICY_NUMBERS) {
+            frames->any_type = true; /* (*) */
+        } else if (rule->port_high == POLICY_NUMBERS) {
+            blame(compiling, WRN_RIGHTS_BAD_FRAME);
+        } else if (frames->type_count == WRN_FRAME_TYPES_MAX) {
+            blame(compiling, WRN_RIGHTS_MANY_FRAMES);
+        } else {
+            frames->types[frames->type_count++] =
+                (struct wrn_frame_types){(uint16_t)rule->port_low, (uint16_t)rule->port_high};
+        }
+    }
+}
+
+static void compile_macs(struct compiling *compiling, struct wrn_sexp_cursor rest) {
+    struct wrn_sexp bytes = {{NULL, 0}}, choice;
+    if (!wrn_sexp_take_any(&rest, &bytes)) {
+        compiling->rights->frames.any_mac = true;
+        return;
+    }
+    if (!wrn_sexp_at_end(&rest)) {
+        blame(compiling, WRN_RIGHTS_BAD_MAC);
+        return;
+    }
+    struct walk walk = walk_of(bytes);
+    while (next_of(&walk, &choice)) {
+        struct wrn_sexp_cursor parts;
+        wrn_span beginning;
+        if (wrn_sexp_enter_named(choice, "*", &parts) && wrn_sexp_at_end(&parts)) {
+            compiling->rights->frames.any_mac = true;
+        } else if (!wrn_sexp_is_list(choice) && wrn_sexp_hint(choice).data == NULL) {
+            add_macs(compiling, wrn_sexp_atom(choice), false);
+        } else if (wrn_sexp_enter_named(choice, "*", &parts) &&
+                   wrn_sexp_take_word(&parts, "prefix") && wrn_sexp_take_atom(&parts, &beginning) &&
+                   wrn_sexp_at_end(&parts)) {
+            add_macs(compiling, beginning, true);
+        } else {
+            blame(compiling, WRN_RIGHTS_BAD_MAC);
+        }
+    }
+    if (walk.is_too_deep) {
+        blame(compiling, WRN_RIGHTS_TOO_DEEP);
+    }
+}
+
+static void add_macs(struct compiling *compiling, wrn_span bytes, bool is_prefix) {
+    struct wrn_frame_rules *frames = &compiling->rights->frames;
+    if (is_prefix && bytes.size == 0) {
+        frames->any_mac = true;
+    } else if (is_prefix ? bytes.size > WRN_MAC_ADDRESS_SIZE : bytes.size != WRN_MAC_ADDRESS_SIZE) {
+        blame(compiling, WRN_RIGHTS_BAD_MAC);
+    } else if (frames->mac_count == WRN_FRAME_MACS_MAX) {
+        blame(compiling, WRN_RIGHTS_MANY_MACS);
+    } else {
+        struct wrn_frame_macs *macs = &frames->macs[frames->mac_count++];
+        memcpy(macs->bytes, bytes.data, bytes.size);
+        macs->bits = (uint8_t)(8 * bytes.size);
+    }
 }
 
 /* Compiles "HEAD LAST)", canonical bytes. */

@@ -14,16 +14,22 @@
  *                                         number from 1, or a range numeric
  *     (admin)                             revoke anybody's certificates, and issue everything
  *     (allow ...)                         send these packets: policy.h
+ *     (frame [ETHERTYPE])                 send frames of these types in an l2 network: a number, a
+ *                                         range numeric; 0 stands for LLC frames
+ *     (mac [BYTES])                       use these source addresses there, and take them over from
+ *                                         whoever uses one that is not his; a (* prefix ...), too
  *
  * More in an element is less right, as in all tags. What is not understood permits nothing.
  *
- * Three rights need not be said: who is a member and whose chain nowhere speaks of addresses may
- * lease any of the network's range; so for names, and for packets. Once a certificate in the chain
- * does speak of them, what is not said is not given: else a holder who is limited to some addresses
- * could pass on a membership that leaves that out, and thereby more than he has. */
+ * Some rights need not be said: who is a member and whose chain nowhere speaks of addresses may
+ * lease any of the network's range; so for names, for packets, for frames and for their addresses.
+ * Once a certificate in the chain does speak of them, what is not said is not given: else a holder
+ * who is limited to some addresses could pass on a membership that leaves that out, and thereby
+ * more than he has. */
 #pragma once
 #include "network/descriptor.h"
 #include "network/policy.h"
+#include "switch/rules.h"
 
 enum {
     WRN_RIGHTS_RANGES_MAX = 4, /* of addresses, and of routes */
@@ -46,6 +52,10 @@ enum wrn_rights_topic {
     WRN_RIGHTS_ADDRESSES = 1,
     WRN_RIGHTS_NAMES = 2,
     WRN_RIGHTS_PACKETS = 4,
+    WRN_RIGHTS_FRAMES = 32,
+    WRN_RIGHTS_MACS = 64,
+    WRN_RIGHTS_TOPICS = WRN_RIGHTS_ADDRESSES | WRN_RIGHTS_NAMES | WRN_RIGHTS_PACKETS |
+                        WRN_RIGHTS_FRAMES | WRN_RIGHTS_MACS,
 };
 
 /* Addresses as numbers, the high half first, IPv4 in the low one; both ends belong to it. */
@@ -82,6 +92,7 @@ struct wrn_rights {
     uint16_t member_grants;                 /* a bit for each of 'grants' that gives (member) */
     struct wrn_rights_cert certs[WRN_PACK_CERTS_MAX]; /* each behind that of its issuer */
     struct wrn_policy_rules rules;                    /* what it may send */
+    struct wrn_frame_rules frames;                    /* ... in an l2 network */
 };
 
 enum wrn_rights_fault {
@@ -91,10 +102,14 @@ enum wrn_rights_fault {
     WRN_RIGHTS_BAD_ROUTE,
     WRN_RIGHTS_BAD_USES,
     WRN_RIGHTS_BAD_ALLOW,
+    WRN_RIGHTS_BAD_FRAME,
+    WRN_RIGHTS_BAD_MAC,
     WRN_RIGHTS_MANY_ADDRESSES, /* from here on: too large, nothing is permitted at all */
     WRN_RIGHTS_MANY_NAMES,
     WRN_RIGHTS_MANY_ROUTES,
     WRN_RIGHTS_MANY_RULES,
+    WRN_RIGHTS_MANY_FRAMES,
+    WRN_RIGHTS_MANY_MACS,
     WRN_RIGHTS_MANY_GRANTS,
     WRN_RIGHTS_TOO_DEEP, /* sets within sets, more than 8 */
 };

@@ -108,10 +108,12 @@ static void topics_are_found(void **state) {
         {"(address)", WRN_RIGHTS_ADDRESSES},
         {"(* set (member) (address (ip4 x)))", WRN_RIGHTS_ADDRESSES},
         {"(* set (member) (* set (name) (allow)))", WRN_RIGHTS_NAMES | WRN_RIGHTS_PACKETS},
-        {"((* set address member))", 7},
-        {"((* prefix a))", 7},
+        {"(* set (member) (frame) (mac x))", WRN_RIGHTS_FRAMES | WRN_RIGHTS_MACS},
+        {"((* set address member))", WRN_RIGHTS_TOPICS},
+        {"((* prefix a))", WRN_RIGHTS_TOPICS},
         {"address", 0},
-        {"(* set (* set (* set (* set (* set (* set (* set (* set (* set (member))))))))))", 7},
+        {"(* set (* set (* set (* set (* set (* set (* set (* set (* set (member))))))))))",
+         WRN_RIGHTS_TOPICS},
     };
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
         CHECK(wrn_rights_topics(chain_read(cases[i].element)) == cases[i].topics,
@@ -195,6 +197,55 @@ static void routes_hold_whole_prefixes(void **state) {
         assert_int_equal(compile(cases[i].element, 0, &rights), WRN_RIGHTS_OK);
         CHECK(wrn_rights_has_route(&rights, &prefix) == cases[i].has, "%s %s: ", cases[i].element,
               cases[i].prefix);
+    }
+}
+
+static void frames_are_ethertypes_and_sources(void **state) {
+    static const uint8_t mine[WRN_MAC_ADDRESS_SIZE] = {0x52, 0x54, 0, 1, 2, 3};
+    static const uint8_t next[WRN_MAC_ADDRESS_SIZE] = {0x52, 0x54, 0, 1, 2, 4};
+    (void)state;
+    static const struct {
+        const char *element;
+        uint8_t topics;
+        enum wrn_rights_fault fault;
+        bool arp, ip4, llc, mine, names_mine, next;
+    } cases[] = {
+        {"(member)", 0, 0, true, true, true, true, false, true},
+        {"(*)", 0, 0, true, true, true, true, false, true},
+        {"(member)", WRN_RIGHTS_FRAMES, 0, false, false, false, true, false, true},
+        {"(member)", WRN_RIGHTS_MACS, 0, true, true, true, false, false, false},
+        {"(frame)", 0, 0, true, true, true, false, false, false},
+        {"(frame (*))", 0, 0, true, true, true, false, false, false},
+        {"(frame '2054')", 0, 0, true, false, false, false, false, false},
+        {"(frame (* set '2054' '2048'))", 0, 0, true, true, false, false, false, false},
+        {"(frame (* range numeric (le '2050')))", 0, 0, false, true, true, false, false, false},
+        {"(frame arp)", 0, WRN_RIGHTS_BAD_FRAME, false, false, false, false, false, false},
+        {"(frame none)", 0, WRN_RIGHTS_BAD_FRAME, false, false, false, false, false, false},
+        {"(frame '2054' more)", 0, WRN_RIGHTS_BAD_FRAME, false, false, false, false, false, false},
+        {"(frame (* set '1' '3' '5' '7' '9' '11' '13' '15' '2054'))", 0, WRN_RIGHTS_MANY_FRAMES,
+         false, false, false, false, false, false},
+        {"(mac)", 0, 0, false, false, false, true, false, true},
+        {"(mac #525400010203#)", 0, 0, false, false, false, true, true, false},
+        {"(mac (* prefix #525400#))", 0, 0, false, false, false, true, true, true},
+        {"(mac (* set #525400010203# #525400010204#))", 0, 0, false, false, false, true, true,
+         true},
+        {"(* set (mac) (mac #525400010203#))", 0, 0, false, false, false, true, true, true},
+        {"(mac #5254000102#)", 0, WRN_RIGHTS_BAD_MAC, false, false, false, false, false, false},
+        {"(mac (* prefix #52540001020304#))", 0, WRN_RIGHTS_BAD_MAC, false, false, false, false,
+         false, false},
+        {"(mac (ip4 #0a000001#))", 0, WRN_RIGHTS_BAD_MAC, false, false, false, false, false, false},
+    };
+    for (size_t i = 0; i < WRN_COUNT(cases); i++) {
+        struct wrn_rights rights;
+        enum wrn_rights_fault fault = compile(cases[i].element, cases[i].topics, &rights);
+        const struct wrn_frame_rules *frames = &rights.frames;
+        CHECK(fault == cases[i].fault, "%s: %s: ", cases[i].element, wrn_rights_fault_text(fault));
+        CHECK(wrn_frame_rules_type(frames, 0x0806) == cases[i].arp, "%s: ", cases[i].element);
+        CHECK(wrn_frame_rules_type(frames, 0x0800) == cases[i].ip4, "%s: ", cases[i].element);
+        CHECK(wrn_frame_rules_type(frames, 0) == cases[i].llc, "%s: ", cases[i].element);
+        CHECK(wrn_frame_rules_mac(frames, mine) == cases[i].mine, "%s: ", cases[i].element);
+        CHECK(wrn_frame_rules_names(frames, mine) == cases[i].names_mine, "%s: ", cases[i].element);
+        CHECK(wrn_frame_rules_mac(frames, next) == cases[i].next, "%s: ", cases[i].element);
     }
 }
 
@@ -394,6 +445,7 @@ int main(void) {
         cmocka_unit_test(topics_are_found),
         cmocka_unit_test(addresses_are_ranges),
         cmocka_unit_test(routes_hold_whole_prefixes),
+        cmocka_unit_test(frames_are_ethertypes_and_sources),
         cmocka_unit_test(names_are_labels_and_beginnings),
         cmocka_unit_test(the_longest_names),
         cmocka_unit_test(uses_are_counted),
