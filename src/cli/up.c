@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starts and ends the daemon. */
-#define _GNU_SOURCE /* pidfd_open */
+#define _GNU_SOURCE /* memfd_create, pidfd_open */
 #include <poll.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,11 +14,21 @@
 
 extern char **environ;
 
-enum { PATH_MAX_BYTES = 4096, ARGUMENTS_MAX = 24, END_MS = 30000, LOOK_MS = 50 };
+enum {
+    COMPLAINTS_MAX = 4096,
+    PATH_MAX_BYTES = 4096,
+    ARGUMENTS_MAX = 24,
+    END_MS = 30000,
+    LOOK_MS = 50
+};
 
 static int run_up(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_down(struct wrn_cli *cli, const struct wrn_args *args);
-static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path);
+static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path,
+                        bool *ret_is_new);
+static int run_daemon(struct wrn_cli *cli, const char *const *argv, int complaints,
+                      int *ret_status);
+static void show_complaints(struct wrn_cli *cli, int complaints);
 static const char *find_program(struct wrn_cli *cli);
 static int show_up(struct wrn_cli *cli, const struct wrn_args *args, bool is_new);
 static int wait_for_end(struct wrn_cli *cli, pid_t pid, int pid_fd, const char *path);
@@ -67,8 +78,9 @@ static int run_up(struct wrn_cli *cli, const struct wrn_args *args) {
     if (fd != -ENOENT && fd != -ECONNREFUSED && fd != -ENOTDIR) {
         return wrn_call_complain(cli, path, fd);
     }
-    int code = start_daemon(cli, args, path);
-    return code != WRN_CLI_DONE ? code : show_up(cli, args, true);
+    bool is_new = true;
+    int code = start_daemon(cli, args, path, &is_new);
+    return code != WRN_CLI_DONE ? code : show_up(cli, args, is_new);
 }
 
 static int run_down(struct wrn_cli *cli, const struct wrn_args *args) {
@@ -96,13 +108,13 @@ static int run_down(struct wrn_cli *cli, const struct wrn_args *args) {
 }
 
 /* Runs warrend, which goes into the background by itself: its parent ends when it is ready, or has
- * said why it cannot be. */
-static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path) {
+ * said why it cannot be. Somebody else may have started one in the same moment: then it is up all
+ * the same, and that ours could not start is nothing to tell. */
+static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path,
+                        bool *ret_is_new) {
     static const char *const passed_on[] = {"state", "config", "listen"};
-    const char *program = find_program(cli);
-    const char *argv[ARGUMENTS_MAX] = {program, "--socket", path};
+    const char *argv[ARGUMENTS_MAX] = {find_program(cli), "--socket", path};
     size_t count = 3;
-    pid_t pid = 0;
     int status = 0;
     for (size_t i = 0; i < WRN_COUNT(passed_on); i++) {
         const char *value = wrn_args_value(args, passed_on[i]);
@@ -111,25 +123,60 @@ static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const 
             argv[count++] = value;
         }
     }
-    (void)fflush(cli->out);
-    int error = posix_spawnp(&pid, program, NULL, NULL, (char *const *)(uintptr_t)argv, environ);
-    if (error != 0) {
-        return wrn_cli_fail(cli, WRN_CLI_REFUSED,
-                            "cannot run warrend (%s): %s; install it beside warren, or in a folder "
-                            "of PATH",
-                            program, strerror(error));
+    WRN_CLEANUP(wrn_close_fd) int complaints = memfd_create("warrend's complaints", MFD_CLOEXEC);
+    int code = run_daemon(cli, argv, complaints, &status);
+    if (code != WRN_CLI_DONE) {
+        return code;
     }
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "lost sight of warrend: %s", strerror(errno));
-        }
+    *ret_is_new = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    WRN_CLEANUP(wrn_close_fd) int other = *ret_is_new ? -1 : wrn_call_connect(path);
+    if (*ret_is_new || other < 0) {
+        show_complaints(cli, complaints); /* there may be some about what it could do without */
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    if (*ret_is_new || other >= 0) {
         return WRN_CLI_DONE;
     }
     return wrn_cli_fail(cli, WRN_CLI_REFUSED, "warrend did not start%s",
                         geteuid() != 0 ? "; it needs to be root: sudo warren up"
                                        : ": what it said stands above");
+}
+
+/* With its standard error in 'complaints'; -1: in ours. */
+static int run_daemon(struct wrn_cli *cli, const char *const *argv, int complaints,
+                      int *ret_status) {
+    posix_spawn_file_actions_t actions;
+    pid_t pid = 0;
+    (void)fflush(cli->out);
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error == 0) {
+        error = complaints < 0
+                    ? 0
+                    : posix_spawn_file_actions_adddup2(&actions, complaints, STDERR_FILENO);
+        error = error != 0 ? error
+                           : posix_spawnp(&pid, argv[0], &actions, NULL,
+                                          (char *const *)(uintptr_t)argv, environ);
+        (void)posix_spawn_file_actions_destroy(&actions);
+    }
+    if (error != 0) {
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED,
+                            "cannot run warrend (%s): %s; install it beside warren, or in a folder "
+                            "of PATH",
+                            argv[0], strerror(error));
+    }
+    while (waitpid(pid, ret_status, 0) < 0) {
+        if (errno != EINTR) {
+            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "lost sight of warrend: %s", strerror(errno));
+        }
+    }
+    return WRN_CLI_DONE;
+}
+
+static void show_complaints(struct wrn_cli *cli, int complaints) {
+    char bytes[COMPLAINTS_MAX];
+    ssize_t size = complaints < 0 ? 0 : pread(complaints, bytes, sizeof bytes, 0);
+    if (size > 0) {
+        (void)fwrite(bytes, 1, (size_t)size, cli->err);
+    }
 }
 
 /* The one that was built or installed with this program comes first. */

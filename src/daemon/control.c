@@ -82,6 +82,7 @@ int wrn_control_start(struct wrn_daemon *daemon, struct wrn_service *service, co
     }
     control->daemon = daemon;
     control->socket.fd = -1;
+    control->socket.lock = -1;
     json_set_alloc_funcs(malloc, wipe_and_free);
     control->tick = calloc(1, sizeof *control->tick);
     control->methods = wrn_methods_create(daemon, service, control, &control->host);

@@ -3,7 +3,11 @@
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "daemon/control_socket.h"
 
+#include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,15 +15,19 @@
 
 #include "io/cleanup.h"
 
-enum { BACKLOG = 64, GROUP_BUFFER = 4096 };
+#define LOCK_SUFFIX ".lock"
+
+enum { BACKLOG = 64, GROUP_BUFFER = 4096, LOCK_LOOKS = 150, LOOK_MS = 20, ANSWER_MS = 1000 };
 
 static int make_folder(const char *path);
+static int take_lock(const struct sockaddr_un *address, int *ret_lock);
+static int connect_to(const struct sockaddr_un *address);
 static int clear_path(const struct sockaddr_un *address);
 static int bind_it(int fd, const struct sockaddr_un *address);
 static int give_to_group(const char *path);
 
 int wrn_control_socket_open(const char *path, struct wrn_control_socket *ret_socket) {
-    WRN_CLEANUP(wrn_close_fd) int fd = -1;
+    WRN_CLEANUP(wrn_close_fd) int fd = -1, lock = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
     size_t length = strlen(path);
@@ -28,6 +36,7 @@ int wrn_control_socket_open(const char *path, struct wrn_control_socket *ret_soc
     }
     memcpy(address.sun_path, path, length + 1);
     int error = make_folder(path);
+    error = error != 0 ? error : take_lock(&address, &lock);
     error = error != 0 ? error : clear_path(&address);
     if (error != 0) {
         return error;
@@ -49,7 +58,11 @@ int wrn_control_socket_open(const char *path, struct wrn_control_socket *ret_soc
         return error;
     }
     *ret_socket = (struct wrn_control_socket){
-        .fd = wrn_take_fd(&fd), .device = status.st_dev, .inode = status.st_ino};
+        .fd = wrn_take_fd(&fd),
+        .lock = wrn_take_fd(&lock),
+        .device = status.st_dev,
+        .inode = status.st_ino,
+    };
     memcpy(ret_socket->path, path, length + 1);
     return 0;
 }
@@ -64,6 +77,17 @@ void wrn_control_socket_close(struct wrn_control_socket *socket) {
         (void)unlink(socket->path);
     }
     wrn_close_fd(&socket->fd);
+    wrn_close_fd(&socket->lock); /* last: whoever gets it finds no socket of ours */
+}
+
+bool wrn_control_socket_is_served(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof address.sun_path) {
+        return false;
+    }
+    memcpy(address.sun_path, path, length + 1);
+    return connect_to(&address) == 0;
 }
 
 /* Makes the folder that the file stands in. */
@@ -81,25 +105,59 @@ static int make_folder(const char *path) {
     return chmod(folder, 0755) == 0 ? 0 : -errno; /* the umask may be narrower */
 }
 
+/* Between finding a socket dead and putting another one in its place somebody else may do the same,
+ * so all of that is done under a lock, which lasts as long as the socket. It lies on a file of its
+ * own that is never removed: a lock on a file without a name would keep nobody out. Who ends holds
+ * it for some moments after its socket has gone deaf: that is waited for. */
+static int take_lock(const struct sockaddr_un *address, int *ret_lock) {
+    char path[sizeof address->sun_path + sizeof LOCK_SUFFIX];
+    (void)snprintf(path, sizeof path, "%s" LOCK_SUFFIX, address->sun_path);
+    WRN_CLEANUP(wrn_close_fd)
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    for (int look = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; look++) {
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return -errno;
+        }
+        if (look == LOCK_LOOKS || connect_to(address) == 0) {
+            return -EADDRINUSE;
+        }
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    *ret_lock = wrn_take_fd(&fd);
+    return 0;
+}
+
+/* Returns 0 if somebody listens there, or -errno. A process that is being killed listens until the
+ * system comes to its files: it is told from one that lives by its hanging up on us. */
+static int connect_to(const struct sockaddr_un *address) {
+    static const char question[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"version\"}\n";
+    WRN_CLEANUP(wrn_close_fd)
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    char byte;
+    if (fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof *address) != 0) {
+        return fd >= 0 && errno == EAGAIN ? 0 : -errno; /* EAGAIN: others wait to be heard */
+    }
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    bool is_sent = send(fd, question, sizeof question - 1, MSG_NOSIGNAL) >= 0;
+    bool is_silent = is_sent && poll(&answer, 1, ANSWER_MS) == 0;
+    return is_silent || (is_sent && recv(fd, &byte, 1, 0) == 1) ? 0 : -ECONNREFUSED;
+}
+
 /* Removes a socket that nobody serves any more. */
 static int clear_path(const struct sockaddr_un *address) {
     struct stat status;
-    WRN_CLEANUP(wrn_close_fd) int fd = -1;
     if (lstat(address->sun_path, &status) < 0) {
         return errno == ENOENT ? 0 : -errno;
     }
     if (!S_ISSOCK(status.st_mode)) {
         return -EEXIST;
     }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN) {
-        return -EADDRINUSE;
-    }
-    if (errno != ECONNREFUSED) {
-        return -errno;
+    int error = connect_to(address);
+    if (error != -ECONNREFUSED) {
+        return error == 0 ? -EADDRINUSE : error;
     }
     return unlink(address->sun_path) == 0 || errno == ENOENT ? 0 : -errno;
 }

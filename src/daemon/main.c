@@ -3,6 +3,7 @@
  * their logic. */
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <uv.h>
 
 #include "daemon/control.h"
+#include "daemon/control_socket.h"
 #include "daemon/daemon.h"
 #include "daemon/disk.h"
 #include "daemon/service.h"
@@ -25,7 +27,7 @@
 #define CONFIG_PATH "/etc/warren/warrend.conf"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { CONFIG_MAX = 64 << 10, LOG_MAX = 8 << 20 };
+enum { CONFIG_MAX = 64 << 10, LOG_MAX = 8 << 20, FOLDER_LOOKS = 150, LOOK_MS = 20 };
 
 /* All that runs. Zeroed parts are not there. */
 struct program {
@@ -50,6 +52,7 @@ static int read_config(const char *path, bool has_to_be, struct wrn_daemon_optio
 static int run(struct program *program);
 static int serve(struct program *program);
 static int start(struct program *program);
+static int open_folder(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
 static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
 static void stop_parts(struct program *program);
 static void finish(struct program *program);
@@ -172,7 +175,7 @@ static int start(struct program *program) {
     bool is_new = false;
     const char *state = program->options.state;
     static_assert((int)WRN_DISK_WHY_SIZE == (int)WRN_DAEMON_WHY_SIZE, "the same room");
-    int error = wrn_disk_open(state, &program->folder, why);
+    int error = open_folder(program, why);
     if (error == 0 && program->ready >= 0) {
         write_log_to_file(program);
     }
@@ -197,6 +200,19 @@ static int start(struct program *program) {
     }
     wrn_daemon_load_networks(program->daemon);
     return EXIT_DONE;
+}
+
+/* Who was killed holds the folder for some moments more, while the system takes its interfaces
+ * down: that is waited for, up to three seconds, as long as nobody answers at our socket. */
+static int open_folder(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
+    int error = wrn_disk_open(program->options.state, &program->folder, why);
+    for (int look = 0; error == -EWOULDBLOCK && look < FOLDER_LOOKS &&
+                       !wrn_control_socket_is_served(program->options.socket);
+         look++) {
+        (void)poll(NULL, 0, LOOK_MS);
+        error = wrn_disk_open(program->options.state, &program->folder, why);
+    }
+    return error;
 }
 
 /* What builds on the daemon. */
