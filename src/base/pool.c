@@ -7,6 +7,7 @@ static const uint32_t none = UINT32_MAX;
 typedef uint64_t __attribute__((may_alias)) word;
 
 static void kill_slot(struct wrn_pool *pool, wrn_handle handle);
+static uint32_t age(struct wrn_pool *pool, uint32_t index);
 static void free_slot(struct wrn_pool *pool, uint32_t index);
 static uint8_t *slot_at(const struct wrn_pool *pool, uint32_t index);
 
@@ -34,9 +35,8 @@ void *wrn_pool_take(struct wrn_pool *pool, wrn_handle *ret_handle) {
     } else {
         return NULL;
     }
-    pool->generations[index]++;
     pool->live++;
-    *ret_handle = (wrn_handle){index, pool->generations[index]};
+    *ret_handle = (wrn_handle){index, age(pool, index)};
     return slot_at(pool, index);
 }
 
@@ -64,8 +64,9 @@ bool wrn_pool_has_retired(const struct wrn_pool *pool) {
 }
 
 void *wrn_pool_get(const struct wrn_pool *pool, wrn_handle handle) {
-    if (handle.index >= pool->touched || handle.generation % 2 == 0 ||
-        pool->generations[handle.index] != handle.generation) {
+    if (handle.index >= __atomic_load_n(&pool->touched, __ATOMIC_ACQUIRE) ||
+        handle.generation % 2 == 0 ||
+        __atomic_load_n(&pool->generations[handle.index], __ATOMIC_ACQUIRE) != handle.generation) {
         return NULL;
     }
     return slot_at(pool, handle.index);
@@ -83,8 +84,15 @@ void *wrn_pool_at(const struct wrn_pool *pool, uint32_t index, wrn_handle *ret_h
 
 static void kill_slot(struct wrn_pool *pool, wrn_handle handle) {
     WRN_ASSERT(wrn_pool_get(pool, handle) != NULL);
-    pool->generations[handle.index]++;
+    (void)age(pool, handle.index);
     pool->live--;
+}
+
+/* Counts who was at a place; other threads may look. Returns the new generation. */
+static uint32_t age(struct wrn_pool *pool, uint32_t index) {
+    uint32_t generation = pool->generations[index] + 1;
+    __atomic_store_n(&pool->generations[index], generation, __ATOMIC_RELEASE);
+    return generation;
 }
 
 static void free_slot(struct wrn_pool *pool, uint32_t index) {

@@ -5,6 +5,7 @@
 #include "wg/lane.h"
 
 #include "base/bytes.h"
+#include "switch/payload.h"
 #include "wg/destination.h"
 #include "wg/ecn.h"
 #include "wg/limits.h"
@@ -33,6 +34,8 @@ struct tally {
 static uint32_t free_number(const struct wrn_wg *wg);
 static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
                            struct wrn_wg_peer **ret_peer);
+static enum wrn_drop find_chosen(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
+                                 struct wrn_wg_peer **ret_peer);
 static enum wrn_drop refuse(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                             uint32_t index, struct wrn_wg_asks *asks);
 static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
@@ -57,6 +60,7 @@ static void follow(wrn_mono now, struct wrn_wg_peer *peer, struct wrn_session *s
                    const struct wrn_path *path, uint32_t index, struct wrn_wg_asks *asks);
 static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const uint8_t *packet,
                                  size_t size, size_t *ret_size);
+static enum wrn_drop check_payload(const uint8_t *payload, size_t size, size_t *ret_size);
 static struct wrn_wg_limits limits_of(const struct wrn_wg *wg, const struct wrn_session *session);
 static size_t largest_of(const struct wrn_session *session, const struct wrn_wg_packet *batch,
                          uint32_t begin, uint32_t end);
@@ -102,7 +106,8 @@ void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_p
     for (uint32_t i = 0; i < count; i++) {
         owners[i] = NULL;
         batch[i].datagram_size = 0;
-        batch[i].drop = route(lane->wg, &batch[i], &owners[i]);
+        batch[i].drop = lane->wg->is_bridged ? find_chosen(lane->wg, &batch[i], &owners[i])
+                                             : route(lane->wg, &batch[i], &owners[i]);
         if (has_filter && owners[i] != NULL) {
             batch[i].drop =
                 wrn_wg_lane_check(lane, owners[i]->self, true, now, batch[i].bytes, batch[i].size);
@@ -157,6 +162,20 @@ void wrn_wg_lane_datagrams(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg
         }
         accept_run(lane, now, batch, begin, end, ret_asks);
     }
+}
+
+uint32_t wrn_wg_lane_number(const struct wrn_wg_lane *lane) {
+    return lane->number;
+}
+
+bool wrn_wg_lane_is_direct(const struct wrn_wg_lane *lane, wrn_handle handle) {
+    struct wrn_path path;
+    const struct wrn_wg_peer *peer = wrn_wg_peer_get(lane->wg, handle);
+    if (peer == NULL) {
+        return true;
+    }
+    wrn_path_cell_read(&peer->path, &path);
+    return path.kind == WRN_PATH_DIRECT;
 }
 
 void wrn_wg_lane_count_drop(struct wrn_wg_lane *lane, enum wrn_drop reason, uint64_t count) {
@@ -276,6 +295,16 @@ static enum wrn_drop route(const struct wrn_wg *wg, const struct wrn_wg_packet *
     }
     *ret_peer = wrn_pool_slot(&wg->peers, owner);
     return WRN_DROP_NONE;
+}
+
+/* Finds the peer that the caller has chosen, which may have gone since. */
+static enum wrn_drop find_chosen(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
+                                 struct wrn_wg_peer **ret_peer) {
+    if (packet->size == 0 || packet->size > WRN_WG_PACKET_MAX) {
+        return WRN_DROP_BAD_HOST_PACKET;
+    }
+    *ret_peer = wrn_wg_peer_get(wg, packet->peer);
+    return *ret_peer != NULL ? WRN_DROP_NONE : WRN_DROP_PEER_REMOVED;
 }
 
 /* Counts a refused packet and returns why; or leaves one to the owner of the machine, who may
@@ -429,7 +458,9 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
             continue;
         }
         if (datagram->drop == WRN_DROP_NONE) {
-            datagram->drop = check_inner(lane->wg, session->peer.index, job->out, job->size, &size);
+            datagram->drop = lane->wg->is_bridged ? check_payload(job->out, job->size, &size)
+                                                  : check_inner(lane->wg, session->peer.index,
+                                                                job->out, job->size, &size);
         }
         if (datagram->drop == WRN_DROP_NONE) {
             datagram->drop = wrn_wg_lane_check(lane, session->peer, false, now, job->out, size);
@@ -444,6 +475,7 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
         }
         datagram->packet = job->out;
         datagram->packet_size = size;
+        datagram->peer = session->peer;
     }
     if (tally.count > 0) {
         after_receiving(now, &tally, &batch[tally.last_index], peer, session, asks);
@@ -540,6 +572,26 @@ static enum wrn_drop check_inner(const struct wrn_wg *wg, uint32_t peer, const u
         return WRN_DROP_WRONG_SOURCE;
     }
     *ret_size = inner_size;
+    return WRN_DROP_NONE;
+}
+
+/* Finds the true size of a frame, or a piece of one, with its head; what is in it is the switch's
+ * business. */
+static enum wrn_drop check_payload(const uint8_t *payload, size_t size, size_t *ret_size) {
+    size_t head = 0;
+    if (payload[0] == WRN_PAYLOAD_FRAME && size >= WRN_PAYLOAD_FRAME_HEAD) {
+        head = WRN_PAYLOAD_FRAME_HEAD;
+    } else if (payload[0] == WRN_PAYLOAD_PIECE && size >= WRN_PAYLOAD_PIECE_HEAD) {
+        head = WRN_PAYLOAD_PIECE_HEAD;
+    }
+    if (head == 0) {
+        return WRN_DROP_BAD_INNER_PACKET;
+    }
+    size_t inner_size = wrn_load_be16(payload + 2); /* in both */
+    if (inner_size == 0 || inner_size > size - head) {
+        return WRN_DROP_BAD_INNER_PACKET;
+    }
+    *ret_size = head + inner_size;
     return WRN_DROP_NONE;
 }
 

@@ -57,6 +57,14 @@ void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_p
 void wrn_wg_lane_datagrams(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
                            size_t count, struct wrn_wg_asks *ret_asks);
 
+/* Returns the lane's number, the 'lane' of struct wrn_wg_filter. Any thread. */
+uint32_t wrn_wg_lane_number(const struct wrn_wg_lane *lane);
+
+/* Tells whether a packet to the peer would go straight to it now: those that others carry may not
+ * be larger than WRN_WG_RELAYED_PACKET_MAX. One who is not there: true. Where the lane's calls are
+ * made. */
+bool wrn_wg_lane_is_direct(const struct wrn_wg_lane *lane, wrn_handle peer);
+
 /* Counts a refusal that the lane's driver saw (thread of the lane). */
 void wrn_wg_lane_count_drop(struct wrn_wg_lane *lane, enum wrn_drop reason, uint64_t count);
 

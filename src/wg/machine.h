@@ -144,6 +144,7 @@ struct wrn_wg {
     void *quiesce_ctx;
     struct wrn_wg_filter filter; /* set once, lanes read it */
     bool asks_for_unrouted;      /* ditto */
+    bool is_bridged;             /* ditto */
 };
 
 /* Asks the filter, if there is one, whether an inner packet from the peer, or to it, may pass.

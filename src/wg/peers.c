@@ -33,7 +33,9 @@ void wrn_wg_set_up(struct wrn_wg *wg, struct wrn_now now, bool up, struct wrn_wg
 }
 
 void wrn_wg_set_mtu(struct wrn_wg *wg, uint32_t mtu_bytes) {
-    wg->mtu_bytes = mtu_bytes;
+    if (!wg->is_bridged) {
+        wg->mtu_bytes = mtu_bytes;
+    }
 }
 
 int wrn_wg_set_private_key(struct wrn_wg *wg, struct wrn_now now,

@@ -42,6 +42,16 @@ void wrn_wg_take_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle
     }
 }
 
+void wrn_wg_queue_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle, wrn_span packet,
+                         struct wrn_wg_out *out) {
+    struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    WRN_ASSERT(packet.size >= 1 && packet.size <= WRN_WG_PACKET_MAX);
+    if (peer != NULL) {
+        atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
+    }
+    wrn_wg_take_packet(wg, now, handle, packet, out);
+}
+
 size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                           size_t count, struct wrn_wg_out *out) {
     struct wrn_wg_lane *lane = &wg->own_lane;

@@ -38,12 +38,13 @@ struct wrn_wg *wrn_wg_init(void *memory, const struct wrn_wg_options *options,
     struct wrn_wg *wg = wrn_arena_take(&arena, 1, sizeof *wg);
     wg->crypto = crypto;
     wg->rand = rand;
-    wg->mtu_bytes = DEFAULT_MTU_BYTES;
+    wg->mtu_bytes = options->is_bridged ? WRN_WG_RELAYED_PACKET_MAX : DEFAULT_MTU_BYTES;
     wg->look_at = WRN_MONO_NEVER;
     wg->quiesce = options->quiesce;
     wg->quiesce_ctx = options->quiesce_ctx;
     wg->filter = options->filter;
     wg->asks_for_unrouted = options->asks_for_unrouted;
+    wg->is_bridged = options->is_bridged;
     (void)wrn_wg_lane_init(&wg->own_lane, wg, crypto);
     wg->handshakes_per_s = options->handshakes_per_s;
     wrn_rand_fill(rand, seeds, sizeof seeds);

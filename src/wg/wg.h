@@ -49,6 +49,12 @@ struct wrn_wg_options {
      * NONE, ASK_PACKET of a lane. Bounded (WRN_WG_UNROUTED_PER_S), and only for addresses that may
      * be a single host's in a routed network: no multicast, broadcast, link-local or loopback. */
     bool asks_for_unrouted;
+    /* Inner packets are those of a layer-2 network (switch/payload.h) instead of IP packets. The
+     * caller says whom each is for; allowed IPs are not asked. Of what comes in, type and size are
+     * checked and padding is cut off; congestion marks are nobody's. The MTU is
+     * WRN_WG_RELAYED_PACKET_MAX and stays that: padding makes no packet larger, and larger ones are
+     * not padded. */
+    bool is_bridged;
 };
 
 /* Limits of one call. */
@@ -81,6 +87,7 @@ struct wrn_wg_datagram {
     uint8_t outer_ecn;    /* in: ECN bits of the outer header, 0..3 */
     uint8_t *packet;      /* out: inner packet for the host, inside 'bytes', ECN already merged */
     size_t packet_size;   /* out: its bytes; 0: nothing to deliver */
+    wrn_handle peer;      /* out: who sent it, if there is a packet */
     enum wrn_drop drop;   /* out: why not, WRN_DROP_NONE if it was no refusal; already counted */
 };
 
@@ -92,8 +99,9 @@ struct wrn_wg_packet {
     uint8_t *datagram;
     size_t datagram_size; /* out: its bytes; 0: none to send now (kept, or refused) */
     struct wrn_path path; /* out: where to */
-    wrn_handle peer;      /* out: whose it is, for wrn_wg_forget_source; NONE: asks_for_unrouted */
-    uint8_t outer_ecn;    /* out: ECN bits for the outer header */
+    /* out: whose it is, for wrn_wg_forget_source; NONE: asks_for_unrouted. is_bridged: in */
+    wrn_handle peer;
+    uint8_t outer_ecn;  /* out: ECN bits for the outer header */
     enum wrn_drop drop; /* out: why it was refused, WRN_DROP_NONE if it was not; already counted */
 };
 
@@ -178,6 +186,12 @@ void wrn_wg_on_datagrams(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_da
 void wrn_wg_on_packets(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                        size_t count, struct wrn_wg_out *out);
 
+/* Sends a packet (1..WRN_WG_PACKET_MAX bytes) to a peer whom the caller chooses, as the machine's
+ * other inputs do with packets that wait: wrn_wg_pull_staged fetches it, behind those that wait
+ * already, once there is a session. One that is not live: refused and counted. */
+void wrn_wg_queue_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, wrn_span packet,
+                         struct wrn_wg_out *out);
+
 /* Fetches up to 'count' kept packets whose session is ready now, sealed, into the caller's buffers,
  * each with room for WRN_WG_PACKET_MAX bytes between its head- and tailroom. Returns how many. Call
  * it after every other input until it returns 0: a packet counts as sent, so that lanes may send to
@@ -205,7 +219,8 @@ void wrn_wg_count_drop(struct wrn_wg *wg, enum wrn_drop reason, uint64_t count);
  * kept packets, as the kernel does). */
 void wrn_wg_set_up(struct wrn_wg *wg, struct wrn_now now, bool up, struct wrn_wg_out *out);
 
-/* Sets the MTU of the host's interface in bytes: padding never makes a packet larger than it. */
+/* Sets the MTU of the host's interface in bytes: padding never makes a packet larger than it. A
+ * bridged machine keeps its own. */
 void wrn_wg_set_mtu(struct wrn_wg *wg, uint32_t mtu_bytes);
 
 /* Sets our private key; all zero removes it. Sessions made with another key are forgotten; a peer

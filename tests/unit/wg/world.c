@@ -10,7 +10,6 @@ enum { BUFFER_SIZE = WRN_WG_HEADROOM + WRN_WG_PACKET_MAX + WRN_WG_TAILROOM };
 
 static struct world *create(uint64_t seed, int sides, uint32_t handshakes_per_s, uint32_t tag_bits,
                             const struct wrn_wg_options *besides);
-static void settle(struct world *w, int side);
 static void fly(struct world *w, int from, const struct wrn_path *path, uint8_t ecn,
                 const uint8_t *bytes, size_t size);
 static void deliver_inner(struct world *w, int side, const uint8_t *packet, size_t size);
@@ -55,6 +54,7 @@ static struct world *create(uint64_t seed, int sides, uint32_t handshakes_per_s,
         .index_tag_bits = tag_bits,
         .filter = besides->filter,
         .asks_for_unrouted = besides->asks_for_unrouted,
+        .is_bridged = besides->is_bridged,
     };
     WRN_ASSERT(w != NULL && sides <= WORLD_SIDES_MAX);
     WRN_ASSERT(wrn_crypto_create(WRN_CRYPTO_AUTO, &w->crypto) == 0);
@@ -122,7 +122,7 @@ void world_send(struct world *w, int from, int to, size_t size, uint64_t stamp) 
     if (packet.datagram_size > 0) {
         fly(w, from, &packet.path, packet.outer_ecn, packet.datagram, packet.datagram_size);
     }
-    settle(w, from);
+    world_settle(w, from);
     if (!w->hold) {
         world_pump(w);
     }
@@ -137,7 +137,7 @@ enum wrn_drop world_inject(struct world *w, int to, const struct wrn_path *path,
     if (d.packet_size > 0) {
         deliver_inner(w, to, d.packet, d.packet_size);
     }
-    settle(w, to);
+    world_settle(w, to);
     return d.drop;
 }
 
@@ -159,7 +159,7 @@ void world_pump(struct world *w) {
             if (in.packet_size > 0) {
                 deliver_inner(w, to, in.packet, in.packet_size);
             }
-            settle(w, to);
+            world_settle(w, to);
         }
     }
 }
@@ -188,7 +188,7 @@ void world_advance(struct world *w, uint64_t ns) {
             if (w->side[i].wg != NULL && wrn_mono_reached(w->now.mono, wrn_wg_due(w->side[i].wg))) {
                 acted = true;
                 wrn_wg_on_time(w->side[i].wg, w->now, &w->out);
-                settle(w, i);
+                world_settle(w, i);
             }
         }
         if (!w->hold) {
@@ -233,8 +233,7 @@ uint64_t world_drops(const struct world *w, int side, enum wrn_drop reason) {
     return counts[reason];
 }
 
-/* What a driver does after each input: sends the messages and fetches released packets. */
-static void settle(struct world *w, int side) {
+void world_settle(struct world *w, int side) {
     static uint8_t buffer[4][BUFFER_SIZE];
     struct wrn_wg_packet batch[4];
     for (;;) {

@@ -75,7 +75,8 @@ void world_destroy(struct world *world);
 struct world *world_create_tagged(uint64_t seed, int sides, uint32_t handshakes_per_s,
                                   uint32_t tag_bits);
 
-/* The same with what 'options' say besides, of which only filter and asks_for_unrouted count. */
+/* The same with what 'options' say besides, of which only filter, asks_for_unrouted and is_bridged
+ * count. */
 struct world *world_create_with(uint64_t seed, int sides, uint32_t handshakes_per_s,
                                 const struct wrn_wg_options *options);
 
@@ -86,6 +87,9 @@ void world_send(struct world *world, int from, int to, size_t size, uint64_t sta
 /* Hands a datagram to a side as if it came from 'path' (for forgeries and replays). */
 enum wrn_drop world_inject(struct world *world, int to, const struct wrn_path *path,
                            const uint8_t *bytes, size_t size);
+
+/* What a driver does after each input: sends the messages and fetches released packets. */
+void world_settle(struct world *world, int side);
 
 /* Delivers everything under way that is due, in the order of arrival, and what that leads to. */
 void world_pump(struct world *world);
