@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TUN devices through /dev/net/tun, one packet a system call, which may be as large as 64 KiB.
+/* TUN and TAP devices through /dev/net/tun, one packet a system call, which may be as large as 64 KiB.
  * Keeps no state but the descriptors. */
 #define _GNU_SOURCE /* setns */
 #include "io/tun.h"
@@ -23,13 +23,15 @@ enum {
     VNET_SIZE_MAX = 24, /* the largest header that Linux knows has 24 bytes */
     MTU_UNTOUCHED = 1500,
     QUEUE_LENGTH_UNTOUCHED = 500,
+    QUEUE_LENGTH_OF_ETHERNET = 1000,
     OFFLOAD_USO4 = 0x20, /* TUN_F_USO4, TUN_F_USO6: newer than the headers of Debian 12 */
     OFFLOAD_USO6 = 0x40,
 };
 
-static int attach(int fd, const char *name, unsigned features);
+static int create(const char *name, unsigned kind, struct wrn_tun *ret_tun);
+static int attach(int fd, const char *name, unsigned kind, unsigned features);
 static int prepare_header(int fd, uint32_t *ret_vnet_size);
-static int prepare_interface(const char *name);
+static int prepare_interface(const char *name, unsigned kind);
 static int adopt_interface(int fd, const char *name);
 static int find_namespaces(int fd, int *ret_ours, int *ret_theirs);
 static int open_beside(const struct wrn_tun *tun, int *ret_fd);
@@ -56,45 +58,11 @@ const char *wrn_tun_name_problem(const char *name) {
 }
 
 int wrn_tun_create(const char *name, struct wrn_tun *ret_tun) {
-    struct ifreq request = {0};
-    struct wrn_tun tun = WRN_TUN_NONE;
-    unsigned features = 0;
-    WRN_CLEANUP(wrn_close_fd) int fd = -1;
+    return create(name, IFF_TUN, ret_tun);
+}
 
-    if (wrn_tun_name_problem(name) != NULL) {
-        return -EINVAL;
-    }
-    fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
-    if (ioctl(fd, TUNGETFEATURES, &features) < 0) {
-        return -errno;
-    }
-    int error = attach(fd, name, features & (IFF_MULTI_QUEUE | IFF_VNET_HDR));
-    if (error != 0) {
-        return error;
-    }
-    if (ioctl(fd, TUNGETIFF, &request) < 0) {
-        return -errno;
-    }
-    unsigned flags = (unsigned short)request.ifr_flags;
-    if ((flags & IFF_VNET_HDR) != 0) {
-        int size = WRN_TUN_HEADER_SIZE; /* a persistent device may have been left with another */
-        (void)ioctl(fd, TUNSETVNETHDRSZ, &size);
-        error = prepare_header(fd, &tun.vnet_size);
-        if (error != 0) {
-            return error;
-        }
-    }
-    error = prepare_interface(name);
-    if (error != 0 && error != -EPERM) { /* EPERM: a persistent device that was prepared for us */
-        return error;
-    }
-    tun.multi_queue = (flags & IFF_MULTI_QUEUE) != 0;
-    tun.fd = wrn_take_fd(&fd);
-    *ret_tun = tun;
-    return 0;
+int wrn_tun_create_tap(const char *name, struct wrn_tun *ret_tun) {
+    return create(name, IFF_TAP, ret_tun);
 }
 
 int wrn_tun_adopt(int given_fd, struct wrn_tun *ret_tun) {
@@ -148,7 +116,7 @@ int wrn_tun_add_queue(const struct wrn_tun *tun, struct wrn_tun *ret_queue) {
         return -ENODEV;
     }
     request.ifr_flags = (short)((unsigned short)request.ifr_flags &
-                                (IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE));
+                                (IFF_TUN | IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE));
     if (ioctl(fd, TUNSETIFF, &request) < 0) {
         return -errno;
     }
@@ -235,14 +203,57 @@ int wrn_tun_write(const struct wrn_tun *tun, struct iovec *parts, size_t count,
     return 0;
 }
 
+/* Makes a device of a kind, IFF_TUN or IFF_TAP, or takes a persistent one. */
+static int create(const char *name, unsigned kind, struct wrn_tun *ret_tun) {
+    struct ifreq request = {0};
+    struct wrn_tun tun = WRN_TUN_NONE;
+    unsigned features = 0;
+    WRN_CLEANUP(wrn_close_fd) int fd = -1;
+
+    if (wrn_tun_name_problem(name) != NULL) {
+        return -EINVAL;
+    }
+    fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (ioctl(fd, TUNGETFEATURES, &features) < 0) {
+        return -errno;
+    }
+    int error = attach(fd, name, kind, features & (IFF_MULTI_QUEUE | IFF_VNET_HDR));
+    if (error != 0) {
+        return error;
+    }
+    if (ioctl(fd, TUNGETIFF, &request) < 0) {
+        return -errno;
+    }
+    unsigned flags = (unsigned short)request.ifr_flags;
+    if ((flags & IFF_VNET_HDR) != 0) {
+        int size = WRN_TUN_HEADER_SIZE; /* a persistent device may have been left with another */
+        (void)ioctl(fd, TUNSETVNETHDRSZ, &size);
+        error = prepare_header(fd, &tun.vnet_size);
+        if (error != 0) {
+            return error;
+        }
+    }
+    error = prepare_interface(name, kind);
+    if (error != 0 && error != -EPERM) { /* EPERM: a persistent device that was prepared for us */
+        return error;
+    }
+    tun.multi_queue = (flags & IFF_MULTI_QUEUE) != 0;
+    tun.fd = wrn_take_fd(&fd);
+    *ret_tun = tun;
+    return 0;
+}
+
 /* Makes the device 'name' with those of IFF_MULTI_QUEUE and IFF_VNET_HDR that stand in 'features',
  * or takes a persistent one as it is. A device of several queues would let us in beside a program
  * that uses it already: so a new one has to be new, and an old one idle. */
-static int attach(int fd, const char *name, unsigned features) {
+static int attach(int fd, const char *name, unsigned kind, unsigned features) {
     struct wrn_tun_info info;
     struct ifreq request = {0};
     memcpy(request.ifr_name, name, strlen(name) + 1);
-    request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | features);
+    request.ifr_flags = (short)(kind | IFF_NO_PI | IFF_TUN_EXCL | features);
     if (ioctl(fd, TUNSETIFF, &request) == 0) {
         return 0;
     }
@@ -253,7 +264,7 @@ static int attach(int fd, const char *name, unsigned features) {
     if (error != 0) {
         return error;
     }
-    if (!info.is_tun) {
+    if (!(kind == IFF_TUN ? info.is_tun : info.is_tap)) {
         return -EEXIST;
     }
     if (info.queues > 0) {
@@ -262,7 +273,7 @@ static int attach(int fd, const char *name, unsigned features) {
     if (!info.multi_queue) {
         features &= ~(unsigned)IFF_MULTI_QUEUE;
     }
-    request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | features);
+    request.ifr_flags = (short)(kind | IFF_NO_PI | features);
     if (ioctl(fd, TUNSETIFF, &request) < 0) {
         return errno == EINVAL ? -EEXIST : -errno;
     }
@@ -286,13 +297,13 @@ static int prepare_header(int fd, uint32_t *ret_vnet_size) {
     return 0;
 }
 
-/* Gives an interface of this network namespace the default MTU and queue length, unless somebody
+/* Gives an interface of this network namespace the default MTU of its kind and queue length, unless somebody
  * chose others.
  *
  * The length is that of the ring in which the host's packets wait for us, and what does not fit is
  * lost without a word to the sender. It has to bridge the milliseconds in which another thread has
  * our core: WRN_TUN_QUEUE_LENGTH is some 10 ms of the smallest packets at full speed. */
-static int prepare_interface(const char *name) {
+static int prepare_interface(const char *name, unsigned kind) {
     struct ifreq request = {0};
     WRN_CLEANUP(wrn_close_fd) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 && errno == EAFNOSUPPORT) { /* a machine without IPv4 */
@@ -302,7 +313,9 @@ static int prepare_interface(const char *name) {
         return -errno;
     }
     memcpy(request.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-    if (ioctl(fd, SIOCGIFTXQLEN, &request) == 0 && request.ifr_qlen == QUEUE_LENGTH_UNTOUCHED) {
+    if (ioctl(fd, SIOCGIFTXQLEN, &request) == 0 &&
+        (request.ifr_qlen == QUEUE_LENGTH_UNTOUCHED ||
+         (kind == IFF_TAP && request.ifr_qlen == QUEUE_LENGTH_OF_ETHERNET))) {
         request.ifr_qlen = WRN_TUN_QUEUE_LENGTH;
         (void)ioctl(fd, SIOCSIFTXQLEN, &request);
     }
@@ -312,7 +325,7 @@ static int prepare_interface(const char *name) {
     if (request.ifr_mtu != MTU_UNTOUCHED) {
         return 0;
     }
-    request.ifr_mtu = WRN_TUN_MTU_DEFAULT;
+    request.ifr_mtu = kind == IFF_TAP ? WRN_TUN_TAP_MTU : WRN_TUN_MTU_DEFAULT;
     return ioctl(fd, SIOCSIFMTU, &request) < 0 ? -errno : 0;
 }
 
@@ -331,7 +344,7 @@ static int adopt_interface(int fd, const char *name) {
     if (wrn_tun_info_read(name, &info) == 0 && info.has_packet_information) {
         return -EPROTOTYPE;
     }
-    error = prepare_interface(name);
+    error = prepare_interface(name, IFF_TUN);
     /* EPERM: it was prepared for us. ENODEV: elsewhere, and we may not know where */
     return error == -EPERM || error == -ENODEV ? 0 : error;
 }

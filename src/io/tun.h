@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A TUN device with one or several queues: IP packets to and from the host, large ones and such
- * without checksum too where both sides can. Looks into no packet. */
+ * without checksum too where both sides can; or a TAP device, the same with Ethernet frames. Looks
+ * into no packet. */
 #pragma once
 #include <sys/types.h>
 #include <sys/uio.h>
 #include "base/base.h"
 
 enum {
-    WRN_TUN_NAME_SIZE = 16,      /* with the terminating zero: the kernel's IFNAMSIZ */
-    WRN_TUN_MTU_DEFAULT = 1420,  /* what is left of 1500 bytes on an IPv6 underlay */
+    WRN_TUN_NAME_SIZE = 16,     /* with the terminating zero: the kernel's IFNAMSIZ */
+    WRN_TUN_MTU_DEFAULT = 1420, /* what is left of 1500 bytes on an IPv6 underlay */
+    WRN_TUN_TAP_MTU = 16362, /* with header and two tags the largest frame that a tunnel carries */
     WRN_TUN_QUEUE_LENGTH = 4096, /* packets that wait in a queue for us; see tun.c */
     WRN_TUN_QUEUES_MAX = 64,
     WRN_TUN_PARTS_MAX = 256, /* of one packet that is written or read, with the header's */
     WRN_TUN_HEADER_SIZE = 10,
+    WRN_TUN_FRAME_MAX = 65535 + 22, /* bytes of a large frame of a TAP device: header, two tags */
 };
 
 /* What the host may hand over, or take, unfinished. Bits. */
@@ -48,6 +51,10 @@ const char *wrn_tun_name_problem(const char *name);
  * name), or another -errno. */
 WRN_NODISCARD int wrn_tun_create(const char *name, struct wrn_tun *ret_tun);
 
+/* The same for a TAP device, with an MTU that keeps no frame from us: what the host may send is the
+ * business of the bridge of which the device is a port. */
+WRN_NODISCARD int wrn_tun_create_tap(const char *name, struct wrn_tun *ret_tun);
+
 /* Takes over an open TUN descriptor, which belongs to the device from here on, also if this fails.
  * Switches its offloads off and gives it the default MTU and queue length if it still has the
  * kernel's. Returns 0, or -EBADF (not a descriptor of a TUN device), -EPROTOTYPE (a TAP device, or
@@ -78,7 +85,7 @@ WRN_NODISCARD int wrn_tun_name(const struct wrn_tun *tun, char ret_name[WRN_TUN_
 /* Reads one packet into parts[1..count-1] (count 2..WRN_TUN_PARTS_MAX); parts[0] is overwritten, it
  * serves the header. Returns the packet's bytes (> 0) with 'ret_header' (all zero on a device
  * without header), 0 if nothing waits, or -ENODEV once the device was deleted. A packet larger than
- * its room is cut; none has more than 65,535 bytes. */
+ * its room is cut; none has more than 65,535 bytes, a frame WRN_TUN_FRAME_MAX. */
 WRN_NODISCARD ssize_t wrn_tun_read(const struct wrn_tun *tun, struct iovec *parts, size_t count,
                                    uint8_t ret_header[WRN_TUN_HEADER_SIZE]);
 

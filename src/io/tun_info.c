@@ -52,6 +52,7 @@ static void read_details(struct nlattr *details, struct wrn_tun_info *info) {
     }
     if (parts[IFLA_TUN_TYPE] != NULL && nla_len(parts[IFLA_TUN_TYPE]) >= 1) {
         info->is_tun = nla_get_u8(parts[IFLA_TUN_TYPE]) == IFF_TUN;
+        info->is_tap = nla_get_u8(parts[IFLA_TUN_TYPE]) == IFF_TAP;
     }
     if (parts[IFLA_TUN_PI] != NULL && nla_len(parts[IFLA_TUN_PI]) >= 1) {
         info->has_packet_information = nla_get_u8(parts[IFLA_TUN_PI]) != 0;

@@ -4,7 +4,8 @@
 #include "base/base.h"
 
 struct wrn_tun_info {
-    bool is_tun;                 /* else an interface of another kind, TAP devices among them */
+    bool is_tun;                 /* else an interface of another kind, if it is no TAP device … */
+    bool is_tap;                 /* … which it may be */
     bool has_packet_information; /* a header of 4 bytes before each packet */
     bool multi_queue;            /* made to have several queues */
     uint32_t queues;             /* descriptors attached; known only with 'multi_queue' */

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -190,6 +191,56 @@ static void adopt(void **state) {
         wrn_tun_close(&more);
         wrn_tun_close(&tun);
     }
+}
+
+/* Goal: a TAP device is like a TUN device, but for its MTU and that frames go through it. Method:
+ * create and ask; a frame of a type of our own, tagged too, from a packet socket and to one. */
+static void tap(void **state) {
+    struct wrn_tun tun = WRN_TUN_NONE;
+    struct wrn_tun more = WRN_TUN_NONE;
+    uint8_t frame[64] = {2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}, got[100], header[10];
+    need_root(state);
+    assert_int_equal(wrn_tun_create_tap("t1", &tun), 0);
+    assert_true(tun.multi_queue);
+    assert_int_equal(tun.vnet_size, WRN_TUN_HEADER_SIZE);
+    assert_int_equal(request("t1", SIOCGIFMTU, (struct ifreq){0}).ifr_mtu, WRN_TUN_TAP_MTU);
+    assert_int_equal(request("t1", SIOCGIFTXQLEN, (struct ifreq){0}).ifr_qlen,
+                     WRN_TUN_QUEUE_LENGTH);
+    assert_int_equal(wrn_tun_create_tap("t1", &more), -EBUSY);
+    assert_int_equal(wrn_tun_create("t1", &more), -EEXIST);
+    assert_int_equal(wrn_tun_create_tap("lo", &more), -EEXIST);
+    assert_int_equal(wrn_tun_set_offloads(&tun, WRN_TUN_CHECKSUM | WRN_TUN_TSO4),
+                     WRN_TUN_CHECKSUM | WRN_TUN_TSO4);
+    assert_int_equal(wrn_tun_add_queue(&tun, &more), 0);
+    wrn_tun_close(&more);
+    (void)request("t1", SIOCSIFFLAGS, (struct ifreq){.ifr_flags = IFF_UP});
+    struct sockaddr_ll at = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(0x88b5),
+                             .sll_ifindex = (int)if_nametoindex("t1")};
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(0x88b5));
+    assert_return_code(bind(fd, (const struct sockaddr *)&at, sizeof at), errno);
+    assert_int_equal(send(fd, frame, sizeof frame, 0), sizeof frame);
+    ssize_t size = 0;
+    while (size == 0 || got[12] != 0x88) { /* the host says things of its own, too */
+        struct pollfd ready = {.fd = tun.fd, .events = POLLIN};
+        struct iovec parts[2] = {{0}, {got, sizeof got}};
+        size = wrn_tun_read(&tun, parts, 2, header);
+        assert_true(size >= 0);
+        assert_true(size > 0 || poll(&ready, 1, WAIT_MS) == 1);
+    }
+    assert_int_equal(size, sizeof frame);
+    assert_memory_equal(got, frame, sizeof frame);
+    frame[0] = 0xff;
+    struct iovec parts[2] = {{0}, {frame, sizeof frame}};
+    assert_int_equal(wrn_tun_write(&tun, parts, 2, NULL), 0);
+    assert_int_equal(recv(fd, got, sizeof got, 0), sizeof frame);
+    assert_memory_equal(got, frame, sizeof frame);
+    (void)close(fd);
+    wrn_tun_close(&tun);
+    make_persistent("t2", IFF_TAP | IFF_NO_PI);
+    assert_int_equal(wrn_tun_create_tap("t2", &tun), 0);
+    assert_int_equal(wrn_tun_add_queue(&tun, &more), -EOPNOTSUPP);
+    wrn_tun_close(&tun);
 }
 
 /* Deletes an interface while its program lives. */
@@ -606,9 +657,9 @@ static void steering(void **state) {
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(create, set_up),    cmocka_unit_test_setup(persistent, set_up),
-        cmocka_unit_test_setup(adopt, set_up),     cmocka_unit_test_setup(add_queue, set_up),
-        cmocka_unit_test_setup(both_ways, set_up), cmocka_unit_test_setup(offloads, set_up),
-        cmocka_unit_test_setup(steering, set_up),
+        cmocka_unit_test_setup(tap, set_up),       cmocka_unit_test_setup(adopt, set_up),
+        cmocka_unit_test_setup(add_queue, set_up), cmocka_unit_test_setup(both_ways, set_up),
+        cmocka_unit_test_setup(offloads, set_up),  cmocka_unit_test_setup(steering, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
