@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fixed-capacity pool of equal slots, referred to by handle: an index and a generation, so that a
  * late timer or reply for a slot that was freed is not found instead of hitting its successor. One
- * thread takes, gives and retires; others may look at slots (wrn_pool_slot, wrn_pool_get) as long as
- * the owner retires what they can see and reclaims it only when they no longer do. */
+ * thread takes, gives and retires; others may look at slots (wrn_pool_slot, wrn_pool_get) as long
+ * as the owner retires what they can see and reclaims it only when they no longer do. */
 #pragma once
 #include "base/arena.h"
 
@@ -46,15 +46,15 @@ void wrn_pool_reclaim(struct wrn_pool *pool);
 /* Tells whether there are retired slots. */
 bool wrn_pool_has_retired(const struct wrn_pool *pool);
 
-/* Returns the slot at 'index', whether live or not, or NULL if none was ever taken there. One of two
- * functions that threads other than the owner may call. */
+/* Returns the slot at 'index', whether live or not, or NULL if none was ever taken there. Any thread,
+ * as the next one; the others are the owner's. */
 static inline void *wrn_pool_slot(const struct wrn_pool *pool, uint32_t index) {
     return index < __atomic_load_n(&pool->touched, __ATOMIC_ACQUIRE)
                ? pool->slots + (size_t)index * pool->slot_size
                : NULL;
 }
 
-/* Returns the slot of 'handle', or NULL if it was given back (or never taken). O(1). Any thread. */
+/* Returns the slot of 'handle', or NULL if it was given back (or never taken). O(1). */
 void *wrn_pool_get(const struct wrn_pool *pool, wrn_handle handle);
 
 /* Returns the live slot at 'index', or NULL; sets 'ret_handle' if that is not NULL. */

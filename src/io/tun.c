@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TUN and TAP devices through /dev/net/tun, one packet a system call, which may be as large as 64 KiB.
- * Keeps no state but the descriptors. */
+/* TUN and TAP devices through /dev/net/tun, one packet a system call, which may be as large as 64
+ * KiB. Keeps no state but the descriptors. */
 #define _GNU_SOURCE /* setns */
 #include "io/tun.h"
 
@@ -297,8 +297,8 @@ static int prepare_header(int fd, uint32_t *ret_vnet_size) {
     return 0;
 }
 
-/* Gives an interface of this network namespace the default MTU of its kind and queue length, unless somebody
- * chose others.
+/* Gives an interface of this network namespace the default MTU of its kind and queue length, unless
+ * somebody chose others.
  *
  * The length is that of the ring in which the host's packets wait for us, and what does not fit is
  * lost without a word to the sender. It has to bridge the milliseconds in which another thread has
