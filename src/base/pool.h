@@ -46,8 +46,8 @@ void wrn_pool_reclaim(struct wrn_pool *pool);
 /* Tells whether there are retired slots. */
 bool wrn_pool_has_retired(const struct wrn_pool *pool);
 
-/* Returns the slot at 'index', whether live or not, or NULL if none was ever taken there. Any thread,
- * as the next one; the others are the owner's. */
+/* Returns the slot at 'index', whether live or not, or NULL if none was ever taken there. Any
+ * thread, as the next one; the others are the owner's. */
 static inline void *wrn_pool_slot(const struct wrn_pool *pool, uint32_t index) {
     return index < __atomic_load_n(&pool->touched, __ATOMIC_ACQUIRE)
                ? pool->slots + (size_t)index * pool->slot_size
