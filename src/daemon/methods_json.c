@@ -3,12 +3,16 @@
 #include <stdio.h>
 
 #include "daemon/methods_internal.h"
+#include "node/gate.h"
 
 enum { HEX_MAX = 2048, US_IN_MS = 1000 };
 
 static json_t *text_or_null(const char *text);
 static json_t *address_list(const struct wrn_daemon_interface *interface);
 static json_t *route_list(const struct wrn_daemon_interface *interface);
+static void set_count(json_t *json, const char *name, uint64_t count);
+static json_t *refused(const struct wrn_node *node, wrn_handle network);
+static json_t *blocked(const struct wrn_node *node, wrn_handle network);
 static json_t *drops(const struct wrn_daemon_interface *interface);
 static void set_network_facts(json_t *json, const struct wrn_node_network_info *info);
 static void set_interface(json_t *json, struct wrn_methods *methods, wrn_handle network);
@@ -108,6 +112,8 @@ json_t *wrn_json_network(struct wrn_methods *methods, wrn_handle network) {
     wrn_json_set(json, "created_s", json_integer(descriptor->created_s));
     wrn_json_set(json, "hit", wrn_json_hit(own));
     set_network_facts(json, &info);
+    wrn_json_set(json, "refused", refused(node, network));
+    wrn_json_set(json, "blocked", blocked(node, network));
     set_interface(json, methods, network);
     return json;
 }
@@ -233,14 +239,37 @@ static json_t *route_list(const struct wrn_daemon_interface *interface) {
     return list;
 }
 
-/* Only what happened. */
+static void set_count(json_t *json, const char *name, uint64_t count) {
+    if (count != 0) { /* only what happened */
+        wrn_json_set(json, name, json_integer((json_int_t)count));
+    }
+}
+
+static json_t *refused(const struct wrn_node *node, wrn_handle network) {
+    json_t *json = json_object();
+    for (int i = 0; i < WRN_REASON_COUNT; i++) {
+        enum wrn_reason reason = (enum wrn_reason)i;
+        set_count(json, wrn_reason_name(reason), wrn_node_refused(node, network, reason));
+    }
+    return json;
+}
+
+static json_t *blocked(const struct wrn_node *node, wrn_handle network) {
+    struct wrn_gate_counts counts;
+    json_t *json = json_object();
+    wrn_node_blocked(node, network, &counts);
+    set_count(json, "closed", counts.closed);
+    set_count(json, "not_ours", counts.not_ours);
+    for (int i = WRN_POLICY_NONE + 1; i < WRN_POLICY_REFUSAL_COUNT; i++) {
+        set_count(json, wrn_policy_refusal_name((enum wrn_policy_refusal)i), counts.refused[i]);
+    }
+    return json;
+}
+
 static json_t *drops(const struct wrn_daemon_interface *interface) {
     json_t *json = json_object();
     for (size_t i = 0; i < WRN_COUNT(interface->drops); i++) {
-        if (interface->drops[i] != 0) {
-            wrn_json_set(json, wrn_drop_name((enum wrn_drop)i),
-                         json_integer((json_int_t)interface->drops[i]));
-        }
+        set_count(json, wrn_drop_name((enum wrn_drop)i), interface->drops[i]);
     }
     return json;
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/methods_internal.h"
 #include "io/clock.h"
+#include "plane/stray.h"
 
 /* A report that was ordered. The call may end before it comes. */
 struct order {
@@ -20,6 +21,7 @@ enum { REPORT_PATIENCE_S = 30 };
 
 static json_t *identity_json(struct wrn_methods *methods);
 static json_t *carrier_json(struct wrn_methods *methods);
+static json_t *strays_json(struct wrn_methods *methods, const struct wrn_daemon_facts *facts);
 static json_t *network_with_peers(struct wrn_methods *methods, wrn_handle network);
 static void report(struct wrn_methods *methods, struct wrn_rpc_call *call,
                    void (*make)(struct wrn_service *service, wrn_service_report_fn on_report,
@@ -154,10 +156,27 @@ static json_t *identity_json(struct wrn_methods *methods) {
 static json_t *carrier_json(struct wrn_methods *methods) {
     struct wrn_daemon_facts facts = {0};
     wrn_daemon_facts(methods->daemon, &facts);
-    return json_pack("{s:i, s:s, s:i, s:I, s:I}", "workers", (int)facts.workers, "crypto",
+    return json_pack("{s:i, s:s, s:i, s:I, s:I, s:o}", "workers", (int)facts.workers, "crypto",
                      facts.provider != NULL ? facts.provider : "openssl", "extra_sockets",
                      (int)facts.extra_sockets, "lost_actions", (json_int_t)facts.lost_actions,
-                     "failed_saves", (json_int_t)facts.failed_saves);
+                     "failed_saves", (json_int_t)facts.failed_saves, "strays",
+                     strays_json(methods, &facts));
+}
+
+/* What came to the port and was of no network; only what happened. */
+static json_t *strays_json(struct wrn_methods *methods, const struct wrn_daemon_facts *facts) {
+    json_t *json = json_object();
+    uint64_t frames = wrn_node_strays(wrn_daemon_node(methods->daemon));
+    for (int i = 0; i < WRN_STRAY_COUNT; i++) {
+        if (facts->strays[i] != 0) {
+            wrn_json_set(json, wrn_stray_name((enum wrn_stray)i),
+                         json_integer((json_int_t)facts->strays[i]));
+        }
+    }
+    if (frames != 0) {
+        wrn_json_set(json, "unknown_frame", json_integer((json_int_t)frames));
+    }
+    return json;
 }
 
 static json_t *network_with_peers(struct wrn_methods *methods, wrn_handle network) {

@@ -49,6 +49,24 @@ bool wrn_node_network_info(const struct wrn_node *node, wrn_handle handle,
     return true;
 }
 
+uint64_t wrn_node_refused(const struct wrn_node *node, wrn_handle handle, enum wrn_reason reason) {
+    const struct wrn_network *network = wrn_node_network(node, handle);
+    return network ? wrn_overlay_refused(network->overlay, reason) : 0;
+}
+
+uint64_t wrn_node_strays(const struct wrn_node *node) {
+    return node->strays;
+}
+
+void wrn_node_blocked(const struct wrn_node *node, wrn_handle handle,
+                      struct wrn_gate_counts *ret_counts) {
+    const struct wrn_network *network = wrn_node_network(node, handle);
+    *ret_counts = (struct wrn_gate_counts){0};
+    if (network) {
+        wrn_gate_counts(network->gate, ret_counts);
+    }
+}
+
 static uint32_t links_of(const struct wrn_network *network) {
     return wrn_overlay_links(network->overlay)->count;
 }

@@ -376,6 +376,9 @@ static enum wrn_reason admit(void *ctx, wrn_wall now, const uint8_t *public_key,
     struct wrn_network *network = ctx;
     enum wrn_reason reason =
         wrn_members_admit(network->members, now, public_key, credential, ret_until);
+    if (reason != WRN_REASON_NONE && credential.data) { /* it was shown, be it empty */
+        wrn_network_refusal(network, public_key, credential, reason);
+    }
     if (reason == WRN_REASON_NONE) {
         reason = wrn_authority_admit(network->authority, public_key, credential, now);
     }

@@ -18,6 +18,7 @@ enum {
         4096, /* peers of a network at a time, and who shows himself meanwhile */
     WRN_NETWORK_QUESTIONS_MAX = 32, /* of the caller's, of a network, at a time */
     WRN_NETWORK_WALKED_MAX = 1024,  /* nodes that are asked who they are, in one question */
+    WRN_NETWORK_REFUSED_MAX = 16,   /* nodes that are said to be refused, in ten minutes */
     WRN_NETWORK_ALLOWED_MAX = 3 + WRN_STATE_ROUTES_MAX, /* prefixes that a peer may have */
     /* The upper 16 bits of tags of the table's requests: whose they are. */
     WRN_NETWORK_TAGS_LEASE = 0x0001,
@@ -118,6 +119,13 @@ struct wrn_network_walk {
     bool has_answered[WRN_NETWORK_WALKED_MAX];
 };
 
+/* Somebody of whom was said that its chain is refused. */
+struct wrn_network_refused {
+    uint8_t public_key[WRN_SIGN_PUBLIC_SIZE];
+    enum wrn_reason reason; /* NONE: the place is free */
+    wrn_mono until;         /* it is not said again before */
+};
+
 /* Things to be done at the end of an input: noted by whoever finds out. */
 struct wrn_network_notes {
     bool revoked;               /* what is revoked has changed */
@@ -197,6 +205,7 @@ struct wrn_network {
     uint64_t told_digest;
     uint64_t digest_key[2];
     wrn_mono tell_due; /* it is to be looked whether that has changed (records are renewed) */
+    struct wrn_network_refused refused[WRN_NETWORK_REFUSED_MAX];
 
     /* Our addresses. */
     struct wrn_ip ipv6;    /* ours; family NONE: the network has none */
@@ -228,6 +237,7 @@ struct wrn_node {
     uint8_t hit[WRN_HIT_SIZE];
     uint8_t host[255];
     uint32_t generations[WRN_NODE_NETWORKS_MAX]; /* odd: live */
+    uint64_t strays;                             /* frames that were of no network */
     struct wrn_network *networks[WRN_NODE_NETWORKS_MAX];
 };
 
@@ -333,6 +343,10 @@ struct wrn_network_peer *wrn_network_peer_at(const struct wrn_network *network,
 /* A node has shown a chain that is good (the ring asks whether to admit it). Notes it, no more. */
 void wrn_network_peer_shown(struct wrn_network *network,
                             const uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], wrn_span chain);
+
+/* A node has shown a chain that does not admit it: that is said, now and then. */
+void wrn_network_refusal(struct wrn_network *network, const uint8_t *public_key, wrn_span chain,
+                         enum wrn_reason reason);
 
 /* Actions of the ring. */
 void wrn_network_peer_up(struct wrn_network *network, wrn_handle overlay);

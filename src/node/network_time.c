@@ -16,6 +16,7 @@ void wrn_node_on_datagram(struct wrn_node *node, struct wrn_now now, wrn_handle 
                           size_t size, struct wrn_node_out *out) {
     struct wrn_network *network = socket == 0 ? owner_of(node, now, from, (wrn_span){bytes, size})
                                               : wrn_node_network(node, handle);
+    node->strays += network == NULL;
     if (!network || network->is_gone || size == 0) {
         return;
     }

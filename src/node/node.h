@@ -283,6 +283,16 @@ struct wrn_node_network_info {
 bool wrn_node_network_info(const struct wrn_node *node, wrn_handle network,
                            struct wrn_node_network_info *ret_info);
 
+/* What a network has refused: frames of the ring by reason, and packets by the gate (gate.h). Zero
+ * if the handle is dead. */
+struct wrn_gate_counts;
+uint64_t wrn_node_refused(const struct wrn_node *node, wrn_handle network, enum wrn_reason reason);
+void wrn_node_blocked(const struct wrn_node *node, wrn_handle network,
+                      struct wrn_gate_counts *ret_counts);
+
+/* Frames that came and were of no network: of strangers, for peers that are gone, forged. */
+uint64_t wrn_node_strays(const struct wrn_node *node);
+
 /* One peer: who, how it is reached and why not better. */
 struct wrn_node_peer_info {
     struct wrn_overlay_peer_info overlay;

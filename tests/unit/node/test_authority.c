@@ -352,6 +352,20 @@ static wrn_span bad_chain(uint32_t which, uint8_t *out) {
     }
 }
 
+/* How often Alice said that Carol is refused for this reason. */
+static uint32_t told_of_carol(enum wrn_reason reason) {
+    uint8_t public_key[WRN_SIGN_PUBLIC_SIZE], hit[WRN_HIT_SIZE];
+    uint32_t count = 0;
+    hosts_public(hosts[CAROL].letter, public_key);
+    wrn_hit(public_key, hit);
+    for (uint32_t i = 0; i < hosts[ALICE].event_count; i++) {
+        const struct wrn_node_event *event = &hosts[ALICE].events[i];
+        count += event->kind == WRN_NODE_EVENT_PEER_REFUSED_KIND && event->reason == reason &&
+                 memcmp(event->hit, hit, sizeof hit) == 0 && strstr(event->text, ": ") != NULL;
+    }
+    return count;
+}
+
 static void bad_chains_let_nobody_in(void **state) {
     (void)state;
     uint8_t chain[WRN_CREDENTIAL_MAX];
@@ -370,6 +384,8 @@ static void bad_chains_let_nobody_in(void **state) {
             CHECK(!passes(ALICE, CAROL) && !passes(BOB, CAROL) && !has_address(CAROL),
                   "chain %u: ", which);
         }
+        CHECK(told_of_carol(which == EXPIRED ? WRN_REASON_EXPIRED : WRN_REASON_NOT_ADMITTED) == 1,
+              "chain %u: said once each, however often she tries: ", which);
     }
     assert_true(bob_is_there());
 }
