@@ -4,6 +4,7 @@
 #include "node/hold.h"
 #include "node/network_internal.h"
 
+static const char *turned_away(const struct wrn_network *network);
 static const char *trouble_of(const struct wrn_network *network);
 static void describe(const struct wrn_network *network, const struct wrn_network_peer *peer,
                      struct wrn_node_peer_info *info);
@@ -71,9 +72,32 @@ static uint32_t links_of(const struct wrn_network *network) {
     return wrn_overlay_links(network->overlay)->count;
 }
 
+/* What those say who were asked and do not admit us, though we think that we are a member; NULL:
+ * nobody has said so. */
+static const char *turned_away(const struct wrn_network *network) {
+    wrn_id by;
+    switch (wrn_overlay_turned_away(network->overlay, &by)) {
+    case WRN_REASON_NONE:
+        return NULL;
+    case WRN_REASON_EXPIRED:
+        return "the other hosts do not let this one in: by their clocks its membership has ended; "
+               "set the clock here if it is wrong, else ask for another invitation";
+    case WRN_REASON_EXCLUDED:
+        return "the other hosts do not let this one in: it was revoked; if that was a mistake, ask "
+               "for another invitation";
+    default:
+        return "the other hosts do not let this one in: what it shows makes it no member, or not "
+               "yet by their clocks; set the clock here if it is wrong, else ask for another "
+               "invitation";
+    }
+}
+
 static const char *trouble_of(const struct wrn_network *network) {
     if (network->standing != WRN_REASON_NONE) {
         return network->why[0] ? network->why : wrn_reason_text(network->standing);
+    }
+    if (network->ring_state == WRN_RING_STATE_ALONE && turned_away(network)) {
+        return turned_away(network);
     }
     if (network->ring_state == WRN_RING_STATE_ALONE &&
         (network->endpoint_count > 0 || network->locator_count > 0)) {

@@ -421,7 +421,7 @@ static enum wrn_reason admit(const struct wrn_overlay *overlay, const uint8_t *p
 /* The peer may not be here: it is told why, and not tried again soon. */
 static void turn_out(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
                      enum wrn_reason reason) {
-    wrn_peers_shun(overlay, peer->id, reason);
+    wrn_peers_shun(overlay, peer->id, reason, false);
     wrn_peers_remove(overlay, peer, reason, true);
 }
 
@@ -445,7 +445,7 @@ static void on_bye(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, b
     if (reason == WRN_REASON_NOT_ADMITTED || reason == WRN_REASON_EXCLUDED ||
         reason == WRN_REASON_EXPIRED || reason == WRN_REASON_OTHER_RING ||
         reason == WRN_REASON_TOO_LARGE) {
-        wrn_peers_shun(overlay, peer->id, reason);
+        wrn_peers_shun(overlay, peer->id, reason, true);
     }
     bool is_stranger = peer->state == WRN_PEER_STATE_STRANGER;
     wrn_peers_remove(overlay, peer, reason ? reason : WRN_REASON_LEAVING, false);

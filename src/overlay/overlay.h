@@ -319,6 +319,9 @@ size_t wrn_overlay_locator(struct wrn_overlay *overlay, struct wrn_now now, uint
 /* What was sent as one kind of message: how often, and with how many bytes of UDP payload. */
 void wrn_overlay_said(const struct wrn_overlay *overlay, enum wrn_overlay_said kind,
                       uint64_t *ret_count, uint64_t *ret_bytes);
+/* Who was the last to tell us that we are not admitted, and why; NONE: nobody that we remember. */
+enum wrn_reason wrn_overlay_turned_away(const struct wrn_overlay *overlay, wrn_id *ret_by);
+
 /* Counters: refusals of frames and strangers by reason; those of the parts. */
 uint64_t wrn_overlay_refused(const struct wrn_overlay *overlay, enum wrn_reason reason);
 const struct wrn_route *wrn_overlay_routing(const struct wrn_overlay *overlay);

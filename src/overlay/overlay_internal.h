@@ -92,6 +92,7 @@ struct wrn_shunned {
     wrn_id id;
     uint32_t until_s; /* of the monotonic clock */
     uint8_t reason;
+    bool by_them; /* it did not admit us */
 };
 
 enum {
@@ -391,7 +392,7 @@ void wrn_peers_on_time(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
 void wrn_peers_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer);
 
 /* Remembers that a node is not worth a try for some minutes. NONE: it is. */
-void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reason);
+void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reason, bool by_them);
 enum wrn_reason wrn_peers_shunned(const struct wrn_overlay *overlay, wrn_id id);
 
 /* ---- redirect.c ---- */

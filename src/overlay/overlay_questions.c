@@ -79,6 +79,18 @@ wrn_handle wrn_overlay_peer_next(const struct wrn_overlay *overlay, uint32_t *cu
     return peer ? peer->handle : WRN_HANDLE_NONE;
 }
 
+enum wrn_reason wrn_overlay_turned_away(const struct wrn_overlay *overlay, wrn_id *ret_by) {
+    const struct wrn_shunned *latest = NULL;
+    for (size_t i = 0; i < WRN_SHUNNED_MAX; i++) {
+        const struct wrn_shunned *entry = &overlay->shunned[i];
+        if (entry->by_them && (!latest || entry->until_s > latest->until_s)) {
+            latest = entry;
+        }
+    }
+    *ret_by = latest ? latest->id : (wrn_id){0};
+    return latest ? (enum wrn_reason)latest->reason : WRN_REASON_NONE;
+}
+
 uint64_t wrn_overlay_refused(const struct wrn_overlay *overlay, enum wrn_reason reason) {
     return reason < WRN_REASON_COUNT ? overlay->refused[reason] : 0;
 }

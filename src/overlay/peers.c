@@ -408,7 +408,7 @@ void wrn_peers_admission(struct wrn_overlay *overlay, struct wrn_overlay_peer *p
     }
 }
 
-void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reason) {
+void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reason, bool by_them) {
     struct wrn_shunned *oldest = &overlay->shunned[0];
     for (size_t i = 0; i < WRN_SHUNNED_MAX; i++) {
         struct wrn_shunned *entry = &overlay->shunned[i];
@@ -423,6 +423,7 @@ void wrn_peers_shun(struct wrn_overlay *overlay, wrn_id id, enum wrn_reason reas
     uint32_t more_s = wrn_rand_below(overlay->rand, SHUN_MORE_S);
     oldest->id = id;
     oldest->reason = (uint8_t)reason;
+    oldest->by_them = by_them;
     oldest->until_s = (uint32_t)(overlay->now.mono.ns / WRN_S(1)) + SHUN_LEAST_S + more_s;
 }
 

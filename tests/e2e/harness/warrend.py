@@ -227,7 +227,8 @@ class Network:
         return self
 
     def revoke(self, node, by=None):
-        return (by or self.owner).rpc("member.revoke", network=self.id, member=node.hit)
+        hit = node.hit if isinstance(node, Node) else node
+        return (by or self.owner).rpc("member.revoke", network=self.id, member=hit)
 
 
 def all_pairs(nodes, ping, at_once=12):
