@@ -34,6 +34,9 @@ enum {
     X(BAD_SOURCE, "bad_source", "its source is a group, or no address")                            \
     X(LINK_LOCAL, "link_local", "it is for the next bridge only (01:80:c2:00:00:00 to 0f)")        \
     X(HAIRPIN, "hairpin", "its destination is on the side that it came from")                      \
+    X(ELSEWHERE, "elsewhere", "its destination is on the side of another member")                  \
+    X(UNWANTED, "unwanted", "nobody there has joined the group")                                   \
+    X(GUARD, "guard", "it is from one gateway to another (loop guard)")                            \
     X(TYPE, "type", "no capability of its sender allows the ethertype")                            \
     X(PACKET, "packet", "no capability of its sender allows the IP packet in it")                  \
     X(MAC, "mac", "no capability of its sender allows the source address")                         \
@@ -56,12 +59,20 @@ const char *wrn_switch_refusal_name(enum wrn_switch_refusal refusal);
 const char *wrn_switch_refusal_text(enum wrn_switch_refusal refusal);
 
 struct wrn_switch_options {
-    uint32_t peers_max;      /* handles of peers have indices below this */
-    uint32_t lanes_max;      /* numbers of lanes are below this */
-    uint32_t macs_max;       /* a power of two, 64..65536: addresses known, of all VLANs */
-    uint32_t macs_per_port;  /* 1..macs_max / 2: what a member may use; the host's side has half */
-    uint32_t neighbours_max; /* IP addresses known */
-    uint64_t own; /* number of this node among gateways of one wire: smaller goes first */
+    uint32_t peers_max; /* handles of peers have indices below this */
+    uint32_t lanes_max; /* numbers of lanes are below this */
+    uint32_t macs_max;  /* a power of two, 64..65536: addresses known, of all VLANs */
+    /* 1..macs_max / 2: what a member may use. The host's side has half of the table; of the other
+     * half each member is sure of macs_max / 1024, more as long as others leave it. */
+    uint32_t macs_per_port;
+    uint32_t neighbours_max; /* 64..65536: IP addresses known; a port may use a quarter of them */
+    uint32_t groups_max; /* 16..4096: multicast groups known; a port may join a quarter of them */
+    /* Number of this node, by which others' ports name it (struct wrn_switch_port); of several
+     * gateways on one wire the one with the smallest goes first. Not 0. */
+    uint64_t own;
+    /* The same for all members of the network, and known to nobody else: what gateways say to one
+     * another over a wire is tagged with it. */
+    uint8_t secret[16];
     /* Asked for each IP packet in a frame, besides the ethertype: may 'peer' send it to us, or we
      * to it? On the lane's thread; must not wait. NULL: all may. */
     bool (*permits)(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
@@ -72,10 +83,12 @@ struct wrn_switch_options {
     void *quiesce_ctx;
 };
 
-/* Fills in what is usual: 16,384 addresses, 4,096 a member. */
+/* Fills in what is usual: 65,536 addresses, 4,096 a member; 4,096 neighbours, 512 groups. The
+ * numbers of peers and lanes, 'own', 'secret' and the functions are the caller's. */
 void wrn_switch_defaults(struct wrn_switch_options *options);
 
-/* Takes a switch from 'arena'. NULL while measuring. It starts without ports, DHCP denied. */
+/* Takes a switch from 'arena'. NULL while measuring. It starts without ports, DHCP denied, and this
+ * node may send nothing before wrn_switch_set_ours. */
 struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
                                    const struct wrn_switch_options *options, struct wrn_rand rand,
                                    struct wrn_now now);
@@ -88,7 +101,7 @@ struct wrn_switch_verdict {
     /* The control thread wants a copy (bounded: wrn_switch_on_frame). Also of refused ones. */
     bool is_told;
     uint32_t count; /* from the host: to these members, a copy each; 0 with NONE: the control thread
-                     * sees to it (is_told) */
+                     * sees to it (is_told): a question for an address, answered or sent on */
     wrn_handle peers[WRN_SWITCH_PORTS_MAX];
 };
 
@@ -109,22 +122,31 @@ bool wrn_switch_is_open(const struct wrn_switch *sw, wrn_handle peer);
 
 /* ---- control thread ---- */
 
-/* A member's port opens, or has other rules; closes. 'name' is for people. 'order' is a number that
- * is the same for that member whenever it comes back. */
 struct wrn_switch_port {
     wrn_handle peer;
-    uint64_t member;
-    char name[WRN_SWITCH_NAME_SIZE];
-    struct wrn_frame_rules theirs; /* what it may send */
+    uint64_t member;                 /* the same number whenever that member comes back; not 0 */
+    char name[WRN_SWITCH_NAME_SIZE]; /* for people */
+    struct wrn_frame_rules theirs;   /* what it may send */
     uint32_t payload_max;
 };
+
+/* A member's port opens, or has another name, other rules, another size. May wait for lanes. False
+ * if WRN_SWITCH_PORTS_MAX are open. A port is closed before its handle is given back, and all that
+ * was learned from it is forgotten; one that is not open is fine. */
 bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now, const struct wrn_switch_port *port);
 void wrn_switch_close(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer);
+
+/* Says how many bytes of tunnel payload reach this member now; no such port is fine. */
 void wrn_switch_set_payload_max(struct wrn_switch *sw, wrn_handle peer, uint32_t bytes);
+
+/* Says what this node may send to members, and what addresses its host's side may have. May wait
+ * for lanes. */
 void wrn_switch_set_ours(struct wrn_switch *sw, const struct wrn_frame_rules *ours);
 
+/* What people decide. It starts with what wrn_switch_init says, answers and guard on, 2,000 floods
+ * and 300 s. Values out of range are taken for the nearest that is allowed. */
 struct wrn_switch_settings {
-    bool allows_dhcp;        /* between the sides; else each keeps its own */
+    bool allows_dhcp; /* and router advertisements between the sides; else each keeps its own */
     bool answers_neighbours; /* ARP requests and neighbour solicitations, from what is known */
     bool guards_loops;
     uint32_t floods_per_s; /* broadcast, multicast, unknown destination: of a port; 0: no limit */
@@ -153,6 +175,9 @@ enum wrn_switch_event_kind {
         WRN_SWITCH_EVENT_KINDS
 };
 
+/* The event's name. Static text. */
+const char *wrn_switch_event_name(enum wrn_switch_event_kind kind);
+
 struct wrn_switch_event {
     enum wrn_switch_event_kind kind;
     char name[WRN_SWITCH_NAME_SIZE], other[WRN_SWITCH_NAME_SIZE];
@@ -180,8 +205,10 @@ struct wrn_switch_out {
 void wrn_switch_on_frame(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer, wrn_span frame,
                          struct wrn_switch_out *out);
 
-/* Ages, loop probes. */
+/* Ages, loop probes. May wait for lanes. */
 void wrn_switch_on_time(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_out *out);
+
+/* When wrn_switch_on_time wants to be called. */
 wrn_mono wrn_switch_due(const struct wrn_switch *sw);
 
 /* ---- questions (control thread) ---- */

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verdicts. Runs on lanes: reads what is published, writes counters, ages and buckets, and leaves
+ * all else to the control thread. */
+#include "switch/switch_internal.h"
+
+enum {
+    TELL_NS = 1000000, /* a copy each for what is to be learned: 1,000 a second and port ... */
+    TELL_BURST = 1024,
+    TELL_REFUSED_NS = 100000000, /* ... and ten a second of what was refused */
+    TELL_REFUSED_BURST = 10,
+};
+
+/* One question. */
+struct ask {
+    struct wrn_switch *sw;
+    uint32_t lane, port; /* that the frame comes in by */
+    wrn_mono now;
+    uint32_t now_s;
+    wrn_handle peer;
+    wrn_span frame;
+    struct wrn_switch_head head;
+    struct wrn_switch_verdict *verdict;
+    bool is_flood;
+};
+
+static enum wrn_switch_refusal check(struct ask *ask);
+static enum wrn_switch_refusal check_source(struct ask *ask);
+static enum wrn_switch_refusal send_to_members(struct ask *ask);
+static enum wrn_switch_refusal send_to_host(struct ask *ask);
+static bool is_dhcp(const struct wrn_switch_head *head);
+static bool is_learned_from(const struct wrn_switch_head *head);
+static bool may_flood(struct ask *ask);
+static bool permits(const struct ask *ask, wrn_handle peer, bool is_out);
+static uint32_t owner_of_destination(const struct ask *ask);
+static void tell(struct ask *ask, bool is_refused);
+static void finish(struct ask *ask, enum wrn_switch_refusal refusal);
+static void count(_Atomic uint64_t *counter, uint64_t step);
+
+void wrn_switch_from_host(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wrn_span frame,
+                          struct wrn_switch_verdict *ret_verdict) {
+    struct ask ask = {
+        .sw = sw,
+        .lane = lane,
+        .port = WRN_SWITCH_HOST,
+        .now = now,
+        .now_s = wrn_switch_seconds(sw, now),
+        .frame = frame,
+        .verdict = ret_verdict,
+    };
+    ret_verdict->count = 0;
+    ret_verdict->is_told = false;
+    enum wrn_switch_refusal refusal = check(&ask);
+    finish(&ask, refusal == WRN_SWITCH_NONE ? send_to_members(&ask) : refusal);
+}
+
+void wrn_switch_from_peer(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wrn_handle peer,
+                          wrn_span frame, struct wrn_switch_verdict *ret_verdict) {
+    struct ask ask = {
+        .sw = sw,
+        .lane = lane,
+        .port = wrn_switch_port_of(sw, peer),
+        .now = now,
+        .now_s = wrn_switch_seconds(sw, now),
+        .peer = peer,
+        .frame = frame,
+        .verdict = ret_verdict,
+    };
+    ret_verdict->count = 0;
+    ret_verdict->is_told = false;
+    if (ask.port == WRN_SWITCH_UNKNOWN || ask.port == WRN_SWITCH_HOST) {
+        ask.port = WRN_SWITCH_HOST; /* there is nobody else to count it for */
+        finish(&ask, WRN_SWITCH_CLOSED);
+        return;
+    }
+    enum wrn_switch_refusal refusal = check(&ask);
+    finish(&ask, refusal == WRN_SWITCH_NONE ? send_to_host(&ask) : refusal);
+}
+
+/* ---- what both directions ask */
+
+static enum wrn_switch_refusal check(struct ask *ask) {
+    struct wrn_switch *sw = ask->sw;
+    const struct wrn_frame_rules *rules =
+        atomic_load_explicit(&sw->ports[ask->port].rules, memory_order_acquire);
+    enum wrn_switch_refusal refusal = wrn_switch_read(ask->frame, &ask->head);
+    if (refusal != WRN_SWITCH_NONE) {
+        return refusal;
+    }
+    if (ask->head.kind == WRN_SWITCH_PROBE) {
+        tell(ask, false);
+        return WRN_SWITCH_GUARD;
+    }
+    if (atomic_load_explicit(&sw->stands_by, memory_order_relaxed)) {
+        return WRN_SWITCH_LOOP;
+    }
+    if (!wrn_frame_rules_type(rules, ask->head.type)) {
+        return WRN_SWITCH_TYPE;
+    }
+    if (!wrn_frame_rules_mac(rules, ask->head.source)) {
+        return WRN_SWITCH_MAC;
+    }
+    refusal = check_source(ask);
+    if (refusal == WRN_SWITCH_NONE && is_dhcp(&ask->head) &&
+        !atomic_load_explicit(&sw->allows_dhcp, memory_order_relaxed)) {
+        tell(ask, true);
+        return WRN_SWITCH_DHCP;
+    }
+    return refusal;
+}
+
+static enum wrn_switch_refusal check_source(struct ask *ask) {
+    struct wrn_switch *sw = ask->sw;
+    struct wrn_switch_mac_entry *entry = wrn_switch_mac_find(sw, ask->head.source_key);
+    uint32_t owner = entry != NULL ? atomic_load_explicit(&entry->port, memory_order_acquire)
+                                   : WRN_SWITCH_UNKNOWN;
+    if (owner == ask->port) {
+        wrn_switch_mac_touch(entry, ask->now_s);
+        if (is_learned_from(&ask->head)) {
+            tell(ask, false);
+        }
+        return WRN_SWITCH_NONE;
+    }
+    if (owner != WRN_SWITCH_UNKNOWN && !wrn_switch_mac_is_old(sw, entry, ask->now_s) &&
+        !wrn_frame_rules_names(
+            atomic_load_explicit(&sw->ports[ask->port].rules, memory_order_acquire),
+            ask->head.source)) {
+        tell(ask, true);
+        return WRN_SWITCH_STOLEN;
+    }
+    if (!wrn_switch_mac_has_room(sw, ask->port)) {
+        tell(ask, true);
+        return WRN_SWITCH_QUOTA;
+    }
+    tell(ask, false);
+    return WRN_SWITCH_NONE;
+}
+
+/* ---- from the host's side */
+
+static enum wrn_switch_refusal send_to_members(struct ask *ask) {
+    struct wrn_switch *sw = ask->sw;
+    struct wrn_switch_verdict *verdict = ask->verdict;
+    uint32_t owner = owner_of_destination(ask);
+    if (owner == WRN_SWITCH_HOST) {
+        return WRN_SWITCH_HAIRPIN;
+    }
+    if (owner != WRN_SWITCH_UNKNOWN) {
+        wrn_handle peer = wrn_switch_peer_of(sw, owner);
+        if (wrn_handle_equal(peer, WRN_HANDLE_NONE)) {
+            return WRN_SWITCH_CLOSED;
+        }
+        if (!permits(ask, peer, true)) {
+            return WRN_SWITCH_PACKET;
+        }
+        count(&sw->lanes[ask->lane].ports[owner].out, 1);
+        verdict->peers[0] = peer;
+        verdict->count = 1;
+        return WRN_SWITCH_NONE;
+    }
+    if (!may_flood(ask)) {
+        return WRN_SWITCH_STORM;
+    }
+    bool is_refused = false;
+    uint32_t ports = atomic_load_explicit(&sw->ports_touched, memory_order_acquire);
+    for (uint32_t port = 1; port < ports; port++) {
+        wrn_handle peer = wrn_switch_peer_of(sw, port);
+        if (wrn_handle_equal(peer, WRN_HANDLE_NONE)) {
+            continue;
+        }
+        if (!permits(ask, peer, true)) {
+            is_refused = true;
+            continue;
+        }
+        count(&sw->lanes[ask->lane].ports[port].out, 1);
+        verdict->peers[verdict->count++] = peer;
+    }
+    if (verdict->count > 0) {
+        return WRN_SWITCH_NONE;
+    }
+    return is_refused ? WRN_SWITCH_PACKET : WRN_SWITCH_NO_MEMBER;
+}
+
+/* ---- to the host's side */
+
+static enum wrn_switch_refusal send_to_host(struct ask *ask) {
+    uint32_t owner = owner_of_destination(ask);
+    if (owner == ask->port) {
+        return WRN_SWITCH_HAIRPIN;
+    }
+    if (owner != WRN_SWITCH_UNKNOWN && owner != WRN_SWITCH_HOST) {
+        return WRN_SWITCH_ELSEWHERE;
+    }
+    if (!permits(ask, ask->peer, false)) {
+        return WRN_SWITCH_PACKET;
+    }
+    if (owner == WRN_SWITCH_UNKNOWN && !may_flood(ask)) {
+        return WRN_SWITCH_STORM;
+    }
+    count(&ask->sw->lanes[ask->lane].ports[WRN_SWITCH_HOST].out, 1);
+    return WRN_SWITCH_NONE;
+}
+
+/* ---- helpers */
+
+static bool is_dhcp(const struct wrn_switch_head *head) {
+    return head->kind == WRN_SWITCH_DHCP_CLIENT || head->kind == WRN_SWITCH_DHCP_SERVER ||
+           head->kind == WRN_SWITCH_ROUTER || head->kind == WRN_SWITCH_ROUTER_WANTED;
+}
+
+/* Whether there is more to learn than the source. */
+static bool is_learned_from(const struct wrn_switch_head *head) {
+    return head->kind >= WRN_SWITCH_ARP && head->kind <= WRN_SWITCH_PIM &&
+           head->kind != WRN_SWITCH_ROUTER_WANTED;
+}
+
+/* Takes one from the port's bucket of floods, or notes that there are too many. */
+static bool may_flood(struct ask *ask) {
+    struct wrn_switch_place *place = &ask->sw->ports[ask->port];
+    uint64_t each_ns = atomic_load_explicit(&ask->sw->flood_each_ns, memory_order_relaxed);
+    uint32_t burst = atomic_load_explicit(&ask->sw->flood_burst, memory_order_relaxed);
+    ask->is_flood = true;
+    if (each_ns == 0 || wrn_switch_take(&place->floods, ask->now, each_ns, burst)) {
+        return true;
+    }
+    atomic_store_explicit(&place->has_stormed, true, memory_order_relaxed);
+    tell(ask, true);
+    return false;
+}
+
+static bool permits(const struct ask *ask, wrn_handle peer, bool is_out) {
+    const struct wrn_switch_options *options = &ask->sw->options;
+    return options->permits == NULL || ask->head.family == WRN_FAMILY_NONE ||
+           options->permits(options->permits_ctx, ask->lane, peer, is_out, ask->now,
+                            ask->head.body);
+}
+
+static uint32_t owner_of_destination(const struct ask *ask) {
+    if (ask->head.is_group) {
+        return WRN_SWITCH_UNKNOWN;
+    }
+    const struct wrn_switch_mac_entry *entry =
+        wrn_switch_mac_find(ask->sw, ask->head.destination_key);
+    return entry != NULL && !wrn_switch_mac_is_old(ask->sw, entry, ask->now_s)
+               ? atomic_load_explicit(&entry->port, memory_order_acquire)
+               : WRN_SWITCH_UNKNOWN;
+}
+
+/* Asks for the control thread's attention, within bounds: nobody can keep it busy. */
+static void tell(struct ask *ask, bool is_refused) {
+    struct wrn_switch_place *place = &ask->sw->ports[ask->port];
+    if (!ask->verdict->is_told) {
+        ask->verdict->is_told =
+            is_refused
+                ? wrn_switch_take(&place->refused, ask->now, TELL_REFUSED_NS, TELL_REFUSED_BURST)
+                : wrn_switch_take(&place->tells, ask->now, TELL_NS, TELL_BURST);
+    }
+}
+
+static void finish(struct ask *ask, enum wrn_switch_refusal refusal) {
+    struct wrn_switch_counts *counts = &ask->sw->lanes[ask->lane].ports[ask->port];
+    ask->verdict->refusal = (uint8_t)refusal;
+    if (refusal != WRN_SWITCH_NONE) {
+        ask->verdict->count = 0;
+        count(&counts->refused[refusal], 1);
+        return;
+    }
+    count(&counts->in, 1);
+    count(&counts->floods, ask->is_flood);
+}
+
+/* This lane alone writes it. */
+static void count(_Atomic uint64_t *counter, uint64_t step) {
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + step, memory_order_relaxed);
+}
