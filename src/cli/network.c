@@ -29,6 +29,8 @@ static const struct wrn_option create_options[] = {
     {"ipv6", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "RANGE", "the same: a /64 of fd00::/8"},
     {"open", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
      "let anybody be on its ring; only members have addresses"},
+    {"l2", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "one Ethernet for all members; ranges of addresses only if they are given"},
     {"host-name", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "NAME",
      "what this machine is called in it, if not as its host name says"},
     WRN_CALL_SOCKET,
@@ -46,7 +48,8 @@ const struct wrn_command wrn_network_create = {
                "may go offline for ever after he has promoted others. Keep a copy of the\n"
                "daemon's identity (/var/lib/warren/identity): nobody can make it again.\n",
     .example = "  warren network create home\n"
-               "  warren network create lab --ipv4 10.77.0.0/24\n",
+               "  warren network create lab --ipv4 10.77.0.0/24\n"
+               "  warren network create site --l2\n",
     .run = run_create,
 };
 
@@ -138,6 +141,9 @@ static int run_create(struct wrn_cli *cli, const struct wrn_args *args) {
     code = code != WRN_CLI_DONE ? code
                                 : wrn_call_text_option(cli, args, "host-name", "host_name", params);
     wrn_call_flag_option(cli, args, "open", "open", params);
+    if (wrn_args_has(args, "l2")) {
+        wrn_cli_json_set(cli, params, "kind", wrn_cli_json_text(cli, "l2"));
+    }
     if (code != WRN_CLI_DONE) {
         json_decref(params);
         return code;

@@ -111,6 +111,9 @@ WRN_NODISCARD int wrn_daemon_save_now(struct wrn_daemon *daemon, wrn_handle netw
 struct wrn_daemon_interface {
     char name[16];
     uint32_t index;
+    bool is_bridge; /* of an l2 network: then its port that leads to us: */
+    char tap[16];
+    uint32_t tap_index;
     uint32_t mtu_bytes;
     uint32_t address_count; /* that are set on it */
     struct wrn_prefix addresses[8];
@@ -122,6 +125,16 @@ struct wrn_daemon_interface {
 /* Describes it; false if the network is not there. */
 bool wrn_daemon_interface(const struct wrn_daemon *daemon, wrn_handle network,
                           struct wrn_daemon_interface *ret_interface);
+
+enum { WRN_DAEMON_ALIAS_SIZE = 160 };
+
+/* Writes the alias by which interfaces are known again that this host's identity has made for a
+ * network: 'what' is "bridge" or "vlan", 'id' the network's in hexadecimal. */
+void wrn_daemon_alias(const struct wrn_daemon *daemon, const char *what, const char *id,
+                      char ret_alias[WRN_DAEMON_ALIAS_SIZE]);
+
+/* Somebody has changed interfaces: makes bridges anew that were deleted. */
+void wrn_daemon_follow_bridges(struct wrn_daemon *daemon);
 
 /* ---- listeners ---- */
 

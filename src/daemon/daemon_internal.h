@@ -21,6 +21,7 @@ enum {
     WRN_DAEMON_WAITING_BYTES = 1 << 20,
     WRN_DAEMON_BATCH = 64, /* datagrams of one system call */
     WRN_DAEMON_MAPPED_MAX = 4,
+    WRN_DAEMON_FRAME_MTU = 1500, /* of a bridge, if its ports have no other */
     WRN_DAEMON_ROOM = 68 << 10,
 };
 
@@ -34,7 +35,10 @@ struct wrn_daemon_network {
     char id[WRN_DISK_ID_TEXT_SIZE];
     char name[WRN_LABEL_SIZE];
     char interface[WRN_TUN_NAME_SIZE];
-    uint32_t index; /* of the interface */
+    uint32_t index;              /* of the interface */
+    bool is_bridged;             /* an l2 network: the interface is a bridge */
+    char tap[WRN_TUN_NAME_SIZE]; /* ... and this its port that leads to us */
+    uint32_t tap_index;
     uint32_t address_count;
     struct wrn_prefix addresses[WRN_DAEMON_ADDRESSES_MAX];
     uint32_t route_count;
@@ -186,6 +190,23 @@ void wrn_daemon_set_prefix(struct wrn_daemon *daemon, struct wrn_daemon_network 
 
 /* The interface of a machine was deleted by somebody: makes it anew. */
 void wrn_daemon_interface_deleted(struct wrn_daemon *daemon, wrn_handle machine);
+
+/* ---- bridge.c ---- */
+
+/* Makes the interface of an l2 network: a bridge, called as is wanted if that is a name that is
+ * free, else wrn0, wrn1, …, or the one that was left of before, with the ports that it has; and as
+ * a port of it a TAP device called as the bridge with a "t" behind. Fills in 'interface', 'index',
+ * 'tap' and 'tap_index' of the network, and sets 'ret_tun', which is the caller's. Returns 0 or
+ * -errno, then nothing is left. */
+int wrn_daemon_make_bridge(struct wrn_daemon *daemon, const char *wanted,
+                           struct wrn_daemon_network *network, struct wrn_tun *ret_tun);
+
+/* Takes the bridge away again, whose TAP device has gone. */
+void wrn_daemon_remove_bridge(struct wrn_daemon *daemon, struct wrn_daemon_network *network);
+
+/* Takes away what a daemon of this identity has left and no network of ours uses: bridges, and
+ * VLANs' interfaces that were ports of such. */
+void wrn_daemon_sweep_bridges(struct wrn_daemon *daemon);
 
 /* ---- overlap.c ---- */
 

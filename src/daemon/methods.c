@@ -31,6 +31,7 @@ static const struct wrn_rpc_param create_params[] = {
     {"ipv4", WRN_RPC_TEXT, false, 1, 0},
     {"ipv6", WRN_RPC_TEXT, false, 1, 0},
     {"open", WRN_RPC_FLAG, false, 0, 0},
+    {"kind", WRN_RPC_TEXT, false, 2, 2},
     {"host_name", WRN_RPC_TEXT, false, 1, WRN_LABEL_SIZE - 1},
 };
 static const struct wrn_rpc_param delete_params[] = {NETWORK, TIMEOUT};

@@ -152,6 +152,7 @@ void wrn_method_network_delete(void *ctx, struct wrn_rpc_call *call) {
 
 static bool fill_descriptor(struct wrn_rpc_call *call, struct wrn_descriptor *descriptor) {
     const char *name = wrn_rpc_text(call, "name");
+    const char *kind = wrn_rpc_text(call, "kind");
     if (!wrn_label_is_good((wrn_span){(const uint8_t *)name, strlen(name)})) {
         wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
                      "a network's name is 1 to 63 of a-z, 0-9 and -, and no - at either end");
@@ -159,6 +160,13 @@ static bool fill_descriptor(struct wrn_rpc_call *call, struct wrn_descriptor *de
     }
     (void)snprintf(descriptor->name, sizeof descriptor->name, "%s", name);
     descriptor->is_open = wrn_rpc_flag(call, "open");
+    if (kind != NULL && strcmp(kind, "l2") == 0) {
+        descriptor->kind = WRN_NETWORK_L2;
+    } else if (kind != NULL && strcmp(kind, "l3") != 0) {
+        wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
+                     "\"kind\" is \"l3\", a network of IP addresses, or \"l2\", an Ethernet");
+        return false;
+    }
     return read_range(call, "ipv4", WRN_FAMILY_IPV4, &descriptor->ipv4) &&
            read_range(call, "ipv6", WRN_FAMILY_IPV6, &descriptor->ipv6);
 }

@@ -20,14 +20,16 @@ static int start(struct wrn_daemon *daemon, wrn_span state, wrn_handle *ret_netw
                  char why[WRN_DAEMON_WHY_SIZE]);
 static int start_with(struct wrn_daemon *daemon, wrn_span state,
                       const struct wrn_descriptor *descriptor, struct wrn_tun tun,
-                      const char *interface, wrn_handle *ret_network,
+                      const struct wrn_daemon_network *interface, wrn_handle *ret_network,
                       char why[WRN_DAEMON_WHY_SIZE]);
 static int enter(struct wrn_daemon *daemon, wrn_span state, void *memory, size_t size,
-                 const struct wrn_descriptor *descriptor, struct wrn_tun tun, const char *interface,
-                 wrn_handle *ret_network);
+                 const struct wrn_descriptor *descriptor, struct wrn_tun tun,
+                 const struct wrn_daemon_network *interface, wrn_handle *ret_network);
+static void drop_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network,
+                           struct wrn_tun *tun);
 static bool load_one(void *ctx, const char *id);
-static int make_interface(const char *wanted, struct wrn_tun *ret_tun,
-                          char ret_name[WRN_TUN_NAME_SIZE]);
+static int make_interface(struct wrn_daemon *daemon, const char *wanted,
+                          struct wrn_daemon_network *network, struct wrn_tun *ret_tun);
 static const char *next_step(int error);
 static int prepare_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network);
 static void remake_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network);
@@ -119,11 +121,14 @@ bool wrn_daemon_interface(const struct wrn_daemon *daemon, wrn_handle handle,
     }
     struct wrn_daemon_interface interface = {
         .index = network->index,
-        .mtu_bytes = WRN_NODE_MTU,
+        .is_bridge = network->is_bridged,
+        .tap_index = network->tap_index,
+        .mtu_bytes = network->is_bridged ? WRN_DAEMON_FRAME_MTU : WRN_NODE_MTU,
         .address_count = network->address_count,
         .route_count = network->route_count,
     };
     memcpy(interface.name, network->interface, sizeof interface.name);
+    memcpy(interface.tap, network->tap, sizeof interface.tap);
     memcpy(interface.addresses, network->addresses, sizeof interface.addresses);
     memcpy(interface.routes, network->routes, sizeof interface.routes);
     wrn_wg_drops(network->wg, interface.drops);
@@ -137,6 +142,7 @@ void wrn_daemon_load_networks(struct wrn_daemon *daemon) {
         wrn_log_write(daemon->log, WRN_LOG_ERROR, "cannot list %s/networks: %s",
                       daemon->options->state, strerror(-error));
     }
+    wrn_daemon_sweep_bridges(daemon);
 }
 
 void wrn_daemon_network_gone(struct wrn_daemon *daemon, struct wrn_daemon_network *network) {
@@ -144,6 +150,9 @@ void wrn_daemon_network_gone(struct wrn_daemon *daemon, struct wrn_daemon_networ
     wrn_daemon_tell_network(daemon, gone.handle, false);
     if (!is_none(gone.machine)) {
         wrn_crew_remove(daemon->crew, gone.machine); /* and with it interface and addresses */
+    }
+    if (gone.is_bridged) {
+        wrn_daemon_remove_bridge(daemon, &gone);
     }
     wrn_extra_close(daemon->extra, gone.handle.index, 1, WRN_SOCKETS_MAX - 1);
     wrn_node_remove(daemon->node, gone.handle);
@@ -234,7 +243,7 @@ void wrn_daemon_interface_deleted(struct wrn_daemon *daemon, wrn_handle machine)
 /* Starts a network from its canonical state. */
 static int start(struct wrn_daemon *daemon, wrn_span state, wrn_handle *ret_network,
                  char why[WRN_DAEMON_WHY_SIZE]) {
-    char interface[WRN_TUN_NAME_SIZE];
+    struct wrn_daemon_network interface = {.handle = WRN_HANDLE_NONE};
     struct wrn_tun tun = WRN_TUN_NONE;
     struct wrn_descriptor descriptor;
     struct wrn_state *read = malloc(sizeof *read);
@@ -247,30 +256,34 @@ static int start(struct wrn_daemon *daemon, wrn_span state, wrn_handle *ret_netw
     if (fault != WRN_STATE_OK) {
         return wrn_daemon_complain(WRN_ERR_MALFORMED, why, "%s", wrn_state_fault_text(fault));
     }
-    int error = make_interface(descriptor.name, &tun, interface);
+    interface.is_bridged = descriptor.kind == WRN_NETWORK_L2;
+    wrn_disk_id(descriptor.id, interface.id);
+    int error = make_interface(daemon, descriptor.name, &interface, &tun);
     if (error != 0) {
         return wrn_daemon_complain(error, why,
                                    "cannot make an interface for the network %s: %s; %s",
                                    descriptor.name, strerror(-error), next_step(error));
     }
-    return start_with(daemon, state, &descriptor, tun, interface, ret_network, why);
+    return start_with(daemon, state, &descriptor, tun, &interface, ret_network, why);
 }
 
 /* Takes 'tun' over. */
 static int start_with(struct wrn_daemon *daemon, wrn_span state,
                       const struct wrn_descriptor *descriptor, struct wrn_tun tun,
-                      const char *interface, wrn_handle *ret_network,
+                      const struct wrn_daemon_network *interface, wrn_handle *ret_network,
                       char why[WRN_DAEMON_WHY_SIZE]) {
+    struct wrn_daemon_network made = *interface;
     void *memory = NULL;
     size_t size = wrn_node_network_size(daemon->node);
     int error = wrn_memory_map(size, &memory);
     if (error != 0) {
-        wrn_tun_close(&tun);
+        drop_interface(daemon, &made, &tun);
         return wrn_daemon_complain(error, why, "no memory is left");
     }
     error = enter(daemon, state, memory, size, descriptor, tun, interface, ret_network);
     if (error != 0) {
         wrn_memory_unmap(memory, size);
+        drop_interface(daemon, &made, NULL);
         return wrn_daemon_complain(
             error, why, "cannot start the network %s: %s", descriptor->name,
             error == WRN_ERR_FULL ? "this machine is in as many networks as it can be: leave "
@@ -281,14 +294,14 @@ static int start_with(struct wrn_daemon *daemon, wrn_span state,
     }
     wrn_daemon_look_around(daemon, true); /* the new one does not know yet */
     wrn_log_write(daemon->log, WRN_LOG_INFO, "serves the network %s by the interface %s",
-                  descriptor->name, interface);
+                  descriptor->name, interface->interface);
     return 0;
 }
 
 /* Takes 'tun' over, and 'memory' if it returns 0. */
 static int enter(struct wrn_daemon *daemon, wrn_span state, void *memory, size_t size,
-                 const struct wrn_descriptor *descriptor, struct wrn_tun tun, const char *interface,
-                 wrn_handle *ret_network) {
+                 const struct wrn_descriptor *descriptor, struct wrn_tun tun,
+                 const struct wrn_daemon_network *interface, wrn_handle *ret_network) {
     wrn_handle handle = WRN_HANDLE_NONE;
     struct wrn_now now;
     struct wrn_node_out *out = wrn_daemon_begin(daemon, &now);
@@ -310,10 +323,14 @@ static int enter(struct wrn_daemon *daemon, wrn_span state, void *memory, size_t
         .memory = memory,
         .memory_size = size,
         .save_due = WRN_MONO_NEVER,
+        .is_bridged = interface->is_bridged,
+        .index = interface->index,
+        .tap_index = interface->tap_index,
     };
     wrn_disk_id(descriptor->id, network->id);
     memcpy(network->name, descriptor->name, sizeof network->name);
-    (void)snprintf(network->interface, sizeof network->interface, "%s", interface);
+    memcpy(network->interface, interface->interface, sizeof network->interface);
+    memcpy(network->tap, interface->tap, sizeof network->tap);
     error = wrn_crew_add(daemon->crew, network->wg, wrn_node_tag(daemon->node, handle), tun,
                          &network->machine);
     error = error != 0 ? error : prepare_interface(daemon, network);
@@ -356,10 +373,15 @@ static bool load_one(void *ctx, const char *id) {
     return true;
 }
 
-/* Makes a TUN device, called as is wanted if that is a name that is free, else wrn0, wrn1, … */
-static int make_interface(const char *wanted, struct wrn_tun *ret_tun,
-                          char ret_name[WRN_TUN_NAME_SIZE]) {
+/* Makes what a network has of interfaces: a TUN device, called as is wanted if that is a name that
+ * is free, else wrn0, wrn1, …; or a bridge. */
+static int make_interface(struct wrn_daemon *daemon, const char *wanted,
+                          struct wrn_daemon_network *network, struct wrn_tun *ret_tun) {
+    char *ret_name = network->interface;
     int error = -EEXIST;
+    if (network->is_bridged) {
+        return wrn_daemon_make_bridge(daemon, wanted, network, ret_tun);
+    }
     if (wrn_tun_name_problem(wanted) == NULL && if_nametoindex(wanted) == 0) {
         (void)snprintf(ret_name, WRN_TUN_NAME_SIZE, "%s", wanted);
         error = wrn_tun_create(ret_name, ret_tun);
@@ -369,6 +391,17 @@ static int make_interface(const char *wanted, struct wrn_tun *ret_tun,
         error = if_nametoindex(ret_name) != 0 ? -EEXIST : wrn_tun_create(ret_name, ret_tun);
     }
     return error;
+}
+
+/* Takes away what make_interface made; 'tun' is NULL if the crew has it. */
+static void drop_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network,
+                           struct wrn_tun *tun) {
+    if (tun != NULL) {
+        wrn_tun_close(tun);
+    }
+    if (network->is_bridged) {
+        wrn_daemon_remove_bridge(daemon, network);
+    }
 }
 
 static const char *next_step(int error) {
@@ -388,6 +421,9 @@ static const char *next_step(int error) {
 /* Brings the interface up; addresses come from the node. What is refused but for that is no matter:
  * the host's large packets keep their size, the interface has an address more. */
 static int prepare_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network) {
+    if (network->is_bridged) {
+        return 0; /* it is up since it was made */
+    }
     network->index = if_nametoindex(network->interface);
     if (network->index == 0) {
         return -ENODEV;
@@ -405,11 +441,9 @@ static int prepare_interface(struct wrn_daemon *daemon, struct wrn_daemon_networ
 /* Makes an interface anew that somebody deleted, with all that was on it. */
 static void remake_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network) {
     struct wrn_tun tun = WRN_TUN_NONE;
-    char name[WRN_TUN_NAME_SIZE];
-    int error = make_interface(network->interface, &tun, name);
-    if (error == 0) {
-        memcpy(network->interface, name, sizeof network->interface);
-    }
+    char wanted[WRN_TUN_NAME_SIZE];
+    memcpy(wanted, network->interface, sizeof wanted);
+    int error = make_interface(daemon, wanted, network, &tun);
     error = error != 0
                 ? error
                 : wrn_crew_add(daemon->crew, network->wg,

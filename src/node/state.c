@@ -130,10 +130,11 @@ enum wrn_descriptor_fault wrn_state_create(struct wrn_descriptor *descriptor,
     if (descriptor->vni == 0) {
         descriptor->vni = 1 + wrn_rand_below(rand, VNI_TOP);
     }
-    if (descriptor->ipv4.ip.family == WRN_FAMILY_NONE) {
+    bool draws = descriptor->kind == WRN_NETWORK_L3; /* an Ethernet has what its hosts have */
+    if (draws && descriptor->ipv4.ip.family == WRN_FAMILY_NONE) {
         draw_range(rand, used, used_count, &descriptor->ipv4);
     }
-    if (descriptor->ipv6.ip.family == WRN_FAMILY_NONE) {
+    if (draws && descriptor->ipv6.ip.family == WRN_FAMILY_NONE) {
         descriptor->ipv6 = (struct wrn_prefix){{{0xfd}, WRN_FAMILY_IPV6}, 64};
         wrn_rand_fill(rand, descriptor->ipv6.ip.bytes + 1, 7); /* RFC 4193, section 3.2 */
     }
