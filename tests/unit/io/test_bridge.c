@@ -111,7 +111,7 @@ static void vlans(void **state) {
     if (error == -EOPNOTSUPP) {
         print_message("# skipped: this kernel has no VLANs\n");
         wrn_tun_close(&tap);
-        skip();
+        return;
     }
     assert_int_equal(error, 0);
     struct wrn_bridge_link link = find("t0.12");
