@@ -187,6 +187,8 @@ static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *networ
     refused = wrn_segments_limit(queries, network->tap_index, wrn_segments_of(WRN_NODE_MTU, true));
     (void)refused; /* an address more; large packets of another size */
     error = wrn_bridge_set_master(queries, network->tap_index, network->index);
+    /* The port carries all; what the host itself sends has to fit the others. */
+    error = error != 0 ? error : wrn_bridge_set_mtu(queries, network->index, WRN_DAEMON_FRAME_MTU);
     error = error != 0 ? error : wrn_bridge_set_up(queries, network->tap_index, true);
     if (error != 0) {
         wrn_tun_close(&tun);

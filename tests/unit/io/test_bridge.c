@@ -74,7 +74,7 @@ static void ports(void **state) {
 
     assert_int_equal(wrn_tun_create_tap("t0", &tap), 0);
     link = find("t0");
-    assert_int_equal(link.mtu_bytes, MTU);
+    assert_int_equal(wrn_bridge_set_mtu(queries, link.index, MTU), 0);
     assert_string_equal(link.kind, "tun");
     assert_int_equal(link.master, 0);
     assert_int_equal(wrn_bridge_set_master(queries, link.index, index), 0);

@@ -352,6 +352,28 @@ static void bad_wishes_are_refused(void **state) {
     assert_int_equal(made.descriptor.ipv4.length_bits, 29);
 }
 
+/* An Ethernet has what its hosts have; ranges are its own only where somebody wants them. */
+static void ethernets_have_no_ranges_unless_asked(void **state) {
+    (void)state;
+    struct wrn_descriptor descriptor = {.name = "site", .kind = WRN_NETWORK_L2};
+    uint8_t seed[WRN_SEED_SIZE];
+    struct wrn_state made;
+    seed_of('o', seed);
+    assert_int_equal(
+        wrn_state_create(&descriptor, seed, wrn_prng_rand(&prng), NOW_S, NULL, 0, &made),
+        WRN_DESCRIPTOR_OK);
+    assert_int_equal(made.descriptor.ipv4.ip.family, WRN_FAMILY_NONE);
+    assert_int_equal(made.descriptor.ipv6.ip.family, WRN_FAMILY_NONE);
+    assert_in_range(made.descriptor.vni, 1, (1 << 24) - 1);
+    descriptor = (struct wrn_descriptor){
+        .name = "site", .kind = WRN_NETWORK_L2, .ipv4 = prefix_of("192.168.7.0/24")};
+    assert_int_equal(
+        wrn_state_create(&descriptor, seed, wrn_prng_rand(&prng), NOW_S, NULL, 0, &made),
+        WRN_DESCRIPTOR_OK);
+    assert_int_equal(made.descriptor.ipv4.length_bits, 24);
+    assert_int_equal(made.descriptor.ipv6.ip.family, WRN_FAMILY_NONE);
+}
+
 static void joining_takes_over_what_the_invitation_has(void **state) {
     (void)state;
     struct wrn_state owner = create(NULL, 0), member, after;
@@ -390,6 +412,7 @@ int main(void) {
         cmocka_unit_test(full_hosts_get_other_ranges),
         cmocka_unit_test(two_networks_differ),
         cmocka_unit_test(bad_wishes_are_refused),
+        cmocka_unit_test(ethernets_have_no_ranges_unless_asked),
         cmocka_unit_test(joining_takes_over_what_the_invitation_has),
     };
     wrn_prng_init(&prng, check_seed(), 0);
