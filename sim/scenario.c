@@ -41,6 +41,7 @@ const struct sim_scenario *const sim_scenarios[] = {
     &sim_asleep,
     &sim_owner_gone,
     &sim_wrong_clock,
+    &sim_wrong_clock_join,
     NULL,
 };
 

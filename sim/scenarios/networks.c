@@ -6,11 +6,13 @@
 #include "sim/scenarios/scenarios.h"
 
 enum { IN_LIMIT_S = 60, PING_LIMIT_S = 10, NAME_LIMIT_S = 20, HOUR_S = 3600, DAY_S = 86400 };
-enum { WRONG_S = 600 };
+enum { WRONG_S = 600, COMPARED_S = 20 };
 
 static void play_networks(struct sim_run *run);
 static void play_owner_gone(struct sim_run *run);
 static void play_wrong_clock(struct sim_run *run);
+static void play_wrong_clock_join(struct sim_run *run);
+static void invite_and_join(struct sim_club *club, uint32_t inviter, uint32_t first);
 static uint32_t ask_names(struct sim_club *club, bool must_be);
 static bool are_answered(void *ctx);
 static void delegate(struct sim_club *club, struct sim_member *to);
@@ -44,6 +46,16 @@ const struct sim_scenario sim_wrong_clock = {
     .nodes_max = 50,
     .minutes = 60,
     .play = play_wrong_clock,
+};
+
+const struct sim_scenario sim_wrong_clock_join = {
+    .name = "wrong-clock-join",
+    .sentence = "hosts whose clocks are 10 minutes wrong join, also through such inviters",
+    .nodes_are = "members, half of them behind NAT; each clock is right, ahead or behind",
+    .nodes = 9,
+    .nodes_max = 50,
+    .minutes = 30,
+    .play = play_wrong_clock_join,
 };
 
 static void play_networks(struct sim_run *run) {
@@ -160,13 +172,66 @@ static void play_wrong_clock(struct sim_run *run) {
                          (int64_t)WRN_S(WRONG_S));
     sim_clock_set_offset(sim_host_clock(members->net, members->all[2]->host),
                          -(int64_t)WRN_S(WRONG_S));
-    /* For the one behind the others' memberships begin when its clock says so. */
-    sim_members_pass(members, WRN_S(WRONG_S) + WRN_S(60) * run->options.minutes);
+    sim_members_pass(members, WRN_S(COMPARED_S)); /* a clock that jumps may have been asleep */
+    (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "at once", &median_ms);
+    sim_members_pass(members, WRN_S(60) * run->options.minutes);
     uint64_t slowest_ms = sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S),
                                             "with wrong clocks", &median_ms);
     sim_report_line(&run->report, "pings: half within %llu ms, all within %llu ms",
                     (unsigned long long)median_ms, (unsigned long long)slowest_ms);
     sim_club_end(&club);
+}
+
+/* The owner's clock is right. Hosts 1 and 2, one ahead and one behind, join by the owner's word and
+ * may invite; all others join through one of the three, with each of the three clocks. */
+static void play_wrong_clock_join(struct sim_run *run) {
+    enum { INVITERS = 3 };
+    static const int64_t off_s[] = {0, WRONG_S, -WRONG_S};
+    struct sim_club club;
+    uint64_t median_ms = 0;
+    uint32_t count = run->options.nodes < 9 ? 9 : run->options.nodes;
+    sim_club_begin(&club, run, count, NULL);
+    struct sim_members *members = club.members;
+    for (uint32_t i = 1; i < count; i++) {
+        uint32_t clock = i < INVITERS ? i : i / INVITERS % WRN_COUNT(off_s);
+        sim_clock_set_offset(sim_host_clock(members->net, members->all[i]->host),
+                             off_s[clock] * (int64_t)WRN_S(1));
+    }
+    (void)sim_club_join(&club, 1, INVITERS - 1, WRN_S(IN_LIMIT_S));
+    for (uint32_t i = 1; i < INVITERS; i++) {
+        delegate(&club, members->all[i]);
+    }
+    sim_members_pass(members, WRN_S(10));
+    for (uint32_t i = 0; i < INVITERS; i++) {
+        invite_and_join(&club, i, INVITERS + i);
+    }
+    (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "at once", &median_ms);
+    sim_members_pass(members, WRN_S(60) * run->options.minutes);
+    uint64_t slowest_ms =
+        sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "later", &median_ms);
+    sim_report_line(&run->report, "pings: half within %llu ms, all within %llu ms",
+                    (unsigned long long)median_ms, (unsigned long long)slowest_ms);
+    sim_club_end(&club);
+}
+
+/* Every third host from 'first' on joins through the inviter, for a day. */
+static void invite_and_join(struct sim_club *club, uint32_t inviter, uint32_t first) {
+    enum { INVITERS = 3 };
+    struct sim_members *members = club->members;
+    struct wrn_invitation invitation;
+    struct wrn_ip ips[2];
+    if (!sim_member_invite(members->all[inviter], 0, members->count, DAY_S, false, &invitation)) {
+        return;
+    }
+    (void)sim_host_addresses(members->net, members->all[0]->host, ips);
+    invitation.endpoints[0] = (struct wrn_endpoint){.ip = ips[0], .port = SIM_MEMBER_PORT};
+    invitation.endpoint_count = 1;
+    wrn_invitation_finish(&club->invitation);
+    club->invitation = invitation;
+    wrn_invitation_finish(&invitation);
+    for (uint32_t i = first; i < members->count; i += INVITERS) {
+        (void)sim_club_join(club, i, i, WRN_S(IN_LIMIT_S));
+    }
 }
 
 /* The right to invite and to make members, to be passed on. */

@@ -39,3 +39,4 @@ extern const struct sim_scenario sim_leases_parted;
 extern const struct sim_scenario sim_revoke;
 extern const struct sim_scenario sim_asleep;
 extern const struct sim_scenario sim_wrong_clock;
+extern const struct sim_scenario sim_wrong_clock_join;

@@ -20,6 +20,14 @@ struct wrn_now {
     wrn_wall wall;
 };
 
+/* Hosts' clocks are wrong. So nothing is refused because it was made so far in the future, and what
+ * is made to last begins so far in the past: two hosts that are wrong by WRONG in opposite ways
+ * understand one another, and some time is left. When something ends is never stretched. */
+enum {
+    WRN_CLOCK_WRONG_MAX_S = 600,
+    WRN_CLOCK_TOLERANCE_S = 3 * WRN_CLOCK_WRONG_MAX_S,
+};
+
 #define WRN_MONO_NEVER ((wrn_mono){UINT64_MAX})
 #define WRN_MS(n)      ((uint64_t)(n)*1000000u)
 #define WRN_S(n)       ((uint64_t)(n)*1000000000u)

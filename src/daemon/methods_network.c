@@ -76,14 +76,17 @@ void wrn_method_join(void *ctx, struct wrn_rpc_call *call) {
         wrn_rpc_fail(call, WRN_RPC_SYSTEM, "MEMORY", "no memory is left");
         return;
     }
+    int64_t now_s = wrn_clock_read().wall.s;
+    char why[WRN_INVITATION_WHY_SIZE];
     enum wrn_invitation_fault fault =
         wrn_invitation_read((wrn_span){(const uint8_t *)text, strlen(text)}, &invitation);
     if (fault == WRN_INVITATION_OK) {
         fault = wrn_state_join(&invitation, wrn_node_public_key(wrn_daemon_node(methods->daemon)),
-                               wrn_clock_read().wall.s, WRN_RECORD_TIME_MAX_S, chain, state);
+                               now_s, WRN_RECORD_TIME_MAX_S, chain, state);
     }
     if (fault != WRN_INVITATION_OK) {
-        wrn_rpc_fail(call, WRN_RPC_REFUSED, "INVITATION", "%s", wrn_invitation_fault_text(fault));
+        wrn_invitation_explain(&invitation, fault, now_s, why);
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, "INVITATION", "%s", why);
     } else {
         state->wants_address = !wrn_rpc_flag(call, "no_address");
         state->wants_name = !wrn_rpc_flag(call, "no_name");

@@ -3,13 +3,15 @@
  * forms are in invitation_text.c. */
 #include "network/invitation.h"
 
+#include <stdio.h>
+
+#include "base/clock.h"
 #include "network/invitation_internal.h"
 #include "spki/tag.h"
 
 enum {
     TAG_ROOM = 4096,
     JOIN_ROOM = WRN_PACK_EXPANDED_MAX + 2048,
-    CLOCK_SLACK_S = 300,
 };
 
 /* Dates that can be written: until the end of the year 9999. */
@@ -95,6 +97,27 @@ enum wrn_invitation_fault wrn_invitation_check(const struct wrn_invitation *invi
     return fault == WRN_INVITATION_OK ? check_dates(&path, now_s) : fault;
 }
 
+void wrn_invitation_explain(const struct wrn_invitation *invitation,
+                            enum wrn_invitation_fault fault, int64_t now_s,
+                            char ret_why[WRN_INVITATION_WHY_SIZE]) {
+    char dates[2][WRN_SPKI_DATE_SIZE];
+    int64_t from_s, until_s;
+    if (fault == WRN_INVITATION_NOT_YET || fault == WRN_INVITATION_EXPIRED) {
+        bool is_early =
+            wrn_invitation_check(invitation, now_s, &from_s, &until_s) == WRN_INVITATION_NOT_YET;
+        if (wrn_spki_date_write(is_early ? from_s : until_s - 1, dates[0]) &&
+            wrn_spki_date_write(now_s, dates[1])) {
+            (void)snprintf(ret_why, WRN_INVITATION_WHY_SIZE,
+                           "the invitation is valid %s %.*s (UTC), and this host's clock says "
+                           "%.*s: set the clock if it is wrong, else %s",
+                           is_early ? "from" : "until", WRN_SPKI_DATE_SIZE, dates[0],
+                           WRN_SPKI_DATE_SIZE, dates[1], is_early ? "wait" : "ask for another one");
+            return;
+        }
+    }
+    (void)snprintf(ret_why, WRN_INVITATION_WHY_SIZE, "%s", wrn_invitation_fault_text(fault));
+}
+
 enum wrn_invitation_fault wrn_invitation_accept(const struct wrn_invitation *invitation,
                                                 const uint8_t member[WRN_SIGN_PUBLIC_SIZE],
                                                 int64_t now_s, int64_t until_s, uint8_t *out,
@@ -116,7 +139,8 @@ enum wrn_invitation_fault wrn_invitation_accept(const struct wrn_invitation *inv
     if (fault != WRN_INVITATION_OK) {
         return fault;
     }
-    path.from_s = path.from_s > now_s - CLOCK_SLACK_S ? path.from_s : now_s - CLOCK_SLACK_S;
+    int64_t begin_s = now_s - WRN_CLOCK_TOLERANCE_S; /* what leads here may begin later */
+    path.from_s = path.from_s > begin_s ? path.from_s : begin_s;
     path.until_s = path.until_s < until_s ? path.until_s : until_s;
     if (path.until_s <= now_s) {
         return WRN_INVITATION_EXPIRED;

@@ -10,6 +10,7 @@ enum {
     WRN_INVITATION_CHAIN_MAX = 900, /* bytes, packed: room is left for the member's certificate */
     WRN_INVITATION_LINE_MAX = 2560, /* characters, with a zero byte, of line and QR code */
     WRN_INVITATION_FILE_MAX = 3072, /* the same of a file */
+    WRN_INVITATION_WHY_SIZE = 256,  /* of what is wrong with it, with dates */
 };
 
 /* Secret. Wipe it with wrn_invitation_finish. */
@@ -89,12 +90,18 @@ WRN_NODISCARD enum wrn_invitation_fault
 wrn_invitation_check(const struct wrn_invitation *invitation, int64_t now_s, int64_t *ret_from_s,
                      int64_t *ret_until_s);
 
+/* Says what a fault of joining at a time (Unix) is: as wrn_invitation_fault_text, and of NOT_YET
+ * and EXPIRED with the dates, so that a clock that is wrong is seen. */
+void wrn_invitation_explain(const struct wrn_invitation *invitation,
+                            enum wrn_invitation_fault fault, int64_t now_s,
+                            char ret_why[WRN_INVITATION_WHY_SIZE]);
+
 /* Joins: the invitation's key issues a certificate to 'member' (a public key) for what the chain
  * gives, without (admin), and without (invite) unless 'members_may_invite'; not to be passed on
- * unless that. Valid from 'now_s' - 300 s, but not before the chain, until 'until_s' or the chain's
- * end, what comes first. Writes the packed chain that the member shows from now on to 'out'.
- * Returns OK, NOT_YET, EXPIRED, NOT_DELEGABLE (nothing is left to give), TOO_LARGE ('capacity') or
- * NO_MEMORY. */
+ * unless that. Valid from WRN_CLOCK_TOLERANCE_S before 'now_s', but not before the chain, until
+ * 'until_s' or the chain's end, what comes first. Writes the packed chain that the member shows
+ * from now on to 'out'. Returns OK, NOT_YET, EXPIRED, NOT_DELEGABLE (nothing is left to give),
+ * TOO_LARGE ('capacity') or NO_MEMORY. */
 WRN_NODISCARD enum wrn_invitation_fault
 wrn_invitation_accept(const struct wrn_invitation *invitation,
                       const uint8_t member[WRN_SIGN_PUBLIC_SIZE], int64_t now_s, int64_t until_s,

@@ -454,6 +454,8 @@ static void refuse(struct wrn_judge *judge, const struct asked *asked,
         return;
     }
     wrn_spki_ask(judge->heap, &query, &answer);
+    verdict->is_time =
+        answer.verdict == WRN_SPKI_EXPIRED || answer.verdict == WRN_SPKI_NOT_YET_VALID;
     verdict->reason =
         answer.verdict == WRN_SPKI_EXPIRED ? WRN_REASON_EXPIRED : WRN_REASON_NOT_ADMITTED;
     (void)wrn_spki_explain(&answer, NULL, verdict->why, sizeof verdict->why);

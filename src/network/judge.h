@@ -34,6 +34,7 @@ struct wrn_judge_verdict {
      * certificate of the chain has been revoked. NOT_ADMITTED: all else. */
     enum wrn_reason reason;
     bool has_revoked;             /* a certificate of the chain has been revoked; others may do */
+    bool is_time;                 /* unless NONE: with another date it would not have been so */
     int64_t from_s, until_s;      /* the same comes out as long as from_s <= now < until_s */
     char why[WRN_JUDGE_WHY_SIZE]; /* unless NONE: a sentence for people, with a zero byte */
 };

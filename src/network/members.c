@@ -136,6 +136,7 @@ struct wrn_members_answer wrn_members_ask(struct wrn_members *members, int64_t n
         entry = keep(members, is_good ? kind : WRN_MEMBERS_REFUSED, key, public_key);
         entry->reason = verdict.reason;
         entry->has_revoked = verdict.has_revoked;
+        entry->is_time = verdict.is_time;
         entry->from_s = verdict.from_s;
         entry->until_s = verdict.until_s;
         entry->version = question.cancelled.version;
@@ -257,6 +258,7 @@ static struct wrn_members_answer answer_of(const struct wrn_members_entry *entry
         .reason = entry->reason,
         .rights = is_good ? &entry->rights : NULL,
         .why = is_good ? NULL : entry->why,
+        .is_time = !is_good && entry->is_time,
     };
 }
 

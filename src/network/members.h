@@ -29,6 +29,7 @@ struct wrn_members_answer {
     enum wrn_reason reason;
     const struct wrn_rights *rights; /* NONE; until the next call, and rights->changes_s */
     const char *why;                 /* else a sentence for people; until the next call */
+    bool is_time;                    /* ... and with another date it would not have been so */
 };
 
 /* Judges a node by its key and packed chain. The owner needs none. A chain that is not kept costs

@@ -15,7 +15,7 @@ struct wrn_members_entry {
     uint64_t version;        /* of the revocations that it was last compared with */
     enum wrn_reason reason;
     uint8_t kind; /* enum wrn_members_kind */
-    bool has_revoked;
+    bool has_revoked, is_time;
     union {
         struct wrn_rights rights; /* NONE */
         char why[WRN_JUDGE_WHY_SIZE];

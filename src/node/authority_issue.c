@@ -125,7 +125,7 @@ static enum wrn_reason issue_by(struct wrn_authority *authority,
                                 size_t capacity, size_t *ret_size, uint8_t *ret_hash, char *why) {
     const struct wrn_network *network = authority->network;
     struct wrn_pack_frame frame = wrn_descriptor_frame(&network->descriptor);
-    int64_t from_s = network->now.wall.s - WRN_AUTHORITY_CLOCK_SLACK_S;
+    int64_t from_s = network->now.wall.s - WRN_CLOCK_TOLERANCE_S;
     const struct wrn_certs_issue issue = {
         .seed = network->node->options.seed,
         .chain = chain,

@@ -9,7 +9,6 @@ enum {
     HASH = WRN_SHA256_SIZE,
     HEAD = 8 + 2 + WRN_SIGN_PUBLIC_SIZE + WRN_SIGNATURE_SIZE,
     REQUEST_MAX = 1 + HEAD + WRN_CREDENTIAL_MAX,
-    CLOCK_MAX_S = 600,
     FIRST_S = 5, /* after the start, so that peers are there */
     RETRY_MIN_S = 10,
     RETRY_MAX_S = 3600,
@@ -114,7 +113,7 @@ void wrn_authority_on_renew(struct wrn_authority *authority, wrn_span message) {
                ((network->rights.flags & WRN_RIGHT_INVITE) != 0 &&
                 network->rights.uses_high == UINT32_MAX);
     int64_t off_s = (int64_t)(wrn_load_be64(date) - (uint64_t)network->now.wall.s);
-    if (!may || off_s > CLOCK_MAX_S || off_s < -CLOCK_MAX_S) {
+    if (!may || off_s > WRN_CLOCK_TOLERANCE_S || off_s < -WRN_CLOCK_TOLERANCE_S) {
         return;
     }
     signed_bytes(network, date, use, chain, hash);

@@ -7,7 +7,6 @@
 #include "node/sync.h"
 
 enum {
-    WRN_AUTHORITY_CLOCK_SLACK_S = 300, /* certificates begin so long ago: clocks differ */
     /* Lower halves of tags of the table's requests, with WRN_NETWORK_TAGS_USES: lists; below are
      * those of uses. */
     WRN_AUTHORITY_TAG_LISTS = 0xff00,

@@ -89,7 +89,8 @@ static struct wrn_ip read_record(const struct wrn_network *network,
     struct wrn_record record;
     struct wrn_ip ip = {.family = WRN_FAMILY_NONE};
     char label[WRN_LABEL_SIZE];
-    /* One made in the future comes of a wrong clock, here or there: no reason not to speak. */
+    /* One made in the future comes of a wrong clock, here or there: no reason not to speak, and
+     * none to believe it for longer. */
     if (bytes.size == 0 || wrn_record_read(bytes, primitives, &record) != WRN_REASON_NONE ||
         record.kind != WRN_RECORD_CREATE ||
         memcmp(record.owner, peer->public_key, sizeof(record.owner)) != 0 ||
@@ -99,7 +100,8 @@ static struct wrn_ip read_record(const struct wrn_network *network,
         wrn_members_rule(network->members, &record, now) != WRN_REASON_NONE) {
         return (struct wrn_ip){.family = WRN_FAMILY_NONE};
     }
-    *ret_end = wrn_network_when(network, record.made_s + record.ttl_s);
+    int64_t made_s = record.made_s < now.s ? record.made_s : now.s;
+    *ret_end = wrn_network_when(network, made_s + record.ttl_s);
     return ip;
 }
 

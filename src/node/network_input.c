@@ -15,6 +15,7 @@ static void note_clocks(struct wrn_network *network);
 static bool follow(struct wrn_network *network);
 static bool are_same(const struct wrn_rights *a, const struct wrn_rights *b);
 static void follow_judgement(struct wrn_network *network);
+static void say_why(struct wrn_network *network, const struct wrn_members_answer *answer);
 static wrn_mono earliest(const struct wrn_network *network);
 
 void wrn_network_begin(struct wrn_network *network, struct wrn_now now, struct wrn_node_out *out) {
@@ -231,7 +232,7 @@ static void follow_judgement(struct wrn_network *network) {
         network->rights_due = wrn_network_when(network, network->rights.changes_s);
     } else {
         memset(&network->rights, 0, sizeof(network->rights));
-        (void)snprintf(network->why, sizeof(network->why), "%s", answer.why ? answer.why : "");
+        say_why(network, &answer);
         if (answer.reason == WRN_REASON_NOT_ADMITTED) { /* a certificate may begin later */
             network->rights_due = wrn_mono_add(network->now.mono, WRN_S(60));
         }
@@ -241,6 +242,19 @@ static void follow_judgement(struct wrn_network *network) {
     }
     wrn_authority_on_rights(network);
     wrn_network_addresses_follow(network);
+}
+
+/* With our clock, if another one would have said otherwise. */
+static void say_why(struct wrn_network *network, const struct wrn_members_answer *answer) {
+    char date[WRN_SPKI_DATE_SIZE];
+    const char *why = answer->why ? answer->why : "";
+    if (answer->is_time && wrn_spki_date_write(network->now.wall.s, date)) {
+        (void)snprintf(network->why, sizeof(network->why),
+                       "%s This host's clock says %.*s (UTC): set it if it is wrong.", why,
+                       WRN_SPKI_DATE_SIZE, date);
+    } else {
+        (void)snprintf(network->why, sizeof(network->why), "%s", why);
+    }
 }
 
 /* ---- time ---- */

@@ -20,6 +20,7 @@ enum {
     WRN_NETWORK_WALKED_MAX = 1024,  /* nodes that are asked who they are, in one question */
     WRN_NETWORK_REFUSED_MAX = 16,   /* nodes that are said to be refused, in ten minutes */
     WRN_NETWORK_ALLOWED_MAX = 3 + WRN_STATE_ROUTES_MAX, /* prefixes that a peer may have */
+    WRN_NETWORK_WHY_SIZE = WRN_JUDGE_WHY_SIZE + 100,
     /* The upper 16 bits of tags of the table's requests: whose they are. */
     WRN_NETWORK_TAGS_LEASE = 0x0001,
     WRN_NETWORK_TAGS_IPV6 = 0x0002,
@@ -173,10 +174,10 @@ struct wrn_network {
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];
 
     /* Our own standing. */
-    enum wrn_reason standing;     /* NONE: 'rights' are ours */
-    struct wrn_rights rights;     /* what our chain gives, now */
-    char why[WRN_JUDGE_WHY_SIZE]; /* ... else why it gives nothing */
-    wrn_mono rights_due;          /* when that is to be judged again */
+    enum wrn_reason standing;       /* NONE: 'rights' are ours */
+    struct wrn_rights rights;       /* what our chain gives, now */
+    char why[WRN_NETWORK_WHY_SIZE]; /* ... else why it gives nothing */
+    wrn_mono rights_due;            /* when that is to be judged again */
 
     /* The machines. */
     struct wrn_judge *judge;

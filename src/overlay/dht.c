@@ -280,7 +280,7 @@ void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change) {
 void wrn_dht_weigh_claim(struct wrn_now now, struct wrn_dht_candidate *candidate) {
     int64_t claimed_s = candidate->record.claimed_s;
     int64_t age_s = now.wall.s - claimed_s;
-    bool is_fresh = age_s <= WRN_RECORD_CLOCK_SLACK_S && -age_s <= WRN_RECORD_CLOCK_SLACK_S;
+    bool is_fresh = age_s <= WRN_RECORD_CLAIM_SLACK_S && -age_s <= WRN_RECORD_CLAIM_SLACK_S;
     candidate->claim_s = is_fresh ? claimed_s : now.wall.s;
 }
 
@@ -346,7 +346,7 @@ enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handl
                sizeof(loser));
     }
     int64_t left_s = record->made_s + record->ttl_s - now.wall.s;
-    int64_t most_s = (int64_t)record->ttl_s + WRN_RECORD_CLOCK_SLACK_S;
+    int64_t most_s = (int64_t)record->ttl_s + WRN_CLOCK_TOLERANCE_S;
     left_s = left_s > most_s ? most_s : left_s;
     *ret_entry = wrn_dht_store_add(&dht->store, now.mono, candidate, (uint64_t)left_s * WRN_S(1));
     wrn_dht_add(dht, record->kind == WRN_RECORD_DELETE      ? WRN_DHT_COUNT_DELETED

@@ -335,7 +335,7 @@ static void renew_records(struct wrn_overlay *overlay) {
         record.made_s = overlay->now.wall.s;
         /* Nothing is made before it was claimed. If our clock was set back by more than holders
          * forgive, the claim was made by a clock that was wrong, and is made anew. */
-        if (record.claimed_s > record.made_s + WRN_RECORD_CLOCK_SLACK_S) {
+        if (record.claimed_s > record.made_s + WRN_CLOCK_TOLERANCE_S) {
             record.claimed_s = record.made_s;
         } else if (record.claimed_s > record.made_s) {
             record.made_s = record.claimed_s;

@@ -74,7 +74,7 @@ enum wrn_reason wrn_record_verify(wrn_span bytes, const struct wrn_primitives *p
 }
 
 enum wrn_reason wrn_record_check_time(const struct wrn_record *record, wrn_wall now) {
-    if (record->made_s - WRN_RECORD_CLOCK_SLACK_S > now.s) {
+    if (record->made_s - WRN_CLOCK_TOLERANCE_S > now.s) {
         return WRN_REASON_NOT_YET;
     }
     return now.s < record->made_s + record->ttl_s ? WRN_REASON_NONE : WRN_REASON_EXPIRED;

@@ -12,7 +12,7 @@ enum {
     WRN_RECORD_KEY_MAX = 128,       /* bytes of "family/rest" */
     WRN_RECORD_VALUE_MAX = 900,     /* bytes, so that the whole fits with a proof */
     WRN_RECORD_TTL_MAX_S = 604800,  /* 7 days */
-    WRN_RECORD_CLOCK_SLACK_S = 300, /* how far in the future a record may have been made */
+    WRN_RECORD_CLAIM_SLACK_S = 300, /* a claim that is dated so near is believed its date */
 };
 
 /* Latest time in a record: the end of the year 9999, so that sums do not overflow. */
@@ -55,7 +55,8 @@ enum wrn_reason wrn_record_read(wrn_span bytes, const struct wrn_primitives *pri
  * bytes that are no record. */
 enum wrn_reason wrn_record_verify(wrn_span bytes, const struct wrn_primitives *primitives);
 
-/* Says whether a record may be stored at 'now': NONE, EXPIRED or NOT_YET. */
+/* Says whether a record may be stored at 'now': NONE, EXPIRED, or NOT_YET: it was made more than
+ * WRN_CLOCK_TOLERANCE_S in the future. */
 enum wrn_reason wrn_record_check_time(const struct wrn_record *record, wrn_wall now);
 
 /* Returns the place of a key on the ring: the first 96 bits of a hash of the label "warren key 1",

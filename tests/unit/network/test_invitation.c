@@ -436,8 +436,25 @@ static void joining_fails_by_name(void **state) {
     assert_true(wrn_is_zero_secret(&invitation, sizeof invitation));
 }
 
+/* Whoever's clock is wrong can see it, and by how much. */
+static void clocks_are_said(void **state) {
+    (void)state;
+    struct wrn_invitation invitation = invite(one, 1, 1);
+    char why[WRN_INVITATION_WHY_SIZE], date[WRN_SPKI_DATE_SIZE + 1] = "";
+    const int64_t late_s = NOW_S + 8 * DAY_S;
+    wrn_invitation_explain(&invitation, WRN_INVITATION_EXPIRED, late_s, why);
+    assert_true(wrn_spki_date_write(late_s, date));
+    CHECK(strstr(why, "valid until ") && strstr(why, "this host's clock says ") &&
+              strstr(why, date) && strstr(why, "ask for another one"),
+          "%s: ", why);
+    wrn_invitation_explain(&invitation, WRN_INVITATION_NO_MEMORY, NOW_S, why);
+    assert_string_equal(why, wrn_invitation_fault_text(WRN_INVITATION_NO_MEMORY));
+    wrn_invitation_finish(&invitation);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clocks_are_said),
         cmocka_unit_test(every_form_comes_back),
         cmocka_unit_test(lines_have_the_length_that_is_written),
         cmocka_unit_test(mailers_may_break_lines),

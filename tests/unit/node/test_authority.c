@@ -125,6 +125,29 @@ static enum wrn_reason take_back_of(uint32_t host, enum wrn_node_revoke_what wha
 
 /* ---- invitations ---- */
 
+/* An invitation is good for whoever's clock is behind that of its maker by as much as two clocks
+ * may be apart; beyond that both dates are said. (Members with wrong clocks: the simulator's
+ * wrong-clock-join.) */
+static void an_invitation_forgives_clocks(void **state) {
+    (void)state;
+    struct wrn_state joined;
+    uint8_t member[WRN_SIGN_PUBLIC_SIZE], chain[WRN_CREDENTIAL_MAX];
+    char said[WRN_INVITATION_WHY_SIZE], date[WRN_SPKI_DATE_SIZE + 1] = "";
+    begin();
+    assert_int_equal(invite(ALICE, 1, false, "", 3600), WRN_REASON_NONE);
+    hosts_public(hosts[BOB].letter, member);
+    int64_t behind_s = hosts_now.wall.s - 2 * WRN_CLOCK_WRONG_MAX_S;
+    assert_int_equal(wrn_state_join(&invitation, member, behind_s, INT64_MAX, chain, &joined),
+                     WRN_INVITATION_OK);
+    behind_s = hosts_now.wall.s - WRN_CLOCK_TOLERANCE_S - 1;
+    assert_int_equal(wrn_state_join(&invitation, member, behind_s, INT64_MAX, chain, &joined),
+                     WRN_INVITATION_NOT_YET);
+    wrn_invitation_explain(&invitation, WRN_INVITATION_NOT_YET, behind_s, said);
+    assert_true(wrn_spki_date_write(behind_s, date));
+    CHECK(strstr(said, "valid from ") && strstr(said, date) && strstr(said, "else wait"),
+          "%s: ", said);
+}
+
 static void who_is_invited_is_in(void **state) {
     (void)state;
     const struct wrn_state_invitation *made;
@@ -712,6 +735,7 @@ static void an_inviter_renews_instead_of_the_owner(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_is_invited_is_in, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(an_invitation_forgives_clocks, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(an_invitation_leads_in_while_its_maker_is_off, hosts_begin,
                                         hosts_end),
         cmocka_unit_test_setup_teardown(limits_of_invitations_are_kept, hosts_begin, hosts_end),

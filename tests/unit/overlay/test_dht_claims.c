@@ -92,7 +92,7 @@ static void a_back_dated_claim_takes_nothing(void **state) {
     const char *key = "addr/10.7.7.7";
     struct dworld_record mine = claim(1, key, 0, 1);
     store_and_keep(1, &mine);
-    dworld_run(&w, WRN_S(WRN_RECORD_CLOCK_SLACK_S + 1));
+    dworld_run(&w, WRN_S(WRN_RECORD_CLAIM_SLACK_S + 1));
     struct dworld_record theft = claim(2, key, LONG_AGO, 1);
     for (uint32_t i = 0; i < w.count; i++) {
         inject_store(i, 2, &theft, 0);
@@ -122,7 +122,7 @@ static void an_empty_holder_gives_no_way_in(void **state) {
         const char *key = "addr/10.7.7.8";
         struct dworld_record mine = claim(1, key, 0, 1);
         store_and_keep(1, &mine);
-        dworld_run(&w, WRN_S(WRN_RECORD_CLOCK_SLACK_S + 100));
+        dworld_run(&w, WRN_S(WRN_RECORD_CLAIM_SLACK_S + 100));
         struct dworld_record theft = claim(2, key, LONG_AGO, 1);
         uint32_t holder = dworld_ranked(&w, key, rank);
         dworld_kill(&w, holder);

@@ -361,10 +361,14 @@ static void lives_from_when_it_was_made(void **state) {
         int64_t now_s;
         enum wrn_reason reason;
     } cases[] = {
-        {INT64_MIN, WRN_REASON_NOT_YET}, {0, WRN_REASON_NOT_YET},
-        {9699, WRN_REASON_NOT_YET},      {9700, WRN_REASON_NONE},
-        {10000, WRN_REASON_NONE},        {10059, WRN_REASON_NONE},
-        {10060, WRN_REASON_EXPIRED},     {INT64_MAX, WRN_REASON_EXPIRED},
+        {INT64_MIN, WRN_REASON_NOT_YET},
+        {0, WRN_REASON_NOT_YET},
+        {9999 - WRN_CLOCK_TOLERANCE_S, WRN_REASON_NOT_YET},
+        {10000 - WRN_CLOCK_TOLERANCE_S, WRN_REASON_NONE},
+        {10000, WRN_REASON_NONE},
+        {10059, WRN_REASON_NONE},
+        {10060, WRN_REASON_EXPIRED},
+        {INT64_MAX, WRN_REASON_EXPIRED},
     };
     for (size_t i = 0; i < WRN_COUNT(cases); i++) {
         CHECK(wrn_record_check_time(&record, (wrn_wall){cases[i].now_s, 0}) == cases[i].reason,
