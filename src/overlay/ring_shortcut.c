@@ -157,10 +157,13 @@ static void want_in_layer(struct wrn_ring *ring, wrn_mono now, enum wrn_ring_pur
     for (uint32_t i = 0; i < DRAWS_MAX; i++) {
         wrn_id way = wrn_id_harmonic(density(ring), ring->rand);
         bool is_left = wrn_rand_below(ring->rand, 2) == 0;
-        at = is_left ? wrn_id_subtract(ring->links->self, way) : wrn_id_add(ring->links->self, way);
         /* All that is drawn beyond half of the circle is half of it: that node would be drawn again
          * and again, and the farthest layer would consist of it. */
-        if (layer_of(ring, at, layers) == layer && wrn_id_less(way, half)) {
+        if (!wrn_id_less(way, half)) {
+            continue;
+        }
+        at = is_left ? wrn_id_subtract(ring->links->self, way) : wrn_id_add(ring->links->self, way);
+        if (layer_of(ring, at, layers) == layer) {
             break;
         }
     }
