@@ -13,6 +13,7 @@ enum {
     RETRIES_MAX = 7, /* then RETRY_MS * 2^7, about 10 minutes */
     REFUSED_MAX = 3, /* times that it is refused for good before it is given up */
     TAKEN_MAX = 7,   /* ... taken, though its claim is older: some 10 minutes */
+    TAKEN_SURE = 3,  /* ... taken, by an older one: some 35 s, while holders still compare */
     LOSS_RATE = 5,   /* a second, of those who say that we lost: each costs a question */
     LOSS_BURST = 20,
     LOSS_MS = 1000, /* after somebody says so, we ask the holders */
@@ -134,6 +135,7 @@ void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t inde
     if (!kept->is_used || kept->version != version) {
         return; /* it was replaced meanwhile */
     }
+    bool is_older;
     kept->is_checking = false;
     struct wrn_dht_candidate ours = read_kept(dht, kept);
     switch (reason) {
@@ -141,10 +143,12 @@ void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t inde
         kept->failures = kept->taken = 0;
         return;
     case WRN_REASON_KEY_TAKEN:
-        if (kept->was_stored && wrn_record_wins(&ours.record, &winner->record) &&
-            kept->taken < TAKEN_MAX) {
+        /* Holders who did not have the same one compare, and what is said meanwhile may be wrong:
+         * our claim can be the older one, or, whatever the records say, the one that counts. */
+        is_older = wrn_record_wins(&ours.record, &winner->record);
+        if (kept->was_stored && kept->taken < (is_older ? TAKEN_MAX : TAKEN_SURE)) {
             kept->taken++;
-            retry(dht, now, kept); /* our claim is older: parts of the ring are still comparing */
+            retry(dht, now, kept);
             return;
         }
         lose(dht, kept, winner->bytes, reason);
@@ -203,7 +207,7 @@ void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winn
         }
         if (!wrn_dht_take(&dht->losing, now.mono, LOSS_RATE, LOSS_BURST)) {
             wrn_dht_add(dht, WRN_DHT_COUNT_REFUSED_RATE);
-        } else if (!kept->is_checking) { /* anybody may say so: the holders decide */
+        } else if (!kept->is_checking && kept->taken == 0) { /* anybody may say so: they decide */
             wrn_mono soon = wrn_mono_add(now.mono, jitter(dht, WRN_MS(LOSS_MS)));
             kept->check = wrn_mono_min(kept->check, soon);
             wrn_dht_update_due(dht);
@@ -215,7 +219,7 @@ void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winn
 void wrn_dht_keep_on_found(struct wrn_dht *dht, wrn_mono now) {
     for (uint32_t i = 0; i < dht->options.kept_max; i++) {
         struct wrn_dht_kept *kept = &dht->kept[i];
-        if (kept->is_used && !kept->is_checking) {
+        if (kept->is_used && !kept->is_checking && kept->taken == 0) {
             kept->check =
                 wrn_mono_min(kept->check, wrn_mono_add(now, jitter(dht, 2 * WRN_MS(FOUND_MS))));
         }
