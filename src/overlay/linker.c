@@ -40,8 +40,10 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
 static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source, uint8_t kind,
                                          uint64_t number, wrn_span bytes, uint64_t *ret_ours);
 static void note_via(struct wrn_overlay *overlay, const struct wrn_route_header *header);
+static struct wrn_linker_via *via_of(struct wrn_overlay *overlay, wrn_handle peer);
 static void on_response(struct wrn_overlay *overlay, const struct wrn_route_header *header,
                         struct wrn_reader *reader);
+static bool is_final(const struct wrn_request *request, enum wrn_reason reason);
 static enum wrn_reason take_response(struct wrn_overlay *overlay, struct wrn_request *request,
                                      wrn_id source, uint64_t number, wrn_span bytes);
 static void on_refusal(struct wrn_overlay *overlay, const struct wrn_route_header *header,
@@ -169,9 +171,9 @@ void wrn_linker_on_down(struct wrn_overlay *overlay, wrn_handle peer, wrn_id id,
 void wrn_linker_call(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer, wrn_span message) {
     uint8_t payload[WRN_PAYLOAD_MAX];
     struct wrn_route_header header = {.target = peer->id, .mode = WRN_ROUTE_EXACT};
-    const struct wrn_linker_via *via = &overlay->linker.via;
+    const struct wrn_linker_via *via = via_of(overlay, peer->handle);
     struct wrn_writer writer = begin_payload(payload, sizeof(payload), CONNECT_CALL);
-    if (wrn_handle_equal(via->peer, peer->handle)) {
+    if (via) {
         header.has_via = header.to_via = true;
         header.via = via->via;
     }
@@ -428,12 +430,31 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
  * go the way that the answer goes. One that asks without is on the ring by now. */
 static void note_via(struct wrn_overlay *overlay, const struct wrn_route_header *header) {
     const struct wrn_overlay_peer *peer = wrn_peers_at(overlay, header->source);
-    struct wrn_linker_via *via = &overlay->linker.via;
-    if (peer && header->has_via && !header->to_via) {
-        *via = (struct wrn_linker_via){.peer = peer->handle, .via = header->via};
-    } else if (peer && wrn_handle_equal(via->peer, peer->handle)) {
+    struct wrn_linker *linker = &overlay->linker;
+    if (!peer) {
+        return;
+    }
+    struct wrn_linker_via *via = via_of(overlay, peer->handle);
+    if (via) {
         *via = (struct wrn_linker_via){0};
     }
+    if (header->has_via && !header->to_via) {
+        if (!via) {
+            via = &linker->vias[linker->via_next];
+            linker->via_next = (linker->via_next + 1) % WRN_LINKER_VIAS;
+        }
+        *via = (struct wrn_linker_via){.peer = peer->handle, .via = header->via};
+    }
+}
+
+/* Many may join at once: each of the last ones has its own. */
+static struct wrn_linker_via *via_of(struct wrn_overlay *overlay, wrn_handle peer) {
+    for (size_t i = 0; i < WRN_LINKER_VIAS; i++) {
+        if (wrn_handle_equal(overlay->linker.vias[i].peer, peer)) {
+            return &overlay->linker.vias[i];
+        }
+    }
+    return NULL;
 }
 
 /* Makes, or finds, the peer that asks, and begins to search for paths to it. */
@@ -514,8 +535,17 @@ static void on_response(struct wrn_overlay *overlay, const struct wrn_route_head
     enum wrn_reason reason = take_response(overlay, request, header->source, number, locator);
     if (reason != WRN_REASON_NONE) {
         wrn_overlay_refuse(overlay, reason);
-        fail_asking(overlay, request, header->source, reason);
+        if (is_final(request, reason)) {
+            fail_asking(overlay, request, header->source, reason);
+        }
     }
+}
+
+/* Whether it is asked again, when it is time: for a user also where there is no room, here or
+ * there; that may be over in a moment. */
+static bool is_final(const struct wrn_request *request, enum wrn_reason reason) {
+    bool is_passing = reason == WRN_REASON_FULL && request->owner == WRN_REQUEST_OF_USER;
+    return reason != WRN_REASON_RATE && (!is_passing || request->tries >= TRIES_MAX);
 }
 
 static enum wrn_reason take_response(struct wrn_overlay *overlay, struct wrn_request *request,
@@ -572,9 +602,7 @@ static void on_refusal(struct wrn_overlay *overlay, const struct wrn_route_heade
         wrn_overlay_refuse(overlay, WRN_REASON_MALFORMED);
     } else if (!request || request->state != WRN_REQUEST_ASKING) {
         wrn_overlay_refuse(overlay, WRN_REASON_STALE);
-    } else if (reason != WRN_REASON_RATE &&
-               (reason != WRN_REASON_FULL || request->owner != WRN_REQUEST_OF_USER ||
-                request->tries >= TRIES_MAX)) { /* these are asked again when it is time */
+    } else if (is_final(request, reason)) {
         fail_asking(overlay, request, header->source, reason);
     }
 }

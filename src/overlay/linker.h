@@ -21,10 +21,10 @@ enum wrn_request_state {
 struct wrn_request {
     uint64_t number; /* the receiver number that we offer; names the request, too */
     wrn_id target;
+    uint32_t tag;
     wrn_mono due;
     wrn_handle first;
     wrn_handle peer;
-    uint32_t tag;
     uint8_t owner, kind, mode, steps, state, tries;
 };
 
@@ -34,9 +34,12 @@ struct wrn_linker_via {
     wrn_id via;
 };
 
+enum { WRN_LINKER_VIAS = 4 };
+
 struct wrn_linker {
-    struct wrn_linker_via via;    /* of the last one who asked so */
-    struct wrn_request *requests; /* WRN_REQUESTS_MAX */
+    struct wrn_linker_via vias[WRN_LINKER_VIAS]; /* of the last ones who asked so */
+    uint32_t via_next;                           /* that one gives way */
+    struct wrn_request *requests;                /* WRN_REQUESTS_MAX */
     wrn_mono due;
 };
 

@@ -511,20 +511,28 @@ static uint32_t limit_for(const struct wrn_overlay *overlay, uint8_t kind) {
 }
 
 /* Lets go of the peer that is needed least, and of these the one that is there longest, if that is
- * less than a link of 'kind'. The ring needs neighbours more than anybody needs anything else. */
+ * less than a link of 'kind'. The ring needs neighbours more than anybody needs anything else; and
+ * who forwards for many is often the one that lets others in: half of its places are theirs. */
 static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
     bool is_for_users = kind == WRN_LINK_ON_DEMAND || kind == WRN_LINK_OVERLAP;
     enum need limit = (kind & WRN_LINK_NEAR) != 0                   ? NEED_STAYS
                       : (kind & WRN_LINK_LEAF) != 0 || is_for_users ? NEED_YOUNG
                                                                     : NEED_TRAFFIC;
-    struct wrn_overlay_peer *least = NULL;
-    wrn_mono since = WRN_MONO_NEVER;
+    struct wrn_overlay_peer *least = NULL, *relayed = NULL;
+    wrn_mono since = WRN_MONO_NEVER, relayed_since = WRN_MONO_NEVER;
     uint32_t cursor = 0, relays = 0;
     for (struct wrn_overlay_peer *peer = wrn_peers_next(overlay, &cursor); peer;
          peer = wrn_peers_next(overlay, &cursor)) {
         const struct wrn_link *link = wrn_links_of(&overlay->links, peer->handle);
         enum need need = link ? need_of(overlay, peer, link) : NEED_STAYS;
-        relays += need == NEED_RELAY;
+        if (need == NEED_RELAY) {
+            relays++;
+            bool is_oldest = wrn_mono_before(link->since, relayed_since);
+            if (is_oldest && wrn_peers_kinds(overlay, peer) == 0) {
+                relayed = peer;
+                relayed_since = link->since;
+            }
+        }
         if (is_for_users && need == NEED_TRAFFIC) {
             continue; /* not one user for another */
         }
@@ -536,6 +544,10 @@ static bool make_room(struct wrn_overlay *overlay, uint8_t kind) {
     }
     if (kind == WRN_LINK_OVERLAP && relays >= overlay->peers_max / 8 * 5) {
         return false; /* a node is there for its own users, too */
+    }
+    if (!least && (kind & (WRN_LINK_NEAR | WRN_LINK_LEAF)) != 0 &&
+        relays >= overlay->peers_max / 2) {
+        least = relayed;
     }
     if (least) {
         wrn_peers_remove(overlay, least, WRN_REASON_FULL, true);

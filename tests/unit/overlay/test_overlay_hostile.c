@@ -556,52 +556,100 @@ static bool waiting_header(const struct wrn_overlay *overlay, wrn_id target,
     return false;
 }
 
-/* Who is not on the ring yet is called by the node that its request named, as it is answered; once
- * it asks without, the ring leads there. */
-static void calls_go_by_the_via_of_a_request(void **state) {
-    (void)state;
-    struct mesh *mesh = mesh_create(seed);
-    struct rule rule = {0};
-    uint8_t payload[WRN_PAYLOAD_MAX];
-    for (uint32_t i = 0; i < 4; i++) {
-        add(mesh, &rule, 1000000);
-    }
-    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
+/* A node that does not run, but for its locator. */
+static uint32_t add_cut(struct mesh *mesh) {
     uint8_t bytes[CREDENTIAL_SIZE];
     struct wrn_overlay_options options = mesh_options(mesh);
     options.credential = credential(bytes, 1000);
     uint32_t joiner = mesh_add(mesh, &options);
     mesh_start(mesh, joiner, UINT32_MAX);
     mesh_node(mesh, joiner)->is_cut = true;
+    return joiner;
+}
+
+/* It asks node 0 for a link; 'via': by whom it is reached. */
+static void ask_by(struct mesh *mesh, uint32_t joiner, uint64_t number, const wrn_id *via) {
     struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
-    wrn_id id = mesh_node(mesh, joiner)->id;
-    wrn_id via = overlay->links.links[1].id;
-    static const uint8_t call[10] = {WRN_MESSAGE_CALL};
+    uint8_t payload[WRN_PAYLOAD_MAX];
+    struct wrn_route_header header = {.source = mesh_node(mesh, joiner)->id,
+                                      .target = overlay->id,
+                                      .has_via = via != NULL,
+                                      .via = via ? *via : (wrn_id){0}};
+    struct wrn_writer writer = wrn_writer(payload, sizeof(payload));
+    wrn_write_u32(&writer,
+                  (uint32_t)WRN_PAYLOAD_CONNECT << 24 | 1u << 16 | (uint32_t)WRN_LINK_NEAR << 8);
+    wrn_write_u64(&writer, number);
+    writer.size += wrn_overlay_locator(mesh_node(mesh, joiner)->overlay, mesh_now(mesh, joiner),
+                                       payload + writer.size, sizeof(payload) - writer.size);
+    wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
+    wrn_linker_on_payload(overlay, &header, wrn_written(&writer));
+    wrn_overlay_end(overlay);
+    mesh_perform(mesh, 0);
+}
+
+/* Node 0 calls it over the ring. False: the call does not wait for an acknowledgement. */
+static bool call(struct mesh *mesh, uint32_t joiner, struct wrn_route_header *ret_header) {
+    static const uint8_t message[10] = {WRN_MESSAGE_CALL};
+    struct wrn_overlay *overlay = mesh_node(mesh, 0)->overlay;
+    struct wrn_overlay_peer *peer = wrn_peers_at(overlay, mesh_node(mesh, joiner)->id);
+    assert_non_null(peer);
+    wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
+    wrn_linker_call(overlay, peer, (wrn_span){message, sizeof(message)});
+    bool is_found = waiting_header(overlay, peer->id, ret_header);
+    wrn_overlay_end(overlay);
+    mesh_perform(mesh, 0);
+    return is_found;
+}
+
+/* Who is not on the ring yet is called by the node that its request named, as it is answered; once
+ * it asks without, the ring leads there. */
+static void calls_go_by_the_via_of_a_request(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    for (uint32_t i = 0; i < 4; i++) {
+        add(mesh, &rule, 1000000);
+    }
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
+    uint32_t joiner = add_cut(mesh);
+    wrn_id via = mesh_node(mesh, 0)->overlay->links.links[1].id;
     for (uint32_t turn = 0; turn < 2; turn++) {
-        struct wrn_route_header header = {
-            .source = id, .target = overlay->id, .has_via = turn == 0, .via = via};
         struct wrn_route_header sent = {0};
-        struct wrn_writer writer = wrn_writer(payload, sizeof(payload));
-        wrn_write_u32(&writer, (uint32_t)WRN_PAYLOAD_CONNECT << 24 | 1u << 16 |
-                                   (uint32_t)WRN_LINK_NEAR << 8);
-        wrn_write_u64(&writer, 77 + turn);
-        writer.size += wrn_overlay_locator(mesh_node(mesh, joiner)->overlay, mesh_now(mesh, joiner),
-                                           payload + writer.size, sizeof(payload) - writer.size);
-        wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
-        wrn_linker_on_payload(overlay, &header, wrn_written(&writer));
-        wrn_overlay_end(overlay);
-        mesh_perform(mesh, 0);
-        struct wrn_overlay_peer *peer = wrn_peers_at(overlay, id);
-        assert_non_null(peer);
+        ask_by(mesh, joiner, 77 + turn, turn == 0 ? &via : NULL);
         mesh_run(mesh, 3000); /* what was sent before is acknowledged, or given up */
-        wrn_overlay_begin(overlay, mesh_now(mesh, 0), mesh_out(mesh));
-        wrn_linker_call(overlay, peer, (wrn_span){call, sizeof(call)});
-        bool is_found = waiting_header(overlay, id, &sent);
-        wrn_overlay_end(overlay);
-        mesh_perform(mesh, 0);
+        bool is_found = call(mesh, joiner, &sent);
         assert_true(is_found || turn == 1);
         assert_int_equal(sent.to_via, turn == 0);
         assert_true(turn == 1 || wrn_id_equal(sent.via, via));
+    }
+    mesh_destroy(mesh);
+}
+
+/* Some join at the same time: each is called by its own via, not by that of the last one. */
+static void each_who_joins_has_its_via(void **state) {
+    (void)state;
+    enum { JOINERS = WRN_LINKER_VIAS };
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint32_t joiners[JOINERS];
+    wrn_id vias[JOINERS];
+    for (uint32_t i = 0; i < 5; i++) {
+        add(mesh, &rule, 1000000);
+    }
+    assert_true(mesh_run_until(mesh, mesh_is_ring, 20000));
+    mesh_run(mesh, 20000);
+    for (uint32_t i = 0; i < JOINERS; i++) {
+        joiners[i] = add_cut(mesh);
+        vias[i] = mesh_node(mesh, 0)->overlay->links.links[i].id;
+    }
+    for (uint32_t i = 0; i < JOINERS; i++) {
+        ask_by(mesh, joiners[i], 77 + i, &vias[i]);
+    }
+    mesh_run(mesh, 3000);
+    for (uint32_t i = 0; i < JOINERS; i++) {
+        struct wrn_route_header sent = {0};
+        CHECK(call(mesh, joiners[i], &sent), "joiner %u: ", i);
+        assert_true(sent.to_via && wrn_id_equal(sent.via, vias[i]));
     }
     mesh_destroy(mesh);
 }
@@ -763,6 +811,7 @@ int main(void) {
         cmocka_unit_test(noise_in_requests),
         cmocka_unit_test(forged_restart),
         cmocka_unit_test(calls_go_by_the_via_of_a_request),
+        cmocka_unit_test(each_who_joins_has_its_via),
         cmocka_unit_test(full_pools),
         cmocka_unit_test(wrong_calls),
         cmocka_unit_test(a_relay_that_mixes_peers_is_left),
