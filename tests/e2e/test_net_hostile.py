@@ -213,3 +213,147 @@ def test_who_was_revoked_is_named_and_deaf(lab):
     assert owner.network()["refused"].get("EXCLUDED") or bob.network()["refused"].get("EXCLUDED")
     eve.wait(lambda n: "revoked" in (n.network()["trouble"] or ""), 20, "is told why")
     assert not eve.is_in()
+
+
+class Inbox:
+    """A UDP port of a member, and what has come to it."""
+
+    def __init__(self, node, port):
+        self.address, self.port = node.address(), port
+        self.socket = node.ns.udp(self.address, port)
+        self.socket.settimeout(5 * wait.SLOW)
+
+    def next(self):
+        return self.socket.recvfrom(2048)[0]
+
+
+def counted(node, counters, name, least, what):
+    """Waits until one of a network's counters has grown to 'least'."""
+    wait.until(lambda: node.network()[counters].get(name, 0) >= least, 5, what)
+
+
+@pytest.mark.watchdog(90)
+def test_a_member_cannot_exceed_its_rights(lab):
+    """Its own daemon would not send such packets; somebody who has its keys does. Only what its
+    chain permits, and from its own address, gets through; all else is counted."""
+    def attempt():
+        scene = Scene(lab, "eve")
+        owner, bob, eve = scene.owner, scene.bob, scene.others[0]
+        chain = scene.pack(scene.member(eve, element='(* set (member) (allow udp "7000"))'))
+        scene.network.settle(nodes=[scene.come(eve, chain).ready()])
+        inboxes = {port: Inbox(owner, port) for port in (7000, 7001)}
+        own, bobs, target = eve.address(), bob.address(), owner.address()
+        eve.wait(lambda n: n.peer(owner) and not n.peer(owner)["waiting"]
+                 and owner.peer(n)["ipv4"] == own, 20, "the two know one another")
+        eve.kill()
+        peer = scene.tunnel(eve, owner)
+        peer.connect()
+        assert owner.network()["drops"] == {} and owner.network()["blocked"] == {}
+
+        def send(source, to, port, text, **more):
+            peer.send_packet(ipv4_udp(source, to, text, dport=port), **more)
+            return peer.last_sent
+
+        allowed = send(own, target, 7000, b"what is allowed")
+        assert inboxes[7000].next() == b"what is allowed"
+        peer.send(allowed)
+        counted(owner, "drops", "replay", 1, "what came twice is dropped")
+        send(own, target, 7001, b"another port")
+        counted(owner, "blocked", "no_port", 1, "what is not allowed is blocked")
+        send(bobs, target, 7000, b"as bob")
+        counted(owner, "drops", "wrong_source", 1, "bob's address is not its own")
+        send("10.99.1.2", target, 7000, b"as a stranger")
+        counted(owner, "drops", "wrong_source", 2, "nor is a stranger's")
+        send(own, "10.77.0.250", 7000, b"through the owner")
+        counted(owner, "blocked", "not_ours", 1, "the owner is no way to others")
+        send(own, target, 7000, b"the last")
+        assert inboxes[7000].next() == b"the last"  # and nothing between the two
+        inboxes[7001].socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            inboxes[7001].next()
+    wait.unless_stalled(5, attempt)
+
+
+class Tape:
+    """Records all datagrams, and passes them on."""
+
+    def __init__(self):
+        self.out, self.runs = [], True
+
+    def __call__(self, way, datagram):
+        if way == "out" and self.runs:
+            self.out.append(datagram)
+        return [datagram]
+
+    def of(self, *kinds):
+        return [d for d in self.out if d[0] in kinds]
+
+
+SEALED, STRANGER, WHO = 0x20, 0x21, 0x22
+
+
+@pytest.mark.watchdog(120)
+def test_what_was_recorded_is_not_believed_again(lab):
+    """All that a member has sent, its hello among it, comes again: from its own line, from another
+    host, after it has gone, and to a daemon that was started anew."""
+    internet, tape = Internet(lab), Tape()
+    here, there, elsewhere = (internet.public(name) for name in ("owner", "bob", "thief"))
+    owner, bob = (Node(lab, host.ns, host.label, options=["--offloads", "none"]).start()
+                  for host in (here, there))
+    line = Middleman(there, tape)
+    network = Network(owner).join(bob).settle()
+    inbox = Inbox(owner, 7000)
+    sender = bob.ns.udp("0.0.0.0", 0)
+    for number in range(20):
+        sender.sendto(b"%d" % number, (inbox.address, 7000))
+        assert inbox.next() == b"%d" % number
+    tape.runs = False
+    hello, frames = tape.of(STRANGER), tape.of(SEALED)
+    data, initiations = tape.of(noise.DATA), tape.of(noise.INITIATION)
+    assert hello and frames and len(data) >= 20, [d[0] for d in tape.out]
+    before = owner.network()
+    endpoint, tunnel = owner.peer(bob)["endpoint"], owner.peer(bob)["handshake_s"]
+
+    # From its own line.
+    for datagram in hello + frames + data + initiations:
+        line.say("out", datagram)
+    wait.until(lambda: owner.network()["drops"].get("replay", 0) >= len(data), 10,
+               "packets are replays")
+    drops, refused = owner.network()["drops"], owner.network()["refused"]
+    assert drops.get("replayed_handshake", 0) + drops.get("initiation_flood", 0) >= len(initiations)
+    assert refused.get("REPLAYED", 0) + refused.get("STALE", 0) >= len(hello + frames), refused
+
+    # From somebody else's: the cookie in a hello is for bob's address.
+    thief = elsewhere.ns.udp("0.0.0.0", PORT)
+    strays = owner.rpc("status")["carrier"]["strays"].get("unknown_frame", 0)
+    for datagram in hello + frames + data:
+        thief.sendto(datagram, (here.address, PORT))
+    wait.until(lambda: owner.network()["drops"].get("replay", 0) >= 2 * len(data)
+               and owner.rpc("status")["carrier"]["strays"].get("unknown_frame", 0)
+               >= strays + len(hello), 10, "they are replays from there, too")
+    after = owner.peer(bob)
+    assert after["endpoint"] == endpoint and after["handshake_s"] == tunnel
+    assert after["path"] == "direct" and len(owner.network()["peers"]) == len(before["peers"]) == 1
+    bob.ping(owner)
+    inbox.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        inbox.next()  # nothing came twice
+
+    # When bob has gone, to a daemon that knows nothing of him but what lies on its disk.
+    bob.kill()
+    owner.restart()
+    inbox = Inbox(owner, 7001)
+    seen = Capture(lab, elsewhere.ns, "u0")
+    for datagram in hello + frames + data + initiations:
+        line.say("out", datagram)
+        thief.sendto(datagram, (here.address, PORT))
+    wait.until(lambda: owner.rpc("status")["carrier"]["strays"].get("unknown_frame", 0)
+               >= 2 * len(hello + frames), 10, "nobody knows the frames")
+    assert owner.network()["peers"] == []
+    inbox.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        inbox.next()
+    assert not [p for p in list(seen.packets) if p.source == here.address], "it is answered"
+    bob.start()
+    network.settle(nodes=[bob])
+    bob.ping(owner)

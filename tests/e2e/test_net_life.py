@@ -242,28 +242,46 @@ def test_a_stream_outlives_moves(lab):
     stream.finish()
 
 
+class Harsh(Noisy):
+    """Noisy, and each frame of the ring comes changed, then as it was, then once more."""
+
+    SEALED = 0x20
+    ring = 0
+
+    def __call__(self, direction, datagram):
+        if self.quiet or datagram[0] != self.SEALED:
+            return super().__call__(direction, datagram)
+        self.ring += 1
+        changed = bytearray(datagram)
+        changed[self.random.randrange(28, len(datagram))] ^= 1 << self.random.randrange(8)
+        return [bytes(changed), datagram, datagram]
+
+
 @pytest.mark.watchdog(90)
 def test_in_the_middle_nothing_is_gained(lab):
-    """Somebody on the line flips bits, drops, doubles and repeats what he saw: nothing is accepted
-    twice or changed, what is refused is counted, and the network lives on."""
+    """Somebody on the line flips bits, drops, doubles, delays and repeats what he saw: nothing is
+    accepted twice or changed, what is refused is counted, and the network lives on."""
     _, (one, other) = public_nodes(lab, "one", "other", options=["--offloads", "none"])
     Network(one).join(other).settle()
     one.ping(other)
     seed = random.randrange(1 << 30)
     print("seed", seed)
-    policy = Noisy(seed, loss=0.02, duplicate=0.05, flip=0.05, replay=0.1)
+    policy = Harsh(seed, loss=0.02, duplicate=0.05, flip=0.05, replay=0.1, delay=0.03)
     Middleman(other.host, policy)
     streams = [traffic.Stream(lab, a.ns, b.ns, b.address(), port=7100 + i)
                for i, (a, b) in enumerate(((one, other), (other, one)))]
     wait.until(lambda: all(s.received() > 400 for s in streams), 40, "streams in both directions")
+    wait.until(lambda: policy.ring >= 10 and min(policy.counts.values()) > 10, 40,
+               "all of it has happened, to frames of the ring, too")
     policy.quiet = True
     for stream in streams:
-        _, twice = stream.finish(2)
+        _, twice = stream.finish(0.3)
         assert not twice and not stream.damaged, (twice, stream.damaged)
-    assert min(policy.counts.values()) > 10, policy.counts
     for node in (one, other):
         drops = node.network()["drops"]
         assert drops.get("bad_tag", 0) > 0 and drops.get("replay", 0) > 0, drops
+        refused = node.network()["refused"]
+        assert refused.get("BAD_SEAL", 0) > 0 and refused.get("REPLAYED", 0) > 0, refused
     one.ping(other)
 
 

@@ -74,14 +74,15 @@ class Relay:
 
 
 class Noisy:
-    """A policy with seeded faults, each a probability: loss, duplicate, flip (one random bit), and
-    replay (sends an old datagram again)."""
+    """A policy with seeded faults, each a probability: loss, duplicate, flip (one random bit),
+    replay (sends an old datagram again), and delay (until some others have passed)."""
 
-    def __init__(self, seed, loss=0.0, duplicate=0.0, flip=0.0, replay=0.0):
+    def __init__(self, seed, loss=0.0, duplicate=0.0, flip=0.0, replay=0.0, delay=0.0):
         self.random = random.Random(seed)
         self.loss, self.duplicate, self.flip, self.replay = loss, duplicate, flip, replay
-        self.counts = {"loss": 0, "duplicate": 0, "flip": 0, "replay": 0}
-        self.old = {}
+        self.delay = delay
+        self.counts = {"loss": 0, "duplicate": 0, "flip": 0, "replay": 0, "delay": 0}
+        self.old, self.held = {}, {}
         self.quiet = False
 
     def _hit(self, what):
@@ -90,11 +91,17 @@ class Noisy:
         return hit
 
     def __call__(self, direction, datagram):
+        held = self.held.setdefault(direction, [])
         if self.quiet:
-            return [datagram]
-        out = []
+            late, held[:] = [d for _, d in held], []
+            return [datagram, *late]
+        held[:] = [(turns - 1, d) for turns, d in held]
+        out = [d for turns, d in held if turns <= 0]
+        held[:] = [(turns, d) for turns, d in held if turns > 0]
         old = self.old.setdefault(direction, [])
-        if not self._hit("loss"):
+        if self.delay and self._hit("delay"):
+            held.append((self.random.randrange(2, 60), datagram))
+        elif not self._hit("loss"):
             if self._hit("flip"):
                 changed = bytearray(datagram)
                 bit = self.random.randrange(len(datagram) * 8)
