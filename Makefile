@@ -65,6 +65,11 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@$(RUN) bench/run $(ARGS)
 
+bench-networks:
+	@tools/deps build bench
+	@$(MAKE) --no-print-directory all
+	@$(RUN) bench/networks $(ARGS)
+
 tidy:
 	@tools/deps build test check
 	@$(MAKE) --no-print-directory all
@@ -78,4 +83,4 @@ format:
 clean:
 	@rm -rf build build-*
 
-.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak bench tidy format clean
+.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak bench bench-networks tidy format clean
