@@ -7,7 +7,8 @@
 #include "base/clock.h"
 
 struct wrn_dues {
-    wrn_mono *at; /* WRN_MONO_NEVER: none */
+    uint64_t *left; /* nanoseconds from a deadline to WRN_MONO_NEVER; 0: none, so that the pages of
+                     * places that were never used need not be touched */
     uint32_t count;
     uint32_t first; /* the place of the earliest one */
 };
@@ -21,5 +22,5 @@ void wrn_dues_set(struct wrn_dues *dues, uint32_t place, wrn_mono due);
 /* Returns the earliest deadline; its place is 'first'. Of equal ones it is any, but in each run
  * with the same calls the same one. */
 static inline wrn_mono wrn_dues_first(const struct wrn_dues *dues) {
-    return dues->at[dues->first];
+    return (wrn_mono){WRN_MONO_NEVER.ns - dues->left[dues->first]};
 }

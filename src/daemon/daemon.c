@@ -58,9 +58,8 @@ int wrn_daemon_create(uv_loop_t *loop, const struct wrn_daemon_options *options,
     daemon->timer_fd = -1;
     daemon->timer_due = WRN_MONO_NEVER;
     daemon->multicast = WRN_MULTICAST_NONE;
-    for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
-        daemon->networks[i].handle = WRN_HANDLE_NONE;
-    }
+    /* All places for networks are free: WRN_HANDLE_NONE is zeroes, and what is not written to stays
+     * without memory. */
     int error = create_parts(daemon, reterr_why);
     if (error != 0) {
         wrn_daemon_destroy(daemon);

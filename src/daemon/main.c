@@ -120,23 +120,26 @@ static int read_options(int argc, char *const *argv, struct wrn_daemon_options *
 
 static int read_config(const char *path, bool has_to_be, struct wrn_daemon_options *options,
                        char why[WRN_OPTIONS_WHY_SIZE]) {
-    char text[CONFIG_MAX];
     WRN_CLEANUP(wrn_close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT && !has_to_be) {
         return 0;
     }
+    char *text = malloc(CONFIG_MAX); /* the stack would keep what it once took */
     size_t used = 0;
-    ssize_t got = fd < 0 ? -1 : 1;
-    while (got > 0 && used < sizeof text) {
-        got = read(fd, text + used, sizeof text - used);
+    ssize_t got = fd < 0 || text == NULL ? -1 : 1;
+    while (got > 0 && used < CONFIG_MAX) {
+        got = read(fd, text + used, CONFIG_MAX - used);
         used += got > 0 ? (size_t)got : 0;
     }
     if (got != 0) {
-        (void)snprintf(why, WRN_OPTIONS_WHY_SIZE, "cannot read the configuration file %s: %s", path,
-                       got < 0 ? strerror(errno) : "it is larger than 64 KiB");
+        (void)snprintf(why, WRN_OPTIONS_WHY_SIZE, "cannot read the configuration file %.300s: %s",
+                       path, got < 0 ? strerror(errno) : "it is larger than 64 KiB");
+        free(text);
         return -EINVAL;
     }
-    return wrn_options_read((wrn_span){(const uint8_t *)text, used}, path, options, why);
+    int error = wrn_options_read((wrn_span){(const uint8_t *)text, used}, path, options, why);
+    free(text);
+    return error;
 }
 
 /* Runs until it is told to end. */
@@ -146,7 +149,7 @@ static int serve(struct program *program) {
     /* Large blocks stay mappings of their own also after the first one was freed: what is zeroed
      * and not used costs nothing then, and what is freed is given back. 0.7 MiB of a quiet
      * daemon. */
-    (void)mallopt(M_MMAP_THRESHOLD, 64 << 10);
+    (void)mallopt(M_MMAP_THRESHOLD, 32 << 10);
     wrn_log_init(&program->log, program->options.log_level);
     wrn_memory_forbid_core_dumps();
     allow_many_files();

@@ -14,7 +14,13 @@
 #include "base/bytes.h"
 #include "io/memory.h"
 
-enum { CACHE_LINE = 64, RECORD_ALIGN = 8, SIZE_MIN = 1 << 10, SIZE_MAX_LOG = 30 };
+enum {
+    CACHE_LINE = 64,
+    RECORD_ALIGN = 8,
+    SIZE_MIN = 1 << 10,
+    SIZE_MAX_LOG = 30,
+    GIVEN_BACK_AT_ONCE = 32 << 10, /* whole pages */
+};
 
 #define AT_BEGINNING UINT64_MAX
 
@@ -23,9 +29,10 @@ struct wrn_ring {
     size_t size;
     struct { /* the writer's */
         _Alignas(CACHE_LINE) _Atomic uint64_t tail;
-        uint64_t published; /* = tail */
-        uint64_t reserved;  /* end of the last record */
-        uint64_t head_seen; /* 'head' when it was last looked at */
+        uint64_t published;  /* = tail */
+        uint64_t reserved;   /* end of the last record */
+        uint64_t head_seen;  /* 'head' when it was last looked at */
+        uint64_t given_back; /* so far the memory of what was read went back to the kernel */
     } writer;
     struct { /* the reader's */
         _Alignas(CACHE_LINE) _Atomic uint64_t head;
@@ -34,6 +41,7 @@ struct wrn_ring {
     } reader;
 };
 
+static void give_back(struct wrn_ring *ring);
 static uint64_t *mark_at(const struct wrn_ring *ring, uint64_t position);
 static size_t room_of(size_t size);
 
@@ -60,7 +68,8 @@ void wrn_ring_destroy(struct wrn_ring *ring) {
 }
 
 void *wrn_ring_reserve(struct wrn_ring *ring, size_t size) {
-    uint64_t at = ring->writer.reserved;
+    uint64_t before = ring->writer.reserved;
+    uint64_t at = before;
     size_t room = room_of(size);
     if (size > ring->size / 4) {
         return NULL;
@@ -80,6 +89,9 @@ void *wrn_ring_reserve(struct wrn_ring *ring, size_t size) {
     uint64_t *mark = mark_at(ring, at);
     *mark = size;
     ring->writer.reserved = at + room;
+    if (ring->writer.reserved / GIVEN_BACK_AT_ONCE != before / GIVEN_BACK_AT_ONCE) {
+        give_back(ring);
+    }
     return mark + 1;
 }
 
@@ -112,6 +124,25 @@ void *wrn_ring_first(struct wrn_ring *ring, size_t *ret_size) {
 void wrn_ring_release(struct wrn_ring *ring) {
     ring->reader.position += room_of((size_t)*mark_at(ring, ring->reader.position));
     atomic_store_explicit(&ring->reader.head, ring->reader.position, memory_order_seq_cst);
+}
+
+/* Else every large ring would become resident as a whole sooner or later, however little it is
+ * used. What was read belongs to the writer, and nothing stands there again as long as not a whole
+ * round was written since. */
+static void give_back(struct wrn_ring *ring) {
+    uint64_t head = atomic_load_explicit(&ring->reader.head, memory_order_acquire);
+    uint64_t at = ring->writer.given_back;
+    uint64_t end = head - head % GIVEN_BACK_AT_ONCE;
+    bool is_free = ring->writer.reserved - at <= ring->size;
+    ring->writer.head_seen = head;
+    ring->writer.given_back = end;
+    while (is_free && at < end) {
+        size_t offset = (size_t)(at & (ring->size - 1));
+        size_t to_end = ring->size - offset;
+        size_t piece = to_end < end - at ? to_end : (size_t)(end - at);
+        wrn_memory_discard(ring->bytes + offset, piece);
+        at += piece;
+    }
 }
 
 static uint64_t *mark_at(const struct wrn_ring *ring, uint64_t position) {

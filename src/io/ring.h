@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A bounded queue of records of any size from one thread to one other, without locks. Makes no
- * system call: whoever publishes learns whether the other side has to be woken, and wakes it. */
+/* A bounded queue of records of any size from one thread to one other, without locks. Wakes nobody:
+ * whoever publishes learns whether the other side has to be woken, and does it. */
 #pragma once
 #include "base/base.h"
 
 struct wrn_ring;
 
-/* Makes a ring of 'size' bytes, a power of two from 2^10 to 2^30; only what records reach becomes
- * resident. Returns 0 or -ENOMEM. */
+/* Makes a ring of 'size' bytes, a power of two from 2^10 to 2^30; resident is what is
+ * on its way, and some 64 KiB of what was. Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_ring_create(size_t size, struct wrn_ring **ret_ring);
 
 /* Frees it, when neither side uses it any more. NULL is fine. */

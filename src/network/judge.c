@@ -64,6 +64,7 @@ static void write_acl(struct wrn_judge *judge);
 static void write_tag(const struct wrn_judge *judge, const char *name, uint8_t *out,
                       size_t capacity, struct wrn_sexp *ret_tag);
 static void load(struct wrn_judge *judge, const struct wrn_judge_question *question);
+static void clear(uint8_t *memory, size_t size);
 static void load_certs(struct wrn_judge *judge, struct wrn_sexp sequence);
 static void load_cert(struct wrn_judge *judge, struct wrn_sexp sexp);
 static bool may_load(struct wrn_judge *judge, const struct wrn_spki_cert *cert);
@@ -202,7 +203,7 @@ static void load(struct wrn_judge *judge, const struct wrn_judge_question *quest
     memcpy(loaded->hash, hash, sizeof hash);
     loaded->cancelled = *cancelled;
     loaded->is_kept = cancelled->is_cancelled == NULL || cancelled->version != 0;
-    memset(judge->memory, 0, judge->memory_size);
+    clear(judge->memory, judge->memory_size);
     judge->heap = wrn_spki_init(judge->memory, &judge->limits);
     int error = wrn_spki_add(judge->heap, judge->acl_sexp, NULL);
     WRN_ASSERT(error == 0 || !wrn_sign_public_is_sound(judge->frame.owner));
@@ -216,6 +217,18 @@ static void load(struct wrn_judge *judge, const struct wrn_judge_question *quest
         loaded->fault = "What it shows are no packed certificates.";
     } else {
         load_certs(judge, sequence);
+    }
+}
+
+/* Writes only where something stands: chains are short, and most of the room for the longest one is
+ * never touched. */
+static void clear(uint8_t *memory, size_t size) {
+    static const uint8_t zeros[1 << 10];
+    for (size_t done = 0, piece; done < size; done += piece) {
+        piece = size - done < sizeof zeros ? size - done : sizeof zeros;
+        if (memcmp(memory + done, zeros, piece) != 0) {
+            memset(memory + done, 0, piece);
+        }
     }
 }
 

@@ -172,7 +172,8 @@ struct wrn_route_watches {
     uint32_t free_hint; /* where to begin to look for a free one */
     struct wrn_route_block *blocks;
     uint32_t block_count;
-    uint16_t free_block;
+    uint16_t free_block;  /* that was used before; NO_BLOB: none */
+    uint16_t fresh_block; /* from here on none was ever used, nor its memory touched */
     uint32_t next_number; /* upper bits of hop numbers */
 };
 

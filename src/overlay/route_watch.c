@@ -33,14 +33,8 @@ void wrn_route_watches_init(struct wrn_route_watches *watches, struct wrn_arena 
     watches->block_count = blocks < WRN_ROUTE_NO_BLOB ? blocks : WRN_ROUTE_NO_BLOB;
     watches->watches = wrn_arena_take(arena, watches->capacity, sizeof(*watches->watches));
     watches->blocks = wrn_arena_take(arena, watches->block_count, sizeof(*watches->blocks));
-    watches->free_block = watches->block_count > 0 ? 0 : WRN_ROUTE_NO_BLOB;
-    if (watches->blocks == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; i < watches->block_count; i++) {
-        bool is_last = i + 1 == watches->block_count;
-        watches->blocks[i].next = is_last ? WRN_ROUTE_NO_BLOB : (uint16_t)(i + 1);
-    }
+    watches->free_block = WRN_ROUTE_NO_BLOB;
+    watches->fresh_block = 0;
 }
 
 void wrn_route_post(struct wrn_route *route, wrn_mono now, const struct wrn_link *link,
@@ -293,8 +287,12 @@ static uint16_t take_block(struct wrn_route_watches *watches) {
     uint16_t block = watches->free_block;
     if (block != WRN_ROUTE_NO_BLOB) {
         watches->free_block = watches->blocks[block].next;
-        watches->blocks[block].next = WRN_ROUTE_NO_BLOB;
+    } else if (watches->fresh_block < watches->block_count) {
+        block = watches->fresh_block++;
+    } else {
+        return WRN_ROUTE_NO_BLOB;
     }
+    watches->blocks[block].next = WRN_ROUTE_NO_BLOB;
     return block;
 }
 

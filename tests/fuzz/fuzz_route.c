@@ -257,8 +257,8 @@ static void drain(struct world *w) {
         wrn_route_on_time(w->route, w->now);
     }
     WRN_ASSERT(wrn_route_due(w->route).ns == UINT64_MAX);
-    uint32_t blocks = 0;
     const struct wrn_route_watches *watches = &w->route->watches;
+    uint32_t blocks = watches->block_count - watches->fresh_block; /* never used */
     for (uint16_t at = watches->free_block; at != WRN_ROUTE_NO_BLOB;
          at = watches->blocks[at].next) {
         blocks++;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The queue between two threads: order, contents, limits, and that nobody sleeps for ever. */
+#define _DEFAULT_SOURCE /* mincore */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -16,7 +18,14 @@
 #include "io/ring.h"
 #include "unit/base/check.h"
 
-enum { SMALL = 1 << 10, SOAK_RECORDS = 200000, SOAK_SIZE = 1 << 12, SIZE_MAX_SOAK = 700 };
+enum {
+    SMALL = 1 << 10,
+    LARGE = 128 << 10,
+    WIDE = 1 << 20,
+    SOAK_RECORDS = 200000,
+    SOAK_SIZE = 1 << 12,
+    SIZE_MAX_SOAK = 700
+};
 
 /* Writes record number 'number', whose size and bytes follow from it. Returns false if full. */
 static bool put(struct wrn_ring *ring, uint64_t number, size_t size) {
@@ -101,9 +110,9 @@ static void full(void **state) {
     wrn_ring_destroy(ring);
 }
 
-/* Goal: any mixture of sizes and turns gives the same as a queue would.
- * Method: random steps against two counters; the seed is printed. */
-static void random_turns(void **state) {
+/* Goal: any mixture of sizes and turns gives the same as a queue would, also where memory of what
+ * was read is given back. Method: random steps against two counters; the seed is printed. */
+static void turns(size_t ring_size, int steps) {
     struct wrn_prng prng;
     wrn_prng_init(&prng, check_seed(), 0);
     struct wrn_rand random = wrn_prng_rand(&prng);
@@ -112,12 +121,11 @@ static void random_turns(void **state) {
     uint64_t written = 0;
     uint64_t shown = 0;
     uint64_t read = 0;
-    (void)state;
-    assert_int_equal(wrn_ring_create(SMALL, &ring), 0);
-    for (int step = 0; step < 300000; step++) {
+    assert_int_equal(wrn_ring_create(ring_size, &ring), 0);
+    for (int step = 0; step < steps; step++) {
         uint32_t choice = wrn_rand_below(random, 8);
         if (choice < 4) {
-            uint16_t size = (uint16_t)wrn_rand_below(random, SMALL / 4 + 1);
+            uint16_t size = (uint16_t)wrn_rand_below(random, (uint32_t)ring_size / 4 + 1);
             if (put(ring, written, size)) {
                 sizes[written++ % SMALL] = size;
             }
@@ -133,6 +141,41 @@ static void random_turns(void **state) {
         }
     }
     assert_true(read > 1000);
+    wrn_ring_destroy(ring);
+}
+
+static void random_turns(void **state) {
+    (void)state;
+    turns(SMALL, 300000);
+}
+
+static void random_turns_of_a_large_one(void **state) {
+    (void)state;
+    turns(LARGE, 20000);
+}
+
+/* Goal: a large ring whose reader keeps up stays small in memory, however long it is used.
+ * Method: many times its size in records, one after the other; the kernel counts its pages. */
+static void little_used(void **state) {
+    static unsigned char pages[WIDE / 1024];
+    struct wrn_ring *ring = NULL;
+    size_t resident = 0, page = (size_t)sysconf(_SC_PAGESIZE);
+    (void)state;
+    assert_int_equal(wrn_ring_create(WIDE, &ring), 0);
+    uint8_t *first = wrn_ring_reserve(ring, 0);
+    uint8_t *bytes = first - (uintptr_t)first % page;
+    assert_true(wrn_ring_publish(ring));
+    take(ring, 0, 0);
+    for (uint64_t i = 0; i < 5 * WIDE / 200; i++) {
+        assert_true(put(ring, i, 200));
+        assert_true(wrn_ring_publish(ring));
+        take(ring, i, 200);
+    }
+    assert_int_equal(mincore(bytes, WIDE, pages), 0);
+    for (size_t i = 0; i < WIDE / page; i++) {
+        resident += (pages[i] & 1) != 0 ? page : 0;
+    }
+    CHECK(resident >= page && resident <= 80 << 10, "%zu bytes are resident: ", resident);
     wrn_ring_destroy(ring);
 }
 
@@ -171,13 +214,12 @@ static void *soak_writer(void *arg) {
 /* Goal: between two threads nothing is lost, torn or out of order, and the reader, which sleeps
  * whenever it finds nothing, is always woken.
  * Method: a writer thread and this one; a wake-up that is missing would end the test's time. */
-static void soak(void **state) {
+static void soak_with(size_t ring_size) {
     struct soak soak = {.event_fd = eventfd(0, EFD_CLOEXEC)};
     pthread_t writer;
     uint64_t expected = 0;
-    (void)state;
     assert_true(soak.event_fd >= 0);
-    assert_int_equal(wrn_ring_create(SOAK_SIZE, &soak.ring), 0);
+    assert_int_equal(wrn_ring_create(ring_size, &soak.ring), 0);
     assert_int_equal(pthread_create(&writer, NULL, soak_writer, &soak), 0);
     while (expected < SOAK_RECORDS) {
         size_t size = 0;
@@ -200,12 +242,25 @@ static void soak(void **state) {
     wrn_ring_destroy(soak.ring);
 }
 
+static void soak(void **state) {
+    (void)state;
+    soak_with(SOAK_SIZE);
+}
+
+static void soak_of_a_large_one(void **state) {
+    (void)state;
+    soak_with(LARGE);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(order),
         cmocka_unit_test(full),
         cmocka_unit_test(random_turns),
+        cmocka_unit_test(random_turns_of_a_large_one),
+        cmocka_unit_test(little_used),
         cmocka_unit_test(soak),
+        cmocka_unit_test(soak_of_a_large_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,7 @@ static const char *left_of_relay(const struct wrn_relay *relay) {
 }
 
 static const char *left_of_route(const struct wrn_route *route) {
-    uint32_t free = 0;
+    uint32_t free = route->watches.block_count - route->watches.fresh_block; /* never used */
     for (uint32_t at = route->watches.free_block; at != WRN_ROUTE_NO_BLOB;
          at = route->watches.blocks[at].next) {
         free++;

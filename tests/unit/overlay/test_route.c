@@ -665,7 +665,7 @@ static void full_pools(void **state) {
     assert_true(routenet_run(net, 60));
     for (uint32_t i = 0; i < 20; i++) {
         const struct wrn_route_watches *watches = &net->nodes[i].route->watches;
-        uint32_t blocks = 0;
+        uint32_t blocks = watches->block_count - watches->fresh_block; /* never used */
         for (uint16_t at = watches->free_block; at != WRN_ROUTE_NO_BLOB;
              at = watches->blocks[at].next) {
             blocks++;
