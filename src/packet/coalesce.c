@@ -5,6 +5,7 @@
  * what is in a payload. */
 #include "packet/coalesce.h"
 
+#include "packet/frame.h"
 #include "packet/internal.h"
 
 enum {
@@ -35,7 +36,8 @@ struct view {
     uint32_t hash;     /* of its flow */
     uint16_t id;       /* IPv4 */
     uint16_t header_size;
-    uint8_t kind; /* enum kind */
+    uint8_t link_size; /* bytes before 'bytes' that belong to the frame */
+    uint8_t kind;      /* enum kind */
     uint8_t l4_at;
     uint8_t flags; /* TCP */
 };
@@ -63,6 +65,9 @@ struct table {
     uint8_t slots[SLOT_COUNT]; /* 0: free, else the out of a flow's newest run, and 1 */
 };
 
+static void coalesce(struct wrn_coalescer *coalescer, const struct iovec *packets, size_t count,
+                     uint32_t allowed, bool are_frames);
+static bool skip_link(struct view *view);
 static enum role read_packet(struct view *view, uint32_t allowed);
 static enum role read_v4(struct view *view);
 static enum role read_v6(struct view *view);
@@ -86,50 +91,19 @@ static void finish_ip(struct wrn_coalesce_item *item, const struct run *run);
 
 void wrn_coalesce(struct wrn_coalescer *coalescer, const struct iovec *packets, size_t count,
                   uint32_t allowed) {
-    WRN_ASSERT(count <= WRN_COALESCE_MAX);
-    struct table table;
-    table.coalescer = coalescer;
-    table.allowed = allowed;
-    table.run_count = 0;
-    memset(table.slots, 0, sizeof table.slots);
-    coalescer->count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct view view = {.bytes = packets[i].iov_base, .size = (uint32_t)packets[i].iov_len};
-        coalescer->items[i].bytes = view.bytes;
-        coalescer->items[i].size = view.size;
-        coalescer->items[i].next_of_joined = LAST;
-        coalescer->items[i].header_size = 0;
-        enum role role = read_packet(&view, allowed);
-        if (role == JOINABLE) {
-            coalescer->items[i].header_size = view.header_size;
-            join(&table, &view, i, find_slot(&table, &view));
-            continue;
-        }
-        if (role == MEMBER) {
-            uint8_t *slot = find_slot(&table, &view);
-            if (*slot != 0) {
-                table.runs[*slot - 1].is_open = false;
-            }
-        } else if (role == UNCLEAR) {
-            close_between(&table, view.bytes);
-        }
-        add_alone(&table, i);
-    }
-    for (uint32_t i = 0; i < table.run_count; i++) {
-        uint32_t out = table.run_outs[i];
-        if (coalescer->out[out].packet_count > 1) {
-            finish_run(coalescer, out, &table.runs[out]);
-        }
-    }
-    list_parts(coalescer);
+    coalesce(coalescer, packets, count, allowed, false);
 }
 
+void wrn_coalesce_frames(struct wrn_coalescer *coalescer, const struct iovec *frames, size_t count,
+                         uint32_t allowed) {
+    coalesce(coalescer, frames, count, allowed, true);
+}
 size_t wrn_coalesce_undo(struct wrn_coalescer *coalescer, uint32_t index,
                          struct iovec *ret_packets) {
     WRN_ASSERT(index < coalescer->count);
     struct wrn_coalesce_item *first = &coalescer->items[coalescer->first_item[index]];
     if (coalescer->out[index].packet_count > 1) {
-        uint8_t *ip = first->bytes;
+        uint8_t *ip = first->bytes + first->link_size;
         bool is_v6 = ip[0] >> 4 == 6;
         uint8_t *l4 = ip + (is_v6 ? V6_SIZE : V4_SIZE_MIN);
         bool is_tcp = ip[is_v6 ? V6_NEXT : V4_PROTOCOL] == PROTOCOL_TCP;
@@ -152,6 +126,71 @@ size_t wrn_coalesce_undo(struct wrn_coalescer *coalescer, uint32_t index,
         count++;
     }
     return count;
+}
+
+/* Joins packets, or frames. */
+static inline __attribute__((always_inline)) void coalesce(struct wrn_coalescer *coalescer,
+                                                           const struct iovec *packets,
+                                                           size_t count, uint32_t allowed,
+                                                           bool are_frames) {
+    WRN_ASSERT(count <= WRN_COALESCE_MAX);
+    struct table table;
+    table.coalescer = coalescer;
+    table.allowed = allowed;
+    table.run_count = 0;
+    memset(table.slots, 0, sizeof table.slots);
+    coalescer->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct view view = {.bytes = packets[i].iov_base, .size = (uint32_t)packets[i].iov_len};
+        coalescer->items[i].bytes = view.bytes;
+        coalescer->items[i].size = view.size;
+        coalescer->items[i].next_of_joined = LAST;
+        coalescer->items[i].header_size = 0;
+        enum role role = STRANGER;
+        if (!are_frames || skip_link(&view)) {
+            role = read_packet(&view, allowed);
+        }
+        coalescer->items[i].link_size = view.link_size;
+        if (role == JOINABLE) {
+            coalescer->items[i].header_size = (uint16_t)(view.link_size + view.header_size);
+            join(&table, &view, i, find_slot(&table, &view));
+            continue;
+        }
+        if (role == MEMBER) {
+            uint8_t *slot = find_slot(&table, &view);
+            if (*slot != 0) {
+                table.runs[*slot - 1].is_open = false;
+            }
+        } else if (role == UNCLEAR) {
+            close_between(&table, view.bytes);
+        }
+        add_alone(&table, i);
+    }
+    for (uint32_t i = 0; i < table.run_count; i++) {
+        uint32_t out = table.run_outs[i];
+        if (coalescer->out[out].packet_count > 1) {
+            finish_run(coalescer, out, &table.runs[out]);
+        }
+    }
+    list_parts(coalescer);
+}
+
+/* Makes the view of a frame that of the packet in it. False: there is none that could be joined. */
+static bool skip_link(struct view *view) {
+    uint16_t type = 0;
+    uint32_t link = wrn_frame_link_size(view->bytes, view->size, &type);
+    if (link == 0 || link == view->size) {
+        return false;
+    }
+    uint8_t version = view->bytes[link] >> 4;
+    if (!(type == WRN_FRAME_TYPE_IPV4 && version == 4) &&
+        !(type == WRN_FRAME_TYPE_IPV6 && version == 6)) {
+        return false;
+    }
+    view->link_size = (uint8_t)link;
+    view->bytes += link;
+    view->size -= link;
+    return true;
 }
 
 /* Fills the view of a packet of TCP or UDP; 'bytes' and 'size' are set. */
@@ -374,7 +413,8 @@ static bool continues(const struct run *run, const struct view *view, uint32_t c
 /* Compares what cutting up repeats in each segment; addresses and ports are known to be equal. */
 static bool has_same_headers(const struct view *first, const struct view *view) {
     const uint8_t *a = first->bytes, *b = view->bytes;
-    if (first->header_size != view->header_size) {
+    if (first->header_size != view->header_size || first->link_size != view->link_size ||
+        memcmp(a - first->link_size, b - view->link_size, view->link_size) != 0) {
         return false;
     }
     if (view->kind == TCP4 || view->kind == UDP4) {
@@ -464,9 +504,9 @@ static void finish_run(struct wrn_coalescer *coalescer, uint32_t out, const stru
     struct wrn_virtio header = {
         .flags = WRN_VIRTIO_NEEDS_CHECKSUM,
         .gso_type = gso_types[first->kind],
-        .header_size = first->header_size,
+        .header_size = (uint16_t)(first->link_size + first->header_size),
         .gso_size = run->payload,
-        .checksum_start = first->l4_at,
+        .checksum_start = (uint16_t)(first->link_size + first->l4_at),
         .checksum_offset = checksum_at,
     };
     wrn_virtio_write(&header, coalescer->out[out].header);
@@ -486,7 +526,7 @@ static void finish_run(struct wrn_coalescer *coalescer, uint32_t out, const stru
 }
 
 static void finish_ip(struct wrn_coalesce_item *item, const struct run *run) {
-    uint8_t *ip = item->bytes;
+    uint8_t *ip = item->bytes + item->link_size;
     if (run->first.kind == TCP6 || run->first.kind == UDP6) {
         memcpy(item->saved + SAVED_LENGTH, ip + V6_LENGTH, 2);
         wrn_store_be16(ip + V6_LENGTH, (uint16_t)(run->size - V6_SIZE));

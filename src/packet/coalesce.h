@@ -39,8 +39,9 @@ struct wrn_coalescer {
         uint8_t *bytes;
         uint32_t size;
         uint32_t next_of_joined; /* index of the next packet in the same out, UINT32_MAX: last */
-        uint16_t header_size;
-        uint8_t saved[8]; /* bytes of the first packet's headers that joining changed */
+        uint16_t header_size;    /* bytes that later packets in an out do without */
+        uint8_t link_size;       /* bytes of a frame's link header */
+        uint8_t saved[8];        /* bytes of the first packet's headers that joining changed */
     } items[WRN_COALESCE_MAX];
     uint32_t first_item[WRN_COALESCE_MAX]; /* of each out */
 };
@@ -51,6 +52,11 @@ struct wrn_coalescer {
  * and untouched, with an all-zero header. An out stands where its first packet stood. */
 void wrn_coalesce(struct wrn_coalescer *coalescer, const struct iovec *packets, size_t count,
                   uint32_t allowed);
+
+/* The same with Ethernet frames: packets behind equal link headers (14 bytes, or 18 or 22 with tags)
+ * are joined behind one. */
+void wrn_coalesce_frames(struct wrn_coalescer *coalescer, const struct iovec *frames, size_t count,
+                         uint32_t allowed);
 
 /* Takes out 'index' apart again, because the host refused it: restores its packets and lists them
  * in 'ret_packets' (room for WRN_COALESCE_MAX), in order. Returns how many. */

@@ -44,6 +44,7 @@ enum {
     V4_MORE_FRAGMENTS = 0x2000,
     V4_FRAGMENT_OFFSET = 0x1fff,
     TCP_FIN = 0x01,
+    TCP_SYN = 0x02,
     TCP_PSH = 0x08,
     TCP_ACK = 0x10,
     TCP_CWR = 0x80,

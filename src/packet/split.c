@@ -2,6 +2,7 @@
 /* Cutting up large packets. Believes nothing of the virtio header that the packet contradicts. */
 #include "packet/split.h"
 
+#include "packet/frame.h"
 #include "packet/internal.h"
 
 /* IPv6 headers that may stand before TCP or UDP in a packet to be cut: each segment repeats them.
@@ -89,6 +90,39 @@ void wrn_split_write(const struct wrn_split *split, uint32_t index, uint8_t *out
     } else {
         wrn_store_be16(l4 + UDP_CHECKSUM, value == 0 ? UINT16_MAX : value); /* RFC 768: 0 is none */
     }
+}
+
+int wrn_split_begin_frame(struct wrn_split *split, const struct wrn_virtio *header, uint8_t *frame,
+                          size_t size) {
+    struct wrn_virtio inner = *header;
+    uint16_t type = 0;
+    bool is_finished =
+        header->gso_type == WRN_VIRTIO_GSO_NONE && (header->flags & WRN_VIRTIO_NEEDS_CHECKSUM) == 0;
+    if (is_finished) { /* whatever it holds */
+        return wrn_split_begin(split, header, frame, size);
+    }
+    uint32_t link = wrn_frame_link_size(frame, size, &type);
+    if (link == 0 ||
+        ((header->flags & WRN_VIRTIO_NEEDS_CHECKSUM) != 0 && inner.checksum_start < link)) {
+        return WRN_ERR_MALFORMED;
+    }
+    inner.checksum_start = (uint16_t)(inner.checksum_start - link);
+    int error = wrn_split_begin(split, &inner, frame + link, size - link);
+    if (error == 0 && split->count > 1 &&
+        type != (split->is_v6 ? WRN_FRAME_TYPE_IPV6 : WRN_FRAME_TYPE_IPV4)) {
+        return WRN_ERR_MALFORMED;
+    }
+    split->link_size = link;
+    return error;
+}
+
+size_t wrn_split_frame_size(const struct wrn_split *split, uint32_t index) {
+    return split->link_size + wrn_split_size(split, index);
+}
+
+void wrn_split_write_frame(const struct wrn_split *split, uint32_t index, uint8_t *out) {
+    memcpy(out, split->packet - split->link_size, split->link_size);
+    wrn_split_write(split, index, out + split->link_size);
 }
 
 /* Finds the upper header: sets l4_at and is_v6. The packet must be a whole one. */

@@ -17,8 +17,9 @@ struct wrn_split {
     uint16_t l4_at; /* offset of the TCP or UDP header */
     uint8_t kind;   /* enum wrn_virtio gso type without ECN */
     bool is_v6;
-    wrn_sum ip_sum; /* of what all segments have in common: of the IPv4 header … */
-    wrn_sum l4_sum; /* … and of the upper header and the pseudo header */
+    wrn_sum ip_sum;     /* of what all segments have in common: of the IPv4 header … */
+    wrn_sum l4_sum;     /* … and of the upper header and the pseudo header */
+    uint32_t link_size; /* bytes of a frame's link header, before 'packet' */
 };
 
 /* Checks header and packet against one another and prepares. A packet that needs no cutting gets
@@ -36,3 +37,14 @@ size_t wrn_split_size(const struct wrn_split *split, uint32_t index);
  * TCP sequence, FIN and PSH on the last only, CWR on the first only; UDP length; all
  * checksums. */
 void wrn_split_write(const struct wrn_split *split, uint32_t index, uint8_t *out);
+
+/* ---- the same with Ethernet frames, whose link header (14 bytes, or 18 or 22 with tags) each
+ * segment repeats; where these were begun so. The virtio header's offsets are the frame's. ---- */
+
+/* As wrn_split_begin. A frame that is to be cut up and holds no IP packet is malformed, too. */
+WRN_NODISCARD int wrn_split_begin_frame(struct wrn_split *split, const struct wrn_virtio *header,
+                                        uint8_t *frame, size_t size);
+
+/* As wrn_split_size and wrn_split_write. */
+size_t wrn_split_frame_size(const struct wrn_split *split, uint32_t index);
+void wrn_split_write_frame(const struct wrn_split *split, uint32_t index, uint8_t *out);
