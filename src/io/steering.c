@@ -18,6 +18,7 @@
 
 #include <linux/bpf.h>
 #include <linux/if_tun.h>
+#include <net/if.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
@@ -26,7 +27,7 @@
 
 #include "io/cleanup.h"
 
-enum { STEPS_MAX = 64, PLACES_LOG = 10, PLACES = 1 << PLACES_LOG };
+enum { LINK_SIZE = 14, STEPS_MAX = 64, PLACES_LOG = 10, PLACES = 1 << PLACES_LOG };
 static_assert(WRN_STEERING_MAX <= UINT8_MAX, "numbers are bytes");
 
 /* Registers of a program. */
@@ -64,26 +65,33 @@ int wrn_steering_open(struct wrn_steering *ret_steering) {
     if (table < 0) {
         return table;
     }
-    /* A TUN device shows packets from the IP header on, a group from behind the UDP header; there
+    /* A TUN device shows packets from the IP header on, a TAP device frames (without a tag that is
+     * the device's to add), a group from behind the UDP header; there
      * the place of the IP header has to be asked for. */
     WRN_CLEANUP(wrn_close_fd) int device = make_program(0, table);
+    WRN_CLEANUP(wrn_close_fd) int bridged = make_program(LINK_SIZE, table);
     WRN_CLEANUP(wrn_close_fd) int group = make_program(SKF_NET_OFF, table);
-    if (device < 0 || group < 0) {
-        return device < 0 ? device : group;
+    if (device < 0 || bridged < 0 || group < 0) {
+        return device < 0 ? device : bridged < 0 ? bridged : group;
     }
-    *ret_steering =
-        (struct wrn_steering){wrn_take_fd(&table), wrn_take_fd(&device), wrn_take_fd(&group)};
+    *ret_steering = (struct wrn_steering){wrn_take_fd(&table), wrn_take_fd(&device),
+                                          wrn_take_fd(&bridged), wrn_take_fd(&group)};
     return 0;
 }
 
 void wrn_steering_close(struct wrn_steering *steering) {
     wrn_close_fd(&steering->table_fd);
     wrn_close_fd(&steering->device_fd);
+    wrn_close_fd(&steering->bridged_fd);
     wrn_close_fd(&steering->group_fd);
 }
 
 int wrn_steering_lead_device(const struct wrn_steering *steering, int fd) {
-    int program = steering->device_fd;
+    struct ifreq request = {0};
+    if (ioctl(fd, TUNGETIFF, &request) < 0) {
+        return -errno;
+    }
+    int program = (request.ifr_flags & IFF_TAP) != 0 ? steering->bridged_fd : steering->device_fd;
     return ioctl(fd, TUNSETSTEERINGEBPF, &program) < 0 ? -errno : 0;
 }
 

@@ -9,12 +9,13 @@ enum { WRN_STEERING_MAX = 64 }; /* queues, or sockets of a group */
 /* The table and the programs. They live on in devices and groups when this is closed. */
 struct wrn_steering {
     int table_fd;
-    int device_fd;
+    int device_fd;  /* TUN devices */
+    int bridged_fd; /* TAP devices */
     int group_fd;
 };
 
 /* What is not there: for initialisation, after a failure and after close. */
-#define WRN_STEERING_NONE ((struct wrn_steering){-1, -1, -1})
+#define WRN_STEERING_NONE ((struct wrn_steering){-1, -1, -1, -1})
 
 /* Makes them; the table leads all flows to number 0. Returns 0, or -EPERM (bpf(2) is closed to us:
  * it wants CAP_BPF or CAP_SYS_ADMIN), or another -errno of a kernel without it. */
@@ -23,9 +24,9 @@ WRN_NODISCARD int wrn_steering_open(struct wrn_steering *ret_steering);
 /* Closes them. Closed ones are fine. */
 void wrn_steering_close(struct wrn_steering *steering);
 
-/* Has the table choose the queues of the device of the TUN descriptor 'fd', in the order in which
- * they were attached, for packets of the host: by a hash of addresses, protocol and ports, and by
- * addresses and protocol alone for fragments. Returns 0 or -errno. Source: Linux 4.16,
+/* Has the table choose the queues of the TUN or TAP device of the descriptor 'fd', in the order in
+ * which they were attached, for packets of the host: by a hash of addresses, protocol and ports, and
+ * by addresses and protocol alone for fragments. Returns 0 or -errno. Source: Linux 4.16,
  * TUNSETSTEERINGEBPF. */
 WRN_NODISCARD int wrn_steering_lead_device(const struct wrn_steering *steering, int fd);
 
