@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: no frame makes clamping, cutting up or joining read or write outside of it; clamping changes
- * four bytes at most and keeps the sum right; what is joined is cut up into what came in. Method: the
+/* Goal: no frame makes clamping, cutting up or joining read or write outside of it; clamping
+ * changes four bytes at most and keeps the sum right; what is joined can be undone. Method: the
  * first byte chooses how large frames may be, the next ten are a virtio header, the rest is the
  * frame, in memory of its own size; joined with itself. */
 #include "fuzz.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: no piece makes putting together read or write outside of what there is, take more than its
  * room, or make a frame of bytes that did not come in. Method: the input is a list of pieces, each
- * with its member, a step of time and its length before it, in memory of its own size. Each byte of a
- * frame that comes out must stand in a piece that came in, at its place. */
+ * with its member, a step of time and its length before it, in memory of its own size. Each byte of
+ * a frame that comes out must stand in a piece that came in, at its place. */
 #include "fuzz.h"
 
 #include <stdio.h>
