@@ -175,7 +175,7 @@ static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
                       ipv4 != NULL ? ipv4 : "-", interface != NULL ? interface : "-",
                       wrn_call_text(cli, network, "id"));
     }
-    if (json_array_size(networks) == 0) {
+    if (wrn_status_print_unserved(cli, result) && json_array_size(networks) == 0) {
         (void)fputs("in no network; make one: warren network create NAME, or join one: warren join "
                     "INVITATION\n",
                     cli->out);
@@ -226,6 +226,11 @@ static int run_join(struct wrn_cli *cli, const struct wrn_args *args) {
     code = wrn_call(cli, args, "join", params, &network);
     if (code == WRN_CLI_DONE && !wrn_args_has(args, "no-wait")) {
         network = wait_for_address(cli, args, network);
+    }
+    if (code == WRN_CLI_DONE && json_is_true(json_object_get(network, "spent"))) {
+        code = wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s", wrn_call_text(cli, network, "trouble"));
+        json_decref(network);
+        return code;
     }
     if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, network)) {
         return code;

@@ -27,6 +27,10 @@ extern const struct wrn_command wrn_netcheck, wrn_doctor, wrn_log_level;
 /* Prints a network as `warren status` does, without its peers. */
 void wrn_status_print_network(struct wrn_cli *cli, const json_t *network);
 
+/* Prints the networks of a result of `status` that are on the disk and could not be started; false
+ * if there are any. */
+bool wrn_status_print_unserved(struct wrn_cli *cli, const json_t *status);
+
 /* How a peer is reached, in a few words: "direct 192.0.2.7:41000", "relayed by bob (why)". */
 const char *wrn_status_path(struct wrn_cli *cli, const json_t *peer);
 

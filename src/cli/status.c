@@ -8,6 +8,7 @@ static json_t *about(struct wrn_cli *cli, const struct wrn_args *args);
 static void print_peer(struct wrn_cli *cli, const json_t *peer);
 static void print_transfer(struct wrn_cli *cli, const json_t *peer);
 static const char *round_trip(struct wrn_cli *cli, const json_t *peer);
+static const char *own_addresses(struct wrn_cli *cli, const json_t *network);
 static const char *own_names(struct wrn_cli *cli, const json_t *network);
 static const char *or_dash(const char *text);
 
@@ -61,7 +62,8 @@ static int run_status(struct wrn_cli *cli, const struct wrn_args *args) {
             print_peer(cli, json_array_get(peers, k));
         }
     }
-    if (json_array_size(networks) == 0) {
+    bool is_all = wrn_status_print_unserved(cli, status);
+    if (json_array_size(networks) == 0 && is_all) {
         (void)fputs("\nin no network; make one: warren network create NAME, or join one: warren "
                     "join INVITATION\n",
                     cli->out);
@@ -92,7 +94,6 @@ static int run_peers(struct wrn_cli *cli, const struct wrn_args *args) {
 }
 
 void wrn_status_print_network(struct wrn_cli *cli, const json_t *network) {
-    const json_t *addresses = json_object_get(network, "addresses");
     const char *trouble = wrn_call_text(cli, network, "trouble");
     const char *state = or_dash(wrn_call_text(cli, network, "state"));
     const json_t *until = json_object_get(network, "until_s");
@@ -104,9 +105,7 @@ void wrn_status_print_network(struct wrn_cli *cli, const json_t *network) {
     }
     (void)fprintf(cli->out, "\n  interface: %s\n",
                   or_dash(wrn_call_text(cli, network, "interface")));
-    (void)fprintf(cli->out, "  addresses: %s\n",
-                  json_array_size(addresses) > 0 ? wrn_call_join(cli, addresses, ", ")
-                                                 : "none yet");
+    (void)fprintf(cli->out, "  addresses: %s\n", own_addresses(cli, network));
     (void)fprintf(cli->out, "  name: %s\n", own_names(cli, network));
     (void)fprintf(cli->out, "  rights: %s\n",
                   or_dash(wrn_call_join(cli, json_object_get(network, "rights"), ", ")));
@@ -116,6 +115,16 @@ void wrn_status_print_network(struct wrn_cli *cli, const json_t *network) {
     if (trouble != NULL) {
         (void)fprintf(cli->out, "  trouble: %s\n", trouble);
     }
+}
+
+bool wrn_status_print_unserved(struct wrn_cli *cli, const json_t *status) {
+    const json_t *unserved = json_object_get(status, "unserved");
+    for (size_t i = 0; i < json_array_size(unserved); i++) {
+        const json_t *network = json_array_get(unserved, i);
+        (void)fprintf(cli->out, "\nnetwork: %.16s\n  state: not served\n  trouble: %s\n",
+                      wrn_call_text(cli, network, "id"), wrn_call_text(cli, network, "trouble"));
+    }
+    return json_array_size(unserved) == 0;
 }
 
 const char *wrn_status_path(struct wrn_cli *cli, const json_t *peer) {
@@ -177,6 +186,26 @@ static void print_transfer(struct wrn_cli *cli, const json_t *peer) {
 static const char *round_trip(struct wrn_cli *cli, const json_t *peer) {
     const json_t *rtt = json_object_get(peer, "rtt_ms");
     return json_is_real(rtt) ? wrn_cli_text(cli, "%.1f ms", json_real_value(rtt)) : "-";
+}
+
+/* IPv4 first; the one at which names are asked for is the same on every machine, and left out. */
+static const char *own_addresses(struct wrn_cli *cli, const json_t *network) {
+    const json_t *addresses = json_object_get(network, "addresses");
+    const char *resolver = wrn_call_text(cli, network, "resolver");
+    size_t length = resolver != NULL ? strlen(resolver) : 0;
+    const char *shown = "";
+    for (int turn = 0; turn < 2; turn++) {
+        for (size_t i = 0; i < json_array_size(addresses); i++) {
+            const char *address = json_string_value(json_array_get(addresses, i));
+            if (address == NULL || (strchr(address, ':') != NULL) != (turn == 1) ||
+                (resolver != NULL && strncmp(address, resolver, length) == 0 &&
+                 address[length] == '/')) {
+                continue;
+            }
+            shown = wrn_cli_text(cli, "%s%s%s", shown, *shown != '\0' ? ", " : "", address);
+        }
+    }
+    return *shown != '\0' ? shown : "none yet";
 }
 
 static const char *own_names(struct wrn_cli *cli, const json_t *network) {

@@ -218,7 +218,7 @@ static int show_up(struct wrn_cli *cli, const struct wrn_args *args, bool is_new
         (void)fputc('\n', cli->out);
         wrn_status_print_network(cli, json_array_get(networks, i));
     }
-    if (json_array_size(networks) == 0) {
+    if (wrn_status_print_unserved(cli, status) && json_array_size(networks) == 0) {
         (void)fputs("\nThis machine is in no network yet. Make one:  warren network create NAME\n"
                     "or join one that you were invited to:        warren join INVITATION\n",
                     cli->out);

@@ -115,6 +115,7 @@ void wrn_daemon_destroy(struct wrn_daemon *daemon) {
     wrn_memory_unmap(daemon->waiting, WRN_DAEMON_WAITING_BYTES);
     wrn_memory_unmap(daemon->room, WRN_DAEMON_ROOM);
     free(daemon->scratch);
+    free(daemon->unserved);
     wrn_crypto_destroy(daemon->crypto);
     wrn_wipe(daemon, sizeof *daemon);
     free(daemon);

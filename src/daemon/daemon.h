@@ -136,6 +136,17 @@ void wrn_daemon_alias(const struct wrn_daemon *daemon, const char *what, const c
 /* Somebody has changed interfaces: makes bridges anew that were deleted. */
 void wrn_daemon_follow_bridges(struct wrn_daemon *daemon);
 
+/* A network that is on the disk and could not be started: its id, 64 digits, and a sentence. They
+ * stay there until a copy is put back, or the network is joined anew. */
+struct wrn_daemon_unserved {
+    char id[2 * WRN_NETWORK_ID_SIZE + 1];
+    char why[WRN_DAEMON_WHY_SIZE];
+};
+
+/* The 'index'th of them; NULL: there are no more. */
+const struct wrn_daemon_unserved *wrn_daemon_unserved(const struct wrn_daemon *daemon,
+                                                      size_t index);
+
 /* ---- listeners ---- */
 
 /* Somebody who wants to know; memory of the caller's, until it is taken off the list. Functions

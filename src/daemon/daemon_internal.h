@@ -86,6 +86,8 @@ struct wrn_daemon {
     size_t node_memory_size;
     struct wrn_node *node;
     struct wrn_daemon_network networks[WRN_NODE_NETWORKS_MAX]; /* by the handle's index */
+    size_t unserved_count;
+    struct wrn_daemon_unserved *unserved; /* NULL: there are none */
 
     struct wrn_node_out *outs; /* WRN_DAEMON_DEPTH_MAX, one for each level of calls */
     struct wrn_overlay_out *overlay_out;

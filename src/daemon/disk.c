@@ -33,10 +33,12 @@ enum {
 static int complain(int error, char why[WRN_DISK_WHY_SIZE], const char *format, ...)
     WRN_PRINTF(3, 4);
 static int make_folders(const char *path);
+static const char *reading_problem(int error);
 static int read_file(int folder, const char *name, size_t max, uint8_t **ret_bytes,
                      size_t *ret_size);
 static int make_identity(int folder, struct wrn_rand rand, struct wrn_key_pair *ret_pair);
 static const char *parse_identity(wrn_span text, struct wrn_key_pair *ret_pair);
+static bool note_one(void *ctx, const char *id);
 static int open_network(int folder, const char *id, bool makes, int *ret_fd);
 static bool is_id(const char *name);
 static int is_network(const struct dirent *entry);
@@ -83,17 +85,28 @@ int wrn_disk_identity(int folder, const char *path, struct wrn_rand rand,
     uint8_t *text = NULL;
     size_t size = 0;
     *ret_is_new = false;
+    bool has_networks = false;
     int error = read_file(folder, IDENTITY, IDENTITY_MAX, &text, &size);
+    if (error == -ENOENT && wrn_disk_walk(folder, note_one, &has_networks) == 0 && has_networks) {
+        return complain(error, reterr_why,
+                        "the identity %s/" IDENTITY " is missing, and networks are there, which a "
+                        "new one would not be in: put a copy of it back, or move %s/" NETWORKS
+                        " away to begin anew",
+                        path, path);
+    }
     if (error == -ENOENT) {
         *ret_is_new = true;
         error = make_identity(folder, rand, ret_pair);
-        return error == 0 ? 0
-                          : complain(error, reterr_why, "cannot write %s/" IDENTITY ": %s", path,
-                                     strerror(-error));
+        return error == 0
+                   ? 0
+                   : complain(error, reterr_why,
+                              "cannot write %s/" IDENTITY ": %s; make room there, or name another "
+                              "folder with --state",
+                              path, strerror(-error));
     }
     if (error != 0) {
         return complain(error, reterr_why, "cannot read %s/" IDENTITY ": %s", path,
-                        strerror(-error));
+                        reading_problem(error));
     }
     const char *why = parse_identity((wrn_span){text, size}, ret_pair);
     wrn_disk_free(text, size);
@@ -183,7 +196,8 @@ int wrn_disk_read_state(int folder, const char *path, const char *id, uint8_t **
     (void)snprintf(name, sizeof name, NETWORKS "/%s/" STATE, id);
     int error = read_file(folder, name, TEXT_MAX, &text, &size);
     if (error != 0) {
-        return complain(error, reterr_why, "cannot read %s/%s: %s", path, name, strerror(-error));
+        return complain(error, reterr_why, "cannot read %s/%s: %s", path, name,
+                        reading_problem(error));
     }
     size_t capacity = wrn_sexp_capacity(size);
     uint8_t *canonical = malloc(capacity);
@@ -272,6 +286,21 @@ static int complain(int error, char why[WRN_DISK_WHY_SIZE], const char *format, 
     (void)vsnprintf(why, WRN_DISK_WHY_SIZE, format, args);
     va_end(args);
     return error;
+}
+
+/* Of read_file. */
+static const char *reading_problem(int error) {
+    return error == -EINVAL  ? "it is no file: remove it, and put a copy of the file back"
+           : error == -EFBIG ? "it is too large to be that: put a copy of it back"
+           : error == -ELOOP ? "it is a link: put the file itself there"
+                             : strerror(-error);
+}
+
+static bool note_one(void *ctx, const char *id) {
+    bool *is_there = ctx;
+    (void)id;
+    *is_there = true;
+    return false;
 }
 
 /* Makes 'path' and what is missing above it. */

@@ -19,6 +19,7 @@
 #include "daemon/hooks.h"
 #include "daemon/netcheck.h"
 #include "daemon/service_names.h"
+#include "daemon/trouble.h"
 #include "io/cleanup.h"
 #include "io/clock.h"
 #include "wg/uapi.h"
@@ -42,6 +43,7 @@ static void check_port(struct report *report);
 static void check_firewall(struct report *report);
 static void check_clock(struct report *report);
 static void check_networks(struct report *report);
+static void check_unserved(struct report *report);
 static void check_network(struct report *report, wrn_handle network);
 static void check_names(struct report *report, wrn_handle network, const char *name);
 static void check_forwarding(struct report *report, wrn_handle network, const char *name);
@@ -87,7 +89,12 @@ static void check_rights(struct report *report) {
 
 static void check_tun(struct report *report) {
     WRN_CLEANUP(wrn_close_fd) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-    if (fd >= 0) {
+    struct stat status;
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISCHR(status.st_mode))) {
+        add(report, FAULT, "tun device",
+            "rm /dev/net/tun; modprobe tun; in a container: give it the host's /dev/net/tun",
+            "what stands at /dev/net/tun is no device");
+    } else if (fd >= 0) {
         add(report, OK, "tun device", "", "/dev/net/tun can be opened");
     } else {
         add(report, FAULT, "tun device",
@@ -208,9 +215,20 @@ static void check_networks(struct report *report) {
         check_network(report, network);
         count++;
     }
-    if (count == 0) {
+    check_unserved(report);
+    if (count == 0 && wrn_daemon_unserved(report->subject->daemon, 0) == NULL) {
         add(report, OK, "networks", "warren network create NAME, or warren join INVITATION",
-            "this node is in none");
+            "this machine is in none");
+    }
+}
+
+static void check_unserved(struct report *report) {
+    char what[WRN_LABEL_SIZE + 16];
+    const struct wrn_daemon_unserved *unserved;
+    for (size_t i = 0; (unserved = wrn_daemon_unserved(report->subject->daemon, i)) != NULL; i++) {
+        (void)snprintf(what, sizeof what, "network %.16s", unserved->id);
+        add(report, FAULT, what, "mend what it says, then: warren down && warren up",
+            "it is not served: %s", unserved->why);
     }
 }
 
@@ -218,6 +236,7 @@ static void check_network(struct report *report, wrn_handle network) {
     char what[WRN_LABEL_SIZE + 16], fix[TEXT_SIZE];
     struct wrn_node_network_info info;
     struct wrn_daemon_interface interface;
+    struct wrn_trouble trouble;
     if (!wrn_node_network_info(wrn_daemon_node(report->subject->daemon), network, &info)) {
         return;
     }
@@ -228,10 +247,15 @@ static void check_network(struct report *report, wrn_handle network) {
                    "ask who may invite for a new invitation, or for a renewal: "
                    "warren member list --network %s",
                    name);
+    wrn_trouble_find(&info, &trouble);
+    if (trouble.is_out) {
+        add(report, FAULT, what, trouble.fix, "%s", trouble.text);
+        return;
+    }
     if (left_s <= 0) {
-        add(report, FAULT, what, fix, "this node's membership has ended");
+        add(report, FAULT, what, fix, "this machine's membership has ended");
     } else if (left_s < EXPIRY_SOON_S && info.until_s < WRN_RECORD_TIME_MAX_S) {
-        add(report, WARNING, what, fix, "this node's membership ends in %" PRId64 " hours",
+        add(report, WARNING, what, fix, "this machine's membership ends in %" PRId64 " hours",
             left_s / 3600);
     }
     if (!wrn_daemon_interface(report->subject->daemon, network, &interface)) {
@@ -242,8 +266,8 @@ static void check_network(struct report *report, wrn_handle network) {
         add(report, WARNING, what, "is another member on? then: warren netcheck",
             "no other member has been found (any more)");
     }
-    if (info.trouble != NULL && info.trouble[0] != '\0') {
-        add(report, WARNING, what, "", "%s", info.trouble);
+    if (trouble.text[0] != '\0') {
+        add(report, WARNING, what, trouble.fix, "%s", trouble.text);
     } else if (left_s > 0) {
         add(report, OK, what, "", "%u peers, %" PRIu64 " nodes on the ring", info.peers, info.size);
     }
@@ -340,8 +364,9 @@ static void check_carrier(struct report *report) {
         add(report, WARNING, "load", "is this host too busy, or too short of memory?",
             "%" PRIu64 " things that were to be done found no room", facts.lost_actions);
     }
-    add(report, OK, "packets", "", "%u workers; %s; offloads in use: %s%s%s",
-        (unsigned)facts.workers, facts.provider != NULL ? facts.provider : "openssl", names,
+    add(report, OK, "packets", "", "%u worker%s; %s; offloads in use: %s%s%s",
+        (unsigned)facts.workers, facts.workers == 1 ? "" : "s",
+        facts.provider != NULL ? facts.provider : "openssl", names,
         (configured & ~facts.offloads) != 0 ? "; this kernel or network has no " : "",
         (configured & ~facts.offloads) != 0 ? wanted : "");
 }

@@ -2,10 +2,12 @@
 /* Which network and who is meant by what somebody wrote. */
 #include <stdio.h>
 
+#include "base/bytes.h"
 #include "daemon/methods_internal.h"
 
-enum { KEY_DIGITS = 2 * WRN_SIGN_PUBLIC_SIZE, LIST_SIZE = 256, RESOLVE_TRIES = 3, RETRY_MS = 1000 };
+enum { KEY_DIGITS = 2 * WRN_SIGN_PUBLIC_SIZE, LIST_SIZE = 512, RESOLVE_TRIES = 3, RETRY_MS = 1000 };
 
+static void fail_without_network(struct wrn_methods *methods, struct wrn_rpc_call *call);
 static void list_networks(struct wrn_node *node, char ret_list[LIST_SIZE]);
 static bool is_of_network(const char *whom, const struct wrn_descriptor *descriptor);
 static bool is_within(const struct wrn_prefix *range, const struct wrn_ip *ip);
@@ -35,9 +37,7 @@ bool wrn_find_network(struct wrn_methods *methods, struct wrn_rpc_call *call,
     list_networks(node, list);
     wrn_handle found = wrn_node_next(node, &cursor);
     if (found.generation == 0) {
-        wrn_rpc_fail(call, WRN_RPC_NOT_FOUND, "NO_NETWORK",
-                     "this machine is in no network: make one (warren network create NAME) or "
-                     "join one (warren join INVITATION)");
+        fail_without_network(methods, call);
         return false;
     }
     if (text == NULL) {
@@ -47,7 +47,7 @@ bool wrn_find_network(struct wrn_methods *methods, struct wrn_rpc_call *call,
     }
     if (is_many) {
         wrn_rpc_fail(call, WRN_RPC_AMBIGUOUS, NULL,
-                     "%s: say which one, by name or by 8 or more digits of its id: %s",
+                     "%s: say which one, by name or by the digits of its id: %s",
                      text == NULL ? "this machine is in several networks"
                                   : "several networks are called so",
                      list);
@@ -128,17 +128,34 @@ void wrn_find_whom(struct wrn_whom_job *job, const char *text) {
     }
 }
 
+static void fail_without_network(struct wrn_methods *methods, struct wrn_rpc_call *call) {
+    const struct wrn_daemon_unserved *unserved = wrn_daemon_unserved(methods->daemon, 0);
+    if (unserved != NULL) {
+        wrn_rpc_fail(call, WRN_RPC_NOT_READY, "UNSERVED",
+                     "this machine's network %.16s is not served: %s", unserved->id, unserved->why);
+    } else {
+        wrn_rpc_fail(call, WRN_RPC_NOT_FOUND, "NO_NETWORK",
+                     "this machine is in no network: make one (warren network create NAME) or "
+                     "join one (warren join INVITATION)");
+    }
+}
+
+/* With as many digits of their ids as a network may be named by: names may be the same. */
 static void list_networks(struct wrn_node *node, char ret_list[LIST_SIZE]) {
+    static const char more[] = ", ...";
     uint32_t cursor = 0;
     size_t size = 0;
+    wrn_handle network;
     ret_list[0] = '\0';
-    for (;;) {
-        wrn_handle network = wrn_node_next(node, &cursor);
-        if (network.generation == 0 || size + WRN_LABEL_SIZE + 2 > LIST_SIZE) {
+    while ((network = wrn_node_next(node, &cursor)).generation != 0) {
+        const struct wrn_descriptor *descriptor = wrn_node_descriptor(node, network);
+        if (size + WRN_LABEL_SIZE + sizeof " (01234567)" + sizeof more > LIST_SIZE) {
+            (void)snprintf(ret_list + size, LIST_SIZE - size, "%s", more);
             return;
         }
-        size += (size_t)snprintf(ret_list + size, LIST_SIZE - size, "%s%s", size > 0 ? ", " : "",
-                                 wrn_node_descriptor(node, network)->name);
+        size +=
+            (size_t)snprintf(ret_list + size, LIST_SIZE - size, "%s%s (%08x)", size > 0 ? ", " : "",
+                             descriptor->name, wrn_load_be32(descriptor->id));
     }
 }
 

@@ -135,6 +135,7 @@ json_t *wrn_json_hex(const uint8_t *bytes, size_t size);
 json_t *wrn_json_rights(uint8_t rights); /* names of enum wrn_right bits */
 json_t *wrn_json_network(struct wrn_methods *methods, wrn_handle network);
 json_t *wrn_json_peer(const struct wrn_node_peer_info *info);
+json_t *wrn_json_unserved(const struct wrn_methods *methods); /* networks that did not start */
 
 /* All peers of a network, in a list. */
 json_t *wrn_json_peers(struct wrn_methods *methods, wrn_handle network);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "daemon/methods_internal.h"
+#include "daemon/trouble.h"
 #include "node/gate.h"
 
 enum { HEX_MAX = 2048, US_IN_MS = 1000 };
@@ -14,6 +15,7 @@ static void set_count(json_t *json, const char *name, uint64_t count);
 static json_t *refused(const struct wrn_node *node, wrn_handle network);
 static json_t *blocked(const struct wrn_node *node, wrn_handle network);
 static json_t *drops(const struct wrn_daemon_interface *interface);
+static void set_trouble(json_t *json, const struct wrn_node_network_info *info);
 static void set_network_facts(json_t *json, const struct wrn_node_network_info *info);
 static void set_interface(json_t *json, struct wrn_methods *methods, wrn_handle network);
 static const char *ring_name(enum wrn_ring_state state);
@@ -118,6 +120,16 @@ json_t *wrn_json_network(struct wrn_methods *methods, wrn_handle network) {
     return json;
 }
 
+json_t *wrn_json_unserved(const struct wrn_methods *methods) {
+    json_t *list = json_array();
+    const struct wrn_daemon_unserved *unserved;
+    for (size_t i = 0; (unserved = wrn_daemon_unserved(methods->daemon, i)) != NULL; i++) {
+        (void)json_array_append_new(list, json_pack("{s:s, s:o}", "id", unserved->id, "trouble",
+                                                    wrn_rpc_json_text(unserved->why)));
+    }
+    return list;
+}
+
 json_t *wrn_json_peer(const struct wrn_node_peer_info *info) {
     const struct wrn_overlay_peer_info *overlay = &info->overlay;
     bool is_relayed = overlay->path == WRN_PATH_STATE_RELAYED ||
@@ -190,6 +202,15 @@ void wrn_json_set(json_t *object, const char *name, json_t *value) {
     (void)json_object_set_new(object, name, value); /* no memory: the member is missing */
 }
 
+static void set_trouble(json_t *json, const struct wrn_node_network_info *info) {
+    struct wrn_trouble trouble;
+    char both[2 * WRN_TROUBLE_SIZE + 2];
+    wrn_trouble_find(info, &trouble);
+    (void)snprintf(both, sizeof both, "%s%s%s", trouble.text, trouble.fix[0] != '\0' ? "; " : "",
+                   trouble.fix);
+    wrn_json_set(json, "trouble", text_or_null(both));
+}
+
 static void set_network_facts(json_t *json, const struct wrn_node_network_info *info) {
     wrn_json_set(json, "state", json_string(ring_name(info->ring)));
     wrn_json_set(json, "nodes", json_integer((json_int_t)info->size));
@@ -204,7 +225,8 @@ static void set_network_facts(json_t *json, const struct wrn_node_network_info *
     wrn_json_set(json, "name_state", json_string(wrn_claim_state_name(info->name)));
     wrn_json_set(json, "rights", wrn_json_rights(info->rights));
     wrn_json_set(json, "until_s", wrn_json_time(info->until_s));
-    wrn_json_set(json, "trouble", text_or_null(info->trouble));
+    wrn_json_set(json, "spent", json_boolean(info->is_spent));
+    set_trouble(json, info);
     wrn_json_set(json, "revocation_lists", json_integer(info->revoked_lists));
     wrn_json_set(json, "held_packets", json_integer((json_int_t)info->held_packets));
     wrn_json_set(json, "held_lost", json_integer((json_int_t)info->held_lost));

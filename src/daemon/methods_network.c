@@ -107,7 +107,8 @@ void wrn_method_network_list(void *ctx, struct wrn_rpc_call *call) {
     while ((network = wrn_node_next(wrn_daemon_node(methods->daemon), &cursor)).generation != 0) {
         (void)json_array_append_new(list, wrn_json_network(methods, network));
     }
-    wrn_rpc_reply(call, json_pack("{s:o}", "networks", list));
+    wrn_rpc_reply(
+        call, json_pack("{s:o, s:o}", "networks", list, "unserved", wrn_json_unserved(methods)));
 }
 
 void wrn_method_network_show(void *ctx, struct wrn_rpc_call *call) {
@@ -349,11 +350,7 @@ static bool revoke_invitations(struct wrn_methods *methods, struct wrn_rpc_call 
         struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
         enum wrn_reason reason = wrn_node_revoke(node, now, network, WRN_NODE_REVOKE_CERT, hash,
                                                  (wrn_span){NULL, 0}, out, &count, why);
-        bool is_saved = wrn_job_perform(methods);
-        if (reason == WRN_REASON_NONE && !is_saved) {
-            wrn_rpc_fail(call, WRN_RPC_SYSTEM, "DISK", "%s", WRN_JOB_NOT_SAVED);
-            return false;
-        }
+        wrn_daemon_perform(methods->daemon); /* what is on the disk of it goes in a moment */
         if (reason != WRN_REASON_NONE) {
             wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason),
                          "an invitation could not be taken back, so nothing was deleted: %s", why);

@@ -64,6 +64,7 @@ void wrn_method_status(void *ctx, struct wrn_rpc_call *call) {
         wrn_json_set(json, "service", wrn_service_status(methods->service, WRN_HANDLE_NONE));
     }
     wrn_json_set(json, "networks", networks);
+    wrn_json_set(json, "unserved", wrn_json_unserved(methods));
     wrn_rpc_reply(call, json);
 }
 

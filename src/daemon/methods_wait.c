@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "daemon/methods_internal.h"
+#include "daemon/trouble.h"
 #include "io/clock.h"
 
 enum { LOOK_MS = 250, AGAIN_MS = 1000 };
@@ -93,9 +94,16 @@ static void look(struct wrn_job *base) {
     struct wrn_whom_job *whom = WRN_CONTAINER(base, struct wrn_whom_job, job);
     struct wait_job *job = WRN_CONTAINER(whom, struct wait_job, whom);
     struct wrn_node_network_info info;
-    if (wrn_node_network_info(wrn_daemon_node(base->methods->daemon), base->network, &info) &&
-        is_reached(job, &info)) {
+    struct wrn_trouble trouble;
+    bool is_there =
+        wrn_node_network_info(wrn_daemon_node(base->methods->daemon), base->network, &info);
+    if (is_there && is_reached(job, &info)) {
         wrn_job_reply(base, wrn_json_network(base->methods, base->network));
+        return;
+    }
+    if (is_there && info.is_spent && job->goal != CONNECTED && job->goal != MEMBERS) {
+        wrn_trouble_find(&info, &trouble); /* it will not come about */
+        wrn_job_fail(base, WRN_RPC_REFUSED, "SPENT", "%s; %s", trouble.text, trouble.fix);
         return;
     }
     wrn_job_again(base, LOOK_MS, look);
@@ -183,11 +191,12 @@ static void on_late(struct wrn_job *base) {
     struct wrn_whom_job *whom = WRN_CONTAINER(base, struct wrn_whom_job, job);
     struct wait_job *job = WRN_CONTAINER(whom, struct wait_job, whom);
     struct wrn_node_network_info info = {0};
-    bool is_there =
-        wrn_node_network_info(wrn_daemon_node(base->methods->daemon), base->network, &info);
-    const char *why = is_there && info.trouble != NULL && info.trouble[0] != '\0'
-                          ? info.trouble
-                          : "see warren status and warren netcheck";
+    struct wrn_trouble trouble = {.is_out = false};
+    if (wrn_node_network_info(wrn_daemon_node(base->methods->daemon), base->network, &info)) {
+        wrn_trouble_find(&info, &trouble);
+    }
+    const char *why =
+        trouble.text[0] != '\0' ? trouble.text : "see warren status and warren netcheck";
     if (job->goal == PEER || job->goal == DIRECT) {
         wrn_job_fail(base, WRN_RPC_TIMEOUT, wrn_reason_name(job->reason),
                      "%s was not %s within %d s: %s", whom->text,

@@ -14,6 +14,7 @@ enum {
     NAMES_MAX = 1000,   /* wrn0 to wrn999 are tried */
     SAVE_WITHIN_S = 60, /* what is not urgent */
     SAVE_AGAIN_S = 5,   /* after a failure */
+    UNSERVED_MAX = WRN_NODE_NETWORKS_MAX,
 };
 
 static int start(struct wrn_daemon *daemon, wrn_span state, wrn_handle *ret_network,
@@ -30,6 +31,8 @@ static void drop_interface(struct wrn_daemon *daemon, struct wrn_daemon_network 
 static bool load_one(void *ctx, const char *id);
 static int make_interface(struct wrn_daemon *daemon, const char *wanted,
                           struct wrn_daemon_network *network, struct wrn_tun *ret_tun);
+static void note_unserved(struct wrn_daemon *daemon, const char *id, const char *why);
+static void forget_unserved(struct wrn_daemon *daemon, const char *id);
 static const char *next_step(int error);
 static int prepare_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network);
 static void remake_interface(struct wrn_daemon *daemon, struct wrn_daemon_network *network);
@@ -66,8 +69,9 @@ int wrn_daemon_add_network(struct wrn_daemon *daemon, wrn_span state, wrn_handle
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX && error == 0; i++) {
         if (!is_none(daemon->networks[i].handle) && strcmp(daemon->networks[i].id, id) == 0) {
             error = wrn_daemon_complain(-EEXIST, reterr_why,
-                                        "this machine is in the network %s already",
-                                        daemon->networks[i].name);
+                                        "this machine is in the network %s already; to join it "
+                                        "anew, leave it first: warren network leave %s",
+                                        daemon->networks[i].name, daemon->networks[i].name);
         }
     }
     if (error == 0) {
@@ -80,7 +84,9 @@ int wrn_daemon_add_network(struct wrn_daemon *daemon, wrn_span state, wrn_handle
         } else {
             error = start(daemon, sexp.bytes, ret_network, reterr_why);
         }
-        if (error != 0) {
+        if (error == 0) {
+            forget_unserved(daemon, id);
+        } else {
             int left = wrn_disk_remove(daemon->folder, id);
             (void)left; /* removed at the next start, or started */
         }
@@ -143,6 +149,11 @@ void wrn_daemon_load_networks(struct wrn_daemon *daemon) {
                       daemon->options->state, strerror(-error));
     }
     wrn_daemon_sweep_bridges(daemon);
+}
+
+const struct wrn_daemon_unserved *wrn_daemon_unserved(const struct wrn_daemon *daemon,
+                                                      size_t index) {
+    return index < daemon->unserved_count ? &daemon->unserved[index] : NULL;
 }
 
 void wrn_daemon_network_gone(struct wrn_daemon *daemon, struct wrn_daemon_network *network) {
@@ -368,9 +379,31 @@ static bool load_one(void *ctx, const char *id) {
     }
     if (error != 0) {
         wrn_log_write(daemon->log, WRN_LOG_ERROR, "network %.16s is not served: %s", id, why);
+        note_unserved(daemon, id, why);
     }
     wrn_disk_free(canonical, capacity);
     return true;
+}
+
+/* No room for it, and the log alone knows. */
+static void note_unserved(struct wrn_daemon *daemon, const char *id, const char *why) {
+    if (daemon->unserved == NULL) {
+        daemon->unserved = calloc(UNSERVED_MAX, sizeof *daemon->unserved);
+    }
+    if (daemon->unserved != NULL && daemon->unserved_count < UNSERVED_MAX) {
+        struct wrn_daemon_unserved *unserved = &daemon->unserved[daemon->unserved_count++];
+        (void)snprintf(unserved->id, sizeof unserved->id, "%s", id);
+        (void)snprintf(unserved->why, sizeof unserved->why, "%s", why);
+    }
+}
+
+static void forget_unserved(struct wrn_daemon *daemon, const char *id) {
+    for (size_t i = 0; i < daemon->unserved_count; i++) {
+        if (strcmp(daemon->unserved[i].id, id) == 0) {
+            daemon->unserved[i] = daemon->unserved[--daemon->unserved_count];
+            return;
+        }
+    }
 }
 
 /* Makes what a network has of interfaces: a TUN device, called as is wanted if that is a name that
@@ -385,6 +418,7 @@ static int make_interface(struct wrn_daemon *daemon, const char *wanted,
     if (wrn_tun_name_problem(wanted) == NULL && if_nametoindex(wanted) == 0) {
         (void)snprintf(ret_name, WRN_TUN_NAME_SIZE, "%s", wanted);
         error = wrn_tun_create(ret_name, ret_tun);
+        error = error == -EINVAL ? -EEXIST : error; /* the kernel's own words: all, default */
     }
     for (int i = 0; i < NAMES_MAX && (error == -EEXIST || error == -EBUSY); i++) {
         (void)snprintf(ret_name, WRN_TUN_NAME_SIZE, "wrn%d", i);
@@ -413,6 +447,10 @@ static const char *next_step(int error) {
     case -EPERM:
     case -EACCES:
         return "start warrend as root, or with the capability CAP_NET_ADMIN";
+    case -ENOTTY:
+    case -EBADFD:
+        return "/dev/net/tun is not the device: remove it, and `modprobe tun`; in a container, "
+               "hand the host's in";
     default:
         return "look at `ip link`";
     }

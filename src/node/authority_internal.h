@@ -63,3 +63,6 @@ enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
 /* Whether addresses and names may be claimed: not while the use of the invitation by which we came
  * is not ours. When that changes, wrn_network_judge_self is called. */
 bool wrn_authority_may_claim(const struct wrn_authority *authority);
+
+/* Whether others have all uses of that invitation. */
+bool wrn_authority_is_spent(const struct wrn_authority *authority);

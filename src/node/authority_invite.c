@@ -17,7 +17,7 @@ static enum wrn_reason check(struct wrn_authority *authority,
                              struct wrn_sexp *ret_limits, char *why);
 static bool write_element(const struct wrn_node_invite_options *options, struct wrn_sexp limits,
                           uint8_t *out, size_t capacity, struct wrn_sexp *ret_element);
-static void forget_ended(struct wrn_authority *authority);
+static void forget_ended(struct wrn_authority *authority, bool are_revoked_too);
 static void fill(struct wrn_network *network, struct wrn_invitation *invitation);
 static void add_own(struct wrn_network *network, struct wrn_invitation *invitation);
 static void add_peers(const struct wrn_network *network, struct wrn_invitation *invitation);
@@ -170,9 +170,14 @@ static enum wrn_reason check(struct wrn_authority *authority,
                                "network's owner or an administrator to promote it.");
         return WRN_REASON_NOT_ADMITTED;
     }
-    forget_ended(authority);
+    forget_ended(authority, false);
     if (authority->invitation_count == WRN_STATE_INVITATIONS_MAX) {
-        wrn_authority_say(why, "This node has %d invitations that have not ended: revoke one.",
+        forget_ended(authority, true);
+    }
+    if (authority->invitation_count == WRN_STATE_INVITATIONS_MAX) {
+        wrn_authority_say(why,
+                          "This node has %d invitations that have not ended: take one back "
+                          "(warren invitation list, warren invitation revoke ID).",
                           WRN_STATE_INVITATIONS_MAX);
         return WRN_REASON_FULL;
     }
@@ -220,12 +225,14 @@ static bool write_element(const struct wrn_node_invite_options *options, struct 
     return wrn_sexp_finish(&writer, ret_element) == 0 && ret_element->bytes.size <= ELEMENT_MAX;
 }
 
-static void forget_ended(struct wrn_authority *authority) {
+/* Revoked ones are kept while there is room, for whoever looks at the list; that they are revoked
+ * stands elsewhere. */
+static void forget_ended(struct wrn_authority *authority, bool are_revoked_too) {
     int64_t now_s = authority->network->now.wall.s;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < authority->invitation_count; i++) {
         struct wrn_state_invitation *made = &authority->invitations[i];
-        if (made->until_s <= now_s) {
+        if (made->until_s <= now_s || (are_revoked_too && made->is_revoked)) {
             continue;
         }
         if (kept != i) {

@@ -88,6 +88,10 @@ bool wrn_authority_may_claim(const struct wrn_authority *authority) {
     return !authority->needs_use || authority->has_use;
 }
 
+bool wrn_authority_is_spent(const struct wrn_authority *authority) {
+    return authority->needs_use && authority->is_spent && !authority->has_use;
+}
+
 void wrn_authority_uses_on_lost(struct wrn_authority *authority, wrn_span record, wrn_span winner,
                                 enum wrn_reason reason) {
     wrn_claim_on_lost(&authority->claim, authority->network->now, record, winner, reason);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a network and its peers are: for people and programs that ask. Changes nothing. */
+#include "node/authority_internal.h"
 #include "node/gate.h"
 #include "node/hold.h"
 #include "node/network_internal.h"
@@ -42,6 +43,8 @@ bool wrn_node_network_info(const struct wrn_node *node, wrn_handle handle,
     ret_info->label = wrn_names_own(network->names);
     ret_info->rights = network->rights.flags;
     ret_info->until_s = network->rights.until_s;
+    ret_info->standing = network->standing;
+    ret_info->is_spent = wrn_authority_is_spent(network->authority);
     ret_info->trouble = trouble_of(network);
     while (wrn_revoked_next(network->revoked, &cursor).size > 0) {
         ret_info->revoked_lists++;
@@ -95,6 +98,10 @@ static const char *turned_away(const struct wrn_network *network) {
 static const char *trouble_of(const struct wrn_network *network) {
     if (network->standing != WRN_REASON_NONE) {
         return network->why[0] ? network->why : wrn_reason_text(network->standing);
+    }
+    if (wrn_authority_is_spent(network->authority)) {
+        return "the invitation by which this machine came has been used up by others, so it gets "
+               "no address, and members refuse its packets";
     }
     if (network->ring_state == WRN_RING_STATE_ALONE && turned_away(network)) {
         return turned_away(network);

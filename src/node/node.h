@@ -274,6 +274,9 @@ struct wrn_node_network_info {
     const char *label;              /* ours, or "" */
     uint8_t rights;                 /* enum wrn_right */
     int64_t until_s;                /* our membership's end; WRN_RECORD_TIME_MAX_S: none */
+    enum wrn_reason standing;       /* NONE: a member; or why not */
+    bool
+        is_spent; /* others have all uses of the invitation by which we came: nobody lets us send */
     const char *trouble; /* why there is no address, no ring, ...: a sentence; "" if all is well */
     uint32_t revoked_lists;
     uint64_t held_packets, held_lost;
