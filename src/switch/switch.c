@@ -65,6 +65,7 @@ struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
     struct wrn_switch *sw = wrn_arena_take(arena, 1, sizeof *sw);
     struct wrn_switch *made = sw != NULL ? sw : &measured;
     WRN_ASSERT(options->macs_max >= 64 && options->macs_max <= 1 << 16);
+    WRN_ASSERT(options->neighbours_max >= 4 && options->groups_max >= 4 && options->own != 0);
     WRN_ASSERT(options->macs_per_port >= 1 && options->macs_per_port <= options->macs_max / 2);
     made->options = *options;
     made->start = now.mono;
@@ -74,11 +75,19 @@ struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
     made->base = wrn_arena_take(arena, WRN_SWITCH_PORT_COUNT, sizeof *made->base);
     made->lanes = wrn_arena_take(arena, options->lanes_max, sizeof *made->lanes);
     made->macs = wrn_arena_take(arena, (size_t)options->macs_max + 1, sizeof *made->macs);
+    made->neighbours =
+        wrn_arena_take(arena, (size_t)options->neighbours_max + 1, sizeof *made->neighbours);
+    made->groups = wrn_arena_take(arena, (size_t)options->groups_max + 1, sizeof *made->groups);
+    made->queriers = wrn_arena_take(arena, 2, sizeof *made->queriers);
     wrn_switch_chains_init(&made->mac_chains, arena, options->macs_max);
+    wrn_switch_chains_init(&made->neighbour_chains, arena, options->neighbours_max);
+    wrn_switch_chains_init(&made->group_chains, arena, options->groups_max);
     if (sw == NULL) {
         return NULL;
     }
     wrn_rand_fill(rand, sw->seed, sizeof sw->seed);
+    sw->guard_key[0] = wrn_load_le64(options->secret);
+    sw->guard_key[1] = wrn_load_le64(options->secret + 8);
     sw->ports[WRN_SWITCH_HOST].is_open = true;
     sw->ports[WRN_SWITCH_HOST].member = options->own;
     atomic_store_explicit(&sw->ports_touched, 1, memory_order_relaxed);
@@ -109,7 +118,6 @@ bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now,
                      const struct wrn_switch_port *port) {
     uint32_t number = wrn_switch_port_of(sw, port->peer);
     bool is_new = number == WRN_SWITCH_UNKNOWN;
-    (void)now;
     WRN_ASSERT(number != WRN_SWITCH_HOST && port->peer.index < sw->options.peers_max);
     if (is_new) {
         uint64_t before = load(&sw->by_peer[port->peer.index]);
@@ -132,6 +140,7 @@ bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now,
         atomic_store_explicit(&place->peer, wrn_switch_pack(port->peer), memory_order_release);
         atomic_store_explicit(&sw->by_peer[port->peer.index],
                               (uint64_t)port->peer.generation << 32 | number, memory_order_release);
+        sw->note_at = now.mono; /* it hears of the gateways on our wire */
         if (number >= atomic_load_explicit(&sw->ports_touched, memory_order_relaxed)) {
             atomic_store_explicit(&sw->ports_touched, number + 1, memory_order_release);
         }
@@ -149,6 +158,8 @@ void wrn_switch_close(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer
     atomic_store_explicit(&sw->by_peer[peer.index], 0, memory_order_release);
     atomic_store_explicit(&place->peer, 0, memory_order_release);
     wrn_switch_mac_forget(sw, port);
+    wrn_switch_neighbour_forget(sw, port);
+    wrn_switch_group_forget(sw, port);
     place->is_open = false;
     place->closed_epoch = sw->epoch;
 }
@@ -182,18 +193,26 @@ void wrn_switch_set(struct wrn_switch *sw, struct wrn_now now,
     atomic_store_explicit(&sw->flood_burst, own->floods_per_s, memory_order_relaxed);
     atomic_store_explicit(&sw->age_s, own->age_s, memory_order_relaxed);
     sw->sweep_at = wrn_mono_add(now.mono, WRN_S(own->age_s) / SWEEPS_AN_AGE);
+    wrn_switch_guard_set(sw, now.mono);
 }
 
 void wrn_switch_on_time(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_out *out) {
-    (void)out;
+    uint32_t now_s = wrn_switch_seconds(sw, now.mono);
     if (wrn_mono_reached(now.mono, sw->sweep_at)) {
-        wrn_switch_mac_sweep(sw, wrn_switch_seconds(sw, now.mono));
+        wrn_switch_mac_sweep(sw, now_s);
+        wrn_switch_neighbour_sweep(sw, now_s);
         sw->sweep_at = wrn_mono_add(now.mono, WRN_S(sw->settings.age_s) / SWEEPS_AN_AGE);
     }
+    wrn_switch_group_sweep(sw, now_s);
+    wrn_switch_guard_on_time(sw, now, out);
 }
 
 wrn_mono wrn_switch_due(const struct wrn_switch *sw) {
-    return sw->sweep_at;
+    wrn_mono due = wrn_mono_min(sw->sweep_at, sw->guard_at);
+    /* second n begins n - 1 seconds after the start */
+    return sw->group_due_s == 0
+               ? due
+               : wrn_mono_min(due, wrn_mono_add(sw->start, WRN_S(sw->group_due_s - 1)));
 }
 
 /* ---- for the other files */
@@ -214,6 +233,17 @@ void wrn_switch_quiesce(struct wrn_switch *sw) {
     }
     sw->epoch++;
     wrn_switch_chains_reclaim(&sw->mac_chains);
+    wrn_switch_chains_reclaim(&sw->group_chains);
+}
+
+uint32_t wrn_switch_members(const struct wrn_switch *sw, wrn_handle peers[WRN_SWITCH_PORTS_MAX]) {
+    uint32_t ports = atomic_load_explicit(&sw->ports_touched, memory_order_relaxed);
+    uint32_t count = 0;
+    for (uint32_t port = 1; port < ports; port++) {
+        peers[count] = wrn_switch_peer_of(sw, port);
+        count += !wrn_handle_equal(peers[count], WRN_HANDLE_NONE);
+    }
+    return count;
 }
 
 bool wrn_switch_take(struct wrn_switch_bucket *bucket, wrn_mono now, uint64_t each_ns,
@@ -290,6 +320,7 @@ static uint32_t free_port(struct wrn_switch *sw) {
             wrn_switch_quiesce(sw);
         }
         memset(place->twins, 0, sizeof place->twins);
+        place->stamp = 0;
         memset(place->events, 0, sizeof place->events);
         take_base(sw, found);
     }

@@ -115,6 +115,17 @@ bool wrn_switch_group_of(const struct wrn_switch_head *head, struct wrn_ip *ret_
     return false;
 }
 
+uint32_t wrn_switch_sum(uint32_t sum, wrn_span bytes) {
+    for (size_t i = 0; i + 1 < bytes.size; i += 2) {
+        sum += wrn_load_be16(bytes.data + i);
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    if (bytes.size % 2 != 0) {
+        sum += (uint32_t)bytes.data[bytes.size - 1] << 8;
+    }
+    return (sum & 0xffff) + (sum >> 16);
+}
+
 static bool is_tag(uint16_t type) {
     return type == TYPE_TAG || type == TYPE_SERVICE_TAG || type == TYPE_OLD_TAG;
 }

@@ -116,6 +116,40 @@ struct wrn_switch_mac_entry {
 /* What a lane, or the control thread, finds. */
 enum { WRN_SWITCH_UNKNOWN = UINT32_MAX };
 
+/* ---- switch_group.c: who joined what */
+
+struct wrn_switch_group_entry {
+    struct wrn_ip group;
+    uint16_t vlan;
+    _Atomic uint64_t ports[WRN_SWITCH_PORT_WORDS]; /* a bit each */
+    /* the control thread's */
+    uint32_t count; /* bits that are set */
+    uint32_t heard_s[WRN_SWITCH_PORT_COUNT], until_s[WRN_SWITCH_PORT_COUNT];
+};
+
+/* Of a VLAN and a family: filtering begins at 'from_s' (0: never yet) and ends at 'until_s'. */
+struct wrn_switch_querier {
+    _Atomic uint32_t from_s, until_s;
+};
+
+/* Who wants a frame. */
+struct wrn_switch_audience {
+    bool is_all;
+    uint32_t now_s;
+    const struct wrn_switch_group_entry *group; /* NULL: nobody has joined */
+};
+
+/* ---- switch_neighbour.c: which IP address has which MAC */
+
+struct wrn_switch_neighbour_entry {
+    struct wrn_ip ip; /* family NONE: not used */
+    uint16_t vlan;
+    uint8_t mac[WRN_MAC_ADDRESS_SIZE];
+    uint32_t port;
+    uint32_t claimed_s, disputed_until_s;
+    bool says_router, is_router; /* whether it was heard if it is a router; whether it is */
+};
+
 /* ---- ports */
 
 enum { WRN_SWITCH_ROOMS = 2, WRN_SWITCH_TWINS = 4 };
@@ -146,6 +180,7 @@ struct wrn_switch_place {
         uint64_t member;
         uint32_t until_s;
     } twins[WRN_SWITCH_TWINS];
+    uint64_t stamp; /* of its last note about them */
 };
 
 /* What a lane counts of a port. That lane alone writes. */
@@ -175,7 +210,21 @@ struct wrn_switch {
     struct wrn_switch_chains mac_chains;
     struct wrn_switch_mac_entry *macs;
     _Atomic uint32_t macs_shared; /* addresses beyond those that their members are sure of */
+    struct wrn_switch_chains group_chains;
+    struct wrn_switch_group_entry *groups;
+    struct wrn_switch_querier (*queriers)[WRN_SWITCH_VLANS]; /* IPv4, IPv6 */
     /* the control thread's */
+    struct wrn_switch_chains neighbour_chains;
+    struct wrn_switch_neighbour_entry *neighbours;
+    uint32_t group_due_s; /* when the first membership ends; 0: there is none */
+    struct wrn_switch_rival {
+        uint64_t member, stamp;
+        wrn_mono heard_at;
+        bool is_connected;
+    } rivals[WRN_SWITCH_TWINS]; /* gateways that were heard on our wire */
+    uint64_t behind, stamp;     /* whom we stood by for; of our last frame */
+    uint64_t guard_key[2];
+    wrn_mono guard_at, note_at;
     struct wrn_switch_settings settings;
     struct wrn_switch_counts *base; /* counts of whoever had the port before */
     uint64_t epoch;                 /* one more each time that all lanes were waited for */
@@ -242,6 +291,54 @@ bool wrn_switch_mac_has_room(const struct wrn_switch *sw, uint32_t port);
 void wrn_switch_mac_forget(struct wrn_switch *sw, uint32_t port);
 void wrn_switch_mac_sweep(struct wrn_switch *sw, uint32_t now_s);
 
+/* Who is to get a frame that goes to several; tells whether one port is. Any thread. */
+struct wrn_switch_audience wrn_switch_audience(const struct wrn_switch *sw,
+                                               const struct wrn_switch_head *head, uint32_t now_s);
+bool wrn_switch_wants(const struct wrn_switch *sw, const struct wrn_switch_audience *audience,
+                      uint32_t port);
+
+/* Tells whether a message says what its sender has joined or left: for routers alone, as hosts
+ * that hear it keep quiet about the same. */
+bool wrn_switch_is_report(const struct wrn_switch_head *head);
+
+/* Learns from an IGMP or MLD message; notes that a multicast router is behind a port. */
+void wrn_switch_group_learn(struct wrn_switch *sw, uint32_t now_s, uint32_t port,
+                            const struct wrn_switch_head *head);
+void wrn_switch_group_router(struct wrn_switch *sw, uint32_t now_s, uint32_t port);
+
+/* Forgets what a port has joined; what has ended, if that is due. */
+void wrn_switch_group_forget(struct wrn_switch *sw, uint32_t port);
+void wrn_switch_group_sweep(struct wrn_switch *sw, uint32_t now_s);
+
+/* Tells whether a frame asks all for the MAC of an address, which may be answered here. */
+bool wrn_switch_is_question(const struct wrn_switch_head *head, struct wrn_ip *ret_target);
+
+/* Learns which IP address its sender has. */
+void wrn_switch_neighbour_learn(struct wrn_switch *sw, wrn_mono now, uint32_t port,
+                                const struct wrn_switch_head *head, struct wrn_switch_out *out);
+
+/* Answers such a question of the host's side into 'frame', if the answer is known and fresh. */
+bool wrn_switch_neighbour_answer(const struct wrn_switch *sw, wrn_mono now,
+                                 const struct wrn_switch_head *head,
+                                 struct wrn_switch_frame *frame);
+
+/* Forgets what a port has; what is nobody's any more. */
+void wrn_switch_neighbour_forget(struct wrn_switch *sw, uint32_t port);
+void wrn_switch_neighbour_sweep(struct wrn_switch *sw, uint32_t now_s);
+
+/* Writes who has an open port and returns how many. */
+uint32_t wrn_switch_members(const struct wrn_switch *sw, wrn_handle peers[WRN_SWITCH_PORTS_MAX]);
+
+/* Adds to an Internet checksum (RFC 1071), 0 at first: 16 bits, not inverted. Bytes of an odd size
+ * come last. */
+uint32_t wrn_switch_sum(uint32_t sum, wrn_span bytes);
+
+/* Counts for a port, on a lane: that lane alone writes. */
+static inline void wrn_switch_add(_Atomic uint64_t *counter, uint64_t step) {
+    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + step, memory_order_relaxed);
+}
+
 /* Appends an event of a port, at most one of a kind each ten seconds after the first few; NULL: it
  * was too soon, or 'out' is full. */
 struct wrn_switch_event *wrn_switch_tell(struct wrn_switch *sw, wrn_mono now,
@@ -254,6 +351,17 @@ enum { WRN_SWITCH_GUARD_TYPE = 0x88b5 }; /* IEEE 802, local experimental etherty
 
 /* Tells whether the body of a frame of that type is ours, by how it begins. */
 bool wrn_switch_guard_is(wrn_span body);
+
+/* A probe, or a note through the tunnel. */
+void wrn_switch_guard_on_frame(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
+                               const struct wrn_switch_head *head, struct wrn_switch_out *out);
+
+/* Sends what is due, and sees who is gone. */
+void wrn_switch_guard_on_time(struct wrn_switch *sw, struct wrn_now now,
+                              struct wrn_switch_out *out);
+
+/* Begins or ends as the settings say. */
+void wrn_switch_guard_set(struct wrn_switch *sw, wrn_mono now);
 
 /* Tells whether the holder of a port says that this member's gateway is on its wire, too. */
 bool wrn_switch_guard_is_twin(const struct wrn_switch *sw, uint32_t port, uint64_t member,

@@ -26,7 +26,9 @@ struct ask {
 static enum wrn_switch_refusal check(struct ask *ask);
 static enum wrn_switch_refusal check_source(struct ask *ask);
 static enum wrn_switch_refusal send_to_members(struct ask *ask);
+static enum wrn_switch_refusal flood(struct ask *ask);
 static enum wrn_switch_refusal send_to_host(struct ask *ask);
+static bool hears_reports(const struct ask *ask);
 static bool is_dhcp(const struct wrn_switch_head *head);
 static bool is_learned_from(const struct wrn_switch_head *head);
 static bool may_flood(struct ask *ask);
@@ -34,7 +36,6 @@ static bool permits(const struct ask *ask, wrn_handle peer, bool is_out);
 static uint32_t owner_of_destination(const struct ask *ask);
 static void tell(struct ask *ask, bool is_refused);
 static void finish(struct ask *ask, enum wrn_switch_refusal refusal);
-static void count(_Atomic uint64_t *counter, uint64_t step);
 
 void wrn_switch_from_host(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wrn_span frame,
                           struct wrn_switch_verdict *ret_verdict) {
@@ -139,7 +140,6 @@ static enum wrn_switch_refusal check_source(struct ask *ask) {
 
 static enum wrn_switch_refusal send_to_members(struct ask *ask) {
     struct wrn_switch *sw = ask->sw;
-    struct wrn_switch_verdict *verdict = ask->verdict;
     uint32_t owner = owner_of_destination(ask);
     if (owner == WRN_SWITCH_HOST) {
         return WRN_SWITCH_HAIRPIN;
@@ -152,32 +152,54 @@ static enum wrn_switch_refusal send_to_members(struct ask *ask) {
         if (!permits(ask, peer, true)) {
             return WRN_SWITCH_PACKET;
         }
-        count(&sw->lanes[ask->lane].ports[owner].out, 1);
-        verdict->peers[0] = peer;
-        verdict->count = 1;
+        wrn_switch_add(&sw->lanes[ask->lane].ports[owner].out, 1);
+        ask->verdict->peers[0] = peer;
+        ask->verdict->count = 1;
         return WRN_SWITCH_NONE;
     }
-    if (!may_flood(ask)) {
+    return flood(ask);
+}
+
+static enum wrn_switch_refusal flood(struct ask *ask) {
+    struct wrn_switch *sw = ask->sw;
+    struct wrn_switch_verdict *verdict = ask->verdict;
+    struct wrn_switch_audience audience = wrn_switch_audience(sw, &ask->head, ask->now_s);
+    struct wrn_ip target;
+    bool is_refused = false, is_wanted = audience.is_all;
+    if (audience.is_all && !may_flood(ask)) {
         return WRN_SWITCH_STORM;
     }
-    bool is_refused = false;
     uint32_t ports = atomic_load_explicit(&sw->ports_touched, memory_order_acquire);
     for (uint32_t port = 1; port < ports; port++) {
         wrn_handle peer = wrn_switch_peer_of(sw, port);
-        if (wrn_handle_equal(peer, WRN_HANDLE_NONE)) {
+        if (wrn_handle_equal(peer, WRN_HANDLE_NONE) || !wrn_switch_wants(sw, &audience, port)) {
             continue;
         }
+        is_wanted = true;
         if (!permits(ask, peer, true)) {
             is_refused = true;
             continue;
         }
-        count(&sw->lanes[ask->lane].ports[port].out, 1);
         verdict->peers[verdict->count++] = peer;
     }
-    if (verdict->count > 0) {
-        return WRN_SWITCH_NONE;
+    if (verdict->count == 0) {
+        return is_refused   ? WRN_SWITCH_PACKET
+               : !is_wanted ? WRN_SWITCH_UNWANTED
+                            : WRN_SWITCH_NO_MEMBER;
     }
-    return is_refused ? WRN_SWITCH_PACKET : WRN_SWITCH_NO_MEMBER;
+    if (atomic_load_explicit(&sw->answers, memory_order_relaxed) &&
+        ask->frame.size <= WRN_SWITCH_MADE_MAX && wrn_switch_is_question(&ask->head, &target)) {
+        verdict->count = 0; /* the control thread answers it, or sends it on */
+        tell(ask, false);
+        return verdict->is_told ? WRN_SWITCH_NONE : WRN_SWITCH_STORM;
+    }
+    for (uint32_t i = 0; i < verdict->count; i++) {
+        uint32_t port = wrn_switch_port_of(sw, verdict->peers[i]);
+        if (port != WRN_SWITCH_UNKNOWN) {
+            wrn_switch_add(&sw->lanes[ask->lane].ports[port].out, 1);
+        }
+    }
+    return WRN_SWITCH_NONE;
 }
 
 /* ---- to the host's side */
@@ -193,11 +215,28 @@ static enum wrn_switch_refusal send_to_host(struct ask *ask) {
     if (!permits(ask, ask->peer, false)) {
         return WRN_SWITCH_PACKET;
     }
-    if (owner == WRN_SWITCH_UNKNOWN && !may_flood(ask)) {
-        return WRN_SWITCH_STORM;
+    if (owner == WRN_SWITCH_UNKNOWN) {
+        struct wrn_switch_audience audience = wrn_switch_audience(ask->sw, &ask->head, ask->now_s);
+        if (!wrn_switch_wants(ask->sw, &audience, WRN_SWITCH_HOST) || !hears_reports(ask)) {
+            return WRN_SWITCH_UNWANTED;
+        }
+        if (audience.is_all && !may_flood(ask)) {
+            return WRN_SWITCH_STORM;
+        }
     }
-    count(&ask->sw->lanes[ask->lane].ports[WRN_SWITCH_HOST].out, 1);
+    wrn_switch_add(&ask->sw->lanes[ask->lane].ports[WRN_SWITCH_HOST].out, 1);
     return WRN_SWITCH_NONE;
+}
+
+/* What others have joined is for routers; without a querier nothing is filtered. */
+static bool hears_reports(const struct ask *ask) {
+    const struct wrn_switch *sw = ask->sw;
+    const struct wrn_switch_querier *querier =
+        &sw->queriers[ask->head.family == WRN_FAMILY_IPV6][ask->head.vlan];
+    return !wrn_switch_is_report(&ask->head) ||
+           atomic_load_explicit(&querier->until_s, memory_order_relaxed) <= ask->now_s ||
+           atomic_load_explicit(&sw->ports[WRN_SWITCH_HOST].router_until_s, memory_order_relaxed) >
+               ask->now_s;
 }
 
 /* ---- helpers */
@@ -261,15 +300,9 @@ static void finish(struct ask *ask, enum wrn_switch_refusal refusal) {
     ask->verdict->refusal = (uint8_t)refusal;
     if (refusal != WRN_SWITCH_NONE) {
         ask->verdict->count = 0;
-        count(&counts->refused[refusal], 1);
+        wrn_switch_add(&counts->refused[refusal], 1);
         return;
     }
-    count(&counts->in, 1);
-    count(&counts->floods, ask->is_flood);
-}
-
-/* This lane alone writes it. */
-static void count(_Atomic uint64_t *counter, uint64_t step) {
-    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + step, memory_order_relaxed);
+    wrn_switch_add(&counts->in, 1);
+    wrn_switch_add(&counts->floods, ask->is_flood);
 }

@@ -54,21 +54,3 @@ bool wrn_switch_next_port(const struct wrn_switch *sw, uint32_t *cursor,
     }
     return true;
 }
-
-bool wrn_switch_next_neighbour(const struct wrn_switch *sw, wrn_mono now, uint32_t *cursor,
-                               struct wrn_switch_neighbour *ret_neighbour) {
-    (void)sw;
-    (void)now;
-    (void)cursor;
-    (void)ret_neighbour;
-    return false; /* nothing is learned of them so far */
-}
-
-bool wrn_switch_next_group(const struct wrn_switch *sw, wrn_mono now, uint32_t *cursor,
-                           struct wrn_switch_group *ret_group) {
-    (void)sw;
-    (void)now;
-    (void)cursor;
-    (void)ret_group;
-    return false; /* ditto */
-}
