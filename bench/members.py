@@ -188,14 +188,23 @@ def _note_gone(nodes, hit, gone):
 
 # ---- memory ----
 
-def memory(lab, peers):
+def memory(lab, peers, settle_s):
     """Resident memory of each daemon of a network in which each has exactly so many peers, all of
-    them connected and pinged; 0: alone in its network."""
+    them connected and pinged (0: alone in its network): at once, and some time later."""
     network = crowd(lab, peers + 1, ["public"]) if peers else _alone(lab)
     if peers:
         all_pairs(network.nodes, lambda a, b: traffic.reachable(a.ns, b.address(), 30))
         wait.until(lambda: all(_connected(n) == peers for n in network.nodes), STATE_S,
                    "exactly %d connected peers of each node" % peers, 0.2)
+    at_once = _all_maps(network)
+    time.sleep(settle_s)
+    if peers:
+        wait.until(lambda: all(_connected(n) == peers for n in network.nodes), STATE_S,
+                   "exactly %d connected peers of each node" % peers, 0.2)
+    return {"at_once": at_once, "settled": _all_maps(network), "settled_s": settle_s}
+
+
+def _all_maps(network):
     found = [_maps(node.process.pid) for node in network.nodes]
     return {key: spread([f[key] / 1024 for f in found]) for key in found[0]}
 

@@ -20,7 +20,7 @@
 #define WRN_VERSION "0.1.0"
 #endif
 
-enum { TIMER_ROUNDS = 64, CHORES_MS = 1000 };
+enum { TIMER_ROUNDS = 64, CHORES_MS = 1000, GIVE_BACK_AFTER_S = 30 };
 
 static int create_parts(struct wrn_daemon *daemon, char why[WRN_DAEMON_WHY_SIZE]);
 static int create_rooms(struct wrn_daemon *daemon);
@@ -57,6 +57,7 @@ int wrn_daemon_create(uv_loop_t *loop, const struct wrn_daemon_options *options,
     daemon->started = wrn_clock_read();
     daemon->timer_fd = -1;
     daemon->timer_due = WRN_MONO_NEVER;
+    daemon->give_back_due = WRN_MONO_NEVER;
     daemon->multicast = WRN_MULTICAST_NONE;
     /* All places for networks are free: WRN_HANDLE_NONE is zeroes, and what is not written to stays
      * without memory. */
@@ -313,6 +314,9 @@ int wrn_daemon_complain(int error, char why[WRN_DAEMON_WHY_SIZE], const char *fo
 
 void wrn_daemon_tell_event(struct wrn_daemon *daemon, wrn_handle network,
                            const struct wrn_node_event *event) {
+    if (daemon->give_back_due.ns == WRN_MONO_NEVER.ns) {
+        daemon->give_back_due = wrn_mono_add(wrn_clock_read().mono, WRN_S(GIVE_BACK_AFTER_S));
+    }
     for (struct wrn_daemon_listener *at = daemon->listeners; at != NULL;
          at = daemon->next_listener) {
         daemon->next_listener = at->next;
@@ -594,8 +598,14 @@ static void on_extra_datagram(void *ctx, uint32_t network, uint16_t socket,
     wrn_daemon_hear(daemon, daemon->networks[network].handle, socket, from, bytes, size);
 }
 
+/* What joins, links and leaves takes memory and code that a quiet daemon does without. */
 static void on_chores(uv_timer_t *timer) {
-    wrn_daemon_do_chores(timer->data);
+    struct wrn_daemon *daemon = timer->data;
+    wrn_daemon_do_chores(daemon);
+    if (wrn_mono_reached(wrn_clock_read().mono, daemon->give_back_due)) {
+        daemon->give_back_due = WRN_MONO_NEVER;
+        wrn_memory_give_back();
+    }
 }
 
 static void free_timer(uv_handle_t *handle) {

@@ -117,6 +117,8 @@ struct wrn_daemon {
     size_t mapped_count;
     struct wrn_endpoint mapped[WRN_DAEMON_MAPPED_MAX];
 
+    wrn_mono give_back_due; /* memory that a while of work took; NEVER: nothing has happened */
+
     struct wrn_watch *reports_watch, *route_watch, *timer_watch, *addresses_watch;
     struct wrn_watch *multicast_watches[2];
     struct wrn_watch *extra_watch;

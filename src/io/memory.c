@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Maps anonymous memory. Keeps no state. */
-#define _GNU_SOURCE /* dl_iterate_phdr */
+#define _GNU_SOURCE /* dl_iterate_phdr, gettid */
 #include "io/memory.h"
 
 #include <link.h>
@@ -9,6 +9,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { FRAME_ROOM = 16 << 10, STACK_ROOM = 256 << 10 };
+
+static void forget_stack(void);
 static int forget_object(struct dl_phdr_info *object, size_t size, void *unused);
 
 int wrn_memory_map(size_t size, void **ret_memory) {
@@ -41,7 +44,20 @@ void wrn_memory_forbid_core_dumps(void) {
 
 void wrn_memory_give_back(void) {
     (void)malloc_trim(0);
+    forget_stack();
     (void)dl_iterate_phdr(forget_object, NULL);
+}
+
+/* What deeper calls of the first thread left below our own frame is nobody's, and nothing else lies
+ * there: the kernel keeps 1 MiB free below a stack that grows. */
+static void forget_stack(void) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (gettid() != getpid()) {
+        return;
+    }
+    uintptr_t end = ((uintptr_t)__builtin_frame_address(0) & ~(page - 1)) - FRAME_ROOM;
+    (void)madvise((void *)(end - STACK_ROOM), STACK_ROOM,
+                  MADV_DONTNEED); /* partly unmapped: fine */
 }
 
 /* Segments that the file forbids to write are copies of the page cache. (What the linker changed
