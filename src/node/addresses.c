@@ -178,6 +178,9 @@ void wrn_network_addresses_prove(struct wrn_network *network) {
 struct wrn_ip wrn_network_resolver(const struct wrn_network *network) {
     const struct wrn_descriptor *descriptor = &network->descriptor;
     struct wrn_ip ip = descriptor->ipv4.ip;
+    if (descriptor->kind == WRN_NETWORK_L2) { /* two machines on one wire would have it */
+        return (struct wrn_ip){.family = WRN_FAMILY_NONE};
+    }
     if (ip.family == WRN_FAMILY_IPV4) {
         ip.bytes[3] |= 1; /* a range is a /30 at least: its first address is even */
         return ip;
@@ -234,7 +237,7 @@ static void put_all(struct wrn_network *network, bool is_open) {
 }
 
 /* The HIT is the same in all networks, so it and the way to all HITs are on one interface: that of
- * the network that came first. When it goes another one gets them. */
+ * the l3 network that came first. When it goes another one gets them. */
 static void put_hit(struct wrn_network *network, bool is_open) {
     const struct wrn_node *node = network->node;
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX && is_open; i++) {
@@ -242,7 +245,7 @@ static void put_hit(struct wrn_network *network, bool is_open) {
             return;
         }
     }
-    if (network->has_hit == is_open) {
+    if (network->has_hit == is_open || network->descriptor.kind == WRN_NETWORK_L2) {
         return;
     }
     struct wrn_ip hit = wrn_network_ip_of_hit(node->hit);
@@ -265,7 +268,10 @@ static void pass_hit_on(struct wrn_network *network) {
     struct wrn_network *next = NULL;
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX && !next; i++) {
         struct wrn_network *other = network->node->networks[i];
-        next = other && other != network && other->is_addressed ? other : NULL;
+        next = other && other != network && other->is_addressed &&
+                       other->descriptor.kind == WRN_NETWORK_L3
+                   ? other
+                   : NULL;
     }
     if (!next) {
         return;

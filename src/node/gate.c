@@ -52,6 +52,8 @@ struct wrn_gate {
 
 static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_out, wrn_mono now,
                            wrn_span packet);
+static enum wrn_drop ask(struct wrn_gate *gate, struct lane *lane, const struct room *room,
+                         bool is_out, wrn_mono now, wrn_span packet);
 static bool is_ours(const struct own *own, wrn_span packet);
 static bool is_behind(const struct own *own, uint8_t family, const uint8_t *address);
 static struct own *begin_own(struct wrn_gate *gate);
@@ -99,6 +101,18 @@ void wrn_gate_behind(struct wrn_gate *gate, const struct wrn_prefix *prefixes, s
     }
     own->behind_count = (uint32_t)count;
     end_own(gate, own);
+}
+
+bool wrn_gate_permits(struct wrn_gate *gate, uint32_t number, wrn_handle peer, bool is_out,
+                      wrn_mono now, wrn_span packet) {
+    WRN_ASSERT(number < gate->lanes_max);
+    struct lane *lane = &gate->lanes[number];
+    const struct room *room = current_of(gate, peer);
+    if (room == NULL) {
+        count(&lane->closed);
+        return false;
+    }
+    return ask(gate, lane, room, is_out, now, packet) == WRN_DROP_NONE;
 }
 
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate) {
@@ -183,6 +197,11 @@ static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_
         count(&lane->not_ours);
         return WRN_DROP_POLICY;
     }
+    return ask(gate, lane, room, is_out, now, packet);
+}
+
+static enum wrn_drop ask(struct wrn_gate *gate, struct lane *lane, const struct room *room,
+                         bool is_out, wrn_mono now, wrn_span packet) {
     if (wrn_policy_is_open(&room->pair)) {
         return WRN_DROP_NONE;
     }

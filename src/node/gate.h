@@ -42,6 +42,11 @@ void wrn_gate_behind(struct wrn_gate *gate, const struct wrn_prefix *prefixes, s
 /* What to hand to the machine (struct wrn_wg_options). */
 struct wrn_wg_filter wrn_gate_filter(struct wrn_gate *gate);
 
+/* The same question about an IP packet in a frame of an l2 network, which is for whoever has its
+ * MAC address: whether this host has the IP address is not asked. Any lane. */
+bool wrn_gate_permits(struct wrn_gate *gate, uint32_t lane, wrn_handle peer, bool is_out,
+                      wrn_mono now, wrn_span packet);
+
 /* Lets pass what both sides' rights permit, from the next packet on; both are copied. 'member'
  * names whom 'peer' stands for: the same number whenever it comes back, so that its conversations
  * go on, and no other member's (bytes of its HIT, say). 'is_strict': wrn_policy_pair_init. May wait

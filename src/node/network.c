@@ -23,7 +23,7 @@ enum {
 static struct wrn_network *build(struct wrn_arena *arena, struct wrn_node *node,
                                  const struct wrn_state *state, struct wrn_now now, uint32_t index);
 static bool build_wg(struct wrn_arena *arena, struct wrn_network *network, struct wrn_node *node,
-                     uint32_t index);
+                     const struct wrn_state *state, uint32_t index);
 static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
                           struct wrn_node *node, struct wrn_now now);
 static void draw_nothing(void *ctx, void *bytes, size_t size);
@@ -147,6 +147,10 @@ size_t wrn_node_save(const struct wrn_node *node, wrn_handle handle, uint8_t *ou
     }
     state.route_count = network->route_count;
     memcpy(state.routes, network->routes, sizeof(state.routes));
+    if (network->bridge.made && network->bridge.is_set) {
+        state.has_bridge = true;
+        wrn_switch_settings(network->bridge.made, &state.bridge);
+    }
     wrn_authority_fill(network->authority, &state);
     return wrn_state_write(&state, out, capacity);
 }
@@ -199,7 +203,7 @@ static struct wrn_network *build(struct wrn_arena *arena, struct wrn_node *node,
     }
     struct wrn_authority *authority = wrn_authority_init(arena, network, state, now);
     bool is_built = build_overlay(arena, network, node, now);
-    is_built = build_wg(arena, network, node, index) && is_built;
+    is_built = build_wg(arena, network, node, state, index) && is_built;
     if (!network) {
         return NULL;
     }
@@ -213,7 +217,7 @@ static struct wrn_network *build(struct wrn_arena *arena, struct wrn_node *node,
 
 /* The WireGuard machine and its gate. */
 static bool build_wg(struct wrn_arena *arena, struct wrn_network *network, struct wrn_node *node,
-                     uint32_t index) {
+                     const struct wrn_state *state, uint32_t index) {
     struct wrn_wg_options options = {.peers_max = WRN_NETWORK_PEERS_MAX,
                                      .prefixes_max = PREFIXES_MAX,
                                      .staged_max_bytes = STAGED_BYTES_MAX,
@@ -234,13 +238,16 @@ static bool build_wg(struct wrn_arena *arena, struct wrn_network *network, struc
         options.quiesce_ctx = gate_options.quiesce_ctx = node->options.quiesce_ctx;
     }
     struct wrn_gate *gate = wrn_gate_init(arena, &gate_options, rand, now);
+    wrn_network_bridge_init(network, arena, state, rand);
     uint8_t *memory = wrn_arena_take(arena, wrn_wg_memory_size(&options), 1);
     if (!network) {
         return false;
     }
     struct wrn_ip hit = wrn_network_ip_of_hit(node->hit);
     (void)wrn_gate_own(gate, &hit, true); /* in every network, whatever else we have there */
-    options.filter = wrn_gate_filter(gate);
+    bool is_bridged = network->bridge.made != NULL;
+    options.is_bridged = is_bridged;
+    options.filter = is_bridged ? wrn_network_bridge_filter(network) : wrn_gate_filter(gate);
     network->gate = gate;
     network->wg = wrn_wg_init(memory, &options, node->options.crypto, rand);
     return network->wg != NULL;
@@ -262,6 +269,7 @@ static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
     options.cached_bytes = CACHED_LOCATORS_BYTES;
     options.route.watched_max = 256;
     options.route.watched_bytes = 64 << 10;
+    options.ring_options.crawls_max = 2; /* for people, and for the members of an l2 network */
     options.paths.searches_max = 64;
     options.paths.may_probe = may_probe;
     options.paths.may_probe_ctx = network;

@@ -238,6 +238,7 @@ static void follow_judgement(struct wrn_network *network) {
         }
     }
     if (!is_same) {
+        wrn_network_bridge_ours(network);
         wrn_network_peers_judge(network, true);
     }
     wrn_authority_on_rights(network);
@@ -309,6 +310,7 @@ static wrn_mono earliest(const struct wrn_network *network) {
     due = wrn_mono_min(due, wrn_network_addresses_due(network));
     due = wrn_mono_min(due, wrn_network_questions_due(network));
     due = wrn_mono_min(due, wrn_hold_due(network->hold));
+    due = wrn_mono_min(due, wrn_network_bridge_due(network));
     return wrn_mono_min(due, wrn_authority_due(network->authority));
 }
 

@@ -29,6 +29,7 @@ enum {
     WRN_NETWORK_TAGS_AUTHORITY = 0x0006,
     WRN_NETWORK_TAGS_CHECK = 0x0008,
     WRN_NETWORK_TAGS_USES = 0x0007,      /* the authority's, too */
+    WRN_NETWORK_TAGS_LOOK = 0x0009,      /* of a walk that looks for members: bridge.c */
     WRN_NETWORK_TAG_CALLER = 0x40000000, /* with the caller's 24 bits below */
 };
 
@@ -141,6 +142,16 @@ struct wrn_network_notes {
     bool saved, saved_urgently; /* SAVE stands in 'out' already */
 };
 
+/* What an l2 network has besides. */
+struct wrn_network_bridge {
+    struct wrn_switch *made; /* NULL: it is an l3 network */
+    struct wrn_switch_out *out;
+    bool is_set; /* somebody has set how it switches */
+    uint32_t looks;
+    wrn_mono look_due; /* the ring is walked for members who are not connected */
+    wrn_mono hold_due; /* links of members are kept */
+};
+
 struct wrn_network {
     struct wrn_node *node;
     wrn_handle handle;
@@ -191,6 +202,7 @@ struct wrn_network {
     struct wrn_names *names;
     struct wrn_hold *hold;
     struct wrn_authority *authority;
+    struct wrn_network_bridge bridge;
 
     /* Peers. */
     struct wrn_pool peers; /* of struct wrn_network_peer */
@@ -402,6 +414,33 @@ void wrn_network_look_for_traffic(struct wrn_network *network);
 
 /* Gives the peer in the machine what it may have of addresses and routes now, and no more. */
 void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* ---- The switch of an l2 network (bridge.c); in an l3 network these do nothing ---- */
+
+/* Takes room for a switch from the arena ('network' NULL: measures; else by the kind of network),
+ * set as the state says; what the machine is to ask of payloads. */
+void wrn_network_bridge_init(struct wrn_network *network, struct wrn_arena *arena,
+                             const struct wrn_state *state, struct wrn_rand rand);
+struct wrn_wg_filter wrn_network_bridge_filter(struct wrn_network *network);
+
+/* A peer has a port, with its name and rights, as long as both ends let frames pass; has none from
+ * now on, which comes before its handle is given back; is reached by another path. Our own rights
+ * have changed. */
+void wrn_network_bridge_follow(struct wrn_network *network, const struct wrn_network_peer *peer,
+                               bool is_open);
+void wrn_network_bridge_close(struct wrn_network *network, const struct wrn_network_peer *peer);
+void wrn_network_bridge_path(struct wrn_network *network, const struct wrn_network_peer *peer,
+                             const struct wrn_path *path);
+void wrn_network_bridge_ours(struct wrn_network *network);
+
+/* The ring was found; a member was lost; a walk has found a node. */
+void wrn_network_bridge_on_connected(struct wrn_network *network);
+void wrn_network_bridge_on_lost(struct wrn_network *network);
+void wrn_network_bridge_on_found(struct wrn_network *network, wrn_id id);
+
+/* What is due of it, and when. */
+void wrn_network_bridge_on_time(struct wrn_network *network);
+wrn_mono wrn_network_bridge_due(const struct wrn_network *network);
 
 /* ---- Our addresses and name (addresses.c) ---- */
 

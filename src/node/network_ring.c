@@ -56,6 +56,10 @@ void wrn_network_on_ring(struct wrn_network *network, const struct wrn_overlay_a
         on_lost(network, action);
         break;
     case WRN_OVERLAY_FOUND:
+        if (action->tag >> 16 == WRN_NETWORK_TAGS_LOOK) {
+            wrn_network_bridge_on_found(network, action->id);
+            break;
+        }
         wrn_network_questions_on_found(network, action->id, action->is_last, action->reason);
         break;
     case WRN_OVERLAY_CACHE:
@@ -121,6 +125,7 @@ static void on_state(struct wrn_network *network, enum wrn_ring_state state) {
                                 "this host is part of %s now", network->descriptor.name);
         wrn_authority_on_ring(network, true);
         wrn_network_addresses_on_connected(network);
+        wrn_network_bridge_on_connected(network);
         network->notes.resolved = true;
     } else if (state == WRN_RING_STATE_ALONE && network->was_connected) {
         network->was_connected = false;

@@ -110,6 +110,7 @@ void wrn_node_on_time(struct wrn_node *node, struct wrn_now now, struct wrn_node
     wrn_network_addresses_on_time(network);
     wrn_network_questions_on_time(network);
     wrn_hold_on_time(network);
+    wrn_network_bridge_on_time(network);
     if (wrn_mono_reached(now.mono, wrn_authority_due(network->authority))) {
         wrn_authority_on_time(network);
     }

@@ -184,6 +184,7 @@ void wrn_network_peer_down(struct wrn_network *network, wrn_handle overlay,
     peer->tell_due = peer->lease_due = peer->check_due = WRN_MONO_NEVER;
     peer->forget_due = wrn_mono_add(network->now.mono, WRN_S(FORGET_S));
     network->up_count--;
+    wrn_network_bridge_on_lost(network);
     set_due(network, peer);
 }
 
@@ -335,6 +336,7 @@ static void detach(struct wrn_network *network, struct wrn_network_peer *peer) {
     if (peer->wg.generation == 0) {
         return;
     }
+    wrn_network_bridge_close(network, peer);
     wrn_gate_close(network->gate, peer->wg);
     wrn_wg_peer_remove(network->wg, peer->wg);
     peer->wg = WRN_HANDLE_NONE;
@@ -356,6 +358,7 @@ static bool set_path(struct wrn_network *network, struct wrn_network_peer *peer)
     peer->is_direct = info.way.kind == WRN_WAY_DIRECT;
     if (peer->wg.generation != 0) {
         wrn_wg_peer_set_path(network->wg, peer->wg, &path);
+        wrn_network_bridge_path(network, peer, &path);
     }
     return peer->is_direct != was_direct;
 }

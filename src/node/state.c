@@ -22,6 +22,8 @@ enum {
 
 static void write_head(struct wrn_sexp_writer *writer, const struct wrn_state *state);
 static void write_places(struct wrn_sexp_writer *writer, const struct wrn_state *state);
+static void write_bridge(struct wrn_sexp_writer *writer,
+                         const struct wrn_switch_settings *settings);
 static void write_endpoint(struct wrn_sexp_writer *writer, const struct wrn_endpoint *endpoint);
 static void write_invitation(struct wrn_sexp_writer *writer,
                              const struct wrn_state_invitation *invitation);
@@ -37,6 +39,7 @@ static bool read_signature(struct wrn_sexp sequence, uint8_t ret_signature[WRN_S
 static bool read_standing(struct wrn_sexp_cursor *cursor, struct wrn_state *state);
 static bool read_wants(struct wrn_sexp_cursor *cursor, struct wrn_state *state);
 static bool read_places(struct wrn_sexp_cursor *cursor, struct wrn_state *state);
+static bool read_bridge(struct wrn_sexp_cursor *inner, struct wrn_switch_settings *ret_settings);
 static bool read_endpoint(struct wrn_sexp_cursor *inner, struct wrn_endpoint *ret_endpoint);
 static bool read_route(struct wrn_sexp_cursor *inner, struct wrn_prefix *ret_prefix);
 static bool read_invitation(struct wrn_sexp_cursor *inner, const struct wrn_state *state,
@@ -219,6 +222,26 @@ static void write_places(struct wrn_sexp_writer *writer, const struct wrn_state 
         (void)wrn_prefix_print(&state->routes[i], text);
         write_text(writer, "route", text);
     }
+    if (state->has_bridge) {
+        write_bridge(writer, &state->bridge);
+    }
+}
+
+static void write_bridge(struct wrn_sexp_writer *writer,
+                         const struct wrn_switch_settings *settings) {
+    wrn_sexp_open(writer, "bridge");
+    if (settings->allows_dhcp) {
+        wrn_sexp_put_word(writer, "dhcp");
+    }
+    if (settings->answers_neighbours) {
+        wrn_sexp_put_word(writer, "answers");
+    }
+    if (settings->guards_loops) {
+        wrn_sexp_put_word(writer, "guard");
+    }
+    write_number(writer, "floods", settings->floods_per_s);
+    write_number(writer, "age", settings->age_s);
+    wrn_sexp_close(writer);
 }
 
 static void write_endpoint(struct wrn_sexp_writer *writer, const struct wrn_endpoint *endpoint) {
@@ -388,7 +411,21 @@ static bool read_places(struct wrn_sexp_cursor *cursor, struct wrn_state *state)
             return false;
         }
     }
+    if (wrn_sexp_take_named(cursor, "bridge", &inner)) {
+        state->has_bridge = true;
+        return state->descriptor.kind == WRN_NETWORK_L2 && read_bridge(&inner, &state->bridge);
+    }
     return true;
+}
+
+static bool read_bridge(struct wrn_sexp_cursor *inner, struct wrn_switch_settings *ret_settings) {
+    enum { AGE_MAX = 86400 };
+    ret_settings->allows_dhcp = wrn_sexp_take_word(inner, "dhcp");
+    ret_settings->answers_neighbours = wrn_sexp_take_word(inner, "answers");
+    ret_settings->guards_loops = wrn_sexp_take_word(inner, "guard");
+    return wrn_sexp_take_number(inner, "floods", UINT32_MAX, &ret_settings->floods_per_s) &&
+           wrn_sexp_take_number(inner, "age", AGE_MAX, &ret_settings->age_s) &&
+           wrn_sexp_at_end(inner);
 }
 
 static bool read_endpoint(struct wrn_sexp_cursor *inner, struct wrn_endpoint *ret_endpoint) {

@@ -6,6 +6,7 @@
 #pragma once
 #include "network/invitation.h"
 #include "network/revoked.h"
+#include "switch/switch.h"
 
 enum {
     WRN_STATE_MAX = 512 << 10, /* bytes, canonical */
@@ -50,6 +51,8 @@ struct wrn_state {
     wrn_span lists;                            /* wrn_revoked_save; empty: none */
     uint8_t route_count;
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX]; /* that we offer to members */
+    bool has_bridge;                                /* l2: somebody has set how it switches */
+    struct wrn_switch_settings bridge;
     uint8_t invitation_count;
     struct wrn_state_invitation invitations[WRN_STATE_INVITATIONS_MAX];
     uint8_t grant_count;

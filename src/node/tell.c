@@ -224,6 +224,10 @@ void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer
     /* As long as its gate is shut for the time being, or ours at its end, what the host sends to it
      * is held. */
     bool is_open = is_there && !peer->is_waiting && (peer->heard & 1);
+    if (network->bridge.made) {
+        wrn_network_bridge_follow(network, peer, is_open);
+        return;
+    }
     uint8_t count = is_open ? wanted(network, peer, now) : 0;
     uint8_t kept = 0;
     for (uint8_t i = 0; i < peer->allowed_count; i++) {

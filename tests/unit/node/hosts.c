@@ -9,10 +9,18 @@
 
 #include "base/relayed.h"
 #include "network/certs.h"
+#include "switch/payload.h"
 #include "unit/overlay/real_primitives.h"
 #include "wg/receiver.h"
 
-enum { FLIGHTS_MAX = 4096, DATAGRAM_ROOM = 2048, DELAY_MS = 5, CARRIES_MAX = 64, PORT = 7000 };
+enum {
+    FLIGHTS_MAX = 4096,
+    DATAGRAM_ROOM = 2048,
+    DELAY_MS = 5,
+    CARRIES_MAX = 64,
+    TOLD_MAX = 64,
+    PORT = 7000
+};
 
 struct flight {
     wrn_mono at;
@@ -30,6 +38,14 @@ struct carry {
     uint8_t bytes[DATAGRAM_ROOM];
 };
 
+/* A frame that a verdict has told of. */
+struct told {
+    uint32_t host;
+    wrn_handle network, peer;
+    size_t size;
+    uint8_t bytes[DATAGRAM_ROOM];
+};
+
 struct host hosts[HOSTS_MAX];
 struct wrn_now hosts_now;
 bool hosts_are_apart[HOSTS_MAX][HOSTS_MAX];
@@ -41,11 +57,17 @@ static struct flight *flights;
 static uint32_t flight_first, flight_count, host_count;
 static struct carry carries[CARRIES_MAX];
 static uint32_t carry_count;
+static struct told told[TOLD_MAX];
+static uint32_t told_count;
 static struct wrn_prng prng;
 static struct wrn_crypto *crypto;
 static size_t node_size, network_size;
 static uint8_t chains[32][WRN_CREDENTIAL_MAX];
 static uint32_t chain_count;
+
+static uint32_t create(uint32_t number, enum wrn_network_kind kind, const char *name,
+                       const char *ipv4);
+static void tell_frame(uint32_t number, wrn_handle network, wrn_handle peer, wrn_span frame);
 
 static void *map(size_t size) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -172,7 +194,16 @@ static uint32_t add_state(uint32_t number, const struct wrn_state *state) {
 }
 
 uint32_t hosts_create(uint32_t number, const char *name, const char *ipv4) {
-    struct wrn_descriptor descriptor = {.kind = WRN_NETWORK_L3};
+    return create(number, WRN_NETWORK_L3, name, ipv4);
+}
+
+uint32_t hosts_create_l2(uint32_t number, const char *name) {
+    return create(number, WRN_NETWORK_L2, name, NULL);
+}
+
+static uint32_t create(uint32_t number, enum wrn_network_kind kind, const char *name,
+                       const char *ipv4) {
+    struct wrn_descriptor descriptor = {.kind = kind};
     struct wrn_state state;
     uint8_t seed[WRN_SEED_SIZE];
     seed_of(hosts[number].letter, seed);
@@ -305,6 +336,77 @@ static void take_packet(struct host *host, wrn_handle network, wrn_span bytes) {
     }
 }
 
+/* A frame of a member: to the host's side if the switch lets it. */
+static void take_payload(uint32_t number, wrn_handle network, wrn_handle peer, wrn_span payload) {
+    static struct wrn_switch_verdict verdict;
+    struct wrn_switch *sw = wrn_node_switch(hosts[number].node, network);
+    assert_int_equal(payload.data[0], WRN_PAYLOAD_FRAME);
+    wrn_span frame = {payload.data + WRN_PAYLOAD_FRAME_HEAD, wrn_load_be16(payload.data + 2)};
+    assert_int_equal(frame.size + WRN_PAYLOAD_FRAME_HEAD, payload.size);
+    wrn_switch_from_peer(sw, 0, hosts_now.mono, peer, frame, &verdict);
+    if (verdict.refusal == WRN_SWITCH_NONE) {
+        take_packet(&hosts[number], network, frame);
+    }
+    if (verdict.is_told) {
+        tell_frame(number, network, peer, frame);
+    }
+}
+
+/* Frames wait until the input under way is over. */
+static void tell_frame(uint32_t number, wrn_handle network, wrn_handle peer, wrn_span frame) {
+    assert_true(told_count < TOLD_MAX && frame.size <= sizeof(told[0].bytes));
+    struct told *mine = &told[told_count++];
+    mine->host = number;
+    mine->network = network;
+    mine->peer = peer;
+    mine->size = frame.size;
+    memcpy(mine->bytes, frame.data, frame.size);
+}
+
+static void send_to_member(uint32_t number, wrn_handle network, wrn_handle peer, wrn_span frame) {
+    static uint8_t room[WRN_WG_HEADROOM + DATAGRAM_ROOM + WRN_WG_TAILROOM];
+    struct wrn_wg *wg = wrn_node_wg(hosts[number].node, network);
+    struct wrn_wg_packet packet = {
+        .bytes = room + WRN_WG_HEADROOM, .size = WRN_PAYLOAD_FRAME_HEAD + frame.size, .peer = peer};
+    assert_true(wg && packet.size <= DATAGRAM_ROOM);
+    packet.bytes[0] = WRN_PAYLOAD_FRAME;
+    packet.bytes[1] = 0;
+    wrn_store_be16(packet.bytes + 2, (uint16_t)frame.size);
+    memcpy(packet.bytes + WRN_PAYLOAD_FRAME_HEAD, frame.data, frame.size);
+    wrn_wg_on_packets(wg, hosts_now, &packet, 1, hosts_out->wg);
+    if (packet.datagram_size > 0) {
+        send_by(number, network, &packet.path, (wrn_span){packet.datagram, packet.datagram_size});
+    }
+    settle(number, network);
+}
+
+enum wrn_switch_refusal hosts_send_frame(uint32_t number, uint32_t index, wrn_span frame) {
+    static struct wrn_switch_verdict verdict;
+    wrn_handle network = hosts[number].networks[index];
+    hosts_before();
+    wrn_switch_from_host(wrn_node_switch(hosts[number].node, network), 0, hosts_now.mono, frame,
+                         &verdict);
+    for (uint32_t i = 0; i < verdict.count && verdict.refusal == WRN_SWITCH_NONE; i++) {
+        send_to_member(number, network, verdict.peers[i], frame);
+    }
+    if (verdict.is_told) {
+        tell_frame(number, network, WRN_HANDLE_NONE, frame);
+    }
+    hosts_perform(number);
+    return (enum wrn_switch_refusal)verdict.refusal;
+}
+
+static void perform_frame(uint32_t number, const struct wrn_node_action *action) {
+    if (action->is_open) {
+        take_packet(&hosts[number], action->network, action->bytes);
+    }
+    for (size_t at = 0; at < action->members.size; at += sizeof(wrn_handle)) {
+        wrn_handle peer;
+        memcpy(&peer, action->members.data + at, sizeof(peer));
+        send_to_member(number, action->network, peer, action->bytes);
+    }
+}
+
 static void to_machine(uint32_t number, wrn_handle network, const struct wrn_path *path,
                        uint8_t *bytes, size_t size) {
     struct wrn_wg *wg = wrn_node_wg(hosts[number].node, network);
@@ -313,8 +415,11 @@ static void to_machine(uint32_t number, wrn_handle network, const struct wrn_pat
         return;
     }
     wrn_wg_on_datagrams(wg, hosts_now, &datagram, 1, hosts_out->wg);
-    if (datagram.packet_size > 0) {
-        take_packet(&hosts[number], network, (wrn_span){datagram.packet, datagram.packet_size});
+    wrn_span packet = {datagram.packet, datagram.packet_size};
+    if (packet.size > 0 && wrn_node_switch(hosts[number].node, network) != NULL) {
+        take_payload(number, network, datagram.peer, packet);
+    } else if (packet.size > 0) {
+        take_packet(&hosts[number], network, packet);
     }
     settle(number, network);
 }
@@ -367,7 +472,8 @@ static void perform(uint32_t number, const struct wrn_node_action *action) {
     case WRN_NODE_TO_HOST:
         take_packet(host, action->network, action->bytes);
         break;
-    case WRN_NODE_FRAME: /* none of its networks has a switch */
+    case WRN_NODE_FRAME:
+        perform_frame(number, action);
         break;
     case WRN_NODE_ADDRESS:
         note_prefix(host->addresses, &host->address_count, action);
@@ -398,7 +504,7 @@ static void perform(uint32_t number, const struct wrn_node_action *action) {
 }
 
 void hosts_perform(uint32_t number) {
-    uint32_t done = 0;
+    uint32_t done = 0, heard = 0;
     if (hosts_out->network.generation != 0) {
         settle(number, hosts_out->network);
     }
@@ -406,16 +512,23 @@ void hosts_perform(uint32_t number) {
         perform(number, &hosts_out->actions[i]);
     }
     assert_int_equal(hosts_out->lost, 0);
-    while (done < carry_count) {
-        struct carry carry = carries[done++];
+    while (done < carry_count || heard < told_count) {
         hosts_before();
-        wrn_node_on_carry(hosts[number].node, hosts_now, carry.network, &carry.path,
-                          (wrn_span){carry.bytes, carry.size}, hosts_out);
+        if (done < carry_count) {
+            struct carry carry = carries[done++];
+            wrn_node_on_carry(hosts[number].node, hosts_now, carry.network, &carry.path,
+                              (wrn_span){carry.bytes, carry.size}, hosts_out);
+        } else {
+            struct told mine = told[heard++];
+            assert_int_equal(mine.host, number);
+            wrn_node_on_frame(hosts[number].node, hosts_now, mine.network, mine.peer,
+                              (wrn_span){mine.bytes, mine.size}, hosts_out);
+        }
         for (uint32_t i = 0; i < hosts_out->count; i++) {
             perform(number, &hosts_out->actions[i]);
         }
     }
-    carry_count = 0;
+    carry_count = told_count = 0;
 }
 
 /* ---- time ---- */

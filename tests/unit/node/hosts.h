@@ -53,6 +53,9 @@ void hosts_public(char letter, uint8_t ret_public[WRN_SIGN_PUBLIC_SIZE]);
 /* Creates a network on a host, with this range (NULL: it is drawn). Returns its number there. */
 uint32_t hosts_create(uint32_t host, const char *name, const char *ipv4);
 
+/* Creates one of kind l2, without addresses. */
+uint32_t hosts_create_l2(uint32_t host, const char *name);
+
 /* Lets another host join, by a certificate of the owner that gives 'element' ("(member)") until
  * then (0: for ever); it knows the owner's endpoint. Returns its number there. */
 uint32_t hosts_join(uint32_t host, uint32_t owner, uint32_t network, const char *element,
@@ -73,6 +76,10 @@ void hosts_until(bool (*holds)(void), uint32_t seconds, const char *what);
 
 /* The host sends a packet into a network. */
 void hosts_send(uint32_t host, uint32_t network, wrn_span packet);
+
+/* The host's side of an l2 network sends a frame: through the switch, and to members whole. What
+ * comes from members passes the switch, too, and is among 'packets'. Returns why it was refused. */
+enum wrn_switch_refusal hosts_send_frame(uint32_t host, uint32_t network, wrn_span frame);
 
 /* Performs what an input of the host led to: after calls of node.h with hosts_out. */
 extern struct wrn_node_out *hosts_out;
