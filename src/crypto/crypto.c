@@ -27,11 +27,6 @@ static void detect_registers(struct wrn_crypto *crypto);
 
 int wrn_crypto_create(enum wrn_crypto_provider provider, struct wrn_crypto **ret_crypto) {
     struct wrn_crypto *crypto = NULL;
-    /* Left out, as they cost 0.4 MiB: texts of errors, which nobody prints, and the file of
-     * settings, none of which is about what is used here. Counts if nobody used libcrypto before;
-     * an error is no obstacle. */
-    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG,
-                              NULL);
     int error = create_libcrypto(&crypto);
     if (!error && provider != WRN_CRYPTO_OPENSSL) {
         error = -ENOTSUP;

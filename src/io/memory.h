@@ -17,7 +17,7 @@ void wrn_memory_discard(void *memory, size_t size);
 void wrn_memory_forbid_core_dumps(void);
 
 /* Gives back free memory, what the first thread's stack does not use now, and the resident pages of
- * program and libraries that nothing changes. Start-up needs many that never come into use again; those that do are mapped again from the page
- * cache. To be called when start-up is over, after threads have ended, and some time after much was
- * done; costs about a millisecond. */
+ * program and libraries that nothing changes. Start-up needs many that never come into use again;
+ * those that do are mapped again from the page cache. To be called when start-up is over, after
+ * threads have ended, and some time after much was done; costs about a millisecond. */
 void wrn_memory_give_back(void);
