@@ -2,6 +2,7 @@
 """What happens to members in the course of time: restarts, crashes, moves, the end of a membership,
 several networks."""
 
+import os
 import random
 import re
 import socket
@@ -166,6 +167,35 @@ def test_an_expired_membership_ends(lab):
     assert time.time() >= until
     other.wait(lambda n: n.peer(node) is None or n.peer(node)["path"] != "direct", 10,
                "the peer is gone")
+
+
+@pytest.mark.one_thread  # the library comes before the one that TSan must be
+@pytest.mark.parametrize("ahead_s", [600, -600], ids=["fast", "slow"])
+def test_a_clock_is_ten_minutes_wrong(lab, tool, ahead_s):
+    """Who joins with it has an address and a name, talks to all, and is revoked like all."""
+    internet = Internet(lab)
+    owner, other, wrong = (Node(lab, internet.public(name).ns, name)
+                           for name in ("owner", "other", "wrong"))
+    wrong.env = {"LD_PRELOAD": tool("clock", "-shared", "-fPIC"), "CLOCK_AHEAD_S": str(ahead_s),
+                 "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+    for node in (owner, other, wrong):
+        node.start(is_waiting=False)
+    network = Network(owner.ready()).join(other.ready(), wrong.ready())
+    assert abs(wrong.rpc("status")["now_s"] - time.time() - ahead_s) < 60
+    network.settle()
+    for node in (owner, other):
+        wrong.ping(node)
+        node.ping(wrong)
+    wrong.wait(lambda n: n.network()["name_state"] == "held", 20, "has its name")
+    assert other.rpc("resolve", name="wrong.lab.warren")["ipv4"] == wrong.address()
+    other.kill()  # and comes in again, by who is there
+    other.start()
+    network.settle(nodes=[other])
+    other.ping(wrong)
+    address = wrong.address()
+    network.revoke(wrong)
+    for node in (owner, other):
+        cut(node, wrong, address, 5)
 
 
 class Bound:

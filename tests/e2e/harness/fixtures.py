@@ -154,15 +154,15 @@ def tools_directory(nothing_left_behind):
 @pytest.fixture(scope="session")
 def tool(tools_directory):
     """tool("name") compiles tests/e2e/tools/name.c, statically so that it runs in a guest too, and
-    returns the program's path."""
+    returns the program's path; tool("name", "-shared", "-fPIC") a library."""
     sources = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools")
     built = {}
 
-    def build(name):
+    def build(name, *how):
         if name not in built:
             out = os.path.join(tools_directory, name)
-            net.command(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", out,
-                         os.path.join(sources, name + ".c")], timeout=60)
+            net.command(["cc", "-O2", "-Wall", "-Wextra", "-Werror", *(how or ["-static"]),
+                         "-o", out, os.path.join(sources, name + ".c")], timeout=60)
             built[name] = out
         return built[name]
 

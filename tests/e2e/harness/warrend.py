@@ -37,7 +37,7 @@ class Node:
 
     def __init__(self, lab, ns, name, port=PORT, options=()):
         self.lab, self.ns, self.name, self.port = lab, ns, name, port
-        self.options = list(options)
+        self.options, self.env = list(options), {}
         self.folder = os.path.join(lab.directory, name)
         self.state = os.path.join(self.folder, "state")
         self.socket_path = os.path.join(self.folder, "sock")
@@ -56,7 +56,7 @@ class Node:
         self.process = self.lab.spawn(
             [WARREND, "--foreground", "--state", self.state, "--socket", self.socket_path,
              "--listen", str(self.port), "--no-map-ports", "--no-tell-resolver", *self.options],
-            netns=self.ns, owned=True, label=self.name)
+            netns=self.ns, owned=True, label=self.name, env=self.env)
         return self.ready() if is_waiting else self
 
     def ready(self):
