@@ -247,7 +247,7 @@ static int create_crew(struct wrn_device *device, struct wrn_tun *tun,
     if (error != 0) {
         return error;
     }
-    error = wrn_crew_add(device->crew, device->wg, 0, *tun, &device->machine);
+    error = wrn_crew_add(device->crew, device->wg, 0, NULL, *tun, &device->machine);
     *tun = WRN_TUN_NONE;
     if (error != 0) {
         return error;

@@ -25,8 +25,8 @@ WRN_NODISCARD int wrn_steering_open(struct wrn_steering *ret_steering);
 void wrn_steering_close(struct wrn_steering *steering);
 
 /* Has the table choose the queues of the TUN or TAP device of the descriptor 'fd', in the order in
- * which they were attached, for packets of the host: by a hash of addresses, protocol and ports, and
- * by addresses and protocol alone for fragments. Returns 0 or -errno. Source: Linux 4.16,
+ * which they were attached, for packets of the host: by a hash of addresses, protocol and ports,
+ * and by addresses and protocol alone for fragments. Returns 0 or -errno. Source: Linux 4.16,
  * TUNSETSTEERINGEBPF. */
 WRN_NODISCARD int wrn_steering_lead_device(const struct wrn_steering *steering, int fd);
 

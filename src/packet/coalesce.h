@@ -53,8 +53,8 @@ struct wrn_coalescer {
 void wrn_coalesce(struct wrn_coalescer *coalescer, const struct iovec *packets, size_t count,
                   uint32_t allowed);
 
-/* The same with Ethernet frames: packets behind equal link headers (14 bytes, or 18 or 22 with tags)
- * are joined behind one. */
+/* The same with Ethernet frames: packets behind equal link headers (14 bytes, or 18 or 22 with
+ * tags) are joined behind one. */
 void wrn_coalesce_frames(struct wrn_coalescer *coalescer, const struct iovec *frames, size_t count,
                          uint32_t allowed);
 

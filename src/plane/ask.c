@@ -59,6 +59,13 @@ bool wrn_report_frame(struct wrn_pump *pump, const struct wrn_wg_datagram *frame
     return wrn_reports_put(pump->reports, &report, (wrn_span){frame->bytes, frame->size});
 }
 
+void wrn_report_told(struct wrn_reports *reports, wrn_handle machine, wrn_handle peer,
+                     wrn_span frame) {
+    struct wrn_report report = {.kind = WRN_REPORT_TOLD, .machine = machine, .peer = peer};
+    bool taken = wrn_reports_put(reports, &report, frame);
+    (void)taken;
+}
+
 void wrn_report_offloads_lost(struct wrn_pump *pump, uint32_t offloads) {
     wrn_reports_state(pump->reports, offloads);
 }

@@ -17,6 +17,11 @@ WRN_NODISCARD bool wrn_report_sealed(struct wrn_pump *pump, uint32_t place,
                                      const struct wrn_wg_packet *packet);
 WRN_NODISCARD bool wrn_report_frame(struct wrn_pump *pump, const struct wrn_wg_datagram *frame);
 
+/* Hands a copy of an Ethernet frame over that the switch of the machine named 'machine' tells of;
+ * 'peer' NONE: from the host's side. Without room it is lost: the switch tells again. */
+void wrn_report_told(struct wrn_reports *reports, wrn_handle machine, wrn_handle peer,
+                     wrn_span frame);
+
 /* The kernel has refused an offload (WRN_UAPI_OFFLOAD_*), which is off now; a source address; a
  * datagram, for the log. */
 void wrn_report_offloads_lost(struct wrn_pump *pump, uint32_t offloads);

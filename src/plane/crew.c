@@ -28,7 +28,11 @@ static_assert((int)WRN_UAPI_OFFLOAD_GSO == (int)WRN_UDP_GSO << UDP_SHIFT &&
               "bits of the sockets");
 
 struct machine {
-    struct wrn_wg *wg; /* NULL: the place is free */
+    struct wrn_wg *wg;           /* NULL: the place is free */
+    struct wrn_switch *sw;       /* NULL: a routed one */
+    struct wrn_bridged *bridged; /* of what is injected and sent by us, with 'sw' */
+    _Atomic uint32_t next_id;    /* of frames in pieces, of all workers */
+    uint64_t frame_counts[WRN_PIECES_REFUSAL_COUNT]; /* of workers that have ended */
     uint32_t tag;
     uint32_t generation; /* counts who was at this place */
     uint32_t joinable;   /* WRN_COALESCE_*, for what is injected */
@@ -39,6 +43,7 @@ struct wrn_crew {
     struct machine machines[WRN_CREW_MACHINES_MAX];
     uint64_t deleted; /* machines whose interface is no more, and nobody has asked: a bit each */
     struct wrn_delivery *delivery;    /* of what is injected; NULL: nothing was so far */
+    struct wrn_reports *reports;      /* of what is injected into layer-2 machines; NULL: none */
     uint64_t strays[WRN_STRAY_COUNT]; /* of workers that have ended */
     struct wrn_pair pairs[WRN_CREW_WORKERS_MAX];
     uint8_t owners[WRN_CREW_WORKERS_MAX]; /* of pairs: index of a worker, or NOBODY */
@@ -55,6 +60,9 @@ struct wrn_crew {
 };
 
 static int find_place(const struct wrn_crew *crew, uint32_t tag, uint32_t *ret_place);
+static int prepare_bridged(struct wrn_crew *crew, uint32_t place, struct wrn_switch *sw);
+static void forget_bridged(struct machine *machine);
+static struct wrn_worker_machine describe(struct wrn_crew *crew, uint32_t place);
 static int add_queues(struct wrn_crew *crew, uint32_t place, struct wrn_tun first);
 static void close_queues(struct wrn_crew *crew, uint32_t place);
 static int add_to_workers(struct wrn_crew *crew, uint32_t place);
@@ -117,16 +125,24 @@ void wrn_crew_destroy(struct wrn_crew *crew) {
     for (uint32_t i = 0; i < crew->pair_count; i++) {
         close_pair(&crew->pairs[i]);
     }
+    for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX; i++) {
+        forget_bridged(&crew->machines[i]);
+    }
+    if (crew->reports != NULL) {
+        wrn_reports_finish(crew->reports);
+        free(crew->reports);
+    }
     wrn_steering_close(&crew->steering);
     wrn_close_fd(&crew->event_fd);
     free(crew->delivery);
     free(crew);
 }
 
-int wrn_crew_add(struct wrn_crew *crew, struct wrn_wg *wg, uint32_t tag, struct wrn_tun tun,
-                 wrn_handle *ret_machine) {
+int wrn_crew_add(struct wrn_crew *crew, struct wrn_wg *wg, uint32_t tag, struct wrn_switch *sw,
+                 struct wrn_tun tun, wrn_handle *ret_machine) {
     uint32_t place;
     int error = find_place(crew, tag, &place);
+    error = error != 0 || sw == NULL ? error : prepare_bridged(crew, place, sw);
     if (error != 0) {
         wrn_tun_close(&tun);
         return error;
@@ -134,6 +150,7 @@ int wrn_crew_add(struct wrn_crew *crew, struct wrn_wg *wg, uint32_t tag, struct 
     struct machine *machine = &crew->machines[place];
     error = add_queues(crew, place, tun);
     if (error != 0) {
+        forget_bridged(machine);
         return error;
     }
     machine->wg = wg;
@@ -159,6 +176,7 @@ void wrn_crew_remove(struct wrn_crew *crew, wrn_handle handle) {
     park(crew);
     remove_from_workers(crew, handle.index);
     crew->machines[handle.index].wg = NULL;
+    forget_bridged(&crew->machines[handle.index]);
     take_deleted(crew); /* so that nothing is said of whoever comes to this place next */
     crew->deleted &= ~(UINT64_C(1) << handle.index);
     resume(crew);
@@ -200,8 +218,16 @@ int wrn_crew_inject(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle
         }
     }
     wrn_wg_on_datagrams(machine->wg, now, batch, count, out);
-    int error = wrn_deliver(crew->delivery, &crew->pairs[0].tuns[handle.index], &machine->joinable,
-                            batch, count, &delivered);
+    const struct wrn_tun *tun = &crew->pairs[0].tuns[handle.index];
+    int error;
+    if (machine->bridged != NULL) {
+        struct wrn_bridged_host host = {crew->delivery, tun,    &machine->joinable,
+                                        crew->reports,  handle, NULL};
+        error = wrn_bridged_deliver(machine->bridged, &host, now.mono, batch, count, &delivered);
+        wrn_reports_flush(crew->reports);
+    } else {
+        error = wrn_deliver(crew->delivery, tun, &machine->joinable, batch, count, &delivered);
+    }
     if (delivered.refused > 0) {
         wrn_wg_count_drop(machine->wg, WRN_DROP_TUN_REFUSED, delivered.refused);
     }
@@ -209,6 +235,44 @@ int wrn_crew_inject(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle
         (void)wrn_crew_lose_offloads(crew, delivered.lost);
     }
     return error;
+}
+
+int wrn_crew_send_frame(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle, bool to_host,
+                        const wrn_handle *peers, uint32_t count, wrn_span frame,
+                        struct wrn_wg_out *out) {
+    if (!is_there(crew, handle) || crew->machines[handle.index].sw == NULL) {
+        return WRN_ERR_NOT_FOUND;
+    }
+    if (frame.size < WRN_SWITCH_FRAME_MIN || frame.size > WRN_PAYLOAD_FRAME_MAX) {
+        return -EMSGSIZE;
+    }
+    struct machine *machine = &crew->machines[handle.index];
+    for (uint32_t i = 0; i < count; i++) {
+        wrn_bridged_queue(machine->bridged, machine->wg, now, peers[i], frame, out);
+    }
+    if (!to_host) {
+        return 0;
+    }
+    struct iovec parts[] = {{NULL, 0}, {(void *)(uintptr_t)frame.data, frame.size}};
+    int error = wrn_tun_write(&crew->pairs[0].tuns[handle.index], parts, WRN_COUNT(parts), NULL);
+    if (error != 0 && error != -ENODEV) {
+        wrn_wg_count_drop(machine->wg, WRN_DROP_TUN_REFUSED, 1);
+    }
+    return error == -ENODEV ? error : 0;
+}
+
+void wrn_crew_frame_counts(const struct wrn_crew *crew, wrn_handle handle,
+                           uint64_t ret_counts[WRN_PIECES_REFUSAL_COUNT]) {
+    memset(ret_counts, 0, WRN_PIECES_REFUSAL_COUNT * sizeof *ret_counts);
+    if (!is_there(crew, handle) || crew->machines[handle.index].bridged == NULL) {
+        return;
+    }
+    const struct machine *machine = &crew->machines[handle.index];
+    memcpy(ret_counts, machine->frame_counts, sizeof machine->frame_counts);
+    wrn_bridged_add_counts(machine->bridged, ret_counts);
+    for (uint32_t i = 0; i < crew->made; i++) {
+        wrn_worker_add_frame_counts(crew->workers[i], handle.index, ret_counts);
+    }
 }
 
 int wrn_crew_set_workers(struct wrn_crew *crew, uint32_t count) {
@@ -245,6 +309,9 @@ void wrn_crew_dismiss(struct wrn_crew *crew) {
             break;
         }
         wrn_worker_add_strays(crew->workers[last], crew->strays);
+        for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX; i++) {
+            wrn_worker_add_frame_counts(crew->workers[last], i, crew->machines[i].frame_counts);
+        }
         wrn_worker_destroy(crew->workers[last]);
         crew->workers[last] = NULL;
         crew->made = last;
@@ -322,7 +389,10 @@ int wrn_crew_event_fd(const struct wrn_crew *crew) {
 }
 
 struct wrn_reports *wrn_crew_reports(const struct wrn_crew *crew, uint32_t index) {
-    return index < crew->made ? wrn_worker_reports(crew->workers[index]) : NULL;
+    if (index < crew->made) {
+        return wrn_worker_reports(crew->workers[index]);
+    }
+    return index == crew->made ? crew->reports : NULL;
 }
 
 void wrn_crew_strays(const struct wrn_crew *crew, uint64_t ret_counts[WRN_STRAY_COUNT]) {
@@ -346,6 +416,45 @@ static int find_place(const struct wrn_crew *crew, uint32_t tag, uint32_t *ret_p
     }
     *ret_place = place;
     return place < places ? 0 : WRN_ERR_FULL;
+}
+
+/* Gets what a layer-2 machine needs beside its workers' parts. */
+static int prepare_bridged(struct wrn_crew *crew, uint32_t place, struct wrn_switch *sw) {
+    struct machine *machine = &crew->machines[place];
+    int error = 0;
+    if (crew->reports == NULL) {
+        crew->reports = calloc(1, sizeof *crew->reports);
+        error =
+            crew->reports == NULL ? -ENOMEM : wrn_reports_init(crew->reports, true, crew->event_fd);
+        if (error != 0) {
+            free(crew->reports);
+            crew->reports = NULL;
+            return error;
+        }
+    }
+    machine->next_id = 0;
+    memset(machine->frame_counts, 0, sizeof machine->frame_counts);
+    error = wrn_bridged_create(sw, &machine->next_id, &machine->bridged);
+    machine->sw = error == 0 ? sw : NULL;
+    return error;
+}
+
+static void forget_bridged(struct machine *machine) {
+    wrn_bridged_destroy(machine->bridged);
+    machine->bridged = NULL;
+    machine->sw = NULL;
+}
+
+/* Describes a machine for workers. */
+static struct wrn_worker_machine describe(struct wrn_crew *crew, uint32_t place) {
+    struct machine *machine = &crew->machines[place];
+    return (struct wrn_worker_machine){
+        .wg = machine->wg,
+        .sw = machine->sw,
+        .next_id = &machine->next_id,
+        .handle = handle_of(crew, place),
+        .tag = machine->tag,
+    };
 }
 
 /* Opens a queue for each pair of sockets, all of which nobody serves yet. */
@@ -376,11 +485,10 @@ static void close_queues(struct wrn_crew *crew, uint32_t place) {
 /* Tells all workers of a machine and has the owners of the pairs serve its queues; all stand
  * still. */
 static int add_to_workers(struct wrn_crew *crew, uint32_t place) {
-    const struct machine *machine = &crew->machines[place];
+    const struct wrn_worker_machine machine = describe(crew, place);
     int error = 0;
     for (uint32_t i = 0; i < crew->made && error == 0; i++) {
-        error = wrn_worker_add(crew->workers[i], place, machine->wg, handle_of(crew, place),
-                               machine->tag);
+        error = wrn_worker_add(crew->workers[i], place, &machine);
     }
     for (uint32_t i = 0; i < crew->pair_count && error == 0; i++) {
         error = wrn_worker_attach_queue(crew->workers[crew->owners[i]], i, place);
@@ -428,9 +536,9 @@ static int make_workers(struct wrn_crew *crew, uint32_t count) {
         (void)snprintf(name, sizeof name, "worker %u", crew->made % 100u);
         int error = wrn_worker_create(&options, name, &worker);
         for (uint32_t i = 0; i < WRN_CREW_MACHINES_MAX && error == 0; i++) {
-            const struct machine *machine = &crew->machines[i];
-            if (machine->wg != NULL) {
-                error = wrn_worker_add(worker, i, machine->wg, handle_of(crew, i), machine->tag);
+            const struct wrn_worker_machine machine = describe(crew, i);
+            if (machine.wg != NULL) {
+                error = wrn_worker_add(worker, i, &machine);
                 if (error != 0) {
                     wrn_worker_destroy(worker);
                 }

@@ -30,12 +30,14 @@ WRN_NODISCARD int wrn_crew_create(const struct wrn_crew_options *options,
 void wrn_crew_destroy(struct wrn_crew *crew);
 
 /* Adds a machine, made with 'tag' and the crew's bits, around 'tun', which the crew owns from here
- * on, also if this fails. 'wg' must outlive its stay. Packets of others go on before and after, but
- * not during the call. Sets 'ret_machine', its name in reports. Returns 0, -EEXIST (the tag is
- * taken), WRN_ERR_FULL (WRN_CREW_MACHINES_MAX, or one without tag bits), -EOPNOTSUPP (the device
- * has a single queue, and there are several workers), or another -errno. */
+ * on, also if this fails. 'sw' is the switch of a layer-2 network, whose machine is_bridged and
+ * whose device is a TAP device; NULL: a routed one. 'wg' and 'sw' must outlive its stay. Packets of
+ * others go on before and after, but not during the call. Sets 'ret_machine', its name in reports.
+ * Returns 0, -EEXIST (the tag is taken), WRN_ERR_FULL (WRN_CREW_MACHINES_MAX, or one without tag
+ * bits), -EOPNOTSUPP (the device has a single queue, and there are several workers), or another
+ * -errno. */
 WRN_NODISCARD int wrn_crew_add(struct wrn_crew *crew, struct wrn_wg *wg, uint32_t tag,
-                               struct wrn_tun tun, wrn_handle *ret_machine);
+                               struct wrn_switch *sw, struct wrn_tun tun, wrn_handle *ret_machine);
 
 /* Removes a machine and closes its device. What still comes for it is a stray; reports about it may
  * still be in the rings. No lane is in the machine any more when this returns. One that is not
@@ -58,6 +60,20 @@ wrn_handle wrn_crew_next_deleted(struct wrn_crew *crew);
 WRN_NODISCARD int wrn_crew_inject(struct wrn_crew *crew, struct wrn_now now, wrn_handle machine,
                                   struct wrn_wg_datagram *batch, size_t count,
                                   struct wrn_wg_out *out);
+
+/* Sends a frame past the switch of a layer-2 machine: to its host if 'to_host', and to 'count' of
+ * its peers, in pieces where needed, as packets that wait do: what it led to stands in 'out', which
+ * should be empty before, as after any other input of the machine (wrn_settle_run). Returns 0, WRN_ERR_NOT_FOUND (no such
+ * machine, or a routed one), -EMSGSIZE (no frame has that size), or -ENODEV once the interface was
+ * deleted. */
+WRN_NODISCARD int wrn_crew_send_frame(struct wrn_crew *crew, struct wrn_now now, wrn_handle machine,
+                                      bool to_host, const wrn_handle *peers, uint32_t count,
+                                      wrn_span frame, struct wrn_wg_out *out);
+
+/* Writes what became of a layer-2 machine's frames that came in pieces: NONE counts those that were
+ * put together. All 0 for others. */
+void wrn_crew_frame_counts(const struct wrn_crew *crew, wrn_handle machine,
+                           uint64_t ret_counts[WRN_PIECES_REFUSAL_COUNT]);
 
 /* Changes the number of workers, 1..WRN_CREW_WORKERS_MAX. No flow is reordered by that where bpf(2)
  * is allowed (io/steering.h), unless it comes in faster than WRN_WORKER_DRAIN_MS can empty what it
@@ -99,7 +115,8 @@ WRN_NODISCARD int wrn_crew_set_mark(struct wrn_crew *crew, uint32_t mark);
 const struct wrn_udp *wrn_crew_sockets(const struct wrn_crew *crew);
 
 /* Returns the descriptor (an eventfd) that is readable when there may be reports, and the reports
- * of the worker 'index', NULL behind the last one. */
+ * of the worker 'index', NULL behind the last one. With layer-2 machines the last ones are our own,
+ * about what was injected. */
 int wrn_crew_event_fd(const struct wrn_crew *crew);
 struct wrn_reports *wrn_crew_reports(const struct wrn_crew *crew, uint32_t index);
 

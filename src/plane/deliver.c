@@ -17,6 +17,7 @@ struct work {
     struct wrn_delivered *delivered;
 };
 
+static int write_all(const struct work *work);
 static int write_joined(const struct work *work, uint32_t index);
 static int write_apart(const struct work *work, uint32_t index, int reason);
 static int write_singly(const struct work *work, const struct iovec *packets, size_t count);
@@ -37,9 +38,25 @@ int wrn_deliver(struct wrn_delivery *delivery, const struct wrn_tun *tun, uint32
         return write_singly(&work, delivery->packets, ready);
     }
     wrn_coalesce(&delivery->coalescer, delivery->packets, ready, *joinable);
+    return write_all(&work);
+}
+
+int wrn_deliver_frames(struct wrn_delivery *delivery, const struct wrn_tun *tun, uint32_t *joinable,
+                       size_t count, struct wrn_delivered *ret_delivered) {
+    struct work work = {delivery, tun, joinable, ret_delivered};
+    *ret_delivered = (struct wrn_delivered){0};
+    if (count <= 1 || *joinable == 0 || tun->vnet_size == 0) {
+        return write_singly(&work, delivery->packets, count);
+    }
+    wrn_coalesce_frames(&delivery->coalescer, delivery->packets, count, *joinable);
+    return write_all(&work);
+}
+
+/* Writes what the coalescer has made. Returns 0 or -ENODEV. */
+static int write_all(const struct work *work) {
     int error = 0;
-    for (uint32_t i = 0; i < delivery->coalescer.count && error == 0; i++) {
-        error = write_joined(&work, i);
+    for (uint32_t i = 0; i < work->delivery->coalescer.count && error == 0; i++) {
+        error = write_joined(work, i);
     }
     return error;
 }

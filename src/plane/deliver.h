@@ -26,3 +26,9 @@ struct wrn_delivered {
 WRN_NODISCARD int wrn_deliver(struct wrn_delivery *delivery, const struct wrn_tun *tun,
                               uint32_t *joinable, const struct wrn_wg_datagram *batch, size_t count,
                               struct wrn_delivered *ret_delivered);
+
+/* The same with the first 'count' (0..WRN_DELIVER_MAX) Ethernet frames that the caller has put into
+ * delivery->packets, for a TAP device. */
+WRN_NODISCARD int wrn_deliver_frames(struct wrn_delivery *delivery, const struct wrn_tun *tun,
+                                     uint32_t *joinable, size_t count,
+                                     struct wrn_delivered *ret_delivered);

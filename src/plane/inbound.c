@@ -65,8 +65,15 @@ void wrn_pump_open(struct wrn_pump *pump, const struct wrn_pair *pair, uint32_t 
     wrn_wg_lane_datagrams(machine->lane, pump->inbound.now, batch, count, &pump->asks);
     wrn_ask_about_datagrams(pump, place, batch);
     wrn_rcu_exit();
-    int error = wrn_deliver(&pump->inbound.delivery, &pair->tuns[place], &machine->joinable, batch,
-                            count, &delivered);
+    int error = machine->bridged != NULL
+                    ? wrn_bridged_deliver(
+                          machine->bridged,
+                          &(struct wrn_bridged_host){&pump->inbound.delivery, &pair->tuns[place],
+                                                     &machine->joinable, pump->reports,
+                                                     machine->handle, machine->lane},
+                          pump->inbound.now, batch, count, &delivered)
+                    : wrn_deliver(&pump->inbound.delivery, &pair->tuns[place], &machine->joinable,
+                                  batch, count, &delivered);
     if (delivered.refused > 0) {
         wrn_wg_lane_count_drop(machine->lane, WRN_DROP_TUN_REFUSED, delivered.refused);
     }

@@ -40,17 +40,16 @@ bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t pl
     struct wrn_pump_machine *machine = &pump->machines[place];
     const struct wrn_tun *tun = &pair->tuns[place];
     int more;
+    if (machine->bridged != NULL) {
+        return wrn_bridged_outbound(pump, pair, place);
+    }
     do {
         more = fill(pump, machine->lane, tun);
         if (out->count == 0) {
             break;
         }
         wrn_mono now = wrn_clock_read().mono;
-        wrn_rcu_enter();
-        wrn_wg_lane_packets(machine->lane, now, out->packets, out->count, &pump->asks);
-        wrn_ask_about_packets(pump, place);
-        wrn_rcu_exit();
-        send_packets(pump, now, pair, place);
+        wrn_pump_send(pump, now, pair, place);
         int error = answer_unreachable(out, now, machine, tun);
         more = error != 0 ? error : more;
         wrn_reports_flush(pump->reports);
@@ -60,6 +59,15 @@ bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t pl
         wrn_report_deleted(pump, place);
     }
     return more > 0;
+}
+
+void wrn_pump_send(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair, uint32_t place) {
+    struct wrn_outbound *out = &pump->outbound;
+    wrn_rcu_enter();
+    wrn_wg_lane_packets(pump->machines[place].lane, now, out->packets, out->count, &pump->asks);
+    wrn_ask_about_packets(pump, place);
+    wrn_rcu_exit();
+    send_packets(pump, now, pair, place);
 }
 
 /* Gathers a batch: what is left of the last packet, and what waits. Returns 1, 0 if nothing more

@@ -10,7 +10,7 @@
  * become resident, and what is used is still in the caches. */
 enum {
     FIRST_WANTED = 2,
-    OUTBOUND_SIZE = WRN_OUTBOUND_SEALING + WRN_OUTBOUND_LANDING,
+    OUTBOUND_SIZE = WRN_OUTBOUND_SEALING + WRN_OUTBOUND_LANDING + WRN_OUTBOUND_COPIES,
     INBOUND_SIZE = WRN_PUMP_ROOMS * WRN_INBOUND_ROOM,
     BUFFERS_SIZE = (int)INBOUND_SIZE > (int)OUTBOUND_SIZE ? (int)INBOUND_SIZE : (int)OUTBOUND_SIZE,
 };
@@ -32,6 +32,7 @@ int wrn_pump_init(struct wrn_pump *pump, uint32_t tag_bits, struct wrn_crypto *c
     }
     pump->outbound.sealing = pump->buffers;
     pump->outbound.landing = pump->outbound.sealing + WRN_OUTBOUND_SEALING;
+    pump->outbound.copies = pump->outbound.landing + WRN_OUTBOUND_LANDING;
     pump->inbound.rooms = pump->buffers;
     pump->inbound.wanted = FIRST_WANTED;
     return 0;

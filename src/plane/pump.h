@@ -3,6 +3,7 @@
  * a batch at a time, run to completion: nothing stays in here between two calls. What needs the
  * control thread leaves as reports. Waits for nothing, allocates nothing. */
 #pragma once
+#include "plane/bridged.h"
 #include "plane/deliver.h"
 #include "plane/report.h"
 #include "plane/sender.h"
@@ -20,7 +21,8 @@ enum {
      * A landing room holds what the kernel hands over at most; so does a receiving room, which is
      * made of whole pages: a single datagram touches one of them. */
     WRN_OUTBOUND_SEALING = 256 << 10,
-    WRN_OUTBOUND_LANDING = 64 << 10,
+    WRN_OUTBOUND_LANDING = 68 << 10,
+    WRN_OUTBOUND_COPIES = 256 << 10, /* room of a layer-2 network's copies and pieces */
     WRN_INBOUND_ROOM = 68 << 10,
 };
 
@@ -35,9 +37,10 @@ struct wrn_pair {
 struct wrn_pump_machine {
     struct wrn_wg_lane *lane; /* NULL: there is none at this place */
     struct wrn_wg *wg;
-    wrn_handle handle;         /* its name in reports */
-    uint32_t joinable;         /* WRN_COALESCE_*: what the host's device takes joined */
-    wrn_mono answers_refilled; /* state of the limit on ICMP answers */
+    struct wrn_bridged *bridged; /* NULL: a routed one */
+    wrn_handle handle;           /* its name in reports */
+    uint32_t joinable;           /* WRN_COALESCE_*: what the host's device takes joined */
+    wrn_mono answers_refilled;   /* state of the limit on ICMP answers */
     uint32_t answers_left;
 };
 
@@ -50,6 +53,12 @@ struct wrn_outbound {
     struct wrn_wg_packet packets[WRN_PUMP_BATCH];
     struct wrn_split split; /* of the packet in 'landing' */
     uint32_t next_segment;  /* = split.count: nothing is left of it */
+    /* Layer 2: frames that were read, each behind room for its head; and what they become besides
+     * the packets that they are. */
+    size_t frame_count;
+    struct wrn_bridged_frame frames[WRN_PUMP_BATCH];
+    uint8_t *copies;
+    size_t copied; /* bytes of 'copies' */
 };
 
 /* Datagrams on their way in. */
@@ -96,6 +105,9 @@ bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t ma
 /* Carries what one call receives from 'fd', one of the pair's sockets, to the host. Returns
  * likewise. */
 bool wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd);
+
+/* Seals the packets of the outbound batch and sends them; hands over what the lane asks about. */
+void wrn_pump_send(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair, uint32_t machine);
 
 /* ---- shared.c: between machines ---- */
 

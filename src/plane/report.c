@@ -7,7 +7,12 @@
 
 /* A staged peer holds 128 packets at most, so more room for packets helps nobody; a burst of
  * handshakes is worth more. */
-enum { MESSAGES_SIZE = 256 << 10, PACKETS_SIZE = 512 << 10, FRAMES_SIZE = 512 << 10 };
+enum {
+    MESSAGES_SIZE = 256 << 10,
+    PACKETS_SIZE = 512 << 10,
+    FRAMES_SIZE = 512 << 10,
+    TOLD_SIZE = 256 << 10,
+};
 static_assert(PACKETS_SIZE / 4 >= WRN_WG_PACKET_MAX + (int)sizeof(struct wrn_report),
               "the largest packet fits");
 
@@ -20,6 +25,7 @@ int wrn_reports_init(struct wrn_reports *reports, bool are_frames, int event_fd)
     error = error != 0 ? error : wrn_ring_create(PACKETS_SIZE, &reports->packets);
     if (error == 0 && are_frames) {
         error = wrn_ring_create(FRAMES_SIZE, &reports->frames);
+        error = error != 0 ? error : wrn_ring_create(TOLD_SIZE, &reports->told);
     }
     if (error != 0) {
         wrn_reports_finish(reports);
@@ -31,6 +37,7 @@ void wrn_reports_finish(struct wrn_reports *reports) {
     wrn_ring_destroy(reports->messages);
     wrn_ring_destroy(reports->packets);
     wrn_ring_destroy(reports->frames);
+    wrn_ring_destroy(reports->told);
     *reports = (struct wrn_reports){.event_fd = -1};
 }
 
@@ -64,7 +71,8 @@ void wrn_reports_flush(struct wrn_reports *reports) {
     bool messages = wrn_ring_publish(reports->messages);
     bool packets = wrn_ring_publish(reports->packets);
     bool frames = reports->frames != NULL && wrn_ring_publish(reports->frames);
-    if (messages || packets || frames) {
+    bool told = reports->told != NULL && wrn_ring_publish(reports->told);
+    if (messages || packets || frames || told) {
         (void)eventfd_write(reports->event_fd, 1); /* full: it is awake anyway */
     }
 }
@@ -84,6 +92,7 @@ bool wrn_reports_are_empty(struct wrn_reports *reports) {
     return wrn_ring_first(reports->messages, &size) == NULL &&
            wrn_ring_first(reports->packets, &size) == NULL &&
            (reports->frames == NULL || wrn_ring_first(reports->frames, &size) == NULL) &&
+           (reports->told == NULL || wrn_ring_first(reports->told, &size) == NULL) &&
            atomic_load_explicit(&reports->facts, memory_order_relaxed) == 0;
 }
 
@@ -103,6 +112,8 @@ static struct wrn_ring *ring_of(const struct wrn_reports *reports, enum wrn_repo
         return reports->packets;
     case WRN_REPORT_FRAME:
         return reports->frames;
+    case WRN_REPORT_TOLD:
+        return reports->told;
     case WRN_REPORT_ASK:
     case WRN_REPORT_DATAGRAM:
     case WRN_REPORT_SOURCE_REFUSED:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a worker tells the control thread, as records in rings: packets on their way out that it
- * cannot send, frames of the ring, and everything else, so that none pushes out another. Performs
- * nothing. */
+ * cannot send, frames of the ring, frames for a switch, and everything else, so that none pushes
+ * out another. Performs nothing. */
 #pragma once
 #include "io/ring.h"
 #include "wg/lane.h"
@@ -11,6 +11,8 @@ enum wrn_report_kind {
     WRN_REPORT_PACKET,   /* peer, bytes: a host packet without session */
     WRN_REPORT_SEALED,   /* peer, path (CONTROL), ds, bytes: a datagram for others to send */
     WRN_REPORT_FRAME,    /* path, bytes: a frame of the ring, of no machine. Behind a tag only */
+    WRN_REPORT_TOLD,     /* peer (NONE: the host's side), bytes: a copy of an Ethernet frame that a
+                          * switch wants to be told of. Behind a tag only */
     WRN_REPORT_DATAGRAM, /* path, ecn, bytes: not a data message */
     WRN_REPORT_SOURCE_REFUSED, /* peer: its source address is to be forgotten */
     WRN_REPORT_SEND_REFUSED,   /* path, error: for the log */
@@ -36,12 +38,13 @@ struct wrn_reports {
     struct wrn_ring *messages;
     struct wrn_ring *packets; /* PACKET and SEALED, so that none of a peer overtakes another */
     struct wrn_ring *frames;  /* NULL: none are expected */
+    struct wrn_ring *told;    /* ditto. TOLD, which a flood may fill */
     int event_fd;
     _Atomic uint32_t facts;   /* that nobody has taken yet */
     _Atomic uint64_t deleted; /* WRN_FACT_DELETED: interfaces of these machines, a bit each */
 };
 
-/* Makes the rings, that of frames only if there 'are_frames'; 'event_fd', which may serve several
+/* Makes the rings, those of frames only if there 'are_frames'; 'event_fd', which may serve several
  * workers and is not owned, becomes readable when one of them stops being empty. Returns 0 or
  * -ENOMEM. */
 WRN_NODISCARD int wrn_reports_init(struct wrn_reports *reports, bool are_frames, int event_fd);

@@ -85,6 +85,11 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_
         carry(settle, wg, report->peer, &report->path, report->ecn,
               (wrn_span){report->bytes, size});
         break;
+    case WRN_REPORT_TOLD:
+        if (settle->port.told != NULL) {
+            settle->port.told(settle->port.ctx, wg, report->peer, (wrn_span){report->bytes, size});
+        }
+        break;
     case WRN_REPORT_FRAME:
         WRN_ASSERT(false); /* of no machine: the owner's */
         break;

@@ -10,9 +10,10 @@ enum { WRN_SETTLE_REPORTS_MAX = 64 }; /* reports between two settlements: there 
 /* What the owner hears: an event of a machine; that the kernel refused a datagram; datagrams whose
  * path is its own (CONTROL; NULL: there are none), of messages, of packets that waited, and from a
  * worker's hands; and packets of the host to an address that no peer has (NULL: they are refused),
- * if the machine was made to ask for these. Called back during the calls below; may not call any of
- * them. 'unrouted' comes from wrn_settle_report alone, and may give the machine inputs whose
- * outcome is in settle->out. */
+ * if the machine was made to ask for these; and Ethernet frames of which a switch has told (peer
+ * NONE: from the host's side; NULL: there are no switches). Called back during the calls below; may
+ * not call any of them. 'unrouted' and 'told' come from wrn_settle_report alone, and may give the
+ * machine inputs whose outcome is in settle->out. */
 struct wrn_settle_port {
     void *ctx;
     void (*event)(void *ctx, const struct wrn_wg *wg, const struct wrn_wg_event *event);
@@ -20,6 +21,7 @@ struct wrn_settle_port {
     void (*carry)(void *ctx, const struct wrn_wg *wg, wrn_handle peer, const struct wrn_path *path,
                   uint8_t ds, wrn_span datagram);
     void (*unrouted)(void *ctx, const struct wrn_wg *wg, wrn_span packet);
+    void (*told)(void *ctx, const struct wrn_wg *wg, wrn_handle peer, wrn_span frame);
 };
 
 struct wrn_settle {

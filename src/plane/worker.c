@@ -153,16 +153,24 @@ void wrn_worker_resume(struct wrn_worker *worker) {
     (void)pthread_mutex_unlock(&worker->lock);
 }
 
-int wrn_worker_add(struct wrn_worker *worker, uint32_t place, struct wrn_wg *wg, wrn_handle handle,
-                   uint32_t tag) {
+int wrn_worker_add(struct wrn_worker *worker, uint32_t place,
+                   const struct wrn_worker_machine *machine) {
+    struct wrn_bridged *bridged = NULL;
     void *memory = NULL;
-    int error = wrn_memory_map(wrn_wg_lane_size(), &memory);
+    int error =
+        machine->sw == NULL ? 0 : wrn_bridged_create(machine->sw, machine->next_id, &bridged);
+    error = error != 0 ? error : wrn_memory_map(wrn_wg_lane_size(), &memory);
     if (error != 0) {
+        wrn_bridged_destroy(bridged);
         return error;
     }
     worker->pump.machines[place] = (struct wrn_pump_machine){
-        .lane = wrn_wg_lane_init(memory, wg, worker->crypto), .wg = wg, .handle = handle};
-    worker->pump.by_tag[tag] = (uint8_t)place;
+        .lane = wrn_wg_lane_init(memory, machine->wg, worker->crypto),
+        .wg = machine->wg,
+        .bridged = bridged,
+        .handle = machine->handle,
+    };
+    worker->pump.by_tag[machine->tag] = (uint8_t)place;
     worker->machines |= UINT64_C(1) << place;
     return 0;
 }
@@ -180,6 +188,7 @@ void wrn_worker_remove(struct wrn_worker *worker, uint32_t place) {
     }
     wrn_wg_lane_finish(machine->lane);
     wrn_memory_unmap(machine->lane, wrn_wg_lane_size()); /* it begins where its memory does */
+    wrn_bridged_destroy(machine->bridged);
     *machine = (struct wrn_pump_machine){0};
     worker->machines &= ~bit;
     worker->deleted &= ~bit;
@@ -238,6 +247,13 @@ void wrn_worker_set_joinable(struct wrn_worker *worker, uint32_t place, uint32_t
 void wrn_worker_add_strays(const struct wrn_worker *worker, uint64_t counts[WRN_STRAY_COUNT]) {
     for (size_t i = 0; i < WRN_STRAY_COUNT; i++) {
         counts[i] += atomic_load_explicit(&worker->pump.strays[i], memory_order_relaxed);
+    }
+}
+
+void wrn_worker_add_frame_counts(const struct wrn_worker *worker, uint32_t place,
+                                 uint64_t counts[WRN_PIECES_REFUSAL_COUNT]) {
+    if (worker->pump.machines[place].bridged != NULL) {
+        wrn_bridged_add_counts(worker->pump.machines[place].bridged, counts);
     }
 }
 

@@ -39,11 +39,20 @@ void wrn_worker_wait(struct wrn_worker *worker);
 /* Lets one that stands still go on. */
 void wrn_worker_resume(struct wrn_worker *worker);
 
+/* A machine for a worker. */
+struct wrn_worker_machine {
+    struct wrn_wg *wg;
+    struct wrn_switch *sw;     /* NULL: a routed one */
+    _Atomic uint32_t *next_id; /* see wrn_bridged_create */
+    wrn_handle handle;         /* its name in reports */
+    uint32_t tag;              /* what its indices begin with */
+};
+
 /* Gives a parked worker the machine at 'place' (0..WRN_PUMP_MACHINES_MAX-1), with a lane of its
- * own, or takes it away with that. 'handle' is its name in reports, 'tag' what its indices begin
- * with. The machine's queues are attached and detached besides. Returns 0 or -ENOMEM. */
-WRN_NODISCARD int wrn_worker_add(struct wrn_worker *worker, uint32_t place, struct wrn_wg *wg,
-                                 wrn_handle handle, uint32_t tag);
+ * own, or takes it away with that. The machine's queues are attached and detached besides. Returns
+ * 0 or -ENOMEM. */
+WRN_NODISCARD int wrn_worker_add(struct wrn_worker *worker, uint32_t place,
+                                 const struct wrn_worker_machine *machine);
 void wrn_worker_remove(struct wrn_worker *worker, uint32_t place);
 
 /* Gives a parked worker a pair to serve, or takes it away; also only its sockets, or the queue of
@@ -61,6 +70,10 @@ void wrn_worker_set_joinable(struct wrn_worker *worker, uint32_t place, uint32_t
 
 /* Adds what the worker has counted to 'counts'. */
 void wrn_worker_add_strays(const struct wrn_worker *worker, uint64_t counts[WRN_STRAY_COUNT]);
+
+/* Adds what the worker has counted of a layer-2 machine's frames in pieces. */
+void wrn_worker_add_frame_counts(const struct wrn_worker *worker, uint32_t place,
+                                 uint64_t counts[WRN_PIECES_REFUSAL_COUNT]);
 
 /* Returns the worker's reports; the control thread reads. */
 struct wrn_reports *wrn_worker_reports(struct wrn_worker *worker);

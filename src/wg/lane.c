@@ -588,7 +588,7 @@ static enum wrn_drop check_payload(const uint8_t *payload, size_t size, size_t *
         return WRN_DROP_BAD_INNER_PACKET;
     }
     size_t inner_size = wrn_load_be16(payload + 2); /* in both */
-    if (inner_size == 0 || inner_size > size - head) {
+    if (inner_size == 0 || inner_size > size - head || inner_size > WRN_PAYLOAD_FRAME_MAX) {
         return WRN_DROP_BAD_INNER_PACKET;
     }
     *ret_size = head + inner_size;

@@ -253,7 +253,7 @@ void port_add(struct port *port, uint32_t index) {
     struct wrn_tun tun = WRN_TUN_NONE;
     assert_int_equal(wrn_tun_create(network->name, &tun), 0);
     assert_int_equal(
-        wrn_crew_add(port->crew, network->near.wg, network->tag, tun, &network->machine), 0);
+        wrn_crew_add(port->crew, network->near.wg, network->tag, NULL, tun, &network->machine), 0);
     assert_ptr_equal(wrn_crew_machine(port->crew, network->machine), network->near.wg);
     switch_on(network->name);
     network->host_fd = open_host(network->name);

@@ -287,9 +287,9 @@ static void adding(void **state) {
     struct wrn_tun tun = WRN_TUN_NONE;
     wrn_handle machine = WRN_HANDLE_NONE;
     assert_int_equal(wrn_tun_create("twice", &tun), 0);
-    assert_int_equal(
-        wrn_crew_add(port->crew, port->networks[0].near.wg, port->networks[1].tag, tun, &machine),
-        -EEXIST);
+    assert_int_equal(wrn_crew_add(port->crew, port->networks[0].near.wg, port->networks[1].tag,
+                                  NULL, tun, &machine),
+                     -EEXIST);
     assert_true(wrn_handle_equal(machine, WRN_HANDLE_NONE));
     assert_int_equal(if_nametoindex("twice"), 0); /* it was taken over all the same */
     wrn_handle before = port->networks[0].machine;
