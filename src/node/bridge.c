@@ -41,6 +41,7 @@ void wrn_network_bridge_init(struct wrn_network *network, struct wrn_arena *aren
     wrn_switch_defaults(&options);
     options.peers_max = WRN_NETWORK_PEERS_MAX;
     options.lanes_max = WRN_WG_LANES_MAX;
+    options.own = 1; /* while measuring */
     if (!is_measured) {
         static const char label[] = "warren loop guard";
         const struct wrn_primitives *primitives = network->node->options.primitives;
