@@ -31,7 +31,7 @@ enum wrn_peer_state {
         WRN_PEER_STATES
 };
 
-enum { WRN_PEER_RELAYS = 2 };
+enum { WRN_PEER_RELAYS = 4 }; /* all that a locator names: one of them may be full */
 
 struct wrn_overlay_peer {
     wrn_handle handle;
@@ -47,9 +47,11 @@ struct wrn_overlay_peer {
     wrn_id id;
     wrn_id relays[WRN_PEER_RELAYS]; /* of its locator, the best ones */
     /* Deadlines; the earliest is in the overlay's table. */
-    wrn_tick state_due;         /* of the state: repeat the HELLO, give up */
-    wrn_tick give_up;           /* STRANGER, SEARCHING, GREETING: then it is over */
-    wrn_tick trim_due;          /* UP: nobody needs the link since; then it is let go */
+    wrn_tick state_due; /* of the state: repeat the HELLO, give up */
+    union {
+        wrn_tick give_up;  /* STRANGER, SEARCHING, GREETING: then it is over */
+        wrn_tick trim_due; /* UP: nobody needs the link since; then it is let go */
+    };
     wrn_tick admit_due;         /* UP: the admission ends, or is to be asked for again */
     wrn_tick kinds_due;         /* UP: KINDS was not acknowledged */
     uint32_t from;              /* hash of where its last fresh frame came from, 0: nowhere */

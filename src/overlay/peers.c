@@ -158,10 +158,9 @@ void wrn_peers_set_state(struct wrn_overlay *overlay, struct wrn_overlay_peer *p
 
 void wrn_peers_arm(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     wrn_mono now = overlay->now.mono;
-    wrn_mono due =
-        wrn_mono_min(wrn_tick_mono(peer->state_due, now), wrn_tick_mono(peer->give_up, now));
+    wrn_mono due = wrn_mono_min(wrn_tick_mono(peer->state_due, now),
+                                wrn_tick_mono(peer->give_up, now)); /* or to trim it */
     if (peer->state == WRN_PEER_STATE_UP) {
-        due = wrn_mono_min(due, wrn_tick_mono(peer->trim_due, now));
         due = wrn_mono_min(due, wrn_tick_mono(peer->admit_due, now));
         due = wrn_mono_min(due, wrn_tick_mono(peer->kinds_due, now));
     }
@@ -496,6 +495,8 @@ static void leave_table(struct wrn_overlay *overlay, struct wrn_overlay_peer *pe
                         enum wrn_reason reason) {
     wrn_mono now = overlay->now.mono;
     wrn_links_remove(&overlay->links, peer->handle);
+    /* Who looks for a relay to us must not be sent to one that has no link to us any more. */
+    overlay->locator_dirty = overlay->locator_dirty || peer->relays_for_others;
     wrn_relay_on_peer_down(overlay->relay, now, peer->handle);
     wrn_route_on_link_down(overlay->route, now, peer->handle);
     wrn_ring_on_link_down(overlay->ring, now, peer->handle, peer->id);

@@ -12,9 +12,9 @@
 
 /* Bytes; lower them when a part becomes smaller. */
 enum {
-    NODE_MAX = 76408,
-    OVERLAY_MAX = 3840,
-    PEERS_MAX = 14144,
+    NODE_MAX = 77016,
+    OVERLAY_MAX = 3808,
+    PEERS_MAX = 14784,
     JOIN_MAX = 2760,
     LINKS_MAX = 4800,
     PATHS_MAX = 13656,
@@ -22,7 +22,7 @@ enum {
     ROUTE_MAX = 7632,
     RING_MAX = 4264,
     DHT_MAX = 17464,
-    PEER_MAX = 312,
+    PEER_MAX = 328,
     PATHS_PEER_MAX = 200,
     SEARCH_MAX = 376,
     LINK_MAX = 120,

@@ -212,6 +212,54 @@ static void newcomers_take_the_place_of_relays(void **state) {
     mesh_destroy(mesh);
 }
 
+/* ---- which relays a locator names ---- */
+
+static struct wrn_locator own_locator(void) {
+    struct wrn_locator locator;
+    input();
+    wrn_span bytes = wrn_overlay_own_locator(overlay);
+    enum wrn_reason reason =
+        wrn_locator_read(bytes, overlay->primitives, overlay->ring_hash, &locator);
+    done();
+    assert_int_equal(reason, WRN_REASON_NONE);
+    return locator;
+}
+
+/* Whoever looks for a relay to us would ask in vain where we have no link any more; and all that
+ * are named are remembered, since the best ones are those that are full. */
+static void relays_of_a_locator(void **state) {
+    (void)state;
+    wrn_handle relays[WRN_LOCATOR_RELAYS_MAX];
+    enum wrn_reason reason = WRN_REASON_NONE;
+    begin();
+    for (uint32_t i = 0; i < WRN_COUNT(relays); i++) {
+        relays[i] = try_add(WRN_LINK_NEAR, place(false));
+        wrn_peers_get(overlay, relays[i])->relays_for_others = true;
+        bring_up(relays[i], WRN_LINK_SHORTCUT, OLD_S);
+    }
+    mesh_run(mesh, 1000);
+    assert_int_equal(own_locator().relay_count, WRN_COUNT(relays));
+    input();
+    wrn_peers_remove(overlay, wrn_peers_get(overlay, relays[1]), WRN_REASON_FULL, false);
+    done();
+    struct wrn_locator locator = own_locator();
+    assert_int_equal(locator.relay_count, WRN_COUNT(relays) - 1);
+
+    locator = (struct wrn_locator){.id = place(false), .relay_count = WRN_LOCATOR_RELAYS_MAX};
+    locator.tunnel_key[0] = 8;
+    for (uint32_t i = 0; i < WRN_LOCATOR_RELAYS_MAX; i++) {
+        locator.relay_ids[i] = place(false);
+    }
+    input();
+    struct wrn_overlay_peer *peer =
+        wrn_peers_add(overlay, &locator, NULL, 0, WRN_LINK_NEAR, &reason);
+    assert_non_null(peer);
+    assert_int_equal(peer->relay_count, WRN_LOCATOR_RELAYS_MAX);
+    assert_memory_equal(peer->relays, locator.relay_ids, sizeof(locator.relay_ids));
+    done();
+    mesh_destroy(mesh);
+}
+
 /* ---- whose node is full when the answer to its user's request comes ---- */
 
 static void a_user_waits_for_room(void **state) {
@@ -257,6 +305,7 @@ int main(void) {
         cmocka_unit_test(a_neighbour_displaces_in_this_order),
         cmocka_unit_test(who_gives_way_to_whom),
         cmocka_unit_test(newcomers_take_the_place_of_relays),
+        cmocka_unit_test(relays_of_a_locator),
         cmocka_unit_test(a_user_waits_for_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
