@@ -65,7 +65,7 @@ struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
     struct wrn_switch *sw = wrn_arena_take(arena, 1, sizeof *sw);
     struct wrn_switch *made = sw != NULL ? sw : &measured;
     WRN_ASSERT(options->macs_max >= 64 && options->macs_max <= 1 << 16);
-    WRN_ASSERT(options->neighbours_max >= 4 && options->groups_max >= 4 && options->own != 0);
+    WRN_ASSERT(options->neighbours_max >= 4 && options->groups_max >= 4);
     WRN_ASSERT(options->macs_per_port >= 1 && options->macs_per_port <= options->macs_max / 2);
     made->options = *options;
     made->start = now.mono;
@@ -85,6 +85,7 @@ struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
     if (sw == NULL) {
         return NULL;
     }
+    WRN_ASSERT(options->own != 0);
     wrn_rand_fill(rand, sw->seed, sizeof sw->seed);
     sw->guard_key[0] = wrn_load_le64(options->secret);
     sw->guard_key[1] = wrn_load_le64(options->secret + 8);
@@ -292,6 +293,9 @@ static void publish_rules(struct wrn_switch *sw, struct wrn_switch_place *place,
     const struct wrn_frame_rules *before =
         atomic_load_explicit(&place->rules, memory_order_relaxed);
     size_t room = before == &place->rooms[0];
+    if (before != NULL && memcmp(before, rules, sizeof *rules) == 0) {
+        return;
+    }
     if (place->replaced[room] == sw->epoch) {
         wrn_switch_quiesce(sw);
     }

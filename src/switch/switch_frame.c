@@ -48,7 +48,7 @@ static void read_icmp6(struct wrn_switch_head *head);
 
 enum wrn_switch_refusal wrn_switch_read(wrn_span frame, struct wrn_switch_head *ret_head) {
     struct wrn_switch_head *head = ret_head;
-    size_t at = 2 * WRN_MAC_ADDRESS_SIZE;
+    size_t at = WRN_SWITCH_FRAME_MIN - 2; /* behind the addresses */
     *head = (struct wrn_switch_head){0};
     if (frame.size < WRN_SWITCH_FRAME_MIN) {
         return WRN_SWITCH_SHORT;
