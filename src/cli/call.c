@@ -113,7 +113,8 @@ int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args, const cha
 int wrn_call_complain(struct wrn_cli *cli, const char *path, int error) {
     const char *next = "is warrend running? start it with: sudo warren up";
     if (error == -EACCES || error == -EPERM) {
-        next = "only root and the group warren may ask it: use sudo, or join the group";
+        next = "only root and the group warren may ask it: use sudo, or join the group (and log in "
+               "anew)";
     } else if (error == -ETIMEDOUT) {
         next = "warrend runs but did not answer in time: see its log, or start it anew: sudo "
                "warren down && sudo warren up";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The connections of the control socket. */
-#define _GNU_SOURCE /* accept4, struct ucred */
+#define _GNU_SOURCE /* accept4 */
 #include "daemon/control.h"
 
 #include <jansson.h>
@@ -30,6 +30,7 @@ struct client {
     int fd;
     struct wrn_watch *watch;
     struct wrn_rpc_session *session;
+    enum wrn_rpc_level level;
     uint64_t arrival;  /* orders clients by age */
     uint8_t *input;    /* WRN_RPC_LINE_MAX + 1 bytes */
     size_t input_size; /* without the end of a line in them */
@@ -45,6 +46,7 @@ struct client {
 struct wrn_control {
     struct wrn_daemon *daemon;
     struct wrn_control_socket socket;
+    gid_t admins; /* may change things; WRN_CONTROL_NOBODY: root alone */
     struct wrn_rpc_host host;
     struct wrn_methods *methods;
     struct wrn_daemon_listener listener;
@@ -59,8 +61,8 @@ struct wrn_control {
 static int fail(char reterr_why[WRN_DAEMON_WHY_SIZE], const char *path, int error);
 static void on_connection(void *ctx, int fd, int events);
 static void accept_client(struct wrn_control *control, int fd);
-static enum wrn_rpc_level level_of(int fd);
 static struct client *free_place(struct wrn_control *control);
+static bool gives_way(const struct client *client, const struct client *other);
 static void drop(struct client *client);
 static void on_client(void *ctx, int fd, int events);
 static bool take_input(struct client *client);
@@ -74,8 +76,18 @@ static void on_event(void *ctx, wrn_handle network, const struct wrn_node_event 
 static void on_tick_closed(uv_handle_t *handle);
 static void wipe_and_free(void *memory);
 
-int wrn_control_start(struct wrn_daemon *daemon, struct wrn_service *service, const char *path,
-                      struct wrn_control **ret_control, char reterr_why[WRN_DAEMON_WHY_SIZE]) {
+int wrn_control_start(struct wrn_daemon *daemon, struct wrn_service *service,
+                      const struct wrn_daemon_options *options, struct wrn_control **ret_control,
+                      char reterr_why[WRN_DAEMON_WHY_SIZE]) {
+    const char *path = options->socket;
+    gid_t admins = WRN_CONTROL_NOBODY;
+    if (options->admins[0] != '\0' && !wrn_control_socket_group(options->admins, &admins)) {
+        (void)snprintf(reterr_why, WRN_DAEMON_WHY_SIZE,
+                       "there is no group %s: make it (groupadd %s), or name another one with "
+                       "--admin-group",
+                       options->admins, options->admins);
+        return -ENOENT;
+    }
     struct wrn_control *control = calloc(1, sizeof *control);
     if (control == NULL) {
         return fail(reterr_why, path, -ENOMEM);
@@ -83,6 +95,7 @@ int wrn_control_start(struct wrn_daemon *daemon, struct wrn_service *service, co
     control->daemon = daemon;
     control->socket.fd = -1;
     control->socket.lock = -1;
+    control->admins = admins;
     json_set_alloc_funcs(malloc, wipe_and_free);
     control->tick = calloc(1, sizeof *control->tick);
     control->methods = wrn_methods_create(daemon, service, control, &control->host);
@@ -92,7 +105,7 @@ int wrn_control_start(struct wrn_daemon *daemon, struct wrn_service *service, co
         WRN_ASSERT(failed == 0); /* it cannot */
         control->tick->data = control;
     }
-    error = error != 0 ? error : wrn_control_socket_open(path, &control->socket);
+    error = error != 0 ? error : wrn_control_socket_open(path, admins, &control->socket);
     error = error != 0 ? error
                        : wrn_watch_open(wrn_daemon_loop(daemon), control->socket.fd, WRN_WATCH_READ,
                                         on_connection, control, &control->watch);
@@ -153,8 +166,8 @@ static int fail(char reterr_why[WRN_DAEMON_WHY_SIZE], const char *path, int erro
                                    "another place with --socket"
         : error == -ENAMETOOLONG ? "the path may have 107 bytes: choose a shorter one with --socket"
                                  : "choose another place with --socket";
-    (void)snprintf(reterr_why, WRN_DAEMON_WHY_SIZE, "cannot serve the control socket %s: %s; %s",
-                   path, strerror(-error), next);
+    (void)snprintf(reterr_why, WRN_DAEMON_WHY_SIZE,
+                   "cannot serve the control socket %.300s: %s; %s", path, strerror(-error), next);
     return error;
 }
 
@@ -176,8 +189,10 @@ static void on_connection(void *ctx, int fd, int events) {
 static void accept_client(struct wrn_control *control, int fd) {
     struct client *client = free_place(control);
     *client = (struct client){.control = control, .fd = fd, .arrival = control->arrivals++};
+    bool is_admin = wrn_control_socket_is_admin(fd, control->admins);
+    client->level = is_admin ? WRN_RPC_ADMIN : WRN_RPC_READ;
     client->input = malloc(WRN_RPC_LINE_MAX + 1);
-    client->session = wrn_rpc_session_create(&control->host, level_of(fd), on_send, client);
+    client->session = wrn_rpc_session_create(&control->host, client->level, on_send, client);
     if (client->input == NULL || client->session == NULL ||
         wrn_watch_open(wrn_daemon_loop(control->daemon), fd, WRN_WATCH_READ, on_client, client,
                        &client->watch) != 0) {
@@ -185,35 +200,32 @@ static void accept_client(struct wrn_control *control, int fd) {
     }
 }
 
-/* What a connection may do. The socket's permissions say who can connect at all, and whoever can is
- * trusted with everything; the place where users that may only read would be told apart. */
-static enum wrn_rpc_level level_of(int fd) {
-    struct ucred peer = {0};
-    socklen_t size = sizeof peer;
-    bool is_known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
-    return is_known ? WRN_RPC_ADMIN : WRN_RPC_READ;
-}
-
-/* Finds a place for a new connection; if there is none, the oldest that waits for no answer and for
- * no events gives way, or else the oldest: clients that connect and do not go on must not lock
- * others out. */
+/* Finds a place for a new connection; if there is none, somebody gives way: clients that connect and
+ * do not go on must not lock others out. */
 static struct client *free_place(struct wrn_control *control) {
-    struct client *oldest = NULL;
-    bool oldest_idle = false;
+    struct client *first = NULL;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         struct client *client = &control->clients[i];
         if (client->control == NULL) {
             return client;
         }
-        bool idle = client->events == 0 && wrn_rpc_calls(client->session) == 0;
-        if (oldest == NULL || (idle && !oldest_idle) ||
-            (idle == oldest_idle && client->arrival < oldest->arrival)) {
-            oldest_idle = idle;
-            oldest = client;
+        if (first == NULL || gives_way(client, first)) {
+            first = client;
         }
     }
-    drop(oldest);
-    return oldest;
+    drop(first);
+    return first;
+}
+
+/* Whether a client gives way before another: those who may only read first, then those who wait for
+ * no answer and for no events, then the oldest. */
+static bool gives_way(const struct client *client, const struct client *other) {
+    bool idle = client->events == 0 && wrn_rpc_calls(client->session) == 0;
+    bool other_idle = other->events == 0 && wrn_rpc_calls(other->session) == 0;
+    if (client->level != other->level) {
+        return client->level == WRN_RPC_READ;
+    }
+    return idle != other_idle ? idle : client->arrival < other->arrival;
 }
 
 static void drop(struct client *client) {

@@ -8,10 +8,11 @@
 
 struct wrn_control;
 
-/* Makes the socket at 'path' and serves it; 'daemon' outlives it, and so does 'service', which may
+/* Makes the socket that 'options' names and serves it; 'daemon' outlives it, and so does 'service', which may
  * be NULL. Returns 0, or -errno with a sentence that has the next step. */
 WRN_NODISCARD int wrn_control_start(struct wrn_daemon *daemon, struct wrn_service *service,
-                                    const char *path, struct wrn_control **ret_control,
+                                    const struct wrn_daemon_options *options,
+                                    struct wrn_control **ret_control,
                                     char reterr_why[WRN_DAEMON_WHY_SIZE]);
 
 /* Closes all connections and the socket, and removes its file if it is still ours. To be called

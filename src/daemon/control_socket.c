@@ -17,16 +17,25 @@
 
 #define LOCK_SUFFIX ".lock"
 
-enum { BACKLOG = 64, GROUP_BUFFER = 4096, LOCK_LOOKS = 150, LOOK_MS = 20, ANSWER_MS = 1000 };
+enum {
+    BACKLOG = 64,
+    GROUP_BUFFER = 4096,
+    LOCK_LOOKS = 150,
+    LOOK_MS = 20,
+    ANSWER_MS = 1000,
+    GROUPS_MAX = 4096
+};
+
+#define GROUP_NUMBER_MAX (UINT32_MAX - 1) /* the last one is nobody's */
 
 static int make_folder(const char *path);
 static int take_lock(const struct sockaddr_un *address, int *ret_lock);
 static int connect_to(const struct sockaddr_un *address);
 static int clear_path(const struct sockaddr_un *address);
 static int bind_it(int fd, const struct sockaddr_un *address);
-static int give_to_group(const char *path);
+static int give_to_group(const char *path, gid_t admins);
 
-int wrn_control_socket_open(const char *path, struct wrn_control_socket *ret_socket) {
+int wrn_control_socket_open(const char *path, gid_t admins, struct wrn_control_socket *ret_socket) {
     WRN_CLEANUP(wrn_close_fd) int fd = -1, lock = -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
@@ -49,7 +58,7 @@ int wrn_control_socket_open(const char *path, struct wrn_control_socket *ret_soc
     if (error != 0) {
         return error;
     }
-    error = give_to_group(path);
+    error = give_to_group(path, admins);
     if (error == 0 && (listen(fd, BACKLOG) < 0 || lstat(path, &status) < 0)) {
         error = -errno;
     }
@@ -78,6 +87,50 @@ void wrn_control_socket_close(struct wrn_control_socket *socket) {
     }
     wrn_close_fd(&socket->fd);
     wrn_close_fd(&socket->lock); /* last: whoever gets it finds no socket of ours */
+}
+
+bool wrn_control_socket_group(const char *text, gid_t *ret_group) {
+    struct group entry;
+    struct group *group = NULL;
+    char buffer[GROUP_BUFFER];
+    uint32_t number = 0;
+    if (getgrnam_r(text, &entry, buffer, sizeof buffer, &group) == 0 && group != NULL) {
+        *ret_group = group->gr_gid;
+        return true;
+    }
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c < '0' || *c > '9' || number > GROUP_NUMBER_MAX / 10) {
+            return false;
+        }
+        number = 10 * number + (uint32_t)(*c - '0');
+    }
+    *ret_group = number;
+    return *text != '\0' && number <= GROUP_NUMBER_MAX;
+}
+
+bool wrn_control_socket_is_admin(int fd, gid_t admins) {
+    struct ucred peer = {.uid = (uid_t)-1, .gid = WRN_CONTROL_NOBODY};
+    gid_t groups[GROUPS_MAX];
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return false;
+    }
+    if (peer.uid == 0 || peer.uid == geteuid()) {
+        return true;
+    }
+    if (admins == WRN_CONTROL_NOBODY || peer.gid == admins) {
+        return admins != WRN_CONTROL_NOBODY;
+    }
+    size = sizeof groups; /* the others that it is in; more than fit are an error */
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < size / sizeof *groups; i++) {
+        if (groups[i] == admins) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool wrn_control_socket_is_served(const char *path) {
@@ -171,13 +224,13 @@ static int bind_it(int fd, const struct sockaddr_un *address) {
     return error;
 }
 
-/* Members of the group may ask; without the group root alone. */
-static int give_to_group(const char *path) {
-    struct group entry;
-    struct group *group = NULL;
-    char buffer[GROUP_BUFFER];
-    (void)getgrnam_r(WRN_CONTROL_GROUP, &entry, buffer, sizeof buffer, &group);
-    if (group != NULL && chown(path, (uid_t)-1, group->gr_gid) < 0 && errno != EPERM) {
+/* Members of the group may open it; without one root alone. */
+static int give_to_group(const char *path, gid_t admins) {
+    gid_t group = admins;
+    if (!wrn_control_socket_group(WRN_CONTROL_GROUP, &group)) {
+        group = admins;
+    }
+    if (group != WRN_CONTROL_NOBODY && chown(path, (uid_t)-1, group) < 0 && errno != EPERM) {
         return -errno;
     }
     return chmod(path, 0660) == 0 ? 0 : -errno;

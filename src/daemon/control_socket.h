@@ -7,7 +7,11 @@
 
 enum { WRN_CONTROL_PATH_MAX = 108 }; /* with the terminating zero: the room in a Unix address */
 
-#define WRN_CONTROL_GROUP "warren"
+/* Members of this group may open the socket. */
+#define WRN_CONTROL_GROUP  "warren"
+
+/* No group. */
+#define WRN_CONTROL_NOBODY ((gid_t)-1)
 
 struct wrn_control_socket {
     int fd;   /* listening, non-blocking, close-on-exec; -1: not there */
@@ -17,15 +21,23 @@ struct wrn_control_socket {
     ino_t inode;
 };
 
-/* Makes the socket, mode 0660 of the group `warren` if there is one, and the last folder of its
+/* Makes the socket, mode 0660 of the group `warren` or, if there is no such, of 'admins', and the last folder of its
  * path if that is missing (0755). A file that a dead process left behind is replaced. Waits up to
  * three seconds for one that is about to end. Returns 0,
  * -EADDRINUSE (a live process serves it), -ENAMETOOLONG, -EEXIST (something else stands there) or
  * another -errno. */
-WRN_NODISCARD int wrn_control_socket_open(const char *path, struct wrn_control_socket *ret_socket);
+WRN_NODISCARD int wrn_control_socket_open(const char *path, gid_t admins,
+                                          struct wrn_control_socket *ret_socket);
 
 /* Closes it and removes its file if it is still ours. One that is not there is fine. */
 void wrn_control_socket_close(struct wrn_control_socket *socket);
+
+/* Finds a group by its name, or by its number, which need not have a name. False: there is none. */
+bool wrn_control_socket_group(const char *text, gid_t *ret_group);
+
+/* Tells whether the process at the other end of a connection was root, one of our own user, or in
+ * 'admins', when it connected. */
+bool wrn_control_socket_is_admin(int fd, gid_t admins);
 
 /* Tells whether a process listens at 'path' now. */
 bool wrn_control_socket_is_served(const char *path);

@@ -231,7 +231,7 @@ static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
         (void)snprintf(why, WRN_DAEMON_WHY_SIZE, "cannot start: %s", strerror(-error));
         return error;
     }
-    return wrn_control_start(program->daemon, program->service, program->options.socket,
+    return wrn_control_start(program->daemon, program->service, &program->options,
                              &program->control, why);
 }
 

@@ -6,7 +6,7 @@
 
 #include "daemon/methods_internal.h"
 
-enum { CALLS_MOST = 256 };
+enum { CALLS_MOST = 256, CALLS_KEPT = 64 };
 
 #define TIME_MOST (WRN_RECORD_TIME_MAX_S - 1)
 
@@ -131,7 +131,7 @@ static const struct wrn_rpc_method methods_table[] = {
     BARE("doctor", WRN_RPC_READ, doctor),
     METHOD("events.subscribe", WRN_RPC_READ, subscribe_params, subscribe),
     BARE("events.unsubscribe", WRN_RPC_READ, unsubscribe),
-    METHOD("log", WRN_RPC_ADMIN, log_params, log),
+    METHOD("log", WRN_RPC_READ, log_params, log),
     BARE("shutdown", WRN_RPC_ADMIN, shutdown),
 };
 
@@ -152,6 +152,7 @@ struct wrn_methods *wrn_methods_create(struct wrn_daemon *daemon, struct wrn_ser
         .method_count = WRN_COUNT(methods_table),
         .ctx = methods,
         .calls_most = CALLS_MOST,
+        .calls_kept = CALLS_KEPT,
     };
     return methods;
 }

@@ -123,6 +123,10 @@ void wrn_method_log(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_log *log = wrn_daemon_log(methods->daemon);
     const char *wanted = wrn_rpc_text(call, "level");
     bool is_good = wanted == NULL;
+    if (wanted != NULL && !wrn_rpc_is_admin(call)) {
+        wrn_rpc_deny(call);
+        return;
+    }
     for (size_t i = 0; i < WRN_COUNT(names) && wanted != NULL; i++) {
         if (strcmp(names[i], wanted) == 0) {
             log->level = (enum wrn_log_level)i;

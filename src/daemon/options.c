@@ -7,7 +7,7 @@
 
 #include "wg/uapi.h"
 
-enum kind { TEXT, PORT, WORKERS, OFFLOADS, LEVEL, FLAG };
+enum kind { TEXT, GROUP, PORT, WORKERS, OFFLOADS, LEVEL, FLAG };
 
 struct option {
     const char *name;
@@ -24,6 +24,7 @@ static const struct option table[] = {
     {"socket", TEXT, AT(socket), true},
     {"hooks", TEXT, AT(hooks), true},
     {"log", TEXT, AT(log), true},
+    {"admin-group", GROUP, AT(admins), true},
     {"listen", PORT, AT(port), true},
     {"workers", WORKERS, AT(workers), true},
     {"offloads", OFFLOADS, AT(offloads), true},
@@ -110,6 +111,8 @@ const char *wrn_options_usage(void) {
            "                     without the dashes (/etc/warren/warrend.conf, if it is there)\n"
            "  --state FOLDER     where identity and networks are (" WRN_DAEMON_STATE_FOLDER ")\n"
            "  --socket PATH      where `warren` finds it (" WRN_DAEMON_SOCKET_PATH ")\n"
+           "  --admin-group NAME whoever is in this group may change things, besides root;\n"
+           "                     the group `warren` may only look (nobody else)\n"
            "  --listen PORT      the UDP port of all networks, 0 for any free one (the one of\n"
            "                     last time, if it is free)\n"
            "  --foreground       does not go into the background; the log goes to stderr\n"
@@ -214,9 +217,12 @@ static const char *set(struct wrn_daemon_options *options, const struct option *
     uint32_t number = 0;
     switch (option->kind) {
     case TEXT:
-        if (value.size == 0 || value.size >= WRN_OPTIONS_PATH_MAX ||
-            memchr(value.data, '\0', value.size) != NULL) {
-            return "it is a path of 1 to 511 bytes";
+    case GROUP:
+        if (value.size == 0 || memchr(value.data, '\0', value.size) != NULL ||
+            value.size >= (option->kind == TEXT ? (size_t)WRN_OPTIONS_PATH_MAX
+                                                : (size_t)WRN_OPTIONS_GROUP_MAX)) {
+            return option->kind == TEXT ? "it is a path of 1 to 511 bytes"
+                                        : "it is a group's name, or its number";
         }
         memcpy(at, value.data, value.size);
         ((char *)at)[value.size] = '\0';

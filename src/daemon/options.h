@@ -9,20 +9,21 @@
 #define WRN_DAEMON_SOCKET_PATH  "/run/warren/warrend.sock"
 #define WRN_DAEMON_HOOKS_FOLDER "/etc/warren/hooks"
 
-enum { WRN_OPTIONS_PATH_MAX = 512, WRN_OPTIONS_WHY_SIZE = 512 };
+enum { WRN_OPTIONS_GROUP_MAX = 64, WRN_OPTIONS_PATH_MAX = 512, WRN_OPTIONS_WHY_SIZE = 512 };
 
 enum wrn_options_action { WRN_OPTIONS_RUN, WRN_OPTIONS_HELP, WRN_OPTIONS_VERSION };
 
 struct wrn_daemon_options {
     enum wrn_options_action action;
-    char config[WRN_OPTIONS_PATH_MAX]; /* the file that was read; "": none */
-    char state[WRN_OPTIONS_PATH_MAX];  /* the folder with identity and networks */
-    char socket[WRN_OPTIONS_PATH_MAX]; /* for control */
-    char log[WRN_OPTIONS_PATH_MAX];    /* where the background's log goes; "": the state folder */
-    char hooks[WRN_OPTIONS_PATH_MAX];  /* programs that events run; need not be there */
-    uint16_t port;                     /* UDP; 0: any (kept in the state folder) */
-    uint32_t workers;                  /* 0: as many as pay */
-    uint32_t offloads;                 /* WRN_UAPI_OFFLOAD_* */
+    char config[WRN_OPTIONS_PATH_MAX];  /* the file that was read; "": none */
+    char state[WRN_OPTIONS_PATH_MAX];   /* the folder with identity and networks */
+    char socket[WRN_OPTIONS_PATH_MAX];  /* for control */
+    char log[WRN_OPTIONS_PATH_MAX];     /* where the background's log goes; "": the state folder */
+    char hooks[WRN_OPTIONS_PATH_MAX];   /* programs that events run; need not be there */
+    char admins[WRN_OPTIONS_GROUP_MAX]; /* the group that may change things; "": none */
+    uint16_t port;                      /* UDP; 0: any (kept in the state folder) */
+    uint32_t workers;                   /* 0: as many as pay */
+    uint32_t offloads;                  /* WRN_UAPI_OFFLOAD_* */
     enum wrn_log_level log_level;
     bool foreground;
     bool announces;      /* looks for others on the LAN, by multicast */

@@ -12,6 +12,10 @@
 
 enum { MESSAGE_MAX = 1024, TEXT_MOST = 255, NAME_SHOWN = 64 };
 
+#define DENIED                                                                                     \
+    "%s changes things, and you may only read here: use sudo, or join the group that warrend was " \
+    "given with --admin-group"
+
 struct wrn_rpc_session {
     struct wrn_rpc_host *host;
     enum wrn_rpc_level level;
@@ -35,8 +39,10 @@ struct wrn_rpc_call {
     struct batch *batch; /* NULL: it came alone */
     json_t *params;      /* an object */
     json_t *id;          /* NULL: a notification */
+    enum wrn_rpc_level level;
 };
 
+static uint32_t calls_most(const struct wrn_rpc_session *session);
 static void take_batch(struct wrn_rpc_session *session, json_t *list);
 static void take_request(struct wrn_rpc_session *session, struct batch *batch, json_t *request);
 static const char *request_fault(const json_t *request, json_t **ret_id);
@@ -131,6 +137,14 @@ struct wrn_rpc_session *wrn_rpc_call_session(const struct wrn_rpc_call *call) {
     return call->session;
 }
 
+void wrn_rpc_deny(struct wrn_rpc_call *call) {
+    wrn_rpc_fail(call, WRN_RPC_DENIED, NULL, DENIED, call->method->name);
+}
+
+bool wrn_rpc_is_admin(const struct wrn_rpc_call *call) {
+    return call->level == WRN_RPC_ADMIN;
+}
+
 const char *wrn_rpc_call_name(const struct wrn_rpc_call *call) {
     return call->method->name;
 }
@@ -205,6 +219,12 @@ json_t *wrn_rpc_json_text(const char *text) {
     return json;
 }
 
+/* Whoever may only read cannot keep those out who may end what goes on. */
+static uint32_t calls_most(const struct wrn_rpc_session *session) {
+    const struct wrn_rpc_host *host = session->host;
+    return host->calls_most - (session->level == WRN_RPC_READ ? host->calls_kept : 0);
+}
+
 static void take_batch(struct wrn_rpc_session *session, json_t *list) {
     size_t count = json_array_size(list);
     struct batch *batch = NULL;
@@ -244,13 +264,11 @@ static void take_request(struct wrn_rpc_session *session, struct batch *batch, j
         (void)refuse(why, "there is no method \"%s\"; version lists those that there are", shown);
         code = WRN_RPC_NO_METHOD;
     } else if (method->level > session->level) {
-        (void)refuse(why, "%s changes things, and this connection may only read; ask as root",
-                     name);
+        (void)refuse(why, DENIED, name);
         code = WRN_RPC_DENIED;
     } else if (!check_params(method, json_object_get(request, "params"), why)) {
         code = WRN_RPC_PARAMS;
-    } else if (session->calls >= WRN_RPC_CALLS_MAX ||
-               session->host->calls >= session->host->calls_most) {
+    } else if (session->calls >= WRN_RPC_CALLS_MAX || session->host->calls >= calls_most(session)) {
         (void)refuse(why, "%" PRIu32 " calls are under way: wait for their answers first",
                      session->calls);
         code = WRN_RPC_BUSY;
@@ -314,6 +332,7 @@ static struct wrn_rpc_call *begin_call(struct wrn_rpc_session *session, struct b
         .next = session->first,
         .method = method,
         .batch = batch,
+        .level = session->level,
         .params = params,
         .id = json_incref(id),
     };

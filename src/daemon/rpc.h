@@ -68,6 +68,7 @@ struct wrn_rpc_host {
     void *ctx;           /* of the methods */
     uint32_t calls;      /* under way, also for sessions that have ended; zero at the start */
     uint32_t calls_most; /* more are refused as busy */
+    uint32_t calls_kept; /* of these, for sessions that may do all */
 };
 
 /* Begins a session. 'send' gets whole lines with their ends, valid during the call; it must not end
@@ -98,7 +99,11 @@ uint32_t wrn_rpc_calls(const struct wrn_rpc_session *session);
 /* The session that asks; NULL if it has ended. */
 struct wrn_rpc_session *wrn_rpc_call_session(const struct wrn_rpc_call *call);
 
-/* The level of the session that asked, and the method's name. */
+/* Fails a call that its session may not make, because of what it asks for. */
+void wrn_rpc_deny(struct wrn_rpc_call *call);
+
+/* Whether the session that asked may do all; and the method's name. */
+bool wrn_rpc_is_admin(const struct wrn_rpc_call *call);
 const char *wrn_rpc_call_name(const struct wrn_rpc_call *call);
 
 /* A parameter of the call, valid until the call ends; its name must be in the method's table. What

@@ -216,6 +216,35 @@ static void calls_are_bounded(void **state) {
     end_scene(scene);
 }
 
+/* Goal: who may only read cannot take the calls that are kept for those who may do all. */
+static void readers_leave_calls_to_admins(void **state) {
+    static const char request[] = "{\"jsonrpc\":\"2.0\",\"method\":\"wait\",\"id\":1}";
+    (void)state;
+    struct scene *scene = make_scene(WRN_RPC_READ);
+    scene->host.calls_kept = 5;
+    struct wrn_rpc_session *admin =
+        wrn_rpc_session_create(&scene->host, WRN_RPC_ADMIN, on_send, scene);
+    for (size_t i = 0; i < 15; i++) {
+        say(scene, request);
+    }
+    assert_int_equal(scene->size, 0);
+    say(scene, request);
+    assert_non_null(strstr(scene->said, "-32000"));
+    scene->size = 0;
+    for (size_t i = 0; i < 5; i++) {
+        wrn_rpc_line(admin, (wrn_span){(const uint8_t *)request, sizeof request - 1});
+    }
+    assert_int_equal(scene->size, 0);
+    wrn_rpc_line(admin, (wrn_span){(const uint8_t *)request, sizeof request - 1});
+    assert_non_null(strstr(scene->said, "-32000"));
+    assert_int_equal(scene->waiting_count, 20);
+    for (size_t i = 0; i < scene->waiting_count; i++) {
+        wrn_rpc_reply(scene->waiting[i], json_null());
+    }
+    wrn_rpc_session_destroy(admin);
+    end_scene(scene);
+}
+
 /* Goal: the answers of a list come together, when the last is there, in whatever order they come;
  * what is asked alone is answered in between. */
 static void a_batch_is_answered_at_once(void **state) {
@@ -279,6 +308,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_answered),
         cmocka_unit_test(calls_are_bounded),
+        cmocka_unit_test(readers_leave_calls_to_admins),
         cmocka_unit_test(a_batch_is_answered_at_once),
         cmocka_unit_test(calls_outlive_their_session),
         cmocka_unit_test(what_is_no_utf8_is_shown),
