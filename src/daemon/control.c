@@ -200,8 +200,8 @@ static void accept_client(struct wrn_control *control, int fd) {
     }
 }
 
-/* Finds a place for a new connection; if there is none, somebody gives way: clients that connect and
- * do not go on must not lock others out. */
+/* Finds a place for a new connection; if there is none, somebody gives way: clients that connect
+ * and do not go on must not lock others out. */
 static struct client *free_place(struct wrn_control *control) {
     struct client *first = NULL;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {

@@ -8,8 +8,8 @@
 
 struct wrn_control;
 
-/* Makes the socket that 'options' names and serves it; 'daemon' outlives it, and so does 'service', which may
- * be NULL. Returns 0, or -errno with a sentence that has the next step. */
+/* Makes the socket that 'options' names and serves it; they and 'daemon' outlive it, and so does
+ * 'service', which may be NULL. Returns 0, or -errno with a sentence that has the next step. */
 WRN_NODISCARD int wrn_control_start(struct wrn_daemon *daemon, struct wrn_service *service,
                                     const struct wrn_daemon_options *options,
                                     struct wrn_control **ret_control,

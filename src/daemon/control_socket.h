@@ -21,11 +21,10 @@ struct wrn_control_socket {
     ino_t inode;
 };
 
-/* Makes the socket, mode 0660 of the group `warren` or, if there is no such, of 'admins', and the last folder of its
- * path if that is missing (0755). A file that a dead process left behind is replaced. Waits up to
- * three seconds for one that is about to end. Returns 0,
- * -EADDRINUSE (a live process serves it), -ENAMETOOLONG, -EEXIST (something else stands there) or
- * another -errno. */
+/* Makes the socket, mode 0660 of the group `warren` or, if there is no such, of 'admins', and the
+ * last folder of its path if that is missing (0755). A file that a dead process left behind is
+ * replaced. Waits up to three seconds for one that is about to end. Returns 0, -EADDRINUSE (a live
+ * process serves it), -ENAMETOOLONG, -EEXIST (something else stands there) or another -errno. */
 WRN_NODISCARD int wrn_control_socket_open(const char *path, gid_t admins,
                                           struct wrn_control_socket *ret_socket);
 
