@@ -21,6 +21,9 @@ extern const struct wrn_command wrn_ping, wrn_resolve, wrn_trace, wrn_wait;
 /* table.c */
 extern const struct wrn_command wrn_dht_get, wrn_dht_put, wrn_dht_create, wrn_dht_delete,
     wrn_route_list, wrn_route_add, wrn_route_remove, wrn_route_accept, wrn_route_ignore;
+/* bridge.c */
+extern const struct wrn_command wrn_attach_command, wrn_detach_command, wrn_bridge_show,
+    wrn_bridge_set;
 /* report.c */
 extern const struct wrn_command wrn_netcheck, wrn_doctor, wrn_log_level;
 
@@ -30,6 +33,10 @@ void wrn_status_print_network(struct wrn_cli *cli, const json_t *network);
 /* Prints the networks of a result of `status` that are on the disk and could not be started; false
  * if there are any. */
 bool wrn_status_print_unserved(struct wrn_cli *cli, const json_t *status);
+
+/* Reads "SETTING=VALUE" of a bridge into the parameters of bridge.set. Returns WRN_CLI_DONE or what
+ * wrn_cli_fail returned. */
+WRN_NODISCARD int wrn_bridge_read_setting(struct wrn_cli *cli, const char *text, json_t *params);
 
 /* How a peer is reached, in a few words: "direct 192.0.2.7:41000", "relayed by bob (why)". */
 const char *wrn_status_path(struct wrn_cli *cli, const json_t *peer);

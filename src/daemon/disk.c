@@ -254,6 +254,7 @@ int wrn_disk_write_state(int folder, const char *id, wrn_span canonical) {
 }
 
 int wrn_disk_remove(int folder, const char *id) {
+    static const char *const others[] = {TEMPORARY, "ports", ".ports.new"};
     char name[NAME_BYTES];
     WRN_CLEANUP(wrn_close_fd) int network = -1;
     int error = open_network(folder, id, false, &network);
@@ -267,7 +268,9 @@ int wrn_disk_remove(int folder, const char *id) {
         return -errno;
     }
     (void)fsync(network); /* from here on it is gone; the rest is tidying up */
-    (void)unlinkat(network, TEMPORARY, 0);
+    for (size_t i = 0; i < WRN_COUNT(others); i++) {
+        (void)unlinkat(network, others[i], 0);
+    }
     (void)snprintf(name, sizeof name, NETWORKS "/%s", id);
     (void)unlinkat(folder, name, AT_REMOVEDIR);
     return 0;

@@ -5,7 +5,8 @@
  *
  *     identity               as `warren id new` writes it, 0600
  *     port                   the UDP port of last time
- *     networks/<id>/state    advanced form of the state's expression (node/state.h), 0600 */
+ *     networks/<id>/state    advanced form of the state's expression (node/state.h), 0600
+ *     networks/<id>/ports    what an l2 network's bridge is connected with (attach_disk.c) */
 #pragma once
 #include "base/base.h"
 #include "base/rand.h"

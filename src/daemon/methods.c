@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "daemon/attach.h"
 #include "daemon/methods_internal.h"
 
 enum { CALLS_MOST = 256, CALLS_KEPT = 64 };
@@ -97,6 +98,23 @@ static const struct wrn_rpc_param route_params[] = {NETWORK, {"prefix", WRN_RPC_
 
 static const struct wrn_rpc_param accept_params[] = {NETWORK, {"accept", WRN_RPC_FLAG, true, 0, 0}};
 
+static const struct wrn_rpc_param attach_params[] = {
+    NETWORK,
+    {"interface", WRN_RPC_TEXT, false, 1, WRN_ATTACH_NAME_SIZE - 1},
+    {"vlan", WRN_RPC_NUMBER, false, 1, WRN_ATTACH_VLAN_MAX},
+    {"vtep", WRN_RPC_TEXT, false, 1, WRN_VTEP_TEXT_SIZE - 1},
+    {"force", WRN_RPC_FLAG, false, 0, 0},
+    {"later", WRN_RPC_FLAG, false, 0, 0},
+};
+static const struct wrn_rpc_param bridge_params[] = {
+    NETWORK,
+    {"dhcp", WRN_RPC_FLAG, false, 0, 0},
+    {"arp", WRN_RPC_FLAG, false, 0, 0},
+    {"loop_guard", WRN_RPC_FLAG, false, 0, 0},
+    {"storm_per_s", WRN_RPC_NUMBER, false, 0, 1000000},
+    {"age_s", WRN_RPC_NUMBER, false, 10, 86400},
+};
+
 static const struct wrn_rpc_method methods_table[] = {
     BARE("version", WRN_RPC_READ, version),
     METHOD("status", WRN_RPC_READ, only_network, status),
@@ -127,6 +145,10 @@ static const struct wrn_rpc_method methods_table[] = {
     METHOD("route.add", WRN_RPC_ADMIN, route_params, route_add),
     METHOD("route.remove", WRN_RPC_ADMIN, route_params, route_remove),
     METHOD("route.accept", WRN_RPC_ADMIN, accept_params, route_accept),
+    METHOD("bridge.attach", WRN_RPC_ADMIN, attach_params, bridge_attach),
+    METHOD("bridge.detach", WRN_RPC_ADMIN, attach_params, bridge_detach),
+    METHOD("bridge.show", WRN_RPC_READ, only_network, bridge_show),
+    METHOD("bridge.set", WRN_RPC_ADMIN, bridge_params, bridge_set),
     BARE("netcheck", WRN_RPC_READ, netcheck),
     BARE("doctor", WRN_RPC_READ, doctor),
     METHOD("events.subscribe", WRN_RPC_READ, subscribe_params, subscribe),

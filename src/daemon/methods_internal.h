@@ -163,6 +163,11 @@ WRN_METHOD(network_show);
 WRN_METHOD(network_leave);
 WRN_METHOD(network_delete);
 WRN_METHOD(join);
+/* methods_bridge.c */
+WRN_METHOD(bridge_attach);
+WRN_METHOD(bridge_detach);
+WRN_METHOD(bridge_show);
+WRN_METHOD(bridge_set);
 /* methods_route.c */
 WRN_METHOD(route_list);
 WRN_METHOD(route_add);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "daemon/attach.h"
 #include "daemon/doctor.h"
 #include "daemon/hooks.h"
 #include "daemon/methods.h"
@@ -29,6 +30,7 @@ struct wrn_service {
     struct wrn_daemon *daemon;
     struct wrn_daemon_listener listener;
     struct wrn_service_names *names;
+    struct wrn_attach *attach;
     struct wrn_portmap *portmap; /* NULL: switched off */
     struct wrn_hooks *hooks;     /* NULL: there is no folder for them */
     struct patient *patients;
@@ -74,6 +76,7 @@ static int start(struct wrn_service *service) {
     uv_loop_t *loop = wrn_daemon_loop(service->daemon);
     struct wrn_log *log = wrn_daemon_log(service->daemon);
     int error = wrn_service_names_create(service->daemon, &service->names);
+    error = error != 0 ? error : wrn_attach_create(service->daemon, &service->attach);
     if (error == 0 && options->hooks[0] != '\0') {
         error = wrn_hooks_create(loop, log, options->hooks, 0, &service->hooks);
     }
@@ -106,6 +109,7 @@ void wrn_service_destroy(struct wrn_service *service) {
     }
     wrn_hooks_destroy(service->hooks);
     wrn_portmap_destroy(service->portmap);
+    wrn_attach_destroy(service->attach);
     wrn_service_names_destroy(service->names);
     free(service);
 }
@@ -144,6 +148,10 @@ json_t *wrn_service_status(const struct wrn_service *service, wrn_handle network
                                       "warrend was told not to ask routers (map-ports = no)");
     return json_pack("{soso}", "port_mapping", mapping, "hooks",
                      service->hooks != NULL ? wrn_hooks_status(service->hooks) : json_null());
+}
+
+struct wrn_attach *wrn_service_attach(const struct wrn_service *service) {
+    return service->attach;
 }
 
 static void on_network(void *ctx, wrn_handle network, bool is_there) {

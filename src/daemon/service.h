@@ -8,6 +8,7 @@
 #include "daemon/daemon.h"
 
 struct wrn_service;
+struct wrn_attach;
 
 /* Starts all that the daemon's options ask for. 'daemon' must outlive it. Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_service_create(struct wrn_daemon *daemon, struct wrn_service **ret_service);
@@ -28,3 +29,6 @@ void wrn_service_doctor(struct wrn_service *service, wrn_service_report_fn on_re
  * knows of it, and what to do if nobody does), or for all (NONE: "port_mapping", "hooks"). New
  * object of the caller's, NULL without memory. For `warren status`. */
 json_t *wrn_service_status(const struct wrn_service *service, wrn_handle network);
+
+/* The ports of the bridges of this host's l2 networks. */
+struct wrn_attach *wrn_service_attach(const struct wrn_service *service);

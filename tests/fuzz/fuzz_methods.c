@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "daemon/attach.h"
 #include "daemon/control.h"
 #include "daemon/methods_internal.h"
 #include "fuzz/overlay_stub.h"
@@ -313,6 +314,49 @@ json_t *wrn_service_status(const struct wrn_service *service, wrn_handle network
     (void)service;
     (void)network;
     return json_object();
+}
+
+struct wrn_attach *wrn_service_attach(const struct wrn_service *service) {
+    (void)service;
+    return NULL; /* only handed on */
+}
+
+bool wrn_attach_add(struct wrn_attach *attach, wrn_handle network,
+                    const struct wrn_attach_wish *wish, struct wrn_attach_port *ret_port,
+                    bool *ret_is_new, struct wrn_attach_refusal *ret_refusal) {
+    (void)attach;
+    HOLDS(wish->interface == NULL || strlen(wish->interface) < WRN_ATTACH_NAME_SIZE);
+    HOLDS(wish->interface != NULL || wish->vtep.listen.port != 0);
+    HOLDS(wish->vlan <= WRN_ATTACH_VLAN_MAX);
+    if (wish->is_forced) {
+        *ret_refusal = (struct wrn_attach_refusal){.code = WRN_RPC_REFUSED, .why = "so"};
+        return false;
+    }
+    *ret_port = (struct wrn_attach_port){.network = network,
+                                         .is_vtep = wish->interface == NULL,
+                                         .vlan = wish->vlan,
+                                         .vtep = wish->vtep};
+    *ret_is_new = true;
+    return true;
+}
+
+bool wrn_attach_remove(struct wrn_attach *attach, wrn_handle network,
+                       const struct wrn_attach_wish *wish, struct wrn_attach_port *ret_port,
+                       struct wrn_attach_refusal *ret_refusal) {
+    bool is_new = false;
+    return wrn_attach_add(attach, network, wish, ret_port, &is_new, ret_refusal);
+}
+
+bool wrn_attach_next(const struct wrn_attach *attach, wrn_handle network, uint32_t *cursor,
+                     struct wrn_attach_port *ret_port) {
+    (void)attach;
+    *ret_port = (struct wrn_attach_port){.network = network};
+    return (*cursor)++ < 1;
+}
+
+const char *wrn_attach_state_name(enum wrn_attach_state state) {
+    (void)state;
+    return "attached";
 }
 
 /* ---- the input ---- */
