@@ -17,6 +17,8 @@ static void send_packet(struct wrn_daemon *daemon, const struct wrn_daemon_netwo
                         wrn_span bytes);
 static void hand_to_host(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
                          wrn_span bytes);
+static void send_frame(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                       const struct wrn_node_action *action);
 static void tell(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
                  const struct wrn_node_action *action);
 static void answer(struct wrn_daemon *daemon, const struct wrn_node_answer *answer);
@@ -64,7 +66,8 @@ static void act(struct wrn_daemon *daemon, struct wrn_node_out *out,
     case WRN_NODE_TO_HOST:
         hand_to_host(daemon, network, action->bytes);
         break;
-    case WRN_NODE_FRAME: /* no network has a switch yet */
+    case WRN_NODE_FRAME:
+        send_frame(daemon, network, action);
         break;
     case WRN_NODE_ADDRESS:
     case WRN_NODE_ROUTE:
@@ -157,13 +160,29 @@ static void hand_to_host(struct wrn_daemon *daemon, const struct wrn_daemon_netw
                          wrn_span bytes) {
     const struct wrn_tun *tun = wrn_crew_tun(daemon->crew, network->machine);
     struct iovec parts[2] = {{0}, {.iov_base = daemon->room, .iov_len = bytes.size}};
-    if (tun == NULL || bytes.size > WRN_WG_PACKET_MAX) {
-        return;
+    if (tun == NULL || network->is_bridged || bytes.size > WRN_WG_PACKET_MAX) {
+        return; /* a bridge has no packets */
     }
     memcpy(daemon->room, bytes.data, bytes.size);
     if (wrn_tun_write(tun, parts, WRN_COUNT(parts), NULL) != 0) {
         wrn_wg_count_drop(network->wg, WRN_DROP_TUN_REFUSED, 1);
     }
+}
+
+/* What the switch itself has to say, or answers. */
+static void send_frame(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                       const struct wrn_node_action *action) {
+    wrn_handle peers[WRN_SWITCH_PORTS_MAX];
+    size_t count = action->members.size / sizeof peers[0];
+    struct wrn_now now = wrn_clock_read();
+    if (network->wg == NULL || count > WRN_SWITCH_PORTS_MAX) {
+        return;
+    }
+    memcpy(peers, action->members.data, count * sizeof peers[0]);
+    int error = wrn_crew_send_frame(daemon->crew, now, network->machine, action->is_open, peers,
+                                    (uint32_t)count, action->bytes, daemon->settle.out);
+    (void)error; /* lost, as the interface is just being made anew */
+    wrn_settle_run(&daemon->settle, network->wg, now);
 }
 
 static void tell(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,

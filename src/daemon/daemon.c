@@ -414,6 +414,7 @@ static int create_crew(struct wrn_daemon *daemon) {
                                                      .refused = wrn_daemon_on_refused,
                                                      .carry = wrn_daemon_on_carry,
                                                      .unrouted = wrn_daemon_on_unrouted,
+                                                     .told = wrn_daemon_on_told,
                                                  });
     error = error != 0 ? error : wrn_crew_create(&options, &daemon->crew);
     if (error != 0) {
@@ -549,7 +550,9 @@ static void drain(struct wrn_daemon *daemon) {
         wrn_span bytes = {waiting->bytes, waiting->size};
         struct wrn_now now;
         struct wrn_node_out *out = wrn_daemon_begin(daemon, &now);
-        if (wrn_path_leads(&waiting->path)) {
+        if (waiting->is_frame) {
+            wrn_node_on_frame(daemon->node, now, waiting->network, waiting->peer, bytes, out);
+        } else if (wrn_path_leads(&waiting->path)) {
             wrn_node_on_carry(daemon->node, now, waiting->network, &waiting->path, bytes, out);
         } else {
             wrn_node_on_packet(daemon->node, now, waiting->network, bytes, out);

@@ -56,6 +56,8 @@ struct wrn_daemon_network {
 struct wrn_daemon_waiting {
     wrn_handle network;
     struct wrn_path path; /* of a sealed datagram; leads nowhere: it is a packet of the host */
+    bool is_frame;        /* neither: a frame of which a switch has told */
+    wrn_handle peer;      /* ... that sent it */
     size_t size;
     uint8_t bytes[];
 };
@@ -175,6 +177,7 @@ void wrn_daemon_on_refused(void *ctx, const struct wrn_path *path, int error);
 void wrn_daemon_on_carry(void *ctx, const struct wrn_wg *wg, wrn_handle peer,
                          const struct wrn_path *path, uint8_t ds, wrn_span datagram);
 void wrn_daemon_on_unrouted(void *ctx, const struct wrn_wg *wg, wrn_span packet);
+void wrn_daemon_on_told(void *ctx, const struct wrn_wg *wg, wrn_handle peer, wrn_span frame);
 
 /* ---- networks.c ---- */
 

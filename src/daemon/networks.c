@@ -342,8 +342,8 @@ static int enter(struct wrn_daemon *daemon, wrn_span state, void *memory, size_t
     memcpy(network->name, descriptor->name, sizeof network->name);
     memcpy(network->interface, interface->interface, sizeof network->interface);
     memcpy(network->tap, interface->tap, sizeof network->tap);
-    error = wrn_crew_add(daemon->crew, network->wg, wrn_node_tag(daemon->node, handle), NULL, tun,
-                         &network->machine);
+    error = wrn_crew_add(daemon->crew, network->wg, wrn_node_tag(daemon->node, handle),
+                         wrn_node_switch(daemon->node, handle), tun, &network->machine);
     error = error != 0 ? error : prepare_interface(daemon, network);
     if (error != 0) {
         if (!is_none(network->machine)) {
@@ -482,10 +482,11 @@ static void remake_interface(struct wrn_daemon *daemon, struct wrn_daemon_networ
     char wanted[WRN_TUN_NAME_SIZE];
     memcpy(wanted, network->interface, sizeof wanted);
     int error = make_interface(daemon, wanted, network, &tun);
-    error = error != 0 ? error
-                       : wrn_crew_add(daemon->crew, network->wg,
-                                      wrn_node_tag(daemon->node, network->handle), NULL, tun,
-                                      &network->machine);
+    error =
+        error != 0
+            ? error
+            : wrn_crew_add(daemon->crew, network->wg, wrn_node_tag(daemon->node, network->handle),
+                           wrn_node_switch(daemon->node, network->handle), tun, &network->machine);
     error = error != 0 ? error : prepare_interface(daemon, network);
     for (uint32_t i = 0; i < network->address_count && error == 0; i++) {
         error = apply_prefix(daemon, network, &network->addresses[i], false, true);

@@ -12,10 +12,11 @@ enum { REPORTS_PER_WAKE = 256 }; /* of a kind and worker, before the others get 
 
 static bool read_reports(struct wrn_daemon *daemon, struct wrn_ring *ring);
 static void obey_facts(struct wrn_daemon *daemon, uint32_t facts);
-static void keep(struct wrn_daemon *daemon, const struct wrn_wg *wg, const struct wrn_path *path,
-                 wrn_span bytes);
+static struct wrn_daemon_waiting *keep(struct wrn_daemon *daemon, const struct wrn_wg *wg,
+                                       const struct wrn_path *path, wrn_span bytes);
 
-/* Messages of all come before packets: a session that they lead to lets the packets go. */
+/* Messages of all come before packets: a session that they lead to lets the packets go. Copies of
+ * frames come last: who floods a switch holds up nobody else. */
 void wrn_daemon_on_reports(void *ctx, int fd, int events) {
     struct wrn_daemon *daemon = ctx;
     struct wrn_reports *reports;
@@ -30,6 +31,9 @@ void wrn_daemon_on_reports(void *ctx, int fd, int events) {
     }
     for (uint32_t i = 0; (reports = wrn_crew_reports(daemon->crew, i)) != NULL; i++) {
         more |= read_reports(daemon, reports->packets);
+    }
+    for (uint32_t i = 0; (reports = wrn_crew_reports(daemon->crew, i)) != NULL; i++) {
+        more |= reports->told != NULL && read_reports(daemon, reports->told);
     }
     wrn_crew_dismiss(daemon->crew);
     if (more) { /* the others of the loop get their turn first */
@@ -65,12 +69,21 @@ void wrn_daemon_on_carry(void *ctx, const struct wrn_wg *wg, wrn_handle peer,
                          const struct wrn_path *path, uint8_t ds, wrn_span datagram) {
     (void)peer; /* the path says who, in the ring's words */
     (void)ds;
-    keep(ctx, wg, path, datagram);
+    (void)keep(ctx, wg, path, datagram);
 }
 
 void wrn_daemon_on_unrouted(void *ctx, const struct wrn_wg *wg, wrn_span packet) {
     static const struct wrn_path nowhere = {0};
-    keep(ctx, wg, &nowhere, packet);
+    (void)keep(ctx, wg, &nowhere, packet);
+}
+
+void wrn_daemon_on_told(void *ctx, const struct wrn_wg *wg, wrn_handle peer, wrn_span frame) {
+    static const struct wrn_path nowhere = {0};
+    struct wrn_daemon_waiting *waiting = keep(ctx, wg, &nowhere, frame);
+    if (waiting != NULL) {
+        waiting->is_frame = true;
+        waiting->peer = peer;
+    }
 }
 
 /* Reads what a ring of reports holds, within bounds. Returns whether something is left. */
@@ -131,14 +144,14 @@ static void obey_facts(struct wrn_daemon *daemon, uint32_t facts) {
     }
 }
 
-/* Keeps what is for the node; without room it is lost, as on any wire that is full. */
-static void keep(struct wrn_daemon *daemon, const struct wrn_wg *wg, const struct wrn_path *path,
-                 wrn_span bytes) {
+/* Keeps what is for the node; without room it is lost, as on any wire that is full: NULL. */
+static struct wrn_daemon_waiting *keep(struct wrn_daemon *daemon, const struct wrn_wg *wg,
+                                       const struct wrn_path *path, wrn_span bytes) {
     const struct wrn_daemon_network *network = wrn_daemon_find_wg(daemon, wg);
     size_t needed = wrn_daemon_waiting_size(bytes.size);
     if (network == NULL || daemon->waiting_size + needed > WRN_DAEMON_WAITING_BYTES) {
         daemon->waiting_lost++;
-        return;
+        return NULL;
     }
     struct wrn_daemon_waiting *waiting =
         (struct wrn_daemon_waiting *)(void *)(daemon->waiting + daemon->waiting_size);
@@ -146,4 +159,5 @@ static void keep(struct wrn_daemon *daemon, const struct wrn_wg *wg, const struc
         (struct wrn_daemon_waiting){.network = network->handle, .path = *path, .size = bytes.size};
     memcpy(waiting->bytes, bytes.data, bytes.size);
     daemon->waiting_size += needed;
+    return waiting;
 }
