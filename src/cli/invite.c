@@ -27,6 +27,7 @@ static const struct wrn_option invite_options[] = {
      "a duration such as 12h or 30d, or a date: the end of the invitation, and of memberships "
      "that nobody renews (24h)"},
     {"may-invite", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "who joins may invite others"},
+    {"no-relay", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "who joins forwards for nobody"},
     {"address", WRN_OPTION_VALUE, WRN_OPTION_REPEATS, "WHERE",
      "lets who joins have only such addresses: 10.7.0.5, 10.7.0.0/24 or 10.7.0.5-10.7.0.9"},
     {"allow", WRN_OPTION_VALUE, WRN_OPTION_REPEATS, "RULE",
@@ -185,6 +186,7 @@ static int fill(struct wrn_cli *cli, const struct wrn_args *args, json_t *params
         wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
     }
     wrn_call_flag_option(cli, args, "may-invite", "may_invite", params);
+    wrn_call_flag_option(cli, args, "no-relay", "no_relay", params);
     wrn_call_list_option(cli, args, "address", "addresses", params);
     wrn_call_list_option(cli, args, "allow", "allow", params);
     int code = wrn_call_number_option(cli, args, "uses", "uses", params);

@@ -41,6 +41,7 @@ static const struct wrn_rpc_param invite_params[] = {
     {"uses", WRN_RPC_NUMBER, false, 1, 65535},
     {"until_s", WRN_RPC_NUMBER, false, 1, TIME_MOST},
     {"may_invite", WRN_RPC_FLAG, false, 0, 0},
+    {"no_relay", WRN_RPC_FLAG, false, 0, 0},
     {"addresses", WRN_RPC_TEXTS, false, 1, 4},
     {"allow", WRN_RPC_TEXTS, false, 1, 32},
 };

@@ -158,6 +158,12 @@ static bool write_limits(struct wrn_rpc_call *call, uint8_t element[ELEMENT_MAX]
         }
         total += count;
     }
+    if (wrn_rpc_flag(call, "no_relay")) {
+        wrn_sexp_open(&writer, "relay");
+        wrn_sexp_put_word(&writer, "-"); /* spoken of, and not given */
+        wrn_sexp_close(&writer);
+        total++;
+    }
     wrn_sexp_close(&writer);
     if (total > 0 && wrn_sexp_finish(&writer, &sexp) != 0) {
         wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,

@@ -85,7 +85,7 @@ uint8_t wrn_rights_topics(struct wrn_sexp element) {
     } topics[] = {
         {"address", WRN_RIGHTS_ADDRESSES}, {"name", WRN_RIGHTS_NAMES},
         {"allow", WRN_RIGHTS_PACKETS},     {"frame", WRN_RIGHTS_FRAMES},
-        {"mac", WRN_RIGHTS_MACS},
+        {"mac", WRN_RIGHTS_MACS},          {"relay", WRN_RIGHTS_RELAYING},
     };
     const uint8_t all = WRN_RIGHTS_TOPICS;
     struct walk walk = walk_of(element);
@@ -202,6 +202,11 @@ bool wrn_rights_has_use(const struct wrn_rights *rights, uint32_t k) {
            k <= rights->uses_high;
 }
 
+bool wrn_rights_may_relay(const struct wrn_rights *rights) {
+    bool may = rights->any_relay || (rights->flags & WRN_RIGHT_RELAY) != 0;
+    return may && (rights->flags & WRN_RIGHT_MEMBER) != 0;
+}
+
 /* ---- Sets */
 
 static struct walk walk_of(struct wrn_sexp sexp) {
@@ -275,6 +280,7 @@ static void compile_grant(struct compiling *compiling, const struct wrn_rights_g
     if (*ret_is_member) {
         rights->any_address |= (grant->topics & WRN_RIGHTS_ADDRESSES) == 0;
         rights->any_name |= (grant->topics & WRN_RIGHTS_NAMES) == 0;
+        rights->any_relay |= (grant->topics & WRN_RIGHTS_RELAYING) == 0;
         rights->frames.any_type |= (grant->topics & WRN_RIGHTS_FRAMES) == 0;
         rights->frames.any_mac |= (grant->topics & WRN_RIGHTS_MACS) == 0;
     }
@@ -325,7 +331,7 @@ static bool take_flag(struct wrn_rights *rights, struct wrn_sexp element) {
 static void allow_all(struct wrn_rights *rights) {
     rights->flags |=
         WRN_RIGHT_MEMBER | WRN_RIGHT_RELAY | WRN_RIGHT_GATEWAY | WRN_RIGHT_INVITE | WRN_RIGHT_ADMIN;
-    rights->any_address = rights->any_name = rights->any_route = true;
+    rights->any_address = rights->any_name = rights->any_route = rights->any_relay = true;
     rights->frames.any_type = rights->frames.any_mac = true;
     rights->uses_low = 1;
     rights->uses_high = UINT32_MAX;

@@ -52,10 +52,11 @@ enum wrn_rights_topic {
     WRN_RIGHTS_ADDRESSES = 1,
     WRN_RIGHTS_NAMES = 2,
     WRN_RIGHTS_PACKETS = 4,
+    WRN_RIGHTS_RELAYING = 8,
     WRN_RIGHTS_FRAMES = 32,
     WRN_RIGHTS_MACS = 64,
     WRN_RIGHTS_TOPICS = WRN_RIGHTS_ADDRESSES | WRN_RIGHTS_NAMES | WRN_RIGHTS_PACKETS |
-                        WRN_RIGHTS_FRAMES | WRN_RIGHTS_MACS,
+                        WRN_RIGHTS_RELAYING | WRN_RIGHTS_FRAMES | WRN_RIGHTS_MACS,
 };
 
 /* Addresses as numbers, the high half first, IPv4 in the low one; both ends belong to it. */
@@ -79,6 +80,7 @@ struct wrn_rights_cert {
 struct wrn_rights {
     uint8_t flags; /* enum wrn_right */
     bool any_address, any_name, any_route;
+    bool any_relay; /* it is a member, and nothing was said of relaying */
     uint8_t address_count, name_count, route_count, grant_count, cert_count;
     uint32_t uses_low, uses_high; /* INVITE: how the certificates that it issues are counted:
                                    * 1..UINT32_MAX if they are not */
@@ -146,3 +148,7 @@ bool wrn_rights_has_address(const struct wrn_rights *rights, const struct wrn_ip
 bool wrn_rights_has_route(const struct wrn_rights *rights, const struct wrn_prefix *prefix);
 bool wrn_rights_has_name(const struct wrn_rights *rights, wrn_span label);
 bool wrn_rights_has_use(const struct wrn_rights *rights, uint32_t k);
+
+/* Tells whether its holder may forward sealed packets of others: a member with (relay), or whose
+ * chain says nothing of that. */
+bool wrn_rights_may_relay(const struct wrn_rights *rights);

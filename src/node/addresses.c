@@ -196,7 +196,8 @@ struct wrn_ip wrn_network_resolver(const struct wrn_network *network) {
 void wrn_network_route_to(struct wrn_network *network, const struct wrn_prefix *prefix,
                           bool is_open) {
     bool is_one = prefix->length_bits == HOST_BITS_IPV6 && wrn_network_is_hit(&prefix->ip);
-    if (is_one && (is_open ? network->has_hit : !network->has_hit_routes)) {
+    bool is_said = network->has_hit || !network->wants_address; /* or of no use: for others only */
+    if (is_one && (is_open ? is_said : !network->has_hit_routes)) {
         return;
     }
     if (!is_one && !wrn_network_may_route(network, prefix)) {

@@ -311,5 +311,6 @@ static bool is_better(const struct wrn_rights *rights, const struct wrn_network 
     const struct wrn_rights *old = &network->rights;
     return (rights->flags & old->flags) == old->flags && rights->until_s >= old->until_s &&
            rights->uses_high >= old->uses_high && rights->any_address >= old->any_address &&
-           rights->any_name >= old->any_name && rights->any_route >= old->any_route;
+           rights->any_name >= old->any_name && rights->any_route >= old->any_route &&
+           wrn_rights_may_relay(rights) >= wrn_rights_may_relay(old);
 }

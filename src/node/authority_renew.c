@@ -378,11 +378,9 @@ static bool write_element(const struct holding *holding, const char *const *with
     static const struct {
         uint8_t topic;
         const char *name;
-    } topics[] = {{WRN_RIGHTS_ADDRESSES, "address"},
-                  {WRN_RIGHTS_NAMES, "name"},
-                  {WRN_RIGHTS_PACKETS, "allow"},
-                  {WRN_RIGHTS_FRAMES, "frame"},
-                  {WRN_RIGHTS_MACS, "mac"}};
+    } topics[] = {{WRN_RIGHTS_ADDRESSES, "address"}, {WRN_RIGHTS_NAMES, "name"},
+                  {WRN_RIGHTS_PACKETS, "allow"},     {WRN_RIGHTS_RELAYING, "relay"},
+                  {WRN_RIGHTS_FRAMES, "frame"},      {WRN_RIGHTS_MACS, "mac"}};
     uint8_t rooms[2][TAG_ROOM], flat[TAG_ROOM], spoken = 0;
     struct wrn_sexp element, set, part;
     struct wrn_sexp_cursor cursor;

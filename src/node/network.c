@@ -275,6 +275,8 @@ static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
     options.paths.may_probe_ctx = network;
     options.relay.forwards_max = 1024;
     options.relay.uses_max = 256;
+    options.relay.asks_right = true; /* wrn_overlay_peer_relays, by each peer's chain */
+    options.relays = false;          /* until our own chain has been judged */
     options.dht = (struct wrn_dht_options){.records_max = 1024,
                                            .bytes_max = 512 << 10,
                                            .writer_bytes_max = 16 << 10,

@@ -15,6 +15,7 @@ static void note_clocks(struct wrn_network *network);
 static bool follow(struct wrn_network *network);
 static bool are_same(const struct wrn_rights *a, const struct wrn_rights *b);
 static void follow_judgement(struct wrn_network *network);
+static void follow_relaying(struct wrn_network *network);
 static void say_why(struct wrn_network *network, const struct wrn_members_answer *answer);
 static wrn_mono earliest(const struct wrn_network *network);
 
@@ -237,12 +238,22 @@ static void follow_judgement(struct wrn_network *network) {
             network->rights_due = wrn_mono_add(network->now.mono, WRN_S(60));
         }
     }
+    follow_relaying(network);
     if (!is_same) {
         wrn_network_bridge_ours(network);
         wrn_network_peers_judge(network, true);
     }
     wrn_authority_on_rights(network);
     wrn_network_addresses_follow(network);
+}
+
+/* We forward for others only as long as our chain permits it: they ask for that, too. */
+static void follow_relaying(struct wrn_network *network) {
+    bool may_relay = network->standing == WRN_REASON_NONE && wrn_rights_may_relay(&network->rights);
+    if (may_relay != network->may_relay) {
+        network->may_relay = may_relay;
+        wrn_overlay_set_relays(network->overlay, network->now, may_relay, network->out->overlay);
+    }
 }
 
 /* With our clock, if another one would have said otherwise. */

@@ -67,6 +67,7 @@ struct wrn_network_peer {
     bool was_set;    /* its gate was open before, so that what it permits now is strict */
     bool is_dirty;   /* it has shown another chain: to be judged at the end of the input */
     bool is_relayed; /* its path leads through a relay, by the relay's endpoint */
+    bool may_relay;  /* by its chain; the ring knows */
     bool is_direct, was_told;      /* what PEER_UP and PEER_PATH last said */
     uint8_t tells;                 /* how often it was told in vain */
     uint8_t rights;                /* enum wrn_right, as last judged; 0: none */
@@ -189,6 +190,7 @@ struct wrn_network {
     struct wrn_rights rights;       /* what our chain gives, now */
     char why[WRN_NETWORK_WHY_SIZE]; /* ... else why it gives nothing */
     wrn_mono rights_due;            /* when that is to be judged again */
+    bool may_relay;                 /* by our chain; the ring knows */
 
     /* The machines. */
     struct wrn_judge *judge;

@@ -178,7 +178,7 @@ void wrn_network_peer_down(struct wrn_network *network, wrn_handle overlay,
     peer->ipv4 = (struct wrn_ip){.family = WRN_FAMILY_NONE};
     peer->route_count = 0;
     peer->is_relayed = false;
-    peer->was_told = false;
+    peer->was_told = peer->may_relay = false;
     peer->ipv4_shown = peer->ipv4_proven = peer->ipv4;
     peer->check_tag = 0;
     peer->tell_due = peer->lease_due = peer->check_due = WRN_MONO_NEVER;
@@ -301,9 +301,15 @@ static void judge(struct wrn_network *network, struct wrn_network_peer *peer) {
     bool is_good = answer.reason == WRN_REASON_NONE;
     peer->rights = is_good ? answer.rights->flags : 0;
     peer->until_s = is_good ? answer.rights->until_s : 0;
+    bool may_relay = is_good && wrn_rights_may_relay(answer.rights);
     peer->rights_due =
         is_good ? wrn_network_when(network, answer.rights->changes_s) : WRN_MONO_NEVER;
     peer->is_dirty = false;
+    if (may_relay != peer->may_relay) {
+        peer->may_relay = may_relay;
+        wrn_overlay_peer_relays(network->overlay, network->now, peer->overlay, may_relay,
+                                network->out->overlay);
+    }
     if (peer->rights & WRN_RIGHT_MEMBER) {
         attach(network, peer);
         wrn_network_peer_check_claims(network, peer);

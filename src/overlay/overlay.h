@@ -34,7 +34,7 @@ struct wrn_overlay_options {
     uint32_t credential_max;     /* room for it and for later ones; 0: WRN_CREDENTIAL_MAX */
     wrn_overlay_admit *admit;    /* NULL: everybody */
     void *admit_ctx;
-    bool relays;           /* forward for others */
+    bool relays;           /* forward for others: at first, see wrn_overlay_set_relays */
     bool announces;        /* on the LAN, by multicast */
     uint16_t port;         /* of UDP socket 0, for announcements */
     uint32_t peers_max;    /* 8..4096 */
@@ -196,6 +196,15 @@ enum wrn_reason wrn_overlay_set_credential(struct wrn_overlay *overlay, wrn_span
  * are cut if it is not admitted any more, or not shown within 10 s. */
 void wrn_overlay_admit_again(struct wrn_overlay *overlay, struct wrn_now now,
                              struct wrn_overlay_out *out);
+
+/* Whether this node forwards for others from now on: said to them, and kept. */
+void wrn_overlay_set_relays(struct wrn_overlay *overlay, struct wrn_now now, bool relays,
+                            struct wrn_overlay_out *out);
+
+/* Whether a peer that is up may forward for us, where relay.asks_right is set: nobody may before it
+ * is said. See wrn_relay_set_right. */
+void wrn_overlay_peer_relays(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle peer,
+                             bool may_relay, struct wrn_overlay_out *out);
 
 /* Makes an on-demand link to the node with this place; PEER_UP or CONNECT_FAILED follows, PEER_UP
  * at once if there is one. */

@@ -27,6 +27,26 @@ enum wrn_reason wrn_overlay_set_credential(struct wrn_overlay *overlay, wrn_span
     return WRN_REASON_NONE;
 }
 
+void wrn_overlay_set_relays(struct wrn_overlay *overlay, struct wrn_now now, bool relays,
+                            struct wrn_overlay_out *out) {
+    wrn_overlay_begin(overlay, now, out);
+    overlay->locator_dirty = overlay->locator_dirty || overlay->relays != relays;
+    overlay->relays = relays;
+    wrn_relay_set_relays(overlay->relay, relays);
+    wrn_overlay_end(overlay);
+}
+
+void wrn_overlay_peer_relays(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle handle,
+                             bool may_relay, struct wrn_overlay_out *out) {
+    const struct wrn_overlay_peer *peer = wrn_peers_get(overlay, handle);
+    if (!peer || peer->state != WRN_PEER_STATE_UP) {
+        return;
+    }
+    wrn_overlay_begin(overlay, now, out);
+    wrn_relay_set_right(overlay->relay, now.mono, handle, may_relay);
+    wrn_overlay_end(overlay);
+}
+
 void wrn_overlay_connect(struct wrn_overlay *overlay, struct wrn_now now, wrn_id id,
                          struct wrn_overlay_out *out) {
     struct wrn_want want = {.kind = WRN_LINK_ON_DEMAND, .mode = WRN_ROUTE_EXACT, .target = id};

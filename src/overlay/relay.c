@@ -154,7 +154,7 @@ size_t wrn_relay_list(const struct wrn_relay *relay, wrn_id *ret_ids, size_t cap
     for (uint32_t i = 0; i < relay->links->count; i++) {
         const struct wrn_link *link = &relay->links->links[i];
         const struct mate *mate = relay_mate(relay, link->peer);
-        if (link->is_relayed || mate == NULL || !mate->is_willing) {
+        if (link->is_relayed || mate == NULL || !relay_is_usable(relay, mate)) {
             continue;
         }
         size_t at = count < most ? count++ : most; /* in order; beyond 'most' it falls out */
@@ -185,10 +185,34 @@ void wrn_relay_set_willing(struct wrn_relay *relay, wrn_handle peer, bool is_wil
         return;
     }
     mate = relay_mate_make(relay, peer);
-    bool is_new = is_willing && !mate->is_willing;
+    bool was_usable = relay_is_usable(relay, mate);
     mate->is_willing = is_willing;
-    if (is_new) {
+    if (!was_usable && relay_is_usable(relay, mate)) {
         wake_searches(relay, peer);
+    }
+}
+
+void wrn_relay_set_right(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, bool may_relay) {
+    struct mate *mate = relay_mate(relay, peer);
+    if (mate == NULL && wrn_links_of(relay->links, peer) == NULL) {
+        return;
+    }
+    mate = relay_mate_make(relay, peer);
+    bool had_right = mate->has_right, was_usable = relay_is_usable(relay, mate);
+    mate->has_right = may_relay;
+    mate->is_willing |= may_relay && mate->was_denied; /* if it is not, it will refuse */
+    mate->was_denied = !may_relay;
+    if (had_right && !may_relay && relay->options.asks_right) {
+        relay_use_on_peer_down(relay, now, peer);
+    } else if (!was_usable && relay_is_usable(relay, mate)) {
+        wake_searches(relay, peer);
+    }
+}
+
+void wrn_relay_set_relays(struct wrn_relay *relay, bool relays) {
+    relay->options.relays = relays;
+    if (!relays) {
+        relay_forward_end(relay);
     }
 }
 
@@ -228,6 +252,10 @@ struct mate *relay_mate_make(struct wrn_relay *relay, wrn_handle peer) {
         *mate = (struct mate){.generation = peer.generation};
     }
     return mate;
+}
+
+bool relay_is_usable(const struct wrn_relay *relay, const struct mate *mate) {
+    return mate->is_willing && (mate->has_right || !relay->options.asks_right);
 }
 
 bool relay_bucket_take(struct bucket *bucket, wrn_mono now, uint64_t cost_ns, uint64_t burst_ns) {

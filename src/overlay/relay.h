@@ -35,7 +35,8 @@ struct wrn_relay_port {
 };
 
 struct wrn_relay_options {
-    bool relays;           /* forward for others */
+    bool relays;           /* forward for others: at first, see wrn_relay_set_relays */
+    bool asks_right;       /* none is used before wrn_relay_set_right says that it may */
     uint32_t forwards_max; /* pairs that we forward between */
     uint32_t uses_max;     /* peers that we reach by relays */
     uint32_t bytes_per_s;  /* of one pair, both ways together; 0: no limit */
@@ -121,6 +122,14 @@ bool wrn_relay_is_used(const struct wrn_relay *relay, wrn_handle peer);
 
 /* The peer's locator says whether it relays. Nobody does before it is said. */
 void wrn_relay_set_willing(struct wrn_relay *relay, wrn_handle peer, bool is_willing);
+
+/* Whether the peer may relay at all, where that is asked (asks_right): nobody may before it is
+ * said. When it may no longer, what goes through it is lost, and others are looked for. What is
+ * said of a peer that is gone is passed over. */
+void wrn_relay_set_right(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, bool may_relay);
+
+/* Whether we forward for others from now on. When not any more, all pairs are closed. */
+void wrn_relay_set_relays(struct wrn_relay *relay, bool relays);
 
 /* How hard it is to reach the peer, by its NAT: 0 not at all, 255 hardly. */
 void wrn_relay_set_effort(struct wrn_relay *relay, wrn_handle peer, uint8_t effort);

@@ -108,6 +108,19 @@ void relay_forward_on_time(struct wrn_relay *relay, wrn_mono now) {
     relay->forward_due = next;
 }
 
+void relay_forward_end(struct wrn_relay *relay) {
+    for (uint32_t i = 0; i < relay->forwards.touched; i++) {
+        struct forward *forward = wrn_pool_at(&relay->forwards, i, NULL);
+        for (uint32_t side = 0; forward != NULL && side < 2; side++) {
+            relay_send_close(relay, relay_handle(relay, forward->ends[side]), forward->slots[side],
+                             WRN_REASON_RELAY_REFUSED);
+        }
+        if (forward != NULL) {
+            remove_pair(relay, forward);
+        }
+    }
+}
+
 /* Asking again for the same pair, or from its other end, gives the same slots: answers get lost. */
 static enum wrn_reason grant(struct wrn_relay *relay, wrn_mono now, wrn_handle asker,
                              wrn_id target_id, struct forward **ret_forward, uint32_t *ret_side) {

@@ -129,8 +129,8 @@ static const struct wrn_link *choose(const struct wrn_relay *relay, wrn_mono now
 static bool may_be_asked(const struct wrn_relay *relay, wrn_mono now, const struct use *use,
                          const struct wrn_link *link) {
     const struct mate *mate = relay_mate(relay, link->peer);
-    if (link->is_relayed || mate == NULL || !mate->is_willing || wrn_id_equal(link->id, use->id) ||
-        is_avoided(use, now, link->id.low)) {
+    if (link->is_relayed || mate == NULL || !relay_is_usable(relay, mate) ||
+        wrn_id_equal(link->id, use->id) || is_avoided(use, now, link->id.low)) {
         return false;
     }
     for (uint32_t i = 0; i < EDGES; i++) {

@@ -67,6 +67,8 @@ struct mate {
     uint16_t offered;    /* slots that it offered and we took */
     uint8_t effort;      /* see wrn_relay_set_effort */
     bool is_willing : 1;
+    bool has_right : 1;   /* asked only if options.asks_right */
+    bool was_denied : 1;  /* it was said that it has not */
     bool is_kept : 1;     /* port.keep said so */
     uint32_t bad_until_s; /* did not forward for somebody lately: asked last */
     uint32_t idle_at_s;   /* when 'holds' became 0 */
@@ -174,6 +176,9 @@ static inline uint32_t relay_seconds(wrn_mono now) {
 struct mate *relay_mate(const struct wrn_relay *relay, wrn_handle peer);
 struct mate *relay_mate_make(struct wrn_relay *relay, wrn_handle peer);
 
+/* Whether it may be asked to forward for us, if it has a direct link. */
+bool relay_is_usable(const struct wrn_relay *relay, const struct mate *mate);
+
 /* Shortens the handle of a peer that was given to relay_mate_make. */
 static inline struct mate_ref relay_ref(wrn_handle peer) {
     return (struct mate_ref){(uint16_t)peer.index, (uint16_t)peer.generation};
@@ -235,6 +240,7 @@ void relay_forward_on_unknown(struct wrn_relay *relay, struct forward *forward, 
 
 /* An end is gone; time. */
 void relay_forward_on_peer_down(struct wrn_relay *relay, wrn_handle peer);
+void relay_forward_end(struct wrn_relay *relay);
 void relay_forward_on_time(struct wrn_relay *relay, wrn_mono now);
 
 /* ---- relay_use.c: for us ---- */

@@ -163,6 +163,13 @@ void relay_use_on_offer(struct wrn_relay *relay, wrn_mono now, wrn_handle peer, 
     if (edge != NULL && wrn_id_equal(use->id, asker)) {
         return; /* said again */
     }
+    const struct mate *giver = relay_mate(relay, peer);
+    bool may_relay = !relay->options.asks_right || (giver != NULL && giver->has_right);
+    if (!may_relay) {
+        relay->counts[WRN_RELAY_COUNT_IGNORED_OFFER]++;
+        relay_send_close(relay, peer, slot, WRN_REASON_RELAY_REFUSED);
+        return;
+    }
     if (edge != NULL || link == NULL || link->is_relayed ||
         relay_slot_forward(relay, peer, slot, &side) != NULL ||
         wrn_handle_equal(other, WRN_HANDLE_NONE) || wrn_handle_equal(other, peer)) {

@@ -362,7 +362,8 @@ def test_invitations_in_each_form(lab, pair, tmp_path):
               "--qr=" + str(picture))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "is there already" in alice.run_cli("invite", "--file", str(path)).stderr
-    line = alice.cli("invite", "--may-invite", "--address", "10.0.0.0/8", "--allow", "tcp/22")
+    line = alice.cli("invite", "--may-invite", "--no-relay", "--address", "10.0.0.0/8",
+                     "--allow", "tcp/22")
     assert re.fullmatch(r"warren:1:[A-Za-z0-9_-]+\n", line)
     listed = alice.cli("invitation", "list").splitlines()
     assert len(listed) == 3 and all("until 20" in one for one in listed)

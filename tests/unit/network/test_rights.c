@@ -80,14 +80,22 @@ static void what_nobody_speaks_of_is_given_to_members(void **state) {
     struct wrn_rights rights;
     struct wrn_ip ip = ip_of("10.1.2.3");
     wrn_span name = {(const uint8_t *)"web", 3};
-    for (uint8_t topics = 0; topics < 8; topics++) {
+    for (uint8_t topics = 0; topics < 16; topics++) {
         assert_int_equal(compile("(member)", topics, &rights), WRN_RIGHTS_OK);
         assert_true(wrn_rights_has_address(&rights, &ip) == ((topics & WRN_RIGHTS_ADDRESSES) == 0));
         assert_true(wrn_rights_has_name(&rights, name) == ((topics & WRN_RIGHTS_NAMES) == 0));
         assert_true(rights.rules.is_everything == ((topics & WRN_RIGHTS_PACKETS) == 0));
         assert_true((rights.rules.count == 0) == ((topics & WRN_RIGHTS_PACKETS) != 0));
+        assert_true(wrn_rights_may_relay(&rights) == ((topics & WRN_RIGHTS_RELAYING) == 0));
+        assert_int_equal(compile("(* set (member) (relay))", topics, &rights), WRN_RIGHTS_OK);
+        assert_true(wrn_rights_may_relay(&rights));
+        assert_int_equal(
+            compile("(* set (member) (relay '-'))", topics | WRN_RIGHTS_RELAYING, &rights),
+            WRN_RIGHTS_OK);
+        assert_false(wrn_rights_may_relay(&rights));
         assert_int_equal(compile("(relay)", topics, &rights), WRN_RIGHTS_OK);
         assert_false(wrn_rights_has_address(&rights, &ip) || wrn_rights_has_name(&rights, name));
+        assert_false(wrn_rights_may_relay(&rights)); /* only members do */
         assert_int_equal(rights.rules.count, 0);
         assert_int_equal(compile("(*)", topics, &rights), WRN_RIGHTS_OK);
         assert_true(wrn_rights_has_address(&rights, &ip) && wrn_rights_has_name(&rights, name));
@@ -104,7 +112,8 @@ static void topics_are_found(void **state) {
         {"(*)", 0},
         {"()", 0},
         {"(member)", 0},
-        {"(* set (member) (relay))", 0},
+        {"(* set (member) (relay))", WRN_RIGHTS_RELAYING},
+        {"(relay '-')", WRN_RIGHTS_RELAYING},
         {"(address)", WRN_RIGHTS_ADDRESSES},
         {"(* set (member) (address (ip4 x)))", WRN_RIGHTS_ADDRESSES},
         {"(* set (member) (* set (name) (allow)))", WRN_RIGHTS_NAMES | WRN_RIGHTS_PACKETS},

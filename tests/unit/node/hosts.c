@@ -52,6 +52,7 @@ bool hosts_are_apart[HOSTS_MAX][HOSTS_MAX];
 uint64_t hosts_sent[HOSTS_MAX][HOSTS_MAX];
 struct wrn_node_out *hosts_out;
 wrn_span hosts_chain;
+bool hosts_are_bare;
 
 static struct flight *flights;
 static uint32_t flight_first, flight_count, host_count;
@@ -92,6 +93,7 @@ int hosts_begin(void **state) {
     wrn_prng_init(&prng, check_seed(), 0);
     hosts_now = (struct wrn_now){.mono = {WRN_S(1000)}, .wall = {.s = 1795000000}};
     memset(hosts, 0, sizeof(hosts));
+    hosts_are_bare = false;
     memset(hosts_are_apart, 0, sizeof(hosts_are_apart));
     memset(hosts_sent, 0, sizeof(hosts_sent));
     flights = map(FLIGHTS_MAX * sizeof(*flights));
@@ -246,8 +248,8 @@ uint32_t hosts_join(uint32_t number, uint32_t owner, uint32_t network, const cha
     hosts_chain = (wrn_span){chain, size};
     struct wrn_state joined = {.descriptor = state.descriptor,
                                .chain = hosts_chain,
-                               .wants_address = true,
-                               .wants_name = true,
+                               .wants_address = !hosts_are_bare,
+                               .wants_name = !hosts_are_bare,
                                .endpoint_count = 1,
                                .endpoints = {hosts[owner].at}};
     memcpy(joined.signature, state.signature, sizeof(joined.signature));

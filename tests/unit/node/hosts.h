@@ -61,6 +61,9 @@ uint32_t hosts_create_l2(uint32_t host, const char *name);
 uint32_t hosts_join(uint32_t host, uint32_t owner, uint32_t network, const char *element,
                     int64_t until_s);
 
+/* Whether who joins wants no address, so that it is there for others only. */
+extern bool hosts_are_bare;
+
 /* The chain that the last hosts_join made. */
 extern wrn_span hosts_chain;
 

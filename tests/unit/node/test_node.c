@@ -3,7 +3,7 @@
  * longer than they may. Method: a few hosts in virtual time. */
 #include "unit/node/hosts.h"
 
-enum { ALICE, BOB, CAROL };
+enum { ALICE, BOB, CAROL, DAVE };
 
 static uint32_t alices, bobs, carols;
 
@@ -278,6 +278,57 @@ static void test_relayed(void **state) {
     assert_int_equal(hosts_got(BOB, bobs, "and back"), 1);
     assert_int_equal(hosts_sent[BOB][CAROL] + hosts_sent[CAROL][BOB], 0);
     assert_int_equal(hosts_got(ALICE, alices, "by alice"), 0);
+}
+
+static bool by_dave(void) {
+    struct wrn_node_peer_info peer;
+    return through_a_relay() && hosts_peer(BOB, bobs, CAROL, &peer) &&
+           memcmp(peer.relay, wrn_node_hit(hosts[DAVE].node), WRN_HIT_SIZE) == 0;
+}
+
+/* Two that cannot reach each other, Alice who founded the network but is cut off, Erin whose chain
+ * does not let her relay, and Dave, who is there for nothing else: he takes no address. */
+static void test_relay_by_right(void **state) {
+    enum { ERIN = DAVE + 1 };
+    (void)state;
+    for (char letter = 'a'; letter <= 'e'; letter++) {
+        (void)hosts_add(letter);
+    }
+    hosts_are_apart[BOB][CAROL] = hosts_are_apart[CAROL][BOB] = true;
+    alices = hosts_create(ALICE, "lab", "10.77.0.0/24");
+    hosts_run(2000);
+    bobs = hosts_join(BOB, ALICE, alices, "(member)", 0);
+    carols = hosts_join(CAROL, ALICE, alices, "(member)", 0);
+    uint32_t erins = hosts_join(ERIN, ALICE, alices, "(* set (member) (relay \"-\"))", 0);
+    hosts_until(three_are_settled, 90, "three hosts have addresses and names");
+    assert_true(is_settled(ERIN, erins));
+    for (uint32_t other = BOB; other <= ERIN; other++) {
+        hosts_are_apart[ALICE][other] = hosts_are_apart[other][ALICE] = true;
+    }
+    struct wrn_ip b = hosts_info(BOB, bobs).ipv4, c = hosts_info(CAROL, carols).ipv4;
+    hosts_run(60000); /* Alice is gone by then */
+    send(BOB, bobs, &b, &c, "by alice");
+    hosts_run(20000);
+    assert_int_equal(hosts_got(CAROL, carols, "by alice"), 0);
+    for (uint32_t other = BOB; other <= ERIN; other++) {
+        hosts_are_apart[ALICE][other] = hosts_are_apart[other][ALICE] = other < DAVE;
+    }
+    hosts_are_bare = true;
+    uint32_t daves = hosts_join(DAVE, ALICE, alices, "(member)", 0);
+    hosts_run(30000);
+    send(BOB, bobs, &b, &c, "by alice");
+    hosts_until(relayed_packet_came, 30, "a packet came through the relay");
+    hosts_until(by_dave, 60, "it was Dave who carried it");
+    assert_int_equal(hosts_sent[BOB][CAROL] + hosts_sent[CAROL][BOB], 0);
+    /* he is a member of the ring, and has nothing on his interface */
+    struct wrn_node_network_info info = hosts_info(DAVE, daves);
+    assert_int_equal(info.ring, WRN_RING_STATE_CONNECTED);
+    assert_false(info.wants_address);
+    assert_int_equal(info.lease, WRN_CLAIM_OFF);
+    assert_int_equal(info.ipv4.family, WRN_FAMILY_NONE);
+    assert_int_equal(hosts[DAVE].address_count + hosts[DAVE].route_count, 0);
+    assert_int_equal(hosts[DAVE].packet_count, 0);
+    assert_string_equal(info.trouble, "");
 }
 
 static bool first_came(void) {
@@ -607,6 +658,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_carry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_table, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relayed, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_relay_by_right, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_both_ways, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_nobody_there, hosts_begin, hosts_end),
