@@ -262,6 +262,64 @@ static void dhcp_stays_on_each_side(void **state) {
     assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
 }
 
+/* What is cut short is a plain frame at most: it teaches no neighbour, and is answered by nobody. */
+static void truncated_frames_teach_nothing(void **state) {
+    struct wrn_switch_neighbour neighbour;
+    struct frame frames[] = {
+        packet_arp(LAN_BROADCAST, B, 1, 2, 9), packet_solicitation(B, 2, 9),
+        packet_advertisement(A, B, 2, true),   packet_router(B, 2),
+        packet_udp(B, 2, 67, 68, false),       packet_udp(B, 2, 547, 546, true),
+        packet_arp(LAN_BROADCAST, B, 2, 2, 9),
+    };
+    static const size_t whole[] = {14 + 28, 14 + 72, 14 + 72, 14 + 64, 14 + 24, 14 + 44, 14 + 28};
+    (void)state;
+    for (size_t i = 0; i < WRN_COUNT(frames); i++) {
+        for (int tags = 0; tags < 3; tags++) {
+            for (size_t size = 0; size < whole[i] + (size_t)tags * 4; size++) {
+                struct frame cut = frames[i];
+                cut.size = size;
+                enum wrn_switch_refusal refusal = lan_send(&lan, 20, &cut);
+                CHECK(refusal == WRN_SWITCH_NONE || refusal == WRN_SWITCH_SHORT ||
+                          refusal == WRN_SWITCH_DHCP || refusal == WRN_SWITCH_STORM,
+                      "frame %zu of %zu bytes: %u", i, size, refusal);
+                uint32_t cursor = 0;
+                CHECK(!wrn_switch_next_neighbour(lan.sw, lan.now.mono, &cursor, &neighbour),
+                      "frame %zu of %zu bytes: ", i, size);
+                lan_mac(cut.bytes + 6, A);
+                (void)lan_send(&lan, LAN_HOST, &cut);
+                assert_null(answer());
+                lan.now.mono = wrn_mono_add(lan.now.mono, WRN_MS(10));
+            }
+            lan_tag(&frames[i], tags == 0 ? 0x8100 : 0x88a8, 3);
+        }
+    }
+}
+
+/* Lengths inside of frames that lead outside of them. */
+static void lying_lengths_lead_nowhere(void **state) {
+    struct wrn_prng prng;
+    uint64_t seed = check_seed();
+    (void)state;
+    wrn_prng_init(&prng, seed, 0);
+    for (int i = 0; i < 20000; i++) {
+        struct frame frames[] = {
+            packet_solicitation(B, 2, 9), packet_advertisement(A, B, 2, true),
+            packet_router(B, 2),          packet_udp(B, 2, 67, 68, false),
+            packet_igmp(B, 0x22, 7),      packet_report(B, 4, 2, 7, true),
+            packet_mld(B, 130, 0),        packet_arp(LAN_BROADCAST, B, 1, 2, 9),
+        };
+        struct frame *frame = &frames[wrn_prng_next(&prng) % WRN_COUNT(frames)];
+        for (int flips = 0; flips < 3; flips++) {
+            frame->bytes[12 + wrn_prng_next(&prng) % (frame->size - 12)] =
+                (uint8_t)wrn_prng_next(&prng);
+        }
+        (void)lan_send(&lan, 20, frame);
+        lan_mac(frame->bytes + 6, A);
+        (void)lan_send(&lan, LAN_HOST, frame);
+        lan.now.mono = wrn_mono_add(lan.now.mono, WRN_MS(10));
+    }
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, start, stop)
     const struct CMUnitTest tests[] = {
@@ -273,6 +331,8 @@ int main(void) {
         TEST(who_speaks_for_others_is_not_believed),
         TEST(neighbours_have_quotas),
         TEST(dhcp_stays_on_each_side),
+        TEST(truncated_frames_teach_nothing),
+        TEST(lying_lengths_lead_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

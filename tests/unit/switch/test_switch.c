@@ -287,6 +287,68 @@ static void types_and_sources_are_asked_for(void **state) {
     assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_TYPE);
 }
 
+/* Permits nothing to or from peer 20 that has 1 in its first byte; counts. */
+struct gate {
+    uint32_t asked, lane;
+    bool is_out;
+};
+
+static bool permits(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
+                    wrn_span packet) {
+    struct gate *gate = ctx;
+    gate->asked++;
+    gate->lane = lane;
+    gate->is_out = is_out;
+    assert_int_equal(now.ns, lan.now.mono.ns);
+    return peer.index != 20 || packet.size == 0 || packet.data[0] != 1;
+}
+
+static void ip_packets_are_asked_for(void **state) {
+    struct wrn_switch_options options = lan_options();
+    struct gate gate = {0};
+    static const uint8_t refused = 1;
+    (void)state;
+    lan_stop(&lan);
+    options.permits = permits;
+    options.permits_ctx = &gate;
+    lan_start(&lan, &options);
+    lan_open(&lan, 10, "ten");
+    lan_open(&lan, 20, "twenty");
+    for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+        struct frame frame = lan_frame(LAN_BROADCAST, A, is_v6 ? 0x86dd : 0x0800);
+        gate.asked = 0;
+        assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
+        assert_int_equal(lan.verdict.count, 2);
+        assert_int_equal(gate.asked, 2);
+        assert_true(gate.is_out && gate.lane == 1);
+        lan_tag(&frame, 0x8100, 6);
+        frame.bytes[18] = refused; /* behind the tag, too */
+        assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
+        assert_int_equal(lan.verdict.count, 1);
+        assert_true(lan_went_to(&lan, 10));
+        frame = lan_frame(A, B, is_v6 ? 0x86dd : 0x0800);
+        assert_int_equal(lan_send(&lan, 20, &frame), WRN_SWITCH_NONE);
+        assert_false(gate.is_out);
+        frame.bytes[14] = refused;
+        assert_int_equal(lan_send(&lan, 20, &frame), WRN_SWITCH_PACKET);
+        frame = lan_frame(B, A, is_v6 ? 0x86dd : 0x0800);
+        assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
+        frame.bytes[14] = refused;
+        assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_PACKET);
+        frame.size = 14; /* nothing in it is asked about as it is */
+        assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
+    }
+    gate.asked = 0;
+    struct frame frame = lan_frame(LAN_BROADCAST, A, 0x0806);
+    frame.bytes[14] = refused;
+    assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
+    assert_int_equal(gate.asked, 0);
+    wrn_switch_close(lan.sw, lan.now, lan_peer(10)); /* nobody is left who may have it */
+    frame = lan_frame(LAN_BROADCAST, A, 0x0800);
+    frame.bytes[14] = refused;
+    assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_PACKET);
+}
+
 static void floods_are_limited(void **state) {
     struct frame frame = lan_frame(LAN_BROADCAST, A, TYPE), known = lan_frame(B, A, TYPE);
     struct frame from = lan_frame(A, B, TYPE);
@@ -367,6 +429,7 @@ int main(void) {
         TEST(ports_open_and_close),
         TEST(nobody_is_told_so),
         TEST(types_and_sources_are_asked_for),
+        TEST(ip_packets_are_asked_for),
         TEST(floods_are_limited),
         TEST(what_is_no_frame_goes_nowhere),
         TEST(refusals_and_events_have_names),
