@@ -129,10 +129,8 @@ size_t wrn_coalesce_undo(struct wrn_coalescer *coalescer, uint32_t index,
 }
 
 /* Joins packets, or frames. */
-static inline __attribute__((always_inline)) void coalesce(struct wrn_coalescer *coalescer,
-                                                           const struct iovec *packets,
-                                                           size_t count, uint32_t allowed,
-                                                           bool are_frames) {
+static void coalesce(struct wrn_coalescer *coalescer, const struct iovec *packets, size_t count,
+                     uint32_t allowed, bool are_frames) {
     WRN_ASSERT(count <= WRN_COALESCE_MAX);
     struct table table;
     table.coalescer = coalescer;
@@ -414,7 +412,8 @@ static bool continues(const struct run *run, const struct view *view, uint32_t c
 static bool has_same_headers(const struct view *first, const struct view *view) {
     const uint8_t *a = first->bytes, *b = view->bytes;
     if (first->header_size != view->header_size || first->link_size != view->link_size ||
-        memcmp(a - first->link_size, b - view->link_size, view->link_size) != 0) {
+        (view->link_size != 0 &&
+         memcmp(a - first->link_size, b - view->link_size, view->link_size) != 0)) {
         return false;
     }
     if (view->kind == TCP4 || view->kind == UDP4) {

@@ -100,14 +100,15 @@ void wrn_wg_lane_packets(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_p
                          size_t count, struct wrn_wg_asks *ret_asks) {
     struct wrn_wg_peer *owners[WRN_WG_BATCH_MAX];
     const bool has_filter = lane->wg->filter.check != NULL;
+    const bool is_bridged = lane->wg->is_bridged;
     WRN_ASSERT(count <= WRN_WG_BATCH_MAX);
     lane->job_count = 0;
     ret_asks->count = 0;
     for (uint32_t i = 0; i < count; i++) {
         owners[i] = NULL;
         batch[i].datagram_size = 0;
-        batch[i].drop = lane->wg->is_bridged ? find_chosen(lane->wg, &batch[i], &owners[i])
-                                             : route(lane->wg, &batch[i], &owners[i]);
+        batch[i].drop = is_bridged ? find_chosen(lane->wg, &batch[i], &owners[i])
+                                   : route(lane->wg, &batch[i], &owners[i]);
         if (has_filter && owners[i] != NULL) {
             batch[i].drop =
                 wrn_wg_lane_check(lane, owners[i]->self, true, now, batch[i].bytes, batch[i].size);
