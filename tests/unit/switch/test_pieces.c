@@ -191,6 +191,27 @@ static void heads_that_cannot_be(void **state) {
     }
 }
 
+/* The example of docs/protocol.md, "Frames". */
+static void as_documented(void **state) {
+    static const uint8_t first[] = {5, 0x01, 0x02, 0xf5, 0, 7, 0x05, 0xea, 0, 1, 2, 3};
+    static const uint8_t second[] = {5, 0x11, 0x02, 0xf5, 0, 7, 0x05, 0xea, 4, 5, 6, 7};
+    uint8_t frame[1514], payload[1420], head[WRN_PAYLOAD_FRAME_HEAD];
+    (void)state;
+    for (size_t i = 0; i < sizeof frame; i++) {
+        frame[i] = (uint8_t)(i % 251);
+    }
+    struct wrn_pieces_plan plan = wrn_pieces_plan(sizeof frame, sizeof payload);
+    assert_int_equal(plan.count, 2);
+    assert_int_equal(plan.each, 757);
+    wrn_pieces_write(&plan, (wrn_span){frame, sizeof frame}, 7, 0, payload);
+    assert_memory_equal(payload, first, sizeof first);
+    wrn_pieces_write(&plan, (wrn_span){frame, sizeof frame}, 7, 1, payload);
+    assert_memory_equal(payload, second, sizeof second);
+    assert_int_equal(wrn_pieces_payload_size(&plan, sizeof frame, 1), 8 + 757);
+    wrn_pieces_write_whole(head, 60);
+    assert_memory_equal(head, ((const uint8_t[]){3, 0, 0, 60}), sizeof head);
+}
+
 /* A piece under way. */
 struct flying {
     uint32_t member, number;
