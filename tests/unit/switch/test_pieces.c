@@ -428,11 +428,17 @@ static void what_is_held_stays(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(every_size_and_room), TEST(heads_that_cannot_be),
-        TEST(loss_and_disorder),   TEST(repeated_pieces),
-        TEST(members_do_not_mix),  TEST(another_frame_with_the_number),
-        TEST(late_pieces),         TEST(numbers_that_come_round),
-        TEST(a_share_for_each),    TEST(nobody_starves_the_others),
+        TEST(every_size_and_room),
+        TEST(heads_that_cannot_be),
+        TEST(as_documented),
+        TEST(loss_and_disorder),
+        TEST(repeated_pieces),
+        TEST(members_do_not_mix),
+        TEST(another_frame_with_the_number),
+        TEST(late_pieces),
+        TEST(numbers_that_come_round),
+        TEST(a_share_for_each),
+        TEST(nobody_starves_the_others),
         TEST(what_is_held_stays),
     };
     return cmocka_run_group_tests(tests, start, NULL);
