@@ -14,6 +14,7 @@ static void forward(struct wrn_route *route, wrn_mono now, const struct wrn_rout
 static void on_error(struct wrn_route *route, const struct wrn_routed *routed);
 static void send_error(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed,
                        enum wrn_reason reason);
+static bool go_round(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed);
 static void malformed(struct wrn_route *route);
 
 static const struct wrn_route_tried nobody = {0};
@@ -246,7 +247,11 @@ void wrn_route_fail(struct wrn_route *route, wrn_mono now, const struct wrn_rout
     }
     route->counts[count]++;
     const struct wrn_route_header *header = &routed->header;
-    if (!header->wants_trace || routed->is_error) {
+    if (routed->is_error) {
+        (void)go_round(route, now, routed);
+        return;
+    }
+    if (!header->wants_trace) {
         return;
     }
     if (!wrn_id_equal(header->source, route->links->self)) {
@@ -360,9 +365,33 @@ static void send_error(struct wrn_route *route, wrn_mono now, const struct wrn_r
     const struct wrn_link *link = NULL;
     if (wrn_route_decide(route->links, &message, NULL, &nobody, &link) == WRN_ROUTE_FORWARD) {
         forward(route, now, &message, link, WRN_ROUTE_PLAIN, false);
-    } else {
+    } else if (!go_round(route, now, &message)) {
         route->counts[WRN_ROUTE_COUNT_NOBODY]++;
     }
+}
+
+/* An error found no way. Where a message ends beside a gap of the dead, its source is often just
+ * behind the gap, and nobody nearer to it lives on this side. So it goes to the other side first, to
+ * whoever is nearest to a place there, and comes from there; some times, each from elsewhere. */
+static bool go_round(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed) {
+    struct wrn_routed message = *routed;
+    struct wrn_route_header *header = &message.header;
+    const struct wrn_link *link = NULL;
+    wrn_id self = route->links->self;
+    wrn_id far = {UINT64_C(1) << (62 - header->hops % 4), 0};
+    if (header->has_via || 2 * header->hops >= header->hop_limit) {
+        return false;
+    }
+    bool is_ahead = wrn_id_less(wrn_id_subtract(header->target, self), (wrn_id){INT64_MAX, 0});
+    header->has_via = header->to_via = true;
+    header->via = is_ahead ? wrn_id_add(header->target, far) : wrn_id_subtract(header->target, far);
+    message.course = WRN_ROUTE_PLAIN;
+    enum wrn_route_verdict verdict = wrn_route_decide(route->links, &message, NULL, &nobody, &link);
+    if (verdict != WRN_ROUTE_FORWARD || !header->to_via) {
+        return false;
+    }
+    forward(route, now, &message, link, WRN_ROUTE_PLAIN, false);
+    return true;
 }
 
 static void malformed(struct wrn_route *route) {
