@@ -371,8 +371,8 @@ static void send_error(struct wrn_route *route, wrn_mono now, const struct wrn_r
 }
 
 /* An error found no way. Where a message ends beside a gap of the dead, its source is often just
- * behind the gap, and nobody nearer to it lives on this side. So it goes to the other side first, to
- * whoever is nearest to a place there, and comes from there; some times, each from elsewhere. */
+ * behind the gap, and nobody nearer to it lives on this side. So it goes to the other side first,
+ * to whoever is nearest to a place there, and comes from there; some times, each from elsewhere. */
 static bool go_round(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed) {
     struct wrn_routed message = *routed;
     struct wrn_route_header *header = &message.header;
