@@ -11,7 +11,11 @@
 #include "io/cleanup.h"
 #include "io/segments.h"
 
-enum { NAMES_MAX = 1000, LEFT_MAX = 64 };
+enum {
+    NAMES_MAX = 1000,
+    LEFT_MAX = 64,
+    PAYLOAD_MAX = 1440, /* of a tunnel on the usual underlay, without the overhead */
+};
 
 /* A bridge that was left, or all of them. */
 struct search {
@@ -184,7 +188,9 @@ static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *networ
     }
     network->tap_index = if_nametoindex(network->tap);
     int refused = wrn_addresses_make_quiet(&daemon->addresses, network->tap_index);
-    refused = wrn_segments_limit(queries, network->tap_index, wrn_segments_of(WRN_NODE_MTU, true));
+    /* The bridge, from which the host's own connections go; to the port others hand over what they
+     * have joined, which the kernel would cut up before it comes to us if there were more in it. */
+    refused = wrn_segments_limit(queries, network->index, wrn_segments_of(PAYLOAD_MAX, true));
     (void)refused; /* an address more; large packets of another size */
     error = wrn_bridge_set_master(queries, network->tap_index, network->index);
     /* The port carries all; what the host itself sends has to fit the others. */
