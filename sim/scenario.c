@@ -42,6 +42,9 @@ const struct sim_scenario *const sim_scenarios[] = {
     &sim_owner_gone,
     &sim_wrong_clock,
     &sim_wrong_clock_join,
+    &sim_switch_moves,
+    &sim_switch_parts,
+    &sim_switch_gateways,
     NULL,
 };
 

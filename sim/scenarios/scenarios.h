@@ -40,3 +40,6 @@ extern const struct sim_scenario sim_revoke;
 extern const struct sim_scenario sim_asleep;
 extern const struct sim_scenario sim_wrong_clock;
 extern const struct sim_scenario sim_wrong_clock_join;
+extern const struct sim_scenario sim_switch_moves;
+extern const struct sim_scenario sim_switch_parts;
+extern const struct sim_scenario sim_switch_gateways;

@@ -262,7 +262,7 @@ static void dhcp_stays_on_each_side(void **state) {
     assert_int_equal(lan_send(&lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
 }
 
-/* What is cut short is a plain frame at most: it teaches no neighbour, and is answered by nobody. */
+/* What is cut short is a plain frame at most: it teaches no neighbour, and nobody answers it. */
 static void truncated_frames_teach_nothing(void **state) {
     struct wrn_switch_neighbour neighbour;
     struct frame frames[] = {
