@@ -217,6 +217,11 @@ void wrn_daemon_sweep_bridges(struct wrn_daemon *daemon);
 
 /* ---- overlap.c ---- */
 
+/* Keeps packets to the network's ranges on this host while its interface has no address there; and
+ * no longer, when it is served no more (its node is still there). */
+void wrn_daemon_keep_ranges(struct wrn_daemon *daemon, const struct wrn_daemon_network *network);
+void wrn_daemon_let_ranges_go(struct wrn_daemon *daemon, const struct wrn_daemon_network *network);
+
 /* Sets routes to single peers where ranges of networks overlap, and takes those away that are not
  * needed any more. */
 void wrn_daemon_follow_overlaps(struct wrn_daemon *daemon);

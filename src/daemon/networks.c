@@ -159,6 +159,7 @@ const struct wrn_daemon_unserved *wrn_daemon_unserved(const struct wrn_daemon *d
 void wrn_daemon_network_gone(struct wrn_daemon *daemon, struct wrn_daemon_network *network) {
     struct wrn_daemon_network gone = *network;
     wrn_daemon_tell_network(daemon, gone.handle, false);
+    wrn_daemon_let_ranges_go(daemon, network);
     if (!is_none(gone.machine)) {
         wrn_crew_remove(daemon->crew, gone.machine); /* and with it interface and addresses */
     }
@@ -357,6 +358,7 @@ static int enter(struct wrn_daemon *daemon, wrn_span state, void *memory, size_t
         wrn_daemon_perform(daemon);
         return error;
     }
+    wrn_daemon_keep_ranges(daemon, network);
     wrn_settle_run(&daemon->settle, network->wg, now);
     wrn_daemon_tell_network(daemon, handle, true);
     wrn_daemon_perform(daemon);

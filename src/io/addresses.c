@@ -110,6 +110,28 @@ int wrn_addresses_remove_route(const struct wrn_addresses *addresses, uint32_t i
     return error == -ESRCH || error == -ENODEV ? 0 : error;
 }
 
+int wrn_addresses_block(const struct wrn_addresses *addresses, const struct wrn_prefix *network,
+                        bool is_blocked) {
+    enum { LAST = 1 << 30 }; /* metric: DHCP clients and people write thousands at most */
+    struct rtmsg header = {.rtm_family = network->ip.family == WRN_FAMILY_IPV4 ? AF_INET : AF_INET6,
+                           .rtm_dst_len = network->length_bits,
+                           .rtm_table = RT_TABLE_MAIN,
+                           .rtm_protocol = RTPROT_STATIC,
+                           .rtm_scope = RT_SCOPE_UNIVERSE,
+                           .rtm_type = RTN_UNREACHABLE};
+    WRN_CLEANUP(wrn_netlink_free_message)
+    struct nl_msg *wish =
+        nlmsg_alloc_simple(is_blocked ? RTM_NEWROUTE : RTM_DELROUTE,
+                           NLM_F_ACK | (is_blocked ? NLM_F_CREATE | NLM_F_EXCL : 0));
+    if (wish == NULL || nlmsg_append(wish, &header, sizeof header, NLMSG_ALIGNTO) < 0 ||
+        nla_put(wish, RTA_DST, bytes_of(&network->ip), network->ip.bytes) < 0 ||
+        nla_put_u32(wish, RTA_PRIORITY, LAST) < 0) {
+        return -ENOMEM;
+    }
+    int error = wrn_netlink_ask(addresses->queries, wish, NLMSG_ERROR, NULL);
+    return error == (is_blocked ? -EEXIST : -ESRCH) ? 0 : error;
+}
+
 int wrn_addresses_set_link(const struct wrn_addresses *addresses, uint32_t index, bool is_up,
                            uint32_t mtu_bytes) {
     struct ifinfomsg header = {.ifi_family = AF_UNSPEC,

@@ -66,6 +66,12 @@ WRN_NODISCARD int wrn_addresses_add_route(const struct wrn_addresses *addresses,
 WRN_NODISCARD int wrn_addresses_remove_route(const struct wrn_addresses *addresses, uint32_t index,
                                              const struct wrn_prefix *network);
 
+/* Answers packets to 'network' with "unreachable" where no other route leads to it, or not any
+ * more: an unreachable route, behind all others. One that is there is fine, and one that is not.
+ * Returns 0 or -errno. */
+WRN_NODISCARD int wrn_addresses_block(const struct wrn_addresses *addresses,
+                                      const struct wrn_prefix *network, bool is_blocked);
+
 /* Brings the interface 'index' up or down and, if 'mtu_bytes' is not 0, sets its MTU. Returns 0 or
  * -errno. */
 WRN_NODISCARD int wrn_addresses_set_link(const struct wrn_addresses *addresses, uint32_t index,

@@ -229,6 +229,32 @@ static void routes_come_and_go(void **state) {
                      -ENETDOWN);
 }
 
+/* Behind all others: where nothing leads to a network any more, nothing goes by the default. */
+static void what_is_blocked_goes_nowhere(void **state) {
+    struct host *host = need_root(state);
+    struct wrn_prefix every = prefix("0.0.0.0/0"), ours = prefix("10.9.0.5/16");
+    struct wrn_prefix blocked = prefix("10.9.0.0/16"), blocked6 = prefix("fd09::/64");
+    uint32_t lan = add_lan(host, "lan0", "192.0.2.1/24");
+    assert_int_equal(wrn_addresses_set_link(&host->addresses, host->index, true, 0), 0);
+    assert_int_equal(wrn_addresses_add_route(&host->addresses, lan, &every, NULL), 0);
+    assert_int_equal(way_to(host, "10.9.3.4/32"), lan);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(wrn_addresses_block(&host->addresses, &blocked, true), 0);
+        assert_int_equal(wrn_addresses_block(&host->addresses, &blocked6, true), 0);
+    }
+    assert_int_equal(way_to(host, "10.9.3.4/32"), 0);
+    assert_int_equal(way_to(host, "10.8.3.4/32"), lan);
+    assert_int_equal(wrn_addresses_add(&host->addresses, host->index, &ours), 0);
+    assert_int_equal(way_to(host, "10.9.3.4/32"), host->index);
+    assert_int_equal(wrn_addresses_remove(&host->addresses, host->index, &ours), 0);
+    assert_int_equal(way_to(host, "10.9.3.4/32"), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(wrn_addresses_block(&host->addresses, &blocked, false), 0);
+        assert_int_equal(wrn_addresses_block(&host->addresses, &blocked6, false), 0);
+    }
+    assert_int_equal(way_to(host, "10.9.3.4/32"), lan);
+}
+
 static void lists_within_its_room(void **state) {
     struct host *host = need_root(state);
     struct wrn_host_address all[3];
@@ -353,6 +379,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(sets_up_an_interface, set_up, tear_down),
         cmocka_unit_test_setup_teardown(addresses_come_and_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(routes_come_and_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_blocked_goes_nowhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_within_its_room, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hears_of_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_group_is_shared_and_on_lans_alone, set_up, tear_down),
