@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from harness import traffic, wait
+from harness import noise, traffic, wait
+from harness.capture import Capture
 from harness.internet import Internet
 from harness.middleman import Middleman
 from harness.relay import Noisy
@@ -42,9 +43,8 @@ def cut(a, b, address, seconds):
 def test_two_commands_a_side(lab):
     """As a person does it, by the command line."""
     internet = Internet(lab)
-    alice = Node(lab, internet.home("linux", "alice").ns, "alice")
-    bob = Node(lab, internet.home("port", "bob").ns, "bob")
-    hub = Node(lab, internet.public("hub").ns, "hub")
+    hosts = [internet.home("linux", "alice"), internet.home("port", "bob"), internet.public("hub")]
+    alice, bob, hub = (Node(lab, host.ns, host.label) for host in hosts)
     for node in (alice, bob, hub):
         node.start()
     hub.cli("network", "create", "lab")
@@ -55,6 +55,13 @@ def test_two_commands_a_side(lab):
         node.cli("wait", "address", "lab")
     alice.ping(bob)
     alice.go_direct(bob)
+    past = [Capture(lab, internet.core, internet.line_of(h.plugged.outer if h.plugged is not internet
+                                                         else h.address)) for h in hosts]
+    stream = traffic.Stream(lab, alice.ns, bob.ns, bob.address(), size=1000)
+    wait.until(lambda: stream.received() > 50, 20, "a stream")
+    large = [len([p for p in c.select(message=noise.DATA) if p.size > 1000]) for c in past]
+    assert large[0] > 50 and large[1] > 50 and large[2] == 0, large  # nothing by the hub
+    stream.close()
     shown = alice.cli("status")
     assert "lab" in shown and alice.address() in shown, shown
     told = alice.run_cli("join", "warren:1:abc")
@@ -198,6 +205,41 @@ def test_a_clock_is_ten_minutes_wrong(lab, tool, ahead_s):
         cut(node, wrong, address, 5)
 
 
+def test_a_range_has_room_for_five(lab):
+    """Five ask for an address at the same time; the sixth is told that there is none."""
+    _, nodes = public_nodes(lab, *("n%d" % number for number in range(6)))
+    network = Network(nodes[0], ipv4="10.77.0.0/29").join(*nodes[1:5]).settle()
+    addresses = {"10.77.0.%d" % last for last in range(2, 7)}
+    # Who has claimed one at the same moment as another one, on a ring that has just formed, is told.
+    wait.until(lambda: {node.address() for node in nodes[:5]} == addresses, 30, "five addresses")
+    late = nodes[5]
+    network.join(late)
+    late.wait(lambda n: n.network()["address_state"] == "full", 20, "finds no address")
+    assert late.address() is None and "no free address" in late.cli("status")
+    late.ping(nodes[0].hit)  # and is a member all the same
+
+
+def test_who_was_away_hears_of_revocations_first(lab):
+    """A member is thrown out while another one is off, who does not take a packet of him when he
+    comes back; nobody is there but these two and one who knows."""
+    _, (owner, knows, away, out) = public_nodes(lab, "owner", "knows", "away", "out")
+    network = Network(owner).join(knows, away, out).settle()
+    away.ping(out)
+    away.ping(knows)
+    address = away.address()
+    away.stop()
+    network.revoke(out)
+    knows.wait(lambda n: n.peer(out) is None, 5, "knows")
+    owner.stop()
+    pings = out.ns.spawn(["ping", "-i", "0.05", address])
+    away.start()
+    network.settle(nodes=[away])
+    away.wait(lambda n: (p := n.peer(knows)) and not p["waiting"], 20, "has compared with who knows")
+    assert away.peer(out) is None
+    with pytest.raises(AssertionError):
+        wait.until(lambda: "bytes from" in pings.log(), 0.5 / wait.SLOW, "an answer")
+
+
 class Bound:
     """Answers on one address and one interface, as a program does that means one of two networks
     with the same addresses."""
@@ -252,24 +294,23 @@ def test_names_are_found(lab):
 
 @pytest.mark.watchdog(120)
 def test_a_stream_outlives_moves(lab):
-    """A TCP stream goes on while one end gets another address, another line behind a NAT, and while
-    the NAT forgets it."""
+    """TCP streams to an address and to a HIT go on while one end gets another address, another line
+    behind a NAT, and while the NAT forgets it."""
     internet, (server,) = public_nodes(lab, "server")
     host = internet.home("linux", "mover")
     node = Node(lab, host.ns, "mover").start()
     Network(server).join(node).settle()
     node.ping(server)
-    stream = traffic.Transfer(lab, node.ns, server.ns, server.address())
-    stream.goes_on()
-    host.plugged.forget()
-    stream.goes_on(40)
-    host.plug(internet)
-    stream.goes_on(40)
-    host.renumber(host.address.rsplit(".", 1)[0] + ".77")
-    stream.goes_on(40)
-    host.plug(internet.site("symmetric"))
-    stream.goes_on(40)
-    stream.finish()
+    streams = [traffic.Transfer(lab, node.ns, server.ns, address)
+               for address in (server.address(), server.hit)]
+    for change in (lambda: None, host.plugged.forget, lambda: host.plug(internet),
+                   lambda: host.renumber(host.address.rsplit(".", 1)[0] + ".77"),
+                   lambda: host.plug(internet.site("symmetric"))):
+        change()
+        for stream in streams:
+            stream.goes_on(40)
+    for stream in streams:
+        stream.finish()
 
 
 class Harsh(Noisy):

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from harness import sexp, wait
+from harness import sexp, traffic, wait
 from harness.capture import Capture
 from harness.internet import BOXES, Internet
 from harness.warrend import Network, Node, all_pairs
@@ -99,6 +99,28 @@ def test_all_pairs_of_nats(lab, capsys):
     with capsys.disabled():
         print("\nd: direct, r: relayed; seconds to the first ping's answer, all pairs at once\n"
               + table(nodes, seconds))
+
+
+@pytest.mark.watchdog(90)
+def test_when_a_relay_dies_another_one_takes_over(lab):
+    """Two behind symmetric NATs talk by one of three that have no addresses of their own."""
+    _, nodes = build(lab, ["public", "public", "public", "symmetric", "symmetric"])
+    relays, (a, b) = nodes[:3], nodes[3:]
+    network = Network(relays[0])
+    network.join(*relays[1:], no_address=True).join(a, b).settle(nodes=[relays[0], a, b])
+    assert relays[1].address() is None
+    relays[0].stop()  # who has made the network
+    a.first_ping(b, wait_s=20)
+    a.ping(b)
+    by = {node.hit: node for node in relays[1:]}
+    relay = by[wait.until(lambda: a.path(b) == RELAYED and a.peer(b)["relay"], 20, "a relay")]
+    assert a.peer(b)["why_relayed"]
+    relay.process.popen.kill()
+    relay.process.popen.wait()
+    traffic.reachable(a.ns, b.address(), 30)
+    a.ping(b)
+    left = next(node for node in by.values() if node is not relay)
+    a.wait(lambda n: n.peer(b)["relay"] == left.hit, 20, "the other one relays")
 
 
 def test_udp_is_blocked_and_that_is_said(lab):
