@@ -14,6 +14,7 @@
 enum {
     NAMES_MAX = 1000,
     LEFT_MAX = 64,
+    PATH_SIZE = 80,
     PAYLOAD_MAX = 1440, /* of a tunnel on the usual underlay, without the overhead */
 };
 
@@ -204,13 +205,22 @@ static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *networ
     return 0;
 }
 
-/* Routers of other sites do not become this host's, unless its administrator wants that. */
+/* Routers of other sites do not become this host's, and this host does not answer for addresses that
+ * it has elsewhere: the same ranges are in use at many sites. Its administrator may want it
+ * otherwise, and can say so later. */
 static void make_deaf(const char *name) {
-    char path[64];
-    (void)snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", name);
-    WRN_CLEANUP(wrn_close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
-    ssize_t put = fd < 0 ? 0 : write(fd, "0", 1);
-    (void)put; /* without IPv6 there is none */
+    static const struct {
+        const char *family, *setting, *value;
+    } settings[] = {
+        {"ipv6", "accept_ra", "0"}, {"ipv4", "arp_ignore", "1"}, {"ipv4", "arp_announce", "2"}};
+    for (size_t i = 0; i < WRN_COUNT(settings); i++) {
+        char path[PATH_SIZE];
+        (void)snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s/%s", settings[i].family, name,
+                       settings[i].setting);
+        WRN_CLEANUP(wrn_close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
+        ssize_t put = fd < 0 ? 0 : write(fd, settings[i].value, 1);
+        (void)put; /* without IPv6 there is none */
+    }
 }
 
 static void suffix_of(const struct wrn_daemon *daemon, char ret_suffix[WRN_DAEMON_ALIAS_SIZE]) {
