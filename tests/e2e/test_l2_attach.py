@@ -8,7 +8,7 @@ import pytest
 
 from harness import wait
 from harness.ethernet import bridge, port_of
-from harness.warrend import REFUSED, Network, Node, Refusal
+from harness.warrend import USAGE, Network, Node, Refusal
 
 pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
 
@@ -26,7 +26,7 @@ def gateway(lab):
 
 def facts(ns, name):
     """All that `ip` says of an interface and that must be as before."""
-    text = ns.ip("-d link show " + name).stdout
+    text = ns.run(["ip", "-d", "link", "show", name]).stdout
     words = text.replace("\n", " ").split()
     flags = words[2] if len(words) > 2 else ""
     keys = ("mtu", "master", "promiscuity", "allmulti", "link/ether", "alias", "group")
@@ -42,7 +42,7 @@ def refusal(node, **params):
 def test_bridge_and_device_come_and_go(lab, gateway):
     """The bridge has no spanning tree, the host no address there, and all of it goes with the
     daemon, and with the network."""
-    shown = gateway.ns.ip("-d link show site").stdout
+    shown = gateway.ns.run(["ip", "-d", "link", "show", "site"]).stdout
     assert "stp_state 0" in shown and "mcast_snooping 0" in shown and "mtu 1500" in shown
     assert "master site" in gateway.ns.ip("link show sitet").stdout
     assert "inet" not in gateway.ns.ip("addr show site").stdout
@@ -131,7 +131,7 @@ def test_refusals_name_the_next_step(lab, gateway):
     assert told.reason == "ATTACHED" and "other" in told.text
     assert "carries IP packets" in gateway.run_cli("attach", "lab", "eth1").stderr
     result = gateway.run_cli("attach", "site", "--vtep", "0.0.0.0:4789")
-    assert result.code == REFUSED and "remote=" in result.stderr
+    assert result.code == USAGE and "remote=" in result.stderr
     assert "not attached" in gateway.run_cli("detach", "site", "eth1").stderr
     assert "mtu 1500" in ns.ip("link show eth1").stdout
 

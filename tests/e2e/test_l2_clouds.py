@@ -166,7 +166,8 @@ def test_an_address_in_use_is_not_taken_over(lab):
     assert any(a.mac in line and (first.name in line or first.hit in line) for line in lines), lines
     gateway = clouds.clouds[1].node
     owners = {m["mac"]: m["owner"] for m in bridge(gateway)["macs"]}
-    assert owners[a.mac] == "g1" and owners[thief.mac] == "g3" and owners[b.mac] is None
+    assert owners[a.mac] in ("g1", first.hit) and owners[b.mac] is None
+    assert owners[thief.mac] in ("g3", clouds.clouds[2].node.hit)
     assert a.ping(b.address, count=3) == 3
 
 

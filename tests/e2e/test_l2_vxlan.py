@@ -126,7 +126,7 @@ def test_plain_vxlan_is_smaller(lab):
     VXLAN and one of 1,423 does not; a network of layer 2 passes 1,472."""
     a, b = two_hosts(lab)
     for i, ns in enumerate((a, b)):
-        ns.ip("link add vx type vxlan id 9 remote 10.99.0.%d dstport 4789" % (2 - i),
+        ns.ip("link add vx type vxlan id 9 remote 10.99.0.%d dstport 4789 dev u0" % (2 - i),
               "link set vx up", "addr add 10.9.0.%d/24 dev vx" % (i + 1))
     traffic.reachable(a, "10.9.0.2")
     assert traffic.ping(a, "10.9.0.2", size=1422, dont_fragment=True) == 1
