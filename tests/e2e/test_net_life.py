@@ -210,7 +210,7 @@ def test_a_range_has_room_for_five(lab):
     _, nodes = public_nodes(lab, *("n%d" % number for number in range(6)))
     network = Network(nodes[0], ipv4="10.77.0.0/29").join(*nodes[1:5]).settle()
     addresses = {"10.77.0.%d" % last for last in range(2, 7)}
-    # Who has claimed one at the same moment as another one, on a ring that has just formed, is told.
+    # Two that claimed the same one at the same moment, on a ring that has just formed, are told.
     wait.until(lambda: {node.address() for node in nodes[:5]} == addresses, 30, "five addresses")
     late = nodes[5]
     network.join(late)
@@ -234,7 +234,8 @@ def test_who_was_away_hears_of_revocations_first(lab):
     pings = out.ns.spawn(["ping", "-i", "0.05", address])
     away.start()
     network.settle(nodes=[away])
-    away.wait(lambda n: (p := n.peer(knows)) and not p["waiting"], 20, "has compared with who knows")
+    away.wait(lambda n: (peer := n.peer(knows)) and not peer["waiting"], 20,
+              "has compared with who knows")
     assert away.peer(out) is None
     with pytest.raises(AssertionError):
         wait.until(lambda: "bytes from" in pings.log(), 0.5 / wait.SLOW, "an answer")
