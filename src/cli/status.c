@@ -9,6 +9,7 @@ static void print_peer(struct wrn_cli *cli, const json_t *peer);
 static void print_transfer(struct wrn_cli *cli, const json_t *peer);
 static const char *round_trip(struct wrn_cli *cli, const json_t *peer);
 static const char *own_addresses(struct wrn_cli *cli, const json_t *network);
+static bool is_ethernet(struct wrn_cli *cli, const json_t *network);
 static const char *own_names(struct wrn_cli *cli, const json_t *network);
 static const char *or_dash(const char *text);
 
@@ -105,7 +106,9 @@ void wrn_status_print_network(struct wrn_cli *cli, const json_t *network) {
     }
     (void)fprintf(cli->out, "\n  interface: %s\n",
                   or_dash(wrn_call_text(cli, network, "interface")));
-    (void)fprintf(cli->out, "  addresses: %s\n", own_addresses(cli, network));
+    (void)fprintf(cli->out, "  addresses: %s\n",
+                  is_ethernet(cli, network) ? "none: an Ethernet, see `warren bridge show`"
+                                            : own_addresses(cli, network));
     (void)fprintf(cli->out, "  name: %s\n", own_names(cli, network));
     (void)fprintf(cli->out, "  rights: %s\n",
                   or_dash(wrn_call_join(cli, json_object_get(network, "rights"), ", ")));
@@ -206,6 +209,13 @@ static const char *own_addresses(struct wrn_cli *cli, const json_t *network) {
         }
     }
     return *shown != '\0' ? shown : "none yet";
+}
+
+/* A network of layer 2 that was made without addresses. */
+static bool is_ethernet(struct wrn_cli *cli, const json_t *network) {
+    const char *kind = wrn_call_text(cli, network, "kind");
+    return kind != NULL && strcmp(kind, "l2") == 0 &&
+           json_array_size(json_object_get(network, "addresses")) == 0;
 }
 
 static const char *own_names(struct wrn_cli *cli, const json_t *network) {

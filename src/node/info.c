@@ -38,7 +38,9 @@ bool wrn_node_network_info(const struct wrn_node *node, wrn_handle handle,
     }
     ret_info->lease = wrn_lease_state(&network->lease);
     ret_info->name = wrn_names_state(network->names);
-    ret_info->wants_address = network->wants_address;
+    ret_info->wants_address =
+        network->wants_address && (network->descriptor.ipv4.ip.family != WRN_FAMILY_NONE ||
+                                   network->descriptor.ipv6.ip.family != WRN_FAMILY_NONE);
     ret_info->wants_name = network->wants_name;
     ret_info->label = wrn_names_own(network->names);
     ret_info->rights = network->rights.flags;

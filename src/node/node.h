@@ -270,7 +270,7 @@ struct wrn_node_network_info {
     uint32_t peers, links;
     struct wrn_ip ipv4, ipv6, resolver; /* family NONE: none (yet) */
     enum wrn_claim_state lease, name;
-    bool wants_address, wants_name; /* false: it was told to be without */
+    bool wants_address, wants_name; /* false: it was told to be without, or there are none */
     const char *label;              /* ours, or "" */
     uint8_t rights;                 /* enum wrn_right */
     int64_t until_s;                /* our membership's end; WRN_RECORD_TIME_MAX_S: none */
