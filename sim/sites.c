@@ -37,6 +37,7 @@ struct sim_carried {
 
 static void start(struct sim_gateway *gateway);
 static struct wrn_switch *init(struct wrn_arena *arena, const struct sim_gateway *gateway);
+static void notice(struct sim_gateway *gateway, const struct sim_gateway *other);
 static wrn_handle handle_of(const struct sim_gateway *gateway);
 static struct wrn_frame_rules rules(void);
 static void on_gateway(struct sim_event *event);
@@ -149,26 +150,19 @@ void sim_sites_revive(struct sim_sites *sites, uint32_t gateway) {
 }
 
 void sim_sites_notice(struct sim_sites *sites) {
-    for (uint32_t i = 0; i < sites->gateway_count * sites->gateway_count; i++) {
-        struct sim_gateway *gateway = &sites->gateways[i / sites->gateway_count];
-        const struct sim_gateway *other = &sites->gateways[i % sites->gateway_count];
-        struct wrn_now now = sim_now(sites->world);
-        if (gateway == other || !gateway->is_up) {
-            continue;
+    struct wrn_now now = sim_now(sites->world);
+    for (uint32_t i = 0; i < sites->gateway_count; i++) {
+        struct sim_gateway *gateway = &sites->gateways[i];
+        for (uint32_t j = 0; j < sites->gateway_count && gateway->is_up; j++) {
+            const struct sim_gateway *other = &sites->gateways[j];
+            if (i != j) {
+                notice(gateway, other);
+            }
         }
-        if (!other->is_up || is_apart(sites, gateway, other)) {
-            wrn_switch_close(gateway->sw, now, handle_of(other));
-        } else if (!wrn_switch_is_open(gateway->sw, handle_of(other))) {
-            struct wrn_switch_port port = {.peer = handle_of(other),
-                                           .member = 1000 + other->number,
-                                           .name = "a gateway",
-                                           .theirs = rules(),
-                                           .payload_max = 1400};
-            WRN_ASSERT(wrn_switch_open(gateway->sw, now, &port));
+        if (gateway->is_up) {
+            wrn_mono due = wrn_switch_due(gateway->sw);
+            sim_at(sites->world, &gateway->event, wrn_mono_before(now.mono, due) ? due : now.mono);
         }
-        sim_at(sites->world, &gateway->event,
-               wrn_mono_before(now.mono, wrn_switch_due(gateway->sw)) ? wrn_switch_due(gateway->sw)
-                                                                      : now.mono);
     }
 }
 
@@ -242,6 +236,20 @@ static struct wrn_frame_rules rules(void) {
         .mac_count = 1,
         .macs[0] = {.bytes = {2, 1}, .bits = 16},
     };
+}
+
+static void notice(struct sim_gateway *gateway, const struct sim_gateway *other) {
+    struct sim_sites *sites = gateway->sites;
+    struct wrn_switch_port port = {.peer = handle_of(other),
+                                   .member = 1000 + other->number,
+                                   .name = "a gateway",
+                                   .theirs = rules(),
+                                   .payload_max = 1400};
+    if (!other->is_up || is_apart(sites, gateway, other)) {
+        wrn_switch_close(gateway->sw, sim_now(sites->world), port.peer);
+    } else if (!wrn_switch_is_open(gateway->sw, port.peer)) {
+        WRN_ASSERT(wrn_switch_open(gateway->sw, sim_now(sites->world), &port));
+    }
 }
 
 static void on_gateway(struct sim_event *event) {

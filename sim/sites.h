@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A world for switches of layer-2 networks: wires with stations and gateways on them, each gateway a
- * switch, joined to all others by ways that lose frames. No ring and no tunnel: what the switch does
- * is all there is. Stations broadcast and ask one another, and count what comes. */
+/* A world for switches of layer-2 networks: wires with stations and gateways on them, each gateway
+ * a switch, joined to all others by ways that lose frames. No ring and no tunnel: what the switch
+ * does is all there is. Stations broadcast and ask one another, and count what comes. */
 #pragma once
 #include "sim/link.h"
 #include "sim/world.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Switches of a layer-2 network among themselves: stations that move and one that steals, a network
- * that falls into two parts, wires with two gateways of which one is killed. A station reaches every
- * other, and each broadcast arrives once. */
+ * that falls into two parts, wires with two gateways of which one is killed. A station reaches
+ * every other, and each broadcast arrives once. */
 #include "sim/scenarios/scenarios.h"
 #include "sim/sites.h"
 
