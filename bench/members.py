@@ -270,7 +270,10 @@ class Throughput:
     def __init__(self, lab):
         self.lab, self.hosts = lab, topology.two_hosts(lab)
         self.daemons, self.addresses = {}, {}
-        nodes = [Node(lab, ns, name).start() for ns, name in zip(self.hosts, ("alice", "bob"))]
+        for ns in self.hosts:  # the same underlay for all
+            ns.sysctl("net.ipv6.conf.u0.disable_ipv6", 1)
+        nodes = self.nodes = [Node(lab, ns, name).start()
+                              for ns, name in zip(self.hosts, ("alice", "bob"))]
         Network(nodes[0]).join(nodes[1]).settle(STATE_S)
         nodes[0].go_direct(nodes[1])
         self._take("members", [n.process for n in nodes], nodes[1].address())
