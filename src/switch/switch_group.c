@@ -37,8 +37,12 @@ static void on_query(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint8
                      uint16_t vlan, bool is_general);
 static void on_records(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
                        uint8_t family, struct wrn_reader *reader);
+static void be_asked(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
+                     uint8_t family);
 static void join(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
                  const struct wrn_ip *group);
+static void put(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
+                const struct wrn_ip *group);
 static void leave(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
                   const struct wrn_ip *group);
 static void part(struct wrn_switch *sw, uint32_t index, uint32_t port);
@@ -67,12 +71,15 @@ struct wrn_switch_audience wrn_switch_audience(const struct wrn_switch *sw,
     uint32_t index = find(sw, head->vlan, &group);
     audience.is_all = false;
     audience.group = index != 0 ? &sw->groups[index] : NULL;
+    index = find(sw, head->vlan, &(struct wrn_ip){.family = group.family});
+    audience.asked = index != 0 ? &sw->groups[index] : NULL;
     return audience;
 }
 
 bool wrn_switch_wants(const struct wrn_switch *sw, const struct wrn_switch_audience *audience,
                       uint32_t port) {
-    return audience->is_all || (audience->group != NULL && has(audience->group, port)) ||
+    return audience->is_all || audience->asked == NULL || !has(audience->asked, port) ||
+           (audience->group != NULL && has(audience->group, port)) ||
            atomic_load_explicit(&sw->ports[port].all_until_s, memory_order_relaxed) >
                audience->now_s;
 }
@@ -164,7 +171,8 @@ bool wrn_switch_next_group(const struct wrn_switch *sw, wrn_mono now, uint32_t *
         const struct wrn_switch_group_entry *entry =
             &sw->groups[1 + *cursor / WRN_SWITCH_PORT_COUNT];
         uint32_t port = *cursor % WRN_SWITCH_PORT_COUNT;
-        if (entry->count == 0 || !has(entry, port) || entry->until_s[port] <= now_s) {
+        if (entry->count == 0 || !has(entry, port) || entry->until_s[port] <= now_s ||
+            entry->group.bytes[0] == 0) {
             continue;
         }
         *ret_group = (struct wrn_switch_group){
@@ -186,9 +194,17 @@ bool wrn_switch_next_group(const struct wrn_switch *sw, wrn_mono now, uint32_t *
 static void on_query(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint8_t family,
                      uint16_t vlan, bool is_general) {
     struct wrn_switch_querier *querier = &sw->queriers[family == WRN_FAMILY_IPV6][vlan];
+    uint32_t ports = atomic_load_explicit(&sw->ports_touched, memory_order_relaxed);
     wrn_switch_group_router(sw, now_s, port);
     if (!is_general) {
         return;
+    }
+    be_asked(sw, now_s, port, vlan, family);
+    be_asked(sw, now_s, WRN_SWITCH_HOST, vlan, family); /* to where the question went, */
+    for (uint32_t other = 1; other < ports && port == WRN_SWITCH_HOST; other++) {
+        if (sw->ports[other].is_open) {
+            be_asked(sw, now_s, other, vlan, family); /* or was sent by us */
+        }
     }
     if (atomic_load_explicit(&querier->until_s, memory_order_relaxed) <= now_s) {
         atomic_store_explicit(&querier->from_s, now_s + ANSWERS_S, memory_order_relaxed);
@@ -224,14 +240,27 @@ static void on_records(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uin
 
 /* ---- the table */
 
+/* A port where queries arrive: its own, ours, or it has answered one. Only for such a port silence
+ * means that it wants nothing: else a member that sends a query to us alone would cut others off.
+ * Kept as a member of the group "0". */
+static void be_asked(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
+                     uint8_t family) {
+    put(sw, now_s, port, vlan, &(struct wrn_ip){.family = family});
+}
+
 static void join(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
                  const struct wrn_ip *group) {
+    bool is_v4 = group->family == WRN_FAMILY_IPV4;
+    if (is_v4 ? group->bytes[0] >> 4 == 14 : group->bytes[0] == 0xff) {
+        put(sw, now_s, port, vlan, group);
+        be_asked(sw, now_s, port, vlan, group->family);
+    }
+}
+
+static void put(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t vlan,
+                const struct wrn_ip *group) {
     struct wrn_switch_place *place = &sw->ports[port];
     uint32_t index = find(sw, vlan, group);
-    bool is_v4 = group->family == WRN_FAMILY_IPV4;
-    if (is_v4 ? group->bytes[0] >> 4 != 14 : group->bytes[0] != 0xff) {
-        return;
-    }
     if (index == 0 || !has(&sw->groups[index], port)) {
         bool has_room = place->groups < sw->options.groups_max / 4;
         if (has_room && index == 0) {
@@ -245,7 +274,10 @@ static void join(struct wrn_switch *sw, uint32_t now_s, uint32_t port, uint16_t 
             }
         }
         if (!has_room || index == 0) { /* it may have joined anything */
-            atomic_store_explicit(&place->all_until_s, now_s + LIFETIME_S, memory_order_relaxed);
+            uint32_t all_s = atomic_load_explicit(&place->all_until_s, memory_order_relaxed);
+            uint32_t until_s = now_s + LIFETIME_S;
+            atomic_store_explicit(&place->all_until_s, all_s > until_s ? all_s : until_s,
+                                  memory_order_relaxed);
             return;
         }
         mark(&sw->groups[index], port, true);

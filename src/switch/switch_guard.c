@@ -141,7 +141,8 @@ static void on_probe(struct wrn_switch *sw, struct wrn_now now, const uint8_t *b
     decide(sw, now, out);
 }
 
-/* The place of a rival, or a free one; NULL: there are more than anybody needs. */
+/* The place of a rival: its own, a free one, or that of the largest number; NULL: it has a larger
+ * one, and there are enough. */
 static struct wrn_switch_rival *rival_of(struct wrn_switch *sw, wrn_mono now, uint64_t member) {
     struct wrn_switch_rival *found = NULL;
     for (size_t i = 0; i < WRN_SWITCH_TWINS; i++) {
@@ -152,11 +153,15 @@ static struct wrn_switch_rival *rival_of(struct wrn_switch *sw, wrn_mono now, ui
         if (rival->member == member) {
             return rival;
         }
-        found = rival->member == 0 && found == NULL ? rival : found;
+        if (found == NULL || rival->member == 0 ||
+            (found->member != 0 && rival->member > found->member)) {
+            found = rival;
+        }
     }
-    if (found != NULL) {
-        found->member = member;
+    if (found->member != 0 && found->member < member) {
+        return NULL;
     }
+    *found = (struct wrn_switch_rival){.member = member};
     return found;
 }
 
@@ -265,10 +270,12 @@ static void on_note(struct wrn_switch *sw, wrn_mono now, uint32_t port, const ui
     uint64_t other = wrn_load_be64(body + AT_OTHER), stamp = wrn_load_be64(body + AT_STAMP);
     uint32_t now_s = wrn_switch_seconds(sw, now);
     struct wrn_switch_twin *twin = &place->twins[0];
-    if (wrn_load_be64(body + AT_MEMBER) != place->member || other == 0 || stamp <= place->stamp) {
+    if (wrn_load_be64(body + AT_MEMBER) != place->member || other == 0 ||
+        (stamp <= place->stamp && now_s < place->noted_s + FORGOTTEN_S)) {
         return;
     }
     place->stamp = stamp;
+    place->noted_s = now_s;
     for (size_t i = 0; i < WRN_SWITCH_TWINS; i++) { /* its own place, or the oldest */
         if (place->twins[i].member == other) {
             twin = &place->twins[i];

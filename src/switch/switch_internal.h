@@ -137,6 +137,7 @@ struct wrn_switch_audience {
     bool is_all;
     uint32_t now_s;
     const struct wrn_switch_group_entry *group; /* NULL: nobody has joined */
+    const struct wrn_switch_group_entry *asked; /* who is known to be asked */
 };
 
 /* ---- switch_neighbour.c: which IP address has which MAC */
@@ -180,7 +181,8 @@ struct wrn_switch_place {
         uint64_t member;
         uint32_t until_s;
     } twins[WRN_SWITCH_TWINS];
-    uint64_t stamp; /* of its last note about them */
+    uint64_t stamp; /* of its last note about them, and when that came */
+    uint32_t noted_s;
 };
 
 /* What a lane counts of a port. That lane alone writes. */

@@ -189,9 +189,11 @@ static enum wrn_switch_refusal flood(struct ask *ask) {
     }
     if (atomic_load_explicit(&sw->answers, memory_order_relaxed) &&
         ask->frame.size <= WRN_SWITCH_MADE_MAX && wrn_switch_is_question(&ask->head, &target)) {
-        verdict->count = 0; /* the control thread answers it, or sends it on */
         tell(ask, false);
-        return verdict->is_told ? WRN_SWITCH_NONE : WRN_SWITCH_STORM;
+        if (verdict->is_told) { /* the control thread answers it, or sends it on */
+            verdict->count = 0;
+            return WRN_SWITCH_NONE;
+        }
     }
     for (uint32_t i = 0; i < verdict->count; i++) {
         uint32_t port = wrn_switch_port_of(sw, verdict->peers[i]);
