@@ -21,6 +21,7 @@ static void on_ask(struct wrn_ring *ring, wrn_mono now, const struct wrn_route_h
 static void on_answer(struct wrn_ring *ring, wrn_mono now, const struct wrn_route_header *header,
                       uint32_t tag, struct wrn_reader *reader);
 static void on_silence(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find);
+static void crawl_note_own(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl);
 static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find);
 static void crawl_on_view(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find,
                           wrn_id who, const struct wrn_ring_view *view);
@@ -329,6 +330,13 @@ static void crawl_note(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl
     crawl->next[place] = id;
 }
 
+/* Notes our own neighbours, which nobody need tell. */
+static void crawl_note_own(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl) {
+    for (uint8_t i = 0; i < ring->near_count[WRN_RING_RIGHT]; i++) {
+        crawl_note(ring, crawl, ring->near[WRN_RING_RIGHT][i]);
+    }
+}
+
 /* Those named by 'at' were silent, and whoever was found behind them may lie beyond others: it is
  * asked once more when those that it names on its left have answered. Each step goes back so often
  * at most, for they may be invented. */
@@ -400,6 +408,16 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
     wrn_id rest = wrn_id_subtract(ring->links->self, crawl->at);
     wrn_id none = {0, 0};
     bool is_over = false;
+    if (wrn_id_equal(crawl->at, ring->links->self) && crawl->detours < DETOURS_MAX) {
+        /* Our own neighbours died; by now we may have others. */
+        crawl->detours++;
+        crawl_note_own(ring, crawl);
+        if (crawl->next_count > 0) {
+            find->tries = 0;
+            crawl_ask(ring, now, find);
+            return;
+        }
+    }
     if (wrn_id_equal(crawl->gap, none)) {
         /* About half of the way to the next. */
         uint32_t bits = 95 - wrn_ceil_log2(ring->size);
@@ -420,10 +438,7 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
 static void crawl_on_silence(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find) {
     struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
     if (find->tag == 0) {
-        /* It begins: our own neighbours are known. */
-        for (uint8_t i = 0; i < ring->near_count[WRN_RING_RIGHT]; i++) {
-            crawl_note(ring, crawl, ring->near[WRN_RING_RIGHT][i]);
-        }
+        crawl_note_own(ring, crawl); /* it begins */
         if (crawl->next_count > 0) {
             crawl_ask(ring, now, find);
         } else {
