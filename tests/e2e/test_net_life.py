@@ -55,8 +55,8 @@ def test_two_commands_a_side(lab):
         node.cli("wait", "address", "lab")
     alice.ping(bob)
     alice.go_direct(bob)
-    past = [Capture(lab, internet.core, internet.line_of(h.plugged.outer if h.plugged is not internet
-                                                         else h.address)) for h in hosts]
+    outer = [h.address if h.plugged is internet else h.plugged.outer for h in hosts]
+    past = [Capture(lab, internet.core, internet.line_of(address)) for address in outer]
     stream = traffic.Stream(lab, alice.ns, bob.ns, bob.address(), size=1000)
     wait.until(lambda: stream.received() > 50, 20, "a stream")
     large = [len([p for p in c.select(message=noise.DATA) if p.size > 1000]) for c in past]
