@@ -205,8 +205,8 @@ static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *networ
     return 0;
 }
 
-/* Routers of other sites do not become this host's, and this host does not answer for addresses that
- * it has elsewhere: the same ranges are in use at many sites. Its administrator may want it
+/* Routers of other sites do not become this host's, and this host does not answer for addresses
+ * that it has elsewhere: the same ranges are in use at many sites. Its administrator may want it
  * otherwise, and can say so later. */
 static void make_deaf(const char *name) {
     static const struct {

@@ -243,6 +243,7 @@ static int open_socket(const struct wrn_endpoint *listen, int *ret_fd) {
     struct sockaddr_storage address;
     socklen_t size = to_sockaddr(listen, &address);
     int bytes = BUFFER_BYTES;
+    int on = 1;
     WRN_CLEANUP(wrn_close_fd)
     int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, size) < 0) {
@@ -250,6 +251,9 @@ static int open_socket(const struct wrn_endpoint *listen, int *ret_fd) {
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    if (listen->ip.family == WRN_FAMILY_IPV4) { /* as it should be: RFC 7348, section 5 */
+        (void)setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, &on, sizeof on);
+    }
     *ret_fd = wrn_take_fd(&fd);
     return 0;
 }

@@ -172,8 +172,8 @@ def test_an_address_in_use_is_not_taken_over(lab):
 
 
 def test_tags_and_sizes_pass_as_they_are(lab):
-    """Frames of 60 to 1,518 bytes, and 1,522 with a VLAN's tag, arrive byte for byte; any ethertype;
-    VLANs have addresses of their own."""
+    """Frames of 60 to 1,518 bytes, and 1,522 with a VLAN's tag, arrive byte for byte; any
+    ethertype; VLANs have addresses of their own."""
     _, (a, b) = joined(lab)
     reaches(a, b)
     b.listen()

@@ -18,7 +18,7 @@ EVERYBODY = "ff:ff:ff:ff:ff:ff"
 OURS = 0x88B6  # "local experimental ethertype 2", IEEE 802; the loop guard has 1
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
-SOL_PACKET, PACKET_AUXDATA = 263, 8
+SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10
 
 
 def mac_bytes(text):
@@ -72,9 +72,10 @@ class Machine:
         if source[2] == PACKET_OUTGOING:
             return b""
         for level, kind, value in notes:  # the kernel keeps a tag apart: struct tpacket_auxdata
-            if level == SOL_PACKET and kind == PACKET_AUXDATA and struct.unpack_from("=I", value)[0] & 0x10:
-                data = data[:12] + struct.pack(">HH", 0x8100, struct.unpack_from("=H", value, 16)[0]
-                                               ) + data[12:]
+            is_aux = level == SOL_PACKET and kind == PACKET_AUXDATA
+            if is_aux and struct.unpack_from("=I", value)[0] & TP_STATUS_VLAN_VALID:
+                tag = struct.unpack_from("=H", value, 16)[0]
+                data = data[:12] + struct.pack(">HH", 0x8100, tag) + data[12:]
         return data
 
     def wait_for(self, payload, seconds=10):
