@@ -200,6 +200,7 @@ static int take_option(struct reading *r, const char *argument) {
         r->wants_help = true;
         return WRN_CLI_DONE;
     }
+    argument = strcmp(argument, "-f") == 0 ? "--file" : argument; /* as everybody has it */
     size_t hyphens = strspn(argument, "-");
     const char *name = argument + (hyphens < 2 ? hyphens : 2);
     size_t length = strcspn(name, "=");

@@ -21,6 +21,8 @@ extern const struct wrn_command wrn_ping, wrn_resolve, wrn_trace, wrn_wait;
 /* table.c */
 extern const struct wrn_command wrn_dht_get, wrn_dht_put, wrn_dht_create, wrn_dht_delete,
     wrn_route_list, wrn_route_add, wrn_route_remove, wrn_route_accept, wrn_route_ignore;
+/* site_hosts.c */
+extern const struct wrn_command wrn_site_apply;
 /* bridge.c */
 extern const struct wrn_command wrn_attach_command, wrn_detach_command, wrn_bridge_show,
     wrn_bridge_set;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/remote.h"
+#include "cli/site.h"
 #include "io/cleanup.h"
 
 extern char **environ;
@@ -24,6 +25,9 @@ enum {
 
 static int run_up(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_down(struct wrn_cli *cli, const struct wrn_args *args);
+static int start_and_show(struct wrn_cli *cli, const struct wrn_args *args);
+static int start_and_bring(struct wrn_cli *cli, const struct wrn_args *args,
+                           const struct wrn_site *site);
 static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path,
                         bool *ret_is_new);
 static int run_daemon(struct wrn_cli *cli, const char *const *argv, int complaints,
@@ -41,6 +45,8 @@ static const struct wrn_option up_options[] = {
      "the daemon's configuration, if not /etc/warren/warrend.conf"},
     {"listen", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "PORT",
      "its UDP port, if not the one of last time"},
+    {"file", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SITE",
+     "bring this host to what a site file says, too (-f; - is standard input)"},
 };
 
 const struct wrn_command wrn_up = {
@@ -50,8 +56,12 @@ const struct wrn_command wrn_up = {
     .option_count = WRN_COUNT(up_options),
     .details = "Starts warrend in the background if it does not run yet, and returns when it is\n"
                "ready: the networks that this machine is in come up by themselves. It needs to\n"
-               "be root. Where a service manager starts warrend, this only shows it.\n",
-    .example = "  sudo warren up\n",
+               "be root. Where a service manager starts warrend, this only shows it.\n\n"
+               "With a site file this host is then in the networks that it describes, with\n"
+               "what it says attached; only what differs is changed, so that it can be called\n"
+               "at each boot. A file with a fault changes nothing.\n",
+    .example = "  sudo warren up\n"
+               "  sudo warren up -f /etc/warren/site.conf\n",
     .run = run_up,
 };
 
@@ -70,6 +80,47 @@ const struct wrn_command wrn_down = {
 };
 
 static int run_up(struct wrn_cli *cli, const struct wrn_args *args) {
+    const char *file = wrn_args_value(args, "file");
+    struct wrn_site *site = NULL;
+    wrn_span text;
+    int code = file == NULL ? WRN_CLI_DONE : wrn_ini_load(cli, file, WRN_SITE_FILE_MAX, &text);
+    if (file != NULL && code == WRN_CLI_DONE) {
+        code = wrn_site_read(cli, file, text, NULL, 0, &site);
+    }
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
+    return site == NULL ? start_and_show(cli, args) : start_and_bring(cli, args, site);
+}
+
+static int start_and_bring(struct wrn_cli *cli, const struct wrn_args *args,
+                           const struct wrn_site *site) {
+    const char *path = wrn_call_path(args);
+    json_t *changes = NULL;
+    bool is_new = false;
+    WRN_CLEANUP(wrn_close_fd) int fd = wrn_call_connect(path);
+    bool is_absent = fd == -ENOENT || fd == -ECONNREFUSED || fd == -ENOTDIR;
+    int code = is_absent ? start_daemon(cli, args, path, &is_new)
+               : fd < 0  ? wrn_call_complain(cli, path, fd)
+                         : WRN_CLI_DONE;
+    if (code != WRN_CLI_DONE) {
+        return code;
+    }
+    code = wrn_site_bring_up(cli, args, site, &changes);
+    if (code == WRN_CLI_DONE && !cli->json && json_array_size(changes) == 0) {
+        (void)fputs("all is as the site says\n", cli->out);
+    }
+    if (code == WRN_CLI_DONE && cli->json) {
+        json_t *json = wrn_cli_json_object(cli);
+        wrn_cli_json_set(cli, json, "started", json_boolean(is_absent));
+        wrn_cli_json_set(cli, json, "changes", json_incref(changes));
+        wrn_cli_print_json(cli, json);
+    }
+    json_decref(changes);
+    return code;
+}
+
+static int start_and_show(struct wrn_cli *cli, const struct wrn_args *args) {
     const char *path = wrn_call_path(args);
     WRN_CLEANUP(wrn_close_fd) int fd = wrn_call_connect(path);
     if (fd >= 0) {
