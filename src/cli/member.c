@@ -113,7 +113,10 @@ static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
                       wrn_call_join(cli, json_object_get(member, "rights"), ","),
                       json_is_integer(until) ? " until " : "",
                       json_is_integer(until) ? wrn_call_time(cli, until) : "",
-                      json_is_true(json_object_get(member, "self")) ? " (this machine)" : "");
+                      json_is_true(json_object_get(member, "self")) ? " (this machine)"
+                      : ipv4 != NULL && json_is_false(json_object_get(member, "proven"))
+                          ? " (address by its own word)"
+                          : "");
     }
     if (!json_is_true(json_object_get(result, "complete"))) {
         wrn_cli_warn(cli, "not everybody answered (%s): ask again",

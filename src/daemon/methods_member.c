@@ -102,11 +102,12 @@ static json_t *own_json(struct wrn_methods *methods, wrn_handle network) {
     if (!wrn_node_network_info(node, network, &info)) {
         return json_null();
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "hit", wrn_json_hit(wrn_node_hit(node)),
-                     "name", info.label[0] != '\0' ? json_string(info.label) : json_null(),
-                     "public_key", wrn_json_hex(wrn_node_public_key(node), WRN_SIGN_PUBLIC_SIZE),
-                     "ipv4", wrn_json_ip(&info.ipv4), "rights", wrn_json_rights(info.rights),
-                     "until_s", wrn_json_time(info.until_s), "self", true);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "hit",
+                     wrn_json_hit(wrn_node_hit(node)), "name",
+                     info.label[0] != '\0' ? json_string(info.label) : json_null(), "public_key",
+                     wrn_json_hex(wrn_node_public_key(node), WRN_SIGN_PUBLIC_SIZE), "ipv4",
+                     wrn_json_ip(&info.ipv4), "rights", wrn_json_rights(info.rights), "until_s",
+                     wrn_json_time(info.until_s), "proven", true, "self", true);
 }
 
 static void on_member(struct wrn_job *base, const struct wrn_node_answer *answer) {
@@ -118,12 +119,12 @@ static void on_member(struct wrn_job *base, const struct wrn_node_answer *answer
     if (is_somebody && answer->reason == WRN_REASON_NONE) {
         (void)json_array_append_new(
             job->members,
-            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "hit", wrn_json_hit(answer->hit),
-                      "name",
-                      answer->label[0] != '\0' ? wrn_rpc_json_text(answer->label) : json_null(),
-                      "public_key", wrn_json_hex(answer->public_key, sizeof answer->public_key),
-                      "ipv4", wrn_json_ip(&answer->ipv4), "rights", wrn_json_rights(answer->rights),
-                      "until_s", wrn_json_time(answer->until_s), "self", false));
+            json_pack(
+                "{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "hit", wrn_json_hit(answer->hit),
+                "name", answer->label[0] != '\0' ? wrn_rpc_json_text(answer->label) : json_null(),
+                "public_key", wrn_json_hex(answer->public_key, sizeof answer->public_key), "ipv4",
+                wrn_json_ip(&answer->ipv4), "rights", wrn_json_rights(answer->rights), "until_s",
+                wrn_json_time(answer->until_s), "proven", (int)answer->is_proven, "self", false));
     }
     if (answer->is_last) {
         reply_list(base, answer->reason == WRN_REASON_NONE, answer->reason);

@@ -14,11 +14,17 @@ enum {
     CALLER_TAG_MAX = 0xffffff,
 };
 
+static const char info_label[] = "warren member 1";
+
 static struct wrn_network_question *free_question(struct wrn_network *network);
 static void answer_now(struct wrn_network *network, uint32_t tag, enum wrn_reason reason);
 static void end_walk(struct wrn_network *network);
 static size_t write_info(const struct wrn_network *network, uint64_t nonce,
                          uint8_t out[WRN_PAYLOAD_MAX - 1]);
+static void hash_info(const struct wrn_network *network, uint64_t nonce, const uint8_t ipv4[4],
+                      wrn_span label, wrn_span chain, uint8_t ret_hash[WRN_SHA256_SIZE]);
+static void keep_what_may_be(const struct wrn_network *network, const struct wrn_rights *rights,
+                             struct wrn_node_answer *said);
 static void answer_info(struct wrn_network *network, const uint8_t *public_key, wrn_span chain,
                         const char *label, const struct wrn_ip *ipv4);
 static bool names_same(const struct wrn_names_question *a, const struct wrn_names_question *b);
@@ -202,15 +208,20 @@ void wrn_network_on_info_ask(struct wrn_network *network, wrn_id source, wrn_spa
     if (wrn_reader_is_done(&reader) && network->info_said < INFO_PER_S) {
         network->info_said++;
         size_t size = write_info(network, nonce, answer);
-        (void)wrn_network_route(network, source, (wrn_span){answer, size});
+        if (size > 0) {
+            (void)wrn_network_route(network, source, (wrn_span){answer, size});
+        }
     }
 }
 
-/* kind(1) nonce(8) public-key(32) IPv4(4, 0: none) label-size(1) label chain(rest) */
+/* kind(1) nonce(8) public-key(32) IPv4(4, 0: none) label-size(1) label signature(64) chain(rest).
+ * Returns 0 for want of memory. */
 static size_t write_info(const struct wrn_network *network, uint64_t nonce,
                          uint8_t out[WRN_PAYLOAD_MAX - 1]) {
     const char *label = wrn_names_own(network->names);
     struct wrn_ip ip = wrn_lease_address(&network->lease);
+    wrn_span chain = {network->chain, network->chain_size};
+    uint8_t hash[WRN_SHA256_SIZE], signature[WRN_SIGNATURE_SIZE];
     struct wrn_writer writer = wrn_writer(out, WRN_PAYLOAD_MAX - 1);
     wrn_write_u8(&writer, WRN_NETWORK_INFO);
     wrn_write_u64(&writer, nonce);
@@ -218,15 +229,35 @@ static size_t write_info(const struct wrn_network *network, uint64_t nonce,
     wrn_write_bytes(&writer, ip.bytes, 4);
     wrn_write_u8(&writer, (uint8_t)strlen(label));
     wrn_write_bytes(&writer, label, strlen(label));
-    wrn_write_bytes(&writer, network->chain, network->chain_size);
+    hash_info(network, nonce, ip.bytes, (wrn_span){(const uint8_t *)label, strlen(label)}, chain,
+              hash);
+    if (!wrn_sign(network->node->options.seed, info_label, (wrn_span){hash, sizeof(hash)},
+                  signature)) {
+        return 0;
+    }
+    wrn_write_bytes(&writer, signature, sizeof(signature));
+    wrn_write_span(&writer, chain);
     return wrn_written(&writer).size;
+}
+
+/* What is signed: network, nonce, address, label with its size, chain. */
+static void hash_info(const struct wrn_network *network, uint64_t nonce, const uint8_t ipv4[4],
+                      wrn_span label, wrn_span chain, uint8_t ret_hash[WRN_SHA256_SIZE]) {
+    uint8_t head[WRN_NETWORK_ID_SIZE + 8 + 4 + 1 + WRN_LABEL_SIZE];
+    struct wrn_writer writer = wrn_writer(head, sizeof(head));
+    wrn_write_bytes(&writer, network->descriptor.id, WRN_NETWORK_ID_SIZE);
+    wrn_write_u64(&writer, nonce);
+    wrn_write_bytes(&writer, ipv4, 4);
+    wrn_write_u8(&writer, (uint8_t)label.size);
+    wrn_write_span(&writer, label);
+    wrn_sha256(wrn_written(&writer), chain, ret_hash);
 }
 
 void wrn_network_on_info(struct wrn_network *network, wrn_id source, wrn_span message) {
     const struct wrn_primitives *primitives = network->node->options.primitives;
     struct wrn_network_walk *walk = network->walk;
     struct wrn_ip ip = {.family = WRN_FAMILY_NONE};
-    uint8_t key[WRN_SIGN_PUBLIC_SIZE], hit[WRN_HIT_SIZE];
+    uint8_t key[WRN_SIGN_PUBLIC_SIZE], hit[WRN_HIT_SIZE], hash[WRN_SHA256_SIZE];
     char label[WRN_LABEL_SIZE] = "";
     struct wrn_reader reader = wrn_reader(message);
     (void)source; /* a claim: the key says who it is, as far as anything does */
@@ -235,11 +266,13 @@ void wrn_network_on_info(struct wrn_network *network, wrn_id source, wrn_span me
     wrn_read_bytes(&reader, key, sizeof(key));
     wrn_read_bytes(&reader, ip.bytes, 4);
     wrn_span text = wrn_read_span(&reader, wrn_read_u8(&reader));
+    const uint8_t *signature = wrn_read_span(&reader, WRN_SIGNATURE_SIZE).data;
     wrn_span chain = wrn_read_rest(&reader);
     if (reader.failed || walk->tag == 0 || nonce != walk->nonce ||
         (text.size > 0 && !wrn_label_is_good(text))) {
         return;
     }
+    hash_info(network, nonce, ip.bytes, text, chain, hash);
     ip.family = wrn_load_be32(ip.bytes) == 0 ? WRN_FAMILY_NONE : WRN_FAMILY_IPV4;
     if (text.size > 0) {
         memcpy(label, text.data, text.size);
@@ -247,7 +280,8 @@ void wrn_network_on_info(struct wrn_network *network, wrn_id source, wrn_span me
     primitives->hit(primitives->ctx, key, hit);
     wrn_id id = wrn_id_of_hit(hit);
     for (uint32_t i = 0; i < walk->count; i++) {
-        if (wrn_id_equal(walk->ids[i], id) && !walk->has_answered[i]) {
+        if (wrn_id_equal(walk->ids[i], id) && !walk->has_answered[i] &&
+            wrn_sign_verify(key, info_label, (wrn_span){hash, sizeof(hash)}, signature)) {
             walk->has_answered[i] = true;
             walk->answered++;
             answer_info(network, key, chain, label, &ip);
@@ -273,8 +307,27 @@ static void answer_info(struct wrn_network *network, const uint8_t *public_key, 
     if (judged.reason == WRN_REASON_NONE) {
         said->rights = judged.rights->flags;
         said->until_s = judged.rights->until_s;
+        keep_what_may_be(network, judged.rights, said);
     }
     said->record = wrn_network_keep(network, chain);
+}
+
+/* A name or an address that its chain does not permit it nobody has to hear of. Of others it is
+ * known whether the table says so, too: of this host, and of peers whose lease was looked up. */
+static void keep_what_may_be(const struct wrn_network *network, const struct wrn_rights *rights,
+                             struct wrn_node_answer *said) {
+    const struct wrn_network_peer *peer = wrn_network_peer_by_key(network, said->public_key);
+    bool is_own = memcmp(said->public_key, network->node->public_key, WRN_SIGN_PUBLIC_SIZE) == 0;
+    wrn_span label = {(const uint8_t *)said->label, strlen(said->label)};
+    if (label.size > 0 && !wrn_rights_has_name(rights, label)) {
+        said->label[0] = '\0';
+    }
+    if (!wrn_members_is_lease(network->members, &said->ipv4) ||
+        !wrn_rights_has_address(rights, &said->ipv4)) {
+        said->ipv4 = (struct wrn_ip){.family = WRN_FAMILY_NONE};
+    }
+    said->is_proven = is_own || (peer && peer->ipv4_proven.family != WRN_FAMILY_NONE &&
+                                 wrn_ip_equal(&peer->ipv4_proven, &said->ipv4));
 }
 
 /* Those that are there and said nothing are named, too. */

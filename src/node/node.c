@@ -80,6 +80,11 @@ void wrn_node_remove(struct wrn_node *node, wrn_handle network) {
 
 void wrn_node_set_port(struct wrn_node *node, uint16_t port) {
     node->options.port = port;
+    for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
+        if (node->networks[i]) {
+            wrn_overlay_set_port(node->networks[i]->overlay, port);
+        }
+    }
 }
 
 wrn_handle wrn_node_next(const struct wrn_node *node, uint32_t *cursor) {

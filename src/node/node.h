@@ -76,6 +76,7 @@ struct wrn_node_answer {
     uint8_t public_key[WRN_SIGN_PUBLIC_SIZE]; /* members */
     char label[WRN_LABEL_SIZE];               /* members: what it says that it is called */
     struct wrn_ip ipv4;                       /* members: what it says that it has leased */
+    bool is_proven;                           /* members: ... and the table said so, too */
     uint8_t rights;                           /* members: enum wrn_right bits, verified */
     int64_t until_s;                          /* members: when its membership ends */
 };
@@ -181,6 +182,9 @@ wrn_mono wrn_node_due(const struct wrn_node *node);
 bool wrn_node_set_local(struct wrn_node *node, struct wrn_now now,
                         const struct wrn_locator_endpoint *endpoints, size_t count,
                         uint32_t *cursor, struct wrn_node_out *out);
+
+/* UDP socket 0 has another port, which announcements on the LAN say from now on. Others hear of it
+ * by what comes from there. */
 void wrn_node_set_port(struct wrn_node *node, uint16_t port);
 
 /* ---- commands; 'tag' (1..2^24-1) is the caller's and comes back in ANSWERs ---- */

@@ -201,6 +201,9 @@ void wrn_overlay_admit_again(struct wrn_overlay *overlay, struct wrn_now now,
 void wrn_overlay_set_relays(struct wrn_overlay *overlay, struct wrn_now now, bool relays,
                             struct wrn_overlay_out *out);
 
+/* UDP socket 0 has another port: announcements say so from the next one on. */
+void wrn_overlay_set_port(struct wrn_overlay *overlay, uint16_t port);
+
 /* Whether a peer that is up may forward for us, where relay.asks_right is set: nobody may before it
  * is said. See wrn_relay_set_right. */
 void wrn_overlay_peer_relays(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle peer,

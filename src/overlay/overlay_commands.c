@@ -36,6 +36,10 @@ void wrn_overlay_set_relays(struct wrn_overlay *overlay, struct wrn_now now, boo
     wrn_overlay_end(overlay);
 }
 
+void wrn_overlay_set_port(struct wrn_overlay *overlay, uint16_t port) {
+    overlay->join.port = port;
+}
+
 void wrn_overlay_peer_relays(struct wrn_overlay *overlay, struct wrn_now now, wrn_handle handle,
                              bool may_relay, struct wrn_overlay_out *out) {
     const struct wrn_overlay_peer *peer = wrn_peers_get(overlay, handle);

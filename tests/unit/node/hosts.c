@@ -9,6 +9,7 @@
 
 #include "base/relayed.h"
 #include "network/certs.h"
+#include "overlay/pair.h"
 #include "switch/payload.h"
 #include "unit/overlay/real_primitives.h"
 #include "wg/receiver.h"
@@ -53,6 +54,7 @@ uint64_t hosts_sent[HOSTS_MAX][HOSTS_MAX];
 struct wrn_node_out *hosts_out;
 wrn_span hosts_chain;
 bool hosts_are_bare;
+bool hosts_announce;
 
 static struct flight *flights;
 static uint32_t flight_first, flight_count, host_count;
@@ -93,7 +95,7 @@ int hosts_begin(void **state) {
     wrn_prng_init(&prng, check_seed(), 0);
     hosts_now = (struct wrn_now){.mono = {WRN_S(1000)}, .wall = {.s = 1795000000}};
     memset(hosts, 0, sizeof(hosts));
-    hosts_are_bare = false;
+    hosts_are_bare = hosts_announce = false;
     memset(hosts_are_apart, 0, sizeof(hosts_are_apart));
     memset(hosts_sent, 0, sizeof(hosts_sent));
     flights = map(FLIGHTS_MAX * sizeof(*flights));
@@ -135,6 +137,7 @@ void hosts_start_again(uint32_t number) {
     int size = snprintf(name, sizeof(name), "Host-%c.example", host->letter);
     struct wrn_node_options options = {.host = {(const uint8_t *)name, (size_t)size},
                                        .port = PORT,
+                                       .announces = hosts_announce,
                                        .crypto = crypto,
                                        .primitives = &primitives,
                                        .rand = wrn_prng_rand(&prng)};
@@ -458,6 +461,12 @@ static void note_prefix(struct wrn_node_action *list, uint32_t *count,
     }
 }
 
+static void note_announcement(struct host *host, wrn_span bytes) {
+    uint8_t ring[WRN_RING_SIZE];
+    wrn_id id;
+    assert_int_equal(wrn_announce_read(bytes, ring, &id, &host->announced), WRN_REASON_NONE);
+}
+
 static void perform(uint32_t number, const struct wrn_node_action *action) {
     struct host *host = &hosts[number];
     switch (action->kind) {
@@ -500,6 +509,8 @@ static void perform(uint32_t number, const struct wrn_node_action *action) {
         host->gone++;
         break;
     case WRN_NODE_MULTICAST:
+        note_announcement(host, action->bytes);
+        break;
     case WRN_NODE_SOCKETS:
         break;
     }

@@ -33,6 +33,7 @@ struct host {
     uint32_t route_count;
     struct wrn_node_action routes[32];
     uint32_t saves, gone;
+    uint16_t announced; /* the port that was announced on the LAN last; 0: none */
 };
 
 extern struct host hosts[HOSTS_MAX];
@@ -63,6 +64,9 @@ uint32_t hosts_join(uint32_t host, uint32_t owner, uint32_t network, const char 
 
 /* Whether who joins wants no address, so that it is there for others only. */
 extern bool hosts_are_bare;
+
+/* Whether hosts that are added announce themselves. */
+extern bool hosts_announce;
 
 /* The chain that the last hosts_join made. */
 extern wrn_span hosts_chain;

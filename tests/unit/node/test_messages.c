@@ -214,6 +214,61 @@ static void test_noise(void **state) {
     assert_int_equal(bob->allowed_count, 3);
 }
 
+/* What Bob, called so, says of himself, signed by whom. */
+static size_t make_info(const char *label, char signer, uint8_t out[2048]) {
+    struct wrn_writer writer = wrn_writer(out, 2048);
+    uint8_t key[WRN_SIGN_PUBLIC_SIZE], seed[WRN_SEED_SIZE], hash[WRN_SHA256_SIZE];
+    uint8_t head[160], signature[WRN_SIGNATURE_SIZE];
+    const uint8_t ipv4[4] = {10, 77, 0, 9};
+    struct wrn_writer signs = wrn_writer(head, sizeof(head));
+    hosts_public('b', key);
+    memset(seed, signer, sizeof(seed));
+    wrn_write_bytes(&signs, network->descriptor.id, WRN_NETWORK_ID_SIZE);
+    wrn_write_u64(&signs, network->walk->nonce);
+    wrn_write_bytes(&signs, ipv4, sizeof(ipv4));
+    wrn_write_u8(&signs, (uint8_t)strlen(label));
+    wrn_write_bytes(&signs, label, strlen(label));
+    wrn_sha256(wrn_written(&signs), (wrn_span){bob->chain, bob->chain_size}, hash);
+    assert_true(wrn_sign(seed, "warren member 1", (wrn_span){hash, sizeof(hash)}, signature));
+    wrn_write_u8(&writer, WRN_NETWORK_INFO);
+    wrn_write_u64(&writer, network->walk->nonce);
+    wrn_write_bytes(&writer, key, sizeof(key));
+    wrn_write_bytes(&writer, ipv4, sizeof(ipv4));
+    wrn_write_u8(&writer, (uint8_t)strlen(label));
+    wrn_write_bytes(&writer, label, strlen(label));
+    wrn_write_bytes(&writer, signature, sizeof(signature));
+    wrn_write_bytes(&writer, bob->chain, bob->chain_size);
+    return wrn_written(&writer).size;
+}
+
+/* Nobody speaks for another one; and what he says of himself is not what the table says. */
+static void test_info_is_signed(void **state) {
+    (void)state;
+    uint8_t message[2048];
+    hosts_before();
+    wrn_node_members(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 9, hosts_out);
+    hosts_perform(ALICE);
+    for (uint32_t i = 0; i < 100 && network->walk->count < 2; i++) {
+        hosts_run(1); /* Bob's own answer takes ten milliseconds from then on */
+    }
+    assert_int_equal(network->walk->count, 2);
+    uint32_t before = hosts[ALICE].answer_count;
+    const char signers[] = {'c', 'b'};
+    for (size_t i = 0; i < sizeof(signers); i++) {
+        size_t size = make_info("false", signers[i], message);
+        hosts_before();
+        wrn_network_begin(network, hosts_now, hosts_out);
+        wrn_network_on_info(network, bob->id, (wrn_span){message, size});
+        wrn_network_end(network);
+        hosts_perform(ALICE);
+        assert_true(hosts[ALICE].answer_count - before == (signers[i] == 'b' ? 2 : 0));
+    }
+    const struct wrn_node_answer *said = &hosts[ALICE].answers[before];
+    assert_string_equal(said->label, "false");
+    assert_int_equal(said->ipv4.bytes[3], 9);
+    assert_false(said->is_proven);
+}
+
 /* Answers to a question for who is there: only what was asked of whom it came counts. */
 static void test_info(void **state) {
     (void)state;
@@ -251,6 +306,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_taking_an_address, set_up, hosts_end),
         cmocka_unit_test_setup_teardown(test_noise, set_up, hosts_end),
         cmocka_unit_test_setup_teardown(test_info, set_up, hosts_end),
+        cmocka_unit_test_setup_teardown(test_info_is_signed, set_up, hosts_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,22 @@ static void test_alone(void **state) {
     assert_true(hosts[ALICE].saves > 0);
 }
 
+static bool is_announced(void) {
+    return hosts[ALICE].announced == 7001;
+}
+
+/* The port that the daemon got anew is what the LAN is told. */
+static void test_announced_port(void **state) {
+    (void)state;
+    hosts_announce = true;
+    hosts_add('a');
+    (void)hosts_create(ALICE, "lab", "10.77.0.0/29");
+    hosts_run(100);
+    assert_int_equal(hosts[ALICE].announced, 7000);
+    wrn_node_set_port(hosts[ALICE].node, 7001);
+    hosts_until(is_announced, 120, "the new port is announced");
+}
+
 static void test_two(void **state) {
     (void)state;
     make_two("(member)", 0);
@@ -657,6 +673,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_reverse, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_carry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_table, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_announced_port, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relayed, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relay_by_right, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
