@@ -7,9 +7,12 @@ struct sip {
     uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t rotate_left(uint64_t v, unsigned bits);
-static void round_once(struct sip *s);
-static void absorb(struct sip *s, uint64_t word);
+/* In registers: a switch hashes two addresses of each frame. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+static ALWAYS_INLINE uint64_t rotate_left(uint64_t v, unsigned bits);
+static ALWAYS_INLINE void round_once(struct sip *s);
+static ALWAYS_INLINE void absorb(struct sip *s, uint64_t word);
 
 uint64_t wrn_siphash(const uint64_t key[2], const void *bytes, size_t size) {
     /* The constants spell "somepseudorandomlygeneratedbytes". */
@@ -36,11 +39,11 @@ uint64_t wrn_siphash(const uint64_t key[2], const void *bytes, size_t size) {
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
 
-static uint64_t rotate_left(uint64_t v, unsigned bits) {
+static ALWAYS_INLINE uint64_t rotate_left(uint64_t v, unsigned bits) {
     return v << bits | v >> (64 - bits);
 }
 
-static void round_once(struct sip *s) {
+static ALWAYS_INLINE void round_once(struct sip *s) {
     s->v0 += s->v1;
     s->v2 += s->v3;
     s->v1 = rotate_left(s->v1, 13) ^ s->v0;
@@ -53,7 +56,7 @@ static void round_once(struct sip *s) {
     s->v2 = rotate_left(s->v2, 32);
 }
 
-static void absorb(struct sip *s, uint64_t word) {
+static ALWAYS_INLINE void absorb(struct sip *s, uint64_t word) {
     s->v3 ^= word;
     round_once(s);
     round_once(s);
