@@ -43,7 +43,7 @@ static int receive_line(struct wrn_cli *cli, int fd, int64_t patience_s, struct 
 static int wait_for(struct wrn_cli *cli, int fd, uint64_t begun_ns, int64_t patience_s,
                     bool *is_told);
 static int make_room(struct answer *answer);
-static int take_answer(struct wrn_cli *cli, const struct answer *answer, json_t **ret_result);
+static const char *as_typed(struct wrn_cli *cli, const char *text, json_int_t number);
 static int say_error(struct wrn_cli *cli, const json_t *error);
 
 const char *wrn_call_path(const struct wrn_args *args) {
@@ -92,8 +92,8 @@ int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *metho
     error = error != 0 ? error
                        : receive_line(cli, fd, (patience_s > 0 ? patience_s : PATIENCE_S) + GRACE_S,
                                       &answer);
-    int code =
-        error != 0 ? wrn_call_complain(cli, path, error) : take_answer(cli, &answer, ret_result);
+    int code = error != 0 ? wrn_call_complain(cli, path, error)
+                          : wrn_call_read(cli, answer.bytes, ret_result);
     answer_free(&answer);
     return code;
 }
@@ -108,6 +108,24 @@ int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args, const cha
     }
     int code = wrn_call_text_option(cli, args, "network", "network", params);
     return code != WRN_CLI_DONE ? code : wrn_call(cli, args, method, params, ret_result);
+}
+
+int wrn_call_read(struct wrn_cli *cli, const char *line, json_t **ret_result) {
+    json_t *json = json_loads(line, 0, NULL);
+    const json_t *error = json_object_get(json, "error");
+    json_t *result = json_object_get(json, "result");
+    int code = WRN_CLI_DONE;
+    if (error != NULL) {
+        code = say_error(cli, error);
+    } else if (result == NULL) {
+        code = wrn_cli_fail(cli, WRN_CLI_NO_DAEMON,
+                            "what answers at the socket is not warrend; which one it is, --socket "
+                            "or WARREN_SOCKET says");
+    } else {
+        *ret_result = json_incref(result);
+    }
+    json_decref(json);
+    return code;
 }
 
 int wrn_call_complain(struct wrn_cli *cli, const char *path, int error) {
@@ -366,28 +384,51 @@ static int make_room(struct answer *answer) {
     return 0;
 }
 
-static int take_answer(struct wrn_cli *cli, const struct answer *answer, json_t **ret_result) {
-    json_t *json = json_loads(answer->bytes, 0, NULL);
-    const json_t *error = json_object_get(json, "error");
-    json_t *result = json_object_get(json, "result");
-    int code = WRN_CLI_DONE;
-    if (error != NULL) {
-        code = say_error(cli, error);
-    } else if (result == NULL) {
-        code = wrn_cli_fail(cli, WRN_CLI_NO_DAEMON,
-                            "what answers at the socket is not warrend; which one it is, --socket "
-                            "or WARREN_SOCKET says");
-    } else {
-        *ret_result = json_incref(result);
+/* Parameters by the names that they have on the command line. */
+static const char *as_typed(struct wrn_cli *cli, const char *text, json_int_t number) {
+    static const struct {
+        const char *param, *typed;
+    } names[] = {
+        {"\"uses\"", "--uses"},
+        {"\"until_s\"", "--expires"},
+        {"\"addresses\"", "--address"},
+        {"\"allow\"", "--allow"},
+        {"\"host_name\"", "--host-name"},
+        {"\"timeout_s\"", "--timeout"},
+        {"\"ipv4\"", "--ipv4"},
+        {"\"ipv6\"", "--ipv6"},
+        {"\"rights\"", "--right"},
+        {"\"protocol\"", "--protocol"},
+        {"\"port\"", "--port"},
+        {"\"source_port\"", "--source-port"},
+        {"\"ttl_s\"", "--ttl"},
+        {"\"name\"", "NAME"},
+        {"\"id\"", "ID"},
+        {"\"to\"", "MEMBER"},
+        {"\"member\"", "MEMBER"},
+        {"\"peer\"", "MEMBER"},
+        {"\"prefix\"", "RANGE"},
+        {"\"key\"", "KEY"},
+        {"\"value\"", "VALUE"},
+        {"\"level\"", "LEVEL"},
+        {"\"invitation\"", "INVITATION"},
+        {"\"network\"", "NETWORK"},
+        {"\"count\"", "N"},
+    };
+    for (size_t i = 0; i < WRN_COUNT(names) && number == INVALID_PARAMS; i++) {
+        const char *at = strstr(text, names[i].param);
+        if (at != NULL) {
+            text = wrn_cli_text(cli, "%.*s%s%s", (int)(at - text), text, names[i].typed,
+                                at + strlen(names[i].param));
+        }
     }
-    json_decref(json);
-    return code;
+    return text;
 }
 
 static int say_error(struct wrn_cli *cli, const json_t *error) {
     const char *text = wrn_call_text(cli, error, "message");
     json_int_t number = json_integer_value(json_object_get(error, "code"));
-    text = text != NULL ? text : "the daemon refused";
+    text = text != NULL ? as_typed(cli, text, number) : "the daemon refused";
     (void)fprintf(cli->err, "warren: %s\n", text);
     if (cli->json) {
         json_t *json = wrn_cli_json_object(cli);

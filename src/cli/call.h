@@ -34,6 +34,10 @@ WRN_NODISCARD int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, con
 WRN_NODISCARD int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args,
                                    const char *method, json_t *params, json_t **ret_result);
 
+/* Takes a line apart that answers a request: WRN_CLI_DONE and the result, a new reference, or what
+ * wrn_cli_fail returned. */
+WRN_NODISCARD int wrn_call_read(struct wrn_cli *cli, const char *line, json_t **ret_result);
+
 /* Says that the daemon cannot be reached, and why; returns WRN_CLI_NO_DAEMON. */
 int wrn_call_complain(struct wrn_cli *cli, const char *path, int error);
 

@@ -24,6 +24,8 @@ struct wrn_cli_mapping {
     size_t size;
 };
 
+enum { REAL_DIGITS = 9 };
+
 static const char *make_text(struct wrn_cli *cli, const char *format, va_list arguments)
     WRN_PRINTF(2, 0);
 static void without_memory(struct wrn_cli *cli) __attribute__((noreturn));
@@ -111,7 +113,9 @@ void wrn_cli_warn(struct wrn_cli *cli, const char *format, ...) {
 }
 
 void wrn_cli_print_json(struct wrn_cli *cli, json_t *json) {
-    (void)json_dumpf(json, cli->out, JSON_INDENT(2)); /* the program's end looks at 'out' */
+    (void)json_dumpf(json, cli->out,
+                     JSON_INDENT(2) |
+                         JSON_REAL_PRECISION(REAL_DIGITS)); /* the program's end looks at 'out' */
     (void)fputc('\n', cli->out);
     json_decref(json);
 }

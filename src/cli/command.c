@@ -30,6 +30,7 @@ static int read_all(struct reading *r);
 static int take_option(struct reading *r, const char *argument);
 static int take_value(struct reading *r, size_t index, const char *argument);
 static int check(const struct reading *r);
+static const char *missing_operands(const struct reading *r);
 static void collect(const struct reading *r, struct wrn_args *ret_args);
 static int unknown_command(struct wrn_cli *cli, const struct wrn_command_table *table,
                            const char *group, const char *word);
@@ -264,9 +265,26 @@ static int check(const struct reading *r) {
     }
     if (r->operand_count < command->operands_min) {
         return wrn_cli_fail(r->cli, WRN_CLI_USAGE, "%s: %s is missing; see: warren %s --help",
-                            command->name, command->operand, command->name);
+                            command->name, missing_operands(r), command->name);
     }
     return WRN_CLI_DONE;
+}
+
+/* Of "[NETWORK] MEMBER" the words without brackets, but for as many as were given. */
+static const char *missing_operands(const struct reading *r) {
+    const char *missing = "";
+    size_t given = r->operand_count;
+    for (const char *word = r->command->operand; *word != '\0'; word += strspn(word, " ")) {
+        size_t length = strcspn(word, " ");
+        if (*word != '[' && given == 0) {
+            missing = wrn_cli_text(r->cli, "%s%s%.*s", missing, *missing != '\0' ? " " : "",
+                                   (int)length, word);
+        } else if (*word != '[') {
+            given--;
+        }
+        word += length;
+    }
+    return *missing != '\0' ? missing : r->command->operand;
 }
 
 static void collect(const struct reading *r, struct wrn_args *ret_args) {
@@ -286,6 +304,20 @@ static void collect(const struct reading *r, struct wrn_args *ret_args) {
         .operands = r->operands,
         .operand_count = r->operand_count,
     };
+}
+
+/* The commands whose second word it is: "warren network leave" for "leave"; "": there are none. */
+static const char *with_second_word(struct wrn_cli *cli, const struct wrn_command_table *table,
+                                    const char *word) {
+    const char *found = "";
+    for (size_t i = 0; i < table->command_count; i++) {
+        const char *space = strchr(table->commands[i]->name, ' ');
+        if (space != NULL && strcmp(space + 1, word) == 0) {
+            found = wrn_cli_text(cli, "%s%swarren %s", found, *found != '\0' ? ", " : "",
+                                 table->commands[i]->name);
+        }
+    }
+    return found;
 }
 
 static int unknown_command(struct wrn_cli *cli, const struct wrn_command_table *table,
@@ -309,6 +341,11 @@ static int unknown_command(struct wrn_cli *cli, const struct wrn_command_table *
         }
     }
     const char *about = group == NULL ? "" : wrn_cli_text(cli, "%s ", group);
+    const char *seconds = group == NULL ? with_second_word(cli, table, word) : "";
+    if (*seconds != '\0') {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE, "there is no command %s; did you mean: %s",
+                            wrn_cli_quote(cli, word), seconds);
+    }
     if (best != NULL && least <= 1 + strlen(word) / 3) {
         return wrn_cli_fail(cli, WRN_CLI_USAGE, "there is no command %s%s; did you mean: warren %s",
                             about, wrn_cli_quote(cli, word), best);

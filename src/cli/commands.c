@@ -25,6 +25,7 @@ static const struct wrn_command *const commands[] = {
     &wrn_wait,
     &wrn_netcheck,
     &wrn_doctor,
+    &wrn_events,
     &wrn_log_level,
     &wrn_network_create,
     &wrn_network_list,

@@ -250,11 +250,11 @@ static void print(struct wrn_cli *cli, const struct wrn_args *args, const json_t
     (void)fflush(cli->out);
     (void)fprintf(cli->err,
                   "Good for %" JSON_INTEGER_FORMAT " machine%s until %s; whoever has it can join "
-                  "%s.\nOn the other machine: sudo warren up && warren join %s\n",
+                  "%s.\nOn the other machine: sudo warren up && sudo warren join %s\n",
                   uses, uses == 1 ? "" : "s",
                   wrn_call_time(cli, json_object_get(invitation, "until_s")),
                   wrn_call_text(cli, invitation, "network"),
-                  path != NULL ? wrn_files_name(cli, path) : "'THAT LINE'");
+                  path != NULL ? wrn_files_name(cli, path) : "-     (and paste the line)");
 }
 
 static wrn_span span_of(const char *text) {

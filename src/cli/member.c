@@ -215,6 +215,14 @@ static int take_back(struct wrn_cli *cli, const struct wrn_args *args, const cha
     json_int_t count = json_integer_value(json_object_get(result, "revoked"));
     (void)fprintf(cli->out, "%s %s: %" JSON_INTEGER_FORMAT " certificate%s revoked\n",
                   wrn_status_who(cli, result), done, count, count == 1 ? "" : "s");
+    json_int_t open = json_integer_value(json_object_get(result, "open_invitations"));
+    if (open > 0 && strcmp(method, "member.revoke") == 0) {
+        (void)fprintf(cli->out,
+                      "%" JSON_INTEGER_FORMAT " invitation%s for several machines can still be "
+                      "used, also by who was thrown out:\nwarren invitation list, and warren "
+                      "invitation revoke ID takes one back, with all members by it\n",
+                      open, open == 1 ? "" : "s");
+    }
     json_decref(result);
     return code;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/remote.h"
+#include "crypto/crypto.h"
 #include "io/cleanup.h"
 #include "io/memory.h"
 
@@ -17,7 +18,7 @@ static int run_leave(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_delete(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_join(struct wrn_cli *cli, const struct wrn_args *args);
 static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
-                       const char *done);
+                       const char *done, const char *rest);
 static int read_invitation(struct wrn_cli *cli, const char *operand, const char **ret_text);
 static int read_text(struct wrn_cli *cli, const char *path, const char **ret_text);
 static json_t *wait_for_address(struct wrn_cli *cli, const struct wrn_args *args, json_t *network);
@@ -94,14 +95,16 @@ const struct wrn_command wrn_network_leave = {
 
 const struct wrn_command wrn_network_delete = {
     .name = "network delete",
-    .summary = "leave a network that this machine owns, and take its invitations back",
+    .summary = "give up a network that this machine owns, and take its invitations back",
     .operand = "NAME",
     .operands_min = 1,
     .operands_max = 1,
     .options = socket_options,
     .option_count = WRN_COUNT(socket_options),
-    .details = "Members stay members until their membership ends: no server could switch them\n"
-               "off. To throw one out first: warren member revoke.\n",
+    .details = "Ends it for this machine: its interface, state and invitations go, and it cannot\n"
+               "come back as the owner. The others go on without it until their memberships\n"
+               "end, longer if an administrator renews them: no server could switch them off.\n"
+               "To throw somebody out, do so first: warren member revoke.\n",
     .example = "  warren network delete home\n",
     .run = run_delete,
 };
@@ -125,9 +128,10 @@ const struct wrn_command wrn_join = {
     .operands_max = 1,
     .options = join_options,
     .option_count = WRN_COUNT(join_options),
-    .details = "INVITATION is the line that warren invite printed, a file with it, or - for\n"
-               "standard input. It is a secret until it is spent, and other users see the\n"
-               "arguments of commands: on a shared machine use a file or standard input.\n",
+    .details = "INVITATION is - for standard input, where the line that warren invite printed\n"
+               "can be pasted, or a file with it. It is a secret until it is spent: the line\n"
+               "itself may stand there, too, but other users see the arguments of commands for a\n"
+               "moment, and shells keep them. The exit code is 1 if others have used it up.\n",
     .example = "  warren join home.invitation\n",
     .run = run_join,
 };
@@ -201,11 +205,12 @@ static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
 }
 
 static int run_leave(struct wrn_cli *cli, const struct wrn_args *args) {
-    return end_network(cli, args, "network.leave", "left");
+    return end_network(cli, args, "network.leave", "left", "");
 }
 
 static int run_delete(struct wrn_cli *cli, const struct wrn_args *args) {
-    return end_network(cli, args, "network.delete", "deleted");
+    return end_network(cli, args, "network.delete", "gave up",
+                       "; its members go on until their memberships end");
 }
 
 static int run_join(struct wrn_cli *cli, const struct wrn_args *args) {
@@ -243,7 +248,7 @@ static int run_join(struct wrn_cli *cli, const struct wrn_args *args) {
 }
 
 static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
-                       const char *done) {
+                       const char *done, const char *rest) {
     json_t *params = wrn_cli_json_object(cli);
     json_t *result = NULL;
     wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
@@ -251,7 +256,7 @@ static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const c
     if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
         return code;
     }
-    (void)fprintf(cli->out, "%s %s\n", done, args->operands[0]);
+    (void)fprintf(cli->out, "%s %s%s\n", done, args->operands[0], rest);
     json_decref(result);
     return code;
 }
@@ -260,7 +265,8 @@ static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const c
 static int read_invitation(struct wrn_cli *cli, const char *operand, const char **ret_text) {
     static const char beginning[] = "warren:";
     if (strncasecmp(operand, beginning, sizeof beginning - 1) == 0) {
-        *ret_text = operand;
+        *ret_text = wrn_cli_text(cli, "%s", operand);
+        wrn_wipe((char *)(uintptr_t)operand, strlen(operand)); /* ps(1) shows it while we wait */
         return WRN_CLI_DONE;
     }
     return read_text(cli, operand, ret_text);
@@ -268,6 +274,7 @@ static int read_invitation(struct wrn_cli *cli, const char *operand, const char 
 
 static int read_text(struct wrn_cli *cli, const char *path, const char **ret_text) {
     bool is_input = strcmp(path, "-") == 0;
+    bool is_typed = is_input && isatty(STDIN_FILENO) == 1;
     char *text = wrn_cli_take(cli, INVITATION_MAX + 1, 1);
     size_t used = 0;
     ssize_t got = 1;
@@ -279,14 +286,21 @@ static int read_text(struct wrn_cli *cli, const char *path, const char **ret_tex
             "with one: %s",
             wrn_cli_quote(cli, path), strerror(errno));
     }
-    while (got > 0 && used < INVITATION_MAX) {
+    if (is_typed) {
+        (void)fputs("Paste the invitation, and press Enter:\n", cli->err);
+    }
+    while (got > 0 && used < INVITATION_MAX && !(is_typed && memchr(text, '\n', used) != NULL)) {
         got = read(is_input ? STDIN_FILENO : fd, text + used, INVITATION_MAX - used);
         used += got > 0 ? (size_t)got : 0;
     }
-    if (got != 0 || memchr(text, '\0', used) != NULL) {
+    bool is_whole = got == 0 || (is_typed && got > 0 && used < INVITATION_MAX);
+    bool is_empty = strspn(text, " \t\r\n") == used;
+    if (!is_whole || is_empty || memchr(text, '\0', used) != NULL) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED, "%s holds no invitation: %s",
                             is_input ? "standard input" : wrn_cli_quote(cli, path),
-                            got < 0 ? strerror(errno) : "it is longer, or no text");
+                            got < 0    ? strerror(errno)
+                            : is_empty ? "it is empty; put the line there that warren invite prints"
+                                       : "it is longer, or no text");
     }
     *ret_text = text;
     return WRN_CLI_DONE;

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds others, reaches them, says what passes, waits for what shall be. */
+#include <poll.h>
+
 #include "cli/remote.h"
 
+enum { PING_EVERY_MS = 1000 };
+
 static int run_ping(struct wrn_cli *cli, const struct wrn_args *args);
+static int read_count(struct wrn_cli *cli, const struct wrn_args *args, json_int_t *ret_count);
+static void print_ping(struct wrn_cli *cli, const json_t *peer);
 static int run_resolve(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_trace(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_wait(struct wrn_cli *cli, const struct wrn_args *args);
@@ -16,18 +22,27 @@ static const struct wrn_option timed_options[] = {
     WRN_CALL_SOCKET,
 };
 
+static const struct wrn_option ping_options[] = {
+    {"count", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "N", "how often, once a second (1)"},
+    {"timeout", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS", "how long to try each time (20)"},
+    WRN_CALL_NETWORK,
+    WRN_CALL_SOCKET,
+};
+
 const struct wrn_command wrn_ping = {
     .name = "ping",
     .summary = "reach a member: by which path, how far, how soon",
     .operand = "MEMBER",
     .operands_min = 1,
     .operands_max = 1,
-    .options = timed_options,
-    .option_count = WRN_COUNT(timed_options),
+    .options = ping_options,
+    .option_count = WRN_COUNT(ping_options),
     .details = "Opens a path if there is none and says which it is: it needs no right but\n"
-               "membership. Whether packets of a kind may pass: warren trace. The round trip is\n"
-               "the ring's own measurement, smoothed.\n",
-    .example = "  warren ping bob\n",
+               "membership. Whether packets of a kind may pass: warren trace. The time is that\n"
+               "of this very question to the other daemon and its answer; warren status shows\n"
+               "what the ring measures, smoothed. The exit code is 0 if it has answered once.\n",
+    .example = "  warren ping bob\n"
+               "  warren ping bob --count 3\n",
     .run = run_ping,
 };
 
@@ -101,25 +116,61 @@ const struct wrn_command wrn_wait = {
 
 static int run_ping(struct wrn_cli *cli, const struct wrn_args *args) {
     json_t *params = about(cli, "to", args->operands[0]);
+    json_t *times = json_array();
     json_t *peer = NULL;
+    json_int_t count = 1;
+    bool is_answered = false;
     int code = wrn_call_number_option(cli, args, "timeout", "timeout_s", params);
-    if (code != WRN_CLI_DONE) {
-        json_decref(params);
-        return code;
+    code = code != WRN_CLI_DONE ? code : read_count(cli, args, &count);
+    for (json_int_t i = 0; i < count && code == WRN_CLI_DONE; i++) {
+        if (i > 0) {
+            (void)poll(NULL, 0, PING_EVERY_MS);
+        }
+        json_decref(peer);
+        peer = NULL;
+        code = wrn_call_network(cli, args, "ping", json_copy(params), &peer);
+        if (code == WRN_CLI_DONE) {
+            is_answered = true;
+            (void)json_array_append(times, json_object_get(peer, "probe_ms"));
+            print_ping(cli, peer);
+        } else if (code == WRN_CLI_REFUSED && !cli->json) {
+            code = i + 1 < count || is_answered ? WRN_CLI_DONE : code; /* it was said */
+        }
     }
-    code = wrn_call_network(cli, args, "ping", params, &peer);
-    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, peer)) {
-        return code;
+    json_decref(params);
+    if (code == WRN_CLI_DONE && cli->json) {
+        if (count > 1) {
+            wrn_cli_json_set(cli, peer, "probes_ms", json_incref(times));
+        }
+        wrn_cli_print_json(cli, json_incref(peer));
     }
-    const char *ipv4 = wrn_call_text(cli, peer, "ipv4");
-    const json_t *rtt = json_object_get(peer, "rtt_ms");
-    const char *time = json_is_real(rtt) ? wrn_cli_text(cli, "%.1f ms", json_real_value(rtt))
-                                         : "connected, round trip not measured yet";
-    (void)fprintf(cli->out, "%s%s%s%s: %s, %s\n", wrn_status_who(cli, peer),
-                  ipv4 != NULL ? " (" : "", ipv4 != NULL ? ipv4 : "", ipv4 != NULL ? ")" : "", time,
-                  wrn_status_path(cli, peer));
+    json_decref(times);
     json_decref(peer);
     return code;
+}
+
+static int read_count(struct wrn_cli *cli, const struct wrn_args *args, json_int_t *ret_count) {
+    json_t *read = wrn_cli_json_object(cli);
+    int code = wrn_call_number_option(cli, args, "count", "count", read);
+    if (code == WRN_CLI_DONE && wrn_args_has(args, "count")) {
+        *ret_count = json_integer_value(json_object_get(read, "count"));
+        if (*ret_count < 1) {
+            code = wrn_cli_fail(cli, WRN_CLI_USAGE, "ping --count takes a number from 1 on");
+        }
+    }
+    json_decref(read);
+    return code;
+}
+
+static void print_ping(struct wrn_cli *cli, const json_t *peer) {
+    const char *ipv4 = wrn_call_text(cli, peer, "ipv4");
+    const json_t *time = json_object_get(peer, "probe_ms");
+    if (!cli->json) {
+        (void)fprintf(cli->out, "%s%s%s%s: %.1f ms, %s\n", wrn_status_who(cli, peer),
+                      ipv4 != NULL ? " (" : "", ipv4 != NULL ? ipv4 : "", ipv4 != NULL ? ")" : "",
+                      json_number_value(time), wrn_status_path(cli, peer));
+        (void)fflush(cli->out);
+    }
 }
 
 static int run_resolve(struct wrn_cli *cli, const struct wrn_args *args) {

@@ -5,6 +5,8 @@
 
 /* up.c */
 extern const struct wrn_command wrn_up, wrn_down;
+/* events.c */
+extern const struct wrn_command wrn_events;
 /* status.c */
 extern const struct wrn_command wrn_status, wrn_peers;
 /* network.c */

@@ -33,8 +33,8 @@ const struct wrn_command wrn_dht_get = {
     .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "Every member may read. Families of keys: addr/IP, name/LABEL, node/HIT, svc/NAME,\n"
-               "crl/HASH, use/KEY/K. The exit code is 1 if there is no record.\n",
+    .details = "Every member may read. Families of keys: addr/IP, name/LABEL, node/HIT,\n"
+               "svc/NAME, crl/HASH, use/KEY/K. The exit code is 1 if there is no record.\n",
     .example = "  warren dht put svc/_demo hello && warren dht get svc/_demo\n",
     .run = run_get,
 };
@@ -97,10 +97,9 @@ const struct wrn_command wrn_route_add = {
     .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details =
-        "It takes the right to it (warren member promote --right route:RANGE), and that this\n"
-        "machine forwards packets (sysctl net.ipv4.ip_forward), which Warren does not\n"
-        "change. Members use it if they accept routes.\n",
+    .details = "It takes the right to it (warren member promote --right route:RANGE), and that\n"
+               "this machine forwards packets (sysctl net.ipv4.ip_forward), which Warren does\n"
+               "not change. Members use it if they accept routes.\n",
     .example = "  warren route add 192.168.7.0/24\n",
     .run = run_route_add,
 };
@@ -123,9 +122,8 @@ const struct wrn_command wrn_route_accept = {
     .summary = "let what members offer become routes of this machine",
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details =
-        "As far as their certificates permit. What this machine reaches already stays as it\n"
-        "is.\n",
+    .details = "As far as their certificates permit. What this machine reaches already stays\n"
+               "as it is.\n",
     .example = "  warren route accept\n",
     .run = run_route_accept,
 };

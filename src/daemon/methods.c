@@ -46,7 +46,7 @@ static const struct wrn_rpc_param invite_params[] = {
     {"allow", WRN_RPC_TEXTS, false, 1, 32},
 };
 static const struct wrn_rpc_param invitation_params[] = {NETWORK,
-                                                         {"id", WRN_RPC_TEXT, true, 4, 64}};
+                                                         {"id", WRN_RPC_TEXT, true, 1, 64}};
 static const struct wrn_rpc_param join_params[] = {
     {"invitation", WRN_RPC_TEXT, true, 1, 8192},
     {"host_name", WRN_RPC_TEXT, false, 1, WRN_LABEL_SIZE - 1},

@@ -8,7 +8,7 @@
 #include "node/authority.h"
 #include "node/state.h"
 
-enum { ELEMENT_MAX = 600, DAY_S = 86400, ITEMS_MAX = 32 };
+enum { ELEMENT_MAX = 600, DAY_S = 86400, ITEMS_MAX = 32, ID_DIGITS_LEAST = 4 };
 
 static bool write_limits(struct wrn_rpc_call *call, uint8_t element[ELEMENT_MAX],
                          wrn_span *ret_element);
@@ -219,6 +219,13 @@ static bool find_invitation(struct wrn_methods *methods, struct wrn_rpc_call *ca
     uint32_t cursor = 0;
     size_t count = 0;
     if (!wrn_find_network(methods, call, ret_network)) {
+        return false;
+    }
+    if (strlen(id) < ID_DIGITS_LEAST) {
+        wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
+                     "\"id\" has to be the first %d or more digits of an invitation's: warren "
+                     "invitation list",
+                     ID_DIGITS_LEAST);
         return false;
     }
     while (

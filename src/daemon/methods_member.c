@@ -6,6 +6,7 @@
 #include "daemon/methods_limits.h"
 #include "io/clock.h"
 #include "node/authority.h"
+#include "node/state.h"
 
 enum { ELEMENT_MAX = 600, RIGHTS_MAX = 8, LIST_PATIENCE_S = 15, CHANGE_PATIENCE_S = 30 };
 
@@ -38,6 +39,7 @@ static void ask_for_chain(struct wrn_whom_job *whom);
 static void on_record(struct wrn_job *base, const struct wrn_node_answer *answer);
 static void revoke(struct change_job *job);
 static void on_change_late(struct wrn_job *job);
+static json_int_t open_invitations(const struct wrn_job *job);
 static json_t *whom_json(const struct wrn_whom *whom);
 
 void wrn_method_member_list(void *ctx, struct wrn_rpc_call *call) {
@@ -274,6 +276,7 @@ static void revoke(struct change_job *job) {
     }
     json_t *json = whom_json(&whom->whom);
     wrn_json_set(json, "revoked", json_integer(count));
+    wrn_json_set(json, "open_invitations", json_integer(open_invitations(&whom->job)));
     wrn_job_reply(&whom->job, json);
 }
 
@@ -283,6 +286,20 @@ static void on_change_late(struct wrn_job *base) {
                  "who %s is was not found out in time, and nothing was changed; is this machine "
                  "connected? warren status",
                  whom->text);
+}
+
+/* How many of our invitations somebody who has one can use again, also who was thrown out: one with
+ * a single use is revoked with its member. */
+static json_int_t open_invitations(const struct wrn_job *job) {
+    const struct wrn_state_invitation *made = NULL;
+    int64_t now_s = wrn_clock_read().wall.s;
+    uint32_t cursor = 0;
+    json_int_t count = 0;
+    while (wrn_node_next_invitation(wrn_daemon_node(job->methods->daemon), job->network, &cursor,
+                                    &made)) {
+        count += !made->is_revoked && made->until_s > now_s && made->uses != 1;
+    }
+    return count;
 }
 
 static json_t *whom_json(const struct wrn_whom *whom) {

@@ -9,8 +9,7 @@
 enum {
     PING_PATIENCE_S = 20,
     RESOLVE_PATIENCE_S = 20,
-    RTT_MS = 100,         /* how often we look whether a round trip was measured */
-    UNMEASURED_MS = 2000, /* then it is said without: whoever was probed measures later */
+    AGAIN_MS = 100, /* after a probe that could not be sent, or was not answered */
     PROTOCOL_TCP = 6,
     PROTOCOL_UDP = 17,
     PROTOCOL_ICMP = 1,
@@ -22,7 +21,7 @@ enum {
 
 struct reach_job {
     struct wrn_whom_job whom;
-    double connect_ms;
+    double connect_ms, probe_ms; /* when the path was there; when the probe was sent */
     bool inbound, is_ipv6, has_port, is_connected;
     int64_t protocol; /* -1: icmp of the family */
     uint16_t port, source_port;
@@ -33,7 +32,8 @@ static struct reach_job *begin(struct wrn_methods *methods, struct wrn_rpc_call 
                                void (*on_late)(struct wrn_job *job));
 static void connect_to(struct wrn_whom_job *whom);
 static void on_connected(struct wrn_job *base, const struct wrn_node_answer *answer);
-static void answer_ping(struct wrn_job *base);
+static void probe(struct wrn_job *base);
+static void on_probed(struct wrn_job *base, const struct wrn_node_answer *answer);
 static void on_ping_late(struct wrn_job *base);
 static void answer_resolve(struct wrn_whom_job *whom);
 static void on_resolve_late(struct wrn_job *base);
@@ -118,22 +118,41 @@ static void on_connected(struct wrn_job *base, const struct wrn_node_answer *ans
         return;
     }
     job->connect_ms = wrn_job_ms(base);
-    answer_ping(base);
+    probe(base);
 }
 
-/* A path is there; the round trip on it is measured with the first pong. */
-static void answer_ping(struct wrn_job *base) {
+/* A path is there. What the ring measures on it is smoothed, and says how it was: this says how it
+ * is now. */
+static void probe(struct wrn_job *base) {
+    struct wrn_whom_job *whom = WRN_CONTAINER(base, struct wrn_whom_job, job);
+    struct reach_job *job = WRN_CONTAINER(whom, struct reach_job, whom);
+    struct wrn_daemon *daemon = base->methods->daemon;
+    struct wrn_now now;
+    if (!wrn_job_tag(base, on_probed)) {
+        return;
+    }
+    job->probe_ms = wrn_job_ms(base);
+    struct wrn_node_out *out = wrn_daemon_begin(daemon, &now);
+    wrn_node_probe(wrn_daemon_node(daemon), now, base->network, whom->whom.hit, base->tag, out);
+    wrn_daemon_perform(daemon);
+}
+
+static void on_probed(struct wrn_job *base, const struct wrn_node_answer *answer) {
     struct wrn_whom_job *whom = WRN_CONTAINER(base, struct wrn_whom_job, job);
     struct reach_job *job = WRN_CONTAINER(whom, struct reach_job, whom);
     struct wrn_node_peer_info info;
-    bool is_there = wrn_find_peer(base->methods, base->network, whom->whom.hit, &info);
-    bool is_old = wrn_job_ms(base) > job->connect_ms + UNMEASURED_MS;
-    if (!is_there || (info.overlay.rtt_us == 0 && !is_old)) {
-        wrn_job_again(base, RTT_MS, answer_ping);
+    double took_ms = wrn_job_ms(base) - job->probe_ms;
+    if (!answer->is_last) {
+        return;
+    }
+    if (answer->reason != WRN_REASON_NONE ||
+        !wrn_find_peer(base->methods, base->network, whom->whom.hit, &info)) {
+        wrn_job_again(base, AGAIN_MS, probe);
         return;
     }
     json_t *json = wrn_json_peer(&info);
     wrn_json_set(json, "connect_ms", json_real(job->connect_ms));
+    wrn_json_set(json, "probe_ms", json_real(took_ms));
     wrn_job_reply(base, json);
 }
 

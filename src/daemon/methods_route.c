@@ -90,8 +90,9 @@ static const char *refusal(enum wrn_reason reason) {
         return "this machine has no right to be the way to all of it: who may promote others gives "
                "it one: warren member promote THIS --right route:RANGE";
     case WRN_REASON_RULE:
-        return "it meets the network's own addresses, or is too wide: a route has 8 bits at least, "
-               "and leads elsewhere";
+        return "a route is of 8 bits or more (not wider than 10.0.0.0/8), and meets neither the "
+               "addresses of the network itself nor those by which tunnels go; this one does not "
+               "fit";
     case WRN_REASON_FULL:
         return "this machine offers as many routes as it can: remove one first (warren route list)";
     case WRN_REASON_NOT_FOUND:

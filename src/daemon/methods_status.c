@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Methods about the daemon itself: what it is and does, its events, its log, its end. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ struct report_job {
     struct order *order;
 };
 
-enum { REPORT_PATIENCE_S = 30 };
+enum { EVENTS_SIZE = 896, REPORT_PATIENCE_S = 30 };
 
 static json_t *identity_json(struct wrn_methods *methods);
 static json_t *carrier_json(struct wrn_methods *methods);
@@ -29,6 +30,7 @@ static void report(struct wrn_methods *methods, struct wrn_rpc_call *call,
 static void on_report(void *ctx, json_t *json);
 static void on_report_end(struct wrn_job *job);
 static void on_report_late(struct wrn_job *job);
+static void fail_unknown_event(struct wrn_rpc_call *call, const char *name);
 static bool find_kind(const char *name, uint64_t *kinds);
 
 void wrn_method_status(void *ctx, struct wrn_rpc_call *call) {
@@ -88,9 +90,7 @@ void wrn_method_subscribe(void *ctx, struct wrn_rpc_call *call) {
     size_t count = wrn_rpc_texts(call, "events", names, WRN_COUNT(names));
     for (size_t i = 0; i < count; i++) {
         if (!find_kind(names[i], &kinds)) {
-            wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
-                         "there is no event \"%.40s\"; version lists those that there are",
-                         names[i]);
+            fail_unknown_event(call, names[i]);
             return;
         }
     }
@@ -234,6 +234,17 @@ static void on_report_end(struct wrn_job *base) {
 
 static void on_report_late(struct wrn_job *job) {
     wrn_job_fail(job, WRN_RPC_TIMEOUT, NULL, "the report did not come; ask again");
+}
+
+static void fail_unknown_event(struct wrn_rpc_call *call, const char *name) {
+    char list[EVENTS_SIZE];
+    size_t size = 0;
+    for (int kind = 0; kind < WRN_NODE_EVENT_KINDS && size < sizeof list; kind++) {
+        size += (size_t)snprintf(list + size, sizeof list - size, "%s%s", kind > 0 ? ", " : "",
+                                 wrn_node_event_name((enum wrn_node_event_kind)kind));
+    }
+    wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL, "there is no event \"%.40s\"; there are: %s", name,
+                 list);
 }
 
 static bool find_kind(const char *name, uint64_t *kinds) {

@@ -5,6 +5,10 @@
 #include "daemon/methods_internal.h"
 #include "io/clock.h"
 
+#define WHICH_KEYS                                                                                 \
+    "; for values of one's own there is svc/NAME, with dht put and dht delete (all keys: "         \
+    "docs/networks.md, Records)"
+
 enum { TABLE_PATIENCE_S = 30, TTL_S = 7200 };
 
 struct get_job {
@@ -14,6 +18,7 @@ struct get_job {
 
 static void store(struct wrn_methods *methods, struct wrn_rpc_call *call,
                   enum wrn_record_kind kind);
+static bool is_key(const char *key);
 static void on_found(struct wrn_job *base, const struct wrn_node_answer *answer);
 static void on_get_end(struct wrn_job *base);
 static void on_stored(struct wrn_job *job, const struct wrn_node_answer *answer);
@@ -68,6 +73,11 @@ static void store(struct wrn_methods *methods, struct wrn_rpc_call *call,
     if (!wrn_find_network(methods, call, &network)) {
         return;
     }
+    if (!is_key(key)) {
+        wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
+                     "\"key\" has to be a kind, a slash and a name of that kind" WHICH_KEYS);
+        return;
+    }
     struct wrn_job *job =
         wrn_job_begin(methods, call, sizeof *job, network,
                       wrn_rpc_number(call, "timeout_s", TABLE_PATIENCE_S), on_late);
@@ -78,6 +88,12 @@ static void store(struct wrn_methods *methods, struct wrn_rpc_call *call,
                        (wrn_span){(const uint8_t *)value, strlen(value)}, ttl_s, keep, out);
         wrn_daemon_perform(methods->daemon);
     }
+}
+
+/* Each kind of key has a first word. Which there are the ring knows. */
+static bool is_key(const char *key) {
+    const char *slash = strchr(key, '/');
+    return slash != NULL && slash != key && slash[1] != '\0' && strchr(key, ' ') == NULL;
 }
 
 static void on_found(struct wrn_job *base, const struct wrn_node_answer *answer) {
@@ -116,7 +132,8 @@ static void on_stored(struct wrn_job *job, const struct wrn_node_answer *answer)
         return;
     }
     wrn_job_fail(job, WRN_RPC_REFUSED, wrn_reason_name(answer->reason),
-                 "the record was not stored: %s", wrn_reason_text(answer->reason));
+                 "the record was not stored: %s%s", wrn_reason_text(answer->reason),
+                 answer->reason == WRN_REASON_RULE ? WHICH_KEYS : "");
 }
 
 static void on_late(struct wrn_job *job) {

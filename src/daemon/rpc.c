@@ -10,7 +10,7 @@
 
 #include "crypto/crypto.h"
 
-enum { MESSAGE_MAX = 1024, TEXT_MOST = 255, NAME_SHOWN = 64 };
+enum { MESSAGE_MAX = 1024, TEXT_MOST = 255, NAME_SHOWN = 64, DIGITS = 9 };
 
 #define DENIED                                                                                     \
     "%s changes things, and you may only read here: use sudo, or join the group that warrend was " \
@@ -518,7 +518,7 @@ static void close_batch(struct wrn_rpc_session *session, struct batch *batch) {
 
 /* Takes 'json'; NULL (no memory was left for it) sends nothing, and the asker's time-out tells. */
 static void send_json(struct wrn_rpc_session *session, json_t *json) {
-    char *line = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *line = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS)) : NULL;
     json_decref(json);
     if (line == NULL) {
         return;

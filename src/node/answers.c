@@ -8,6 +8,7 @@
 enum {
     RESOLVE_S = 25,
     CONNECT_S = 30,
+    PROBE_S = 3,
     WALK_S = 60,     /* around the ring */
     INFO_S = 3,      /* for answers, once it was walked */
     INFO_PER_S = 32, /* that we answer */
@@ -18,6 +19,7 @@ static const char info_label[] = "warren member 1";
 
 static struct wrn_network_question *free_question(struct wrn_network *network);
 static void answer_now(struct wrn_network *network, uint32_t tag, enum wrn_reason reason);
+static bool answer_probe(struct wrn_network *network, uint64_t nonce);
 static void end_walk(struct wrn_network *network);
 static size_t write_info(const struct wrn_network *network, uint64_t nonce,
                          uint8_t out[WRN_PAYLOAD_MAX - 1]);
@@ -130,6 +132,52 @@ void wrn_network_questions_on_connected(struct wrn_network *network, wrn_id id,
             wrn_id_hit(id, said->hit);
         }
     }
+}
+
+/* ---- signs of life ---- */
+
+/* The same question as "who are you", since every node answers that; only the one that got its
+ * nonce can. */
+void wrn_node_probe(struct wrn_node *node, struct wrn_now now, wrn_handle handle,
+                    const uint8_t hit[WRN_HIT_SIZE], uint32_t tag, struct wrn_node_out *out) {
+    struct wrn_network *network = wrn_node_network(node, handle);
+    uint8_t message[1 + sizeof(uint64_t)];
+    if (!network) {
+        return;
+    }
+    wrn_network_begin(network, now, out);
+    struct wrn_network_question *mine = free_question(network);
+    enum wrn_reason reason = network->is_gone ? WRN_REASON_LEAVING
+                             : !mine          ? WRN_REASON_FULL
+                                              : WRN_REASON_NONE;
+    if (reason == WRN_REASON_NONE) {
+        struct wrn_writer writer = wrn_writer(message, sizeof(message));
+        *mine = (struct wrn_network_question){.kind = WRN_NETWORK_QUESTION_PROBE,
+                                              .tag = tag,
+                                              .due = wrn_mono_add(now.mono, WRN_S(PROBE_S)),
+                                              .id = wrn_id_of_hit(hit)};
+        wrn_rand_fill(node->options.rand, &mine->nonce, sizeof(mine->nonce));
+        wrn_write_u8(&writer, WRN_NETWORK_INFO_ASK);
+        wrn_write_u64(&writer, mine->nonce);
+        reason = wrn_network_route(network, mine->id, wrn_written(&writer));
+        mine->kind = reason == WRN_REASON_NONE ? mine->kind : WRN_NETWORK_QUESTION_NONE;
+    }
+    if (reason != WRN_REASON_NONE) {
+        answer_now(network, tag, reason);
+    }
+    wrn_network_end(network);
+}
+
+static bool answer_probe(struct wrn_network *network, uint64_t nonce) {
+    for (uint32_t i = 0; i < WRN_NETWORK_QUESTIONS_MAX; i++) {
+        struct wrn_network_question *mine = &network->questions[i];
+        if (mine->kind == WRN_NETWORK_QUESTION_PROBE && mine->nonce == nonce) {
+            mine->kind = WRN_NETWORK_QUESTION_NONE;
+            answer_now(network, mine->tag, WRN_REASON_NONE);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- who is there ---- */
@@ -268,6 +316,9 @@ void wrn_network_on_info(struct wrn_network *network, wrn_id source, wrn_span me
     wrn_span text = wrn_read_span(&reader, wrn_read_u8(&reader));
     const uint8_t *signature = wrn_read_span(&reader, WRN_SIGNATURE_SIZE).data;
     wrn_span chain = wrn_read_rest(&reader);
+    if (!reader.failed && answer_probe(network, nonce)) {
+        return;
+    }
     if (reader.failed || walk->tag == 0 || nonce != walk->nonce ||
         (text.size > 0 && !wrn_label_is_good(text))) {
         return;

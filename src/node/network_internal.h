@@ -98,6 +98,7 @@ enum wrn_network_question_kind {
     WRN_NETWORK_QUESTION_NONE, /* a free place */
     WRN_NETWORK_QUESTION_RESOLVE,
     WRN_NETWORK_QUESTION_CONNECT,
+    WRN_NETWORK_QUESTION_PROBE,
 };
 
 /* A question of the caller that is not answered yet, but for those of the table, which the ring
@@ -107,6 +108,7 @@ struct wrn_network_question {
     uint32_t tag;
     wrn_mono due;
     wrn_id id;                      /* CONNECT */
+    uint64_t nonce;                 /* PROBE */
     struct wrn_names_question name; /* RESOLVE */
 };
 

@@ -198,6 +198,11 @@ void wrn_node_resolve(struct wrn_node *node, struct wrn_now now, wrn_handle netw
 void wrn_node_connect(struct wrn_node *node, struct wrn_now now, wrn_handle network,
                       const uint8_t hit[WRN_HIT_SIZE], uint32_t tag, struct wrn_node_out *out);
 
+/* Asks a node for a sign of life, on the path that there is or through the ring; one ANSWER, NONE
+ * as soon as it has come, or why not (TIMEOUT after 3 s). */
+void wrn_node_probe(struct wrn_node *node, struct wrn_now now, wrn_handle network,
+                    const uint8_t hit[WRN_HIT_SIZE], uint32_t tag, struct wrn_node_out *out);
+
 /* Lists who is on the ring now, by walking it and asking each; ANSWERs, the last one is_last. */
 void wrn_node_members(struct wrn_node *node, struct wrn_now now, wrn_handle network, uint32_t tag,
                       struct wrn_node_out *out);

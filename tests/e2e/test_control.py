@@ -284,6 +284,7 @@ def test_examples_of_the_help(lab, pair, tmp_path):
         typed.add(command)
 
     typed = set()
+    shown["events"] = "timeout 2 %s || test $? = 124\n" % shown["events"].strip()
     later = {"down", "join", "member revoke", "network leave", "network delete", "network create",
              "dht create", "dht get", "route remove", "route ignore"}
     for command in shown:
@@ -515,7 +516,7 @@ def test_leaving_and_deleting(pair):
     assert bob.cli("network", "leave", "home") == "left home\n"
     assert bob.network() is None and "in no network" in bob.cli("network", "list")
     alice.wait(lambda n: not n.network()["peers"], 20, "bob is gone")
-    assert alice.cli("network", "delete", "home") == "deleted home\n"
+    assert alice.cli("network", "delete", "home") .startswith("gave up home; ")
     assert alice.network() is None
     assert not os.listdir(os.path.join(alice.state, "networks"))
 
