@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The VTEP's thread: reads as many frames as wait, up to a batch, sends them with one call, and the
- * same the other way round. docs/decisions/0018-bridging.md says why it is a port of its own and
+ * same the other way round. docs/decisions/0019-bridging.md says why it is a port of its own and
  * has a thread. */
 #define _GNU_SOURCE /* sendmmsg, recvmmsg */
 #include "daemon/vtep.h"
@@ -95,8 +95,9 @@ static void count(struct wrn_vtep *vtep, enum counter counter, uint64_t more);
 const char *wrn_vtep_parse(wrn_span text, uint32_t vni, struct wrn_vtep_options *ret_options) {
     struct wrn_vtep_options options = {.vni = vni};
     bool is_first = true;
-    while (is_first || text.size > 0) {
-        const uint8_t *comma = memchr(text.data, ',', text.size);
+    const uint8_t *comma = NULL;
+    do {
+        comma = text.size == 0 ? NULL : memchr(text.data, ',', text.size);
         size_t size = comma == NULL ? text.size : (size_t)(comma - text.data);
         wrn_span part = {text.data, size};
         const char *problem =
@@ -110,7 +111,7 @@ const char *wrn_vtep_parse(wrn_span text, uint32_t vni, struct wrn_vtep_options 
         is_first = false;
         text.data += comma == NULL ? size : size + 1;
         text.size -= comma == NULL ? size : size + 1;
-    }
+    } while (comma != NULL);
     if (options.remote.ip.family == WRN_FAMILY_NONE && !is_loopback(&options.listen.ip)) {
         return "say who may send there: anybody who reaches the port could send frames into the "
                "network else: add ,remote=ADDRESS:PORT, or listen on 127.0.0.1";

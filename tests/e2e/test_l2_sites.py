@@ -76,7 +76,7 @@ def test_a_site_is_brought_up_and_stays_as_it_is(lab, gateway):
     ("[network site]\nattach eth1\n", 2, "neither"),
     ("[network site]\ncreate = yes\nattach = eth1 vlan=4095\n", 3, "1 to 4094"),
     ("[network site]\ncreate = perhaps\n", 2, "yes or no"),
-    ("[network site]\n\n# a comment\njoin = http://example.org/secret\n", 4, "everybody on the way"),
+    ("[network site]\n\n# a comment\njoin = http://example.org/secret\n", 4, "everybody"),
     ("[network site]\ncolour = red\n", 2, "no setting"),
     ("[network site]\ndhcp = maybe\n", 2, "allow or deny"),
     ("[network site]\ncreate = yes\nkind = l3\nattach = eth1\n", 1, "no bridge"),
