@@ -164,11 +164,14 @@ static int read_count(struct wrn_cli *cli, const struct wrn_args *args, json_int
 
 static void print_ping(struct wrn_cli *cli, const json_t *peer) {
     const char *ipv4 = wrn_call_text(cli, peer, "ipv4");
-    const json_t *time = json_object_get(peer, "probe_ms");
+    const json_t *probe = json_object_get(peer, "probe_ms");
+    const char *time = json_is_number(probe)
+                           ? wrn_cli_text(cli, "%.1f ms", json_number_value(probe))
+                           : "connected, round trip not measured";
     if (!cli->json) {
-        (void)fprintf(cli->out, "%s%s%s%s: %.1f ms, %s\n", wrn_status_who(cli, peer),
+        (void)fprintf(cli->out, "%s%s%s%s: %s, %s\n", wrn_status_who(cli, peer),
                       ipv4 != NULL ? " (" : "", ipv4 != NULL ? ipv4 : "", ipv4 != NULL ? ")" : "",
-                      json_number_value(time), wrn_status_path(cli, peer));
+                      time, wrn_status_path(cli, peer));
         (void)fflush(cli->out);
     }
 }

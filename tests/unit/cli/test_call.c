@@ -34,7 +34,8 @@ static const struct {
      "b?[2Jb"}, /* nothing that comes over the net reaches the terminal's ear */
     {{"ping", "bob", "--network", "lab", "--timeout", "7"},
      "\"method\":\"ping\",\"params\":{\"to\":\"bob\",\"timeout_s\":7,\"network\":\"lab\"}",
-     "\"result\":{\"name\":null,\"hit\":\"2001:25::1\",\"ipv4\":null,\"rtt_ms\":1.0,\"path\":"
+     "\"result\":{\"name\":null,\"hit\":\"2001:25::1\",\"ipv4\":null,\"rtt_ms\":9.0,\"probe_ms\":1."
+     "0,\"path\":"
      "\"direct\",\"endpoint\":\"192.0.2.1:7\"}",
      WRN_CLI_DONE,
      "2001:25::1: 1.0 ms, direct 192.0.2.1:7\n"},
