@@ -9,9 +9,12 @@
 #include "sim/share.h"
 
 enum { KEY_SIZE = 32, VALUE_SIZE = 48, NAMED_MAX = 8 };
+enum { BUSY_MS = 250, BUSY_MAX = 40 };
 enum { TAG_STORE = 0x40000000, TAG_GET = 0x20000000, TAG_MASK = 0x1fffffff };
 
 static wrn_span key_of(uint32_t record, char text[KEY_SIZE]);
+static enum wrn_reason ask_to_store(struct sim_records *records, uint32_t record, uint32_t ttl_s,
+                                    bool keep);
 static wrn_span value_of(const struct sim_stored *stored, uint32_t record, char text[VALUE_SIZE]);
 static bool number_of_key(wrn_span key, uint32_t *ret_record);
 static void on_get(struct sim_records *records, const struct wrn_dht_answer *answer,
@@ -29,19 +32,11 @@ void sim_records_init(struct sim_records *records, struct sim_nodes *nodes) {
 
 uint32_t sim_records_store(struct sim_records *records, struct sim_node *owner,
                            enum wrn_record_kind kind, uint32_t ttl_s, bool keep) {
-    char key[KEY_SIZE];
-    char value[VALUE_SIZE];
     records->all = sim_grow(records->all, records->count, &records->capacity, sizeof *records->all);
     uint32_t record = records->count++;
     records->all[record] =
         (struct sim_stored){.owner = owner, .forgot = owner->forgot, .kind = kind};
-    enum wrn_reason reason =
-        sim_ask_store(owner, TAG_STORE | record, kind, key_of(record, key),
-                      value_of(&records->all[record], record, value), ttl_s, keep);
-    if (reason != WRN_REASON_NONE) {
-        records->all[record].reason = reason;
-        records->refused++;
-    }
+    (void)ask_to_store(records, record, ttl_s, keep);
     return record;
 }
 
@@ -50,7 +45,14 @@ void sim_records_store_many(struct sim_records *records, uint32_t group, uint32_
     for (uint32_t i = 0; i < count; i++) {
         struct sim_node *owner = sim_draw_live(records->nodes, group, records->rand);
         if (owner != NULL) {
-            (void)sim_records_store(records, owner, kind, ttl_s, keep);
+            uint32_t record = sim_records_store(records, owner, kind, ttl_s, keep);
+            /* Its own node stores few at a time and says so; among few nodes one is drawn often. */
+            enum wrn_reason reason = records->all[record].reason;
+            for (uint32_t wait = 0; reason == WRN_REASON_FULL && wait < BUSY_MAX; wait++) {
+                sim_pass(records->nodes, WRN_MS(BUSY_MS));
+                records->refused--;
+                reason = ask_to_store(records, record, ttl_s, keep);
+            }
         }
         sim_pass(records->nodes, gap_ns);
     }
@@ -216,6 +218,22 @@ void sim_records_finish(struct sim_records *records) {
 static wrn_span key_of(uint32_t record, char text[KEY_SIZE]) {
     int length = snprintf(text, KEY_SIZE, "test/%u", record);
     return (wrn_span){(const uint8_t *)text, (size_t)length};
+}
+
+/* What its own node says at once; the answer of the ring comes later. */
+static enum wrn_reason ask_to_store(struct sim_records *records, uint32_t record, uint32_t ttl_s,
+                                    bool keep) {
+    char key[KEY_SIZE];
+    char value[VALUE_SIZE];
+    struct sim_stored *stored = &records->all[record];
+    enum wrn_reason reason =
+        sim_ask_store(stored->owner, TAG_STORE | record, stored->kind, key_of(record, key),
+                      value_of(stored, record, value), ttl_s, keep);
+    if (reason != WRN_REASON_NONE) {
+        stored->reason = reason;
+        records->refused++;
+    }
+    return reason;
 }
 
 static wrn_span value_of(const struct sim_stored *stored, uint32_t record, char text[VALUE_SIZE]) {
