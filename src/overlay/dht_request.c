@@ -45,6 +45,8 @@ static void next_page(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
                       wrn_id responder, uint64_t token);
 static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
                       wrn_id responder, enum wrn_reason reason);
+static bool is_newer_own(const struct wrn_dht_candidate *ours,
+                         const struct wrn_dht_candidate *other);
 static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_request *request,
                      enum wrn_reason reason, wrn_span bytes, struct wrn_dht_candidate *ret_other);
 static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
@@ -527,6 +529,21 @@ static void take_word(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
     attempt_aside(dht, now, request);
 }
 
+/* Tells whether another record of the owner stands against ours: not the very same, nor one beside
+ * it. See relate_own of dht_store.c. */
+static bool is_newer_own(const struct wrn_dht_candidate *ours,
+                         const struct wrn_dht_candidate *other) {
+    uint64_t sequence = ours->record.sequence, others = other->record.sequence;
+    bool is_newer = others > sequence || (others == sequence && other->version > ours->version);
+    if (ours->record.kind == other->record.kind) {
+        return is_newer && ours->value_id == other->value_id;
+    }
+    return other->record.kind == WRN_RECORD_DELETE ? others >= sequence
+           : ours->record.kind == WRN_RECORD_DELETE
+               ? other->record.kind == WRN_RECORD_CREATE && others > sequence
+               : false;
+}
+
 /* Tells whether a record shows that ours may not be stored. */
 static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_request *request,
                      enum wrn_reason reason, wrn_span bytes, struct wrn_dht_candidate *ret_other) {
@@ -540,7 +557,7 @@ static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_d
     bool is_own = memcmp(ours.record.owner, ret_other->record.owner, WRN_SIGN_PUBLIC_SIZE) == 0;
     bool is_against =
         reason == WRN_REASON_STALE
-            ? is_own && ret_other->record.sequence >= ours.record.sequence
+            ? is_own && is_newer_own(&ours, ret_other)
             : !is_own && ret_other->record.kind == WRN_RECORD_CREATE &&
                   wrn_record_check_time(&ret_other->record, now.wall) == WRN_REASON_NONE;
     return is_against && wrn_record_verify(bytes, dht->primitives) == WRN_REASON_NONE;

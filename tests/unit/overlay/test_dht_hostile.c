@@ -192,9 +192,12 @@ static bool refuser(struct dworld_node *node, const struct wrn_route_header *hea
     struct wrn_dht_fields answer = {
         .type = WRN_DHT_MESSAGE_STORED,
         .nonce = question.nonce,
-        .reason = lie == 0 ? WRN_REASON_KEY_TAKEN : WRN_REASON_RULE,
-        .record = {false_record.bytes, lie == 0 ? false_record.size : 0},
+        .reason = lie == 0   ? WRN_REASON_KEY_TAKEN
+                  : lie == 1 ? WRN_REASON_RULE
+                             : WRN_REASON_STALE,
+        .record = {false_record.bytes, lie != 1 ? false_record.size : 0},
     };
+    answer.record = lie == 2 ? question.record : answer.record;
     for (uint32_t i = 0; i < w.count; i++) {
         if (wrn_id_equal(w.nodes[i].id, header->source)) {
             struct wrn_route_header back = {.source = node->id, .target = w.nodes[i].id};
@@ -205,17 +208,22 @@ static bool refuser(struct dworld_node *node, const struct wrn_route_header *hea
     return true;
 }
 
-/* Nor does it keep others from storing, with a proof that proves nothing or its bare word. */
+/* Nor does it keep others from storing, with a proof that proves nothing (a record under another
+ * key, the very record, one beside it that is newer) or its bare word. */
 static void refusing_root(void **state) {
     (void)state;
-    for (lie = 0; lie < 2; lie++) {
+    for (lie = 0; lie < 4; lie++) {
         begin(40);
         const char *key = "name/refused";
         uint32_t root = dworld_ranked(&w, key, 0);
         false_record = dworld_make(&w, root, WRN_RECORD_CREATE, "name/another", "x", 5, 3600);
         w.nodes[root].hostile = refuser;
+        uint32_t owner = root == 1 ? 2 : 1;
         struct dworld_record record =
-            dworld_make(&w, root == 1 ? 2 : 1, WRN_RECORD_CREATE, key, "true", 5, 3600);
+            dworld_make(&w, owner, WRN_RECORD_CREATE, key, "true", 5, 3600);
+        if (lie == 3) {
+            false_record = dworld_make(&w, owner, WRN_RECORD_PUT, key, "beside", 9, 3600);
+        }
         assert_int_equal(dworld_store(&w, dworld_far(&w, key, 8), &record), WRN_REASON_NONE);
         assert_true(dworld_copies(&w, &record) >= 3);
         dworld_finish(&w);
