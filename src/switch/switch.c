@@ -89,6 +89,7 @@ struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
     wrn_rand_fill(rand, sw->seed, sizeof sw->seed);
     sw->guard_key[0] = wrn_load_le64(options->secret);
     sw->guard_key[1] = wrn_load_le64(options->secret + 8);
+    sw->mtu_at = WRN_MONO_NEVER;
     sw->ports[WRN_SWITCH_HOST].is_open = true;
     sw->ports[WRN_SWITCH_HOST].member = options->own;
     atomic_store_explicit(&sw->ports_touched, 1, memory_order_relaxed);
@@ -119,6 +120,7 @@ bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now,
                      const struct wrn_switch_port *port) {
     uint32_t number = wrn_switch_port_of(sw, port->peer);
     bool is_new = number == WRN_SWITCH_UNKNOWN;
+    uint32_t top = port->payload_top > port->payload_max ? port->payload_top : port->payload_max;
     WRN_ASSERT(number != WRN_SWITCH_HOST && port->peer.index < sw->options.peers_max);
     if (is_new) {
         uint64_t before = load(&sw->by_peer[port->peer.index]);
@@ -135,7 +137,9 @@ bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now,
     place->member = port->member;
     memcpy(place->name, port->name, sizeof place->name);
     place->name[sizeof place->name - 1] = '\0';
-    atomic_store_explicit(&place->payload_max, port->payload_max, memory_order_relaxed);
+    if (is_new || place->mtu.base != port->payload_max || place->mtu.top != top) {
+        wrn_switch_mtu_set(sw, now.mono, number, port->payload_max, top);
+    }
     publish_rules(sw, place, &port->theirs);
     if (is_new) {
         atomic_store_explicit(&place->peer, wrn_switch_pack(port->peer), memory_order_release);
@@ -168,7 +172,15 @@ void wrn_switch_close(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer
 void wrn_switch_set_payload_max(struct wrn_switch *sw, wrn_handle peer, uint32_t bytes) {
     uint32_t port = wrn_switch_port_of(sw, peer);
     if (port != WRN_SWITCH_UNKNOWN && port != WRN_SWITCH_HOST) {
-        atomic_store_explicit(&sw->ports[port].payload_max, bytes, memory_order_relaxed);
+        wrn_switch_mtu_set(sw, (wrn_mono){0}, port, bytes, bytes);
+    }
+}
+
+void wrn_switch_set_path(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer, uint32_t base,
+                         uint32_t top) {
+    uint32_t port = wrn_switch_port_of(sw, peer);
+    if (port != WRN_SWITCH_UNKNOWN && port != WRN_SWITCH_HOST) {
+        wrn_switch_mtu_set(sw, now.mono, port, base, top);
     }
 }
 
@@ -206,10 +218,11 @@ void wrn_switch_on_time(struct wrn_switch *sw, struct wrn_now now, struct wrn_sw
     }
     wrn_switch_group_sweep(sw, now_s);
     wrn_switch_guard_on_time(sw, now, out);
+    wrn_switch_mtu_on_time(sw, now, out);
 }
 
 wrn_mono wrn_switch_due(const struct wrn_switch *sw) {
-    wrn_mono due = wrn_mono_min(sw->sweep_at, sw->guard_at);
+    wrn_mono due = wrn_mono_min(wrn_mono_min(sw->sweep_at, sw->guard_at), sw->mtu_at);
     /* second n begins n - 1 seconds after the start */
     return sw->group_due_s == 0
                ? due

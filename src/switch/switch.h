@@ -127,7 +127,9 @@ struct wrn_switch_port {
     uint64_t member;                 /* the same number whenever that member comes back; not 0 */
     char name[WRN_SWITCH_NAME_SIZE]; /* for people */
     struct wrn_frame_rules theirs;   /* what it may send */
-    uint32_t payload_max;
+    /* Bytes of tunnel payload that surely reach it in one piece, and that perhaps do: what is more
+     * than the first is found out by probes. 0, or not more: it is not probed. */
+    uint32_t payload_max, payload_top;
 };
 
 /* A member's port opens, or has another name, other rules, another size. May wait for lanes. False
@@ -138,6 +140,11 @@ void wrn_switch_close(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer
 
 /* Says how many bytes of tunnel payload reach this member now; no such port is fine. */
 void wrn_switch_set_payload_max(struct wrn_switch *sw, wrn_handle peer, uint32_t bytes);
+
+/* The way to a member is another one: so much surely fits, so much perhaps. Begins with the first,
+ * and probes at once if there is more to be had; no such port is fine. */
+void wrn_switch_set_path(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer, uint32_t base,
+                         uint32_t top);
 
 /* Says what this node may send to members, and what addresses its host's side may have. May wait
  * for lanes. */
@@ -194,6 +201,7 @@ struct wrn_switch_out {
         bool to_host;   /* write it to the host's device, past the switch; else: */
         uint32_t count; /* to these members, past the switch */
         wrn_handle peers[WRN_SWITCH_PORTS_MAX];
+        bool is_whole; /* in one datagram that may not be fragmented, or not at all: a probe */
         uint32_t size;
         uint8_t bytes[WRN_SWITCH_MADE_MAX];
     } frames[WRN_SWITCH_OUT_MAX];

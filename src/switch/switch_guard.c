@@ -8,7 +8,7 @@
  *
  *     magic(4) | version(1) | kind(1) | flags(1) | 0 | member(8) | stamp(8) | other(8) | tag(8)
  *
- * 'member' says it, 'other' is whom it hears (notes). 'stamp' is the sender's time in nanoseconds
+ * 'member' says it, 'other' is whom it hears (notes), or a size and a number (switch_mtu.c). 'stamp' is the sender's time in nanoseconds
  * and only rises, so that what was recorded is worth nothing later. 'tag' is SipHash of all before
  * under the members' secret: 64 bits, which a stranger can only guess at. */
 #include "switch/switch_internal.h"
@@ -22,6 +22,8 @@ enum {
     VERSION = 1,
     KIND_PROBE = 1, /* over the wire */
     KIND_NOTE = 2,  /* through the tunnel */
+    KIND_SIZE = 3,  /* ditto: does a frame of this size arrive? (switch_mtu.c) */
+    KIND_SIZE_ANSWER = 4,
     FLAG_CONNECTED = 1,
     FLAG_STANDS_BY = 2,
     FLAG_TOOK_OVER = 4,
@@ -35,6 +37,7 @@ enum {
     HEAD_SIZE = 14,
     FRAME_SIZE = 60,
     PROBE_EACH_MS = 1000,
+    HURRY_MS = 100,   /* at least so long after the last */
     GONE_MS = 3500,   /* without a probe for so long it is gone */
     FORGOTTEN_S = 60, /* and may begin with any stamp again */
     NOTE_EACH_S = 10,
@@ -44,6 +47,10 @@ enum {
 static void on_probe(struct wrn_switch *sw, struct wrn_now now, const uint8_t *body,
                      struct wrn_switch_out *out);
 static void on_note(struct wrn_switch *sw, wrn_mono now, uint32_t port, const uint8_t *body);
+static void on_tunnel(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
+                      const struct wrn_switch_head *head, struct wrn_switch_out *out);
+static void say(struct wrn_switch *sw, struct wrn_now now, uint32_t port, uint8_t kind,
+                uint64_t what, struct wrn_switch_out *out);
 static struct wrn_switch_rival *rival_of(struct wrn_switch *sw, wrn_mono now, uint64_t member);
 static void decide(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_out *out);
 static bool goes_first(const struct wrn_switch *sw, wrn_mono now,
@@ -65,15 +72,26 @@ bool wrn_switch_guard_is(wrn_span body) {
 void wrn_switch_guard_on_frame(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
                                const struct wrn_switch_head *head, struct wrn_switch_out *out) {
     const uint8_t *body = head->body.data;
-    if (!sw->settings.guards_loops || body[4] != VERSION ||
-        wrn_load_be64(body + AT_TAG) != tag_of(sw, body)) {
+    if (body[4] != VERSION || wrn_load_be64(body + AT_TAG) != tag_of(sw, body)) {
         return;
     }
-    if (port == WRN_SWITCH_HOST && body[AT_KIND] == KIND_PROBE) {
-        on_probe(sw, now, body, out);
-    } else if (port != WRN_SWITCH_HOST && body[AT_KIND] == KIND_NOTE) {
-        on_note(sw, now.mono, port, body);
+    if (port == WRN_SWITCH_HOST) {
+        if (body[AT_KIND] == KIND_PROBE && sw->settings.guards_loops) {
+            on_probe(sw, now, body, out);
+        }
+    } else if (wrn_load_be64(body + AT_MEMBER) == sw->ports[port].member) {
+        on_tunnel(sw, now, port, head, out);
     }
+}
+
+void wrn_switch_guard_probe_size(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
+                                 uint32_t size, uint64_t what, struct wrn_switch_out *out) {
+    say(sw, now, port, KIND_SIZE, what, out);
+    struct wrn_switch_frame *frame = &out->frames[out->frame_count - 1];
+    WRN_ASSERT(size >= FRAME_SIZE && size <= WRN_SWITCH_MADE_MAX);
+    memset(frame->bytes + frame->size, 0, size - frame->size);
+    frame->size = size;
+    frame->is_whole = true;
 }
 
 void wrn_switch_guard_on_time(struct wrn_switch *sw, struct wrn_now now,
@@ -82,9 +100,16 @@ void wrn_switch_guard_on_time(struct wrn_switch *sw, struct wrn_now now,
         return;
     }
     sw->guard_at = wrn_mono_add(now.mono, WRN_MS(PROBE_EACH_MS));
+    sw->probed_at = now.mono;
+    if (sw->forgets_once_more) { /* what was on its way then has arrived */
+        sw->forgets_once_more = false;
+        forget(sw, WRN_SWITCH_HOST);
+    }
     if (out->frame_count < WRN_SWITCH_OUT_MAX) {
         struct wrn_switch_frame *frame = &out->frames[out->frame_count];
-        uint8_t flags = (uint8_t)(is_connected(sw, now.mono) ? FLAG_CONNECTED : 0);
+        bool stands_by = atomic_load_explicit(&sw->stands_by, memory_order_relaxed);
+        uint8_t flags = (uint8_t)((is_connected(sw, now.mono) ? FLAG_CONNECTED : 0) |
+                                  (stands_by ? FLAG_STANDS_BY : 0));
         frame->to_host = true;
         frame->count = 0;
         write_frame(sw, now, KIND_PROBE, flags, 0, frame);
@@ -93,6 +118,12 @@ void wrn_switch_guard_on_time(struct wrn_switch *sw, struct wrn_now now,
     decide(sw, now, out);
     if (wrn_mono_reached(now.mono, sw->note_at)) {
         note(sw, now, out);
+    }
+}
+
+void wrn_switch_guard_hurry(struct wrn_switch *sw) {
+    if (sw->settings.guards_loops) {
+        sw->guard_at = wrn_mono_min(sw->guard_at, wrn_mono_add(sw->probed_at, WRN_MS(HURRY_MS)));
     }
 }
 
@@ -131,11 +162,16 @@ static void on_probe(struct wrn_switch *sw, struct wrn_now now, const uint8_t *b
     if (rival == NULL || stamp <= rival->stamp) {
         return;
     }
-    bool was_there = is_there(rival, now.mono);
+    bool was_there = is_there(rival, now.mono), stood_by = rival->stands_by;
+    rival->stands_by = (body[AT_FLAGS] & FLAG_STANDS_BY) != 0;
     rival->stamp = stamp;
     rival->heard_at = now.mono;
     rival->is_connected = (body[AT_FLAGS] & FLAG_CONNECTED) != 0;
-    if (!was_there) {
+    if (!was_there || rival->stands_by != stood_by) {
+        /* until now it may have brought frames of all members to our side, and ours to all */
+        forget(sw, WRN_SWITCH_HOST);
+        forget(sw, port_of_member(sw, member));
+        sw->forgets_once_more = true;
         note(sw, now, out);
     }
     decide(sw, now, out);
@@ -264,14 +300,37 @@ static void note(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_ou
     }
 }
 
+/* A member's own word. */
+static void on_tunnel(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
+                      const struct wrn_switch_head *head, struct wrn_switch_out *out) {
+    const uint8_t *body = head->body.data;
+    uint64_t other = wrn_load_be64(body + AT_OTHER);
+    if (body[AT_KIND] == KIND_NOTE) {
+        on_note(sw, now.mono, port, body);
+    } else if (body[AT_KIND] == KIND_SIZE && out->frame_count < WRN_SWITCH_OUT_MAX) {
+        say(sw, now, port, KIND_SIZE_ANSWER, other, out);
+    } else if (body[AT_KIND] == KIND_SIZE_ANSWER) {
+        wrn_switch_mtu_on_answer(sw, now.mono, port, other);
+    }
+}
+
+static void say(struct wrn_switch *sw, struct wrn_now now, uint32_t port, uint8_t kind,
+                uint64_t what, struct wrn_switch_out *out) {
+    WRN_ASSERT(out->frame_count < WRN_SWITCH_OUT_MAX);
+    struct wrn_switch_frame *frame = &out->frames[out->frame_count++];
+    frame->to_host = false;
+    frame->peers[0] = wrn_switch_peer_of(sw, port);
+    frame->count = 1;
+    write_frame(sw, now, kind, 0, what, frame);
+}
+
 /* What a member says about its own side, and nobody else's. */
 static void on_note(struct wrn_switch *sw, wrn_mono now, uint32_t port, const uint8_t *body) {
     struct wrn_switch_place *place = &sw->ports[port];
     uint64_t other = wrn_load_be64(body + AT_OTHER), stamp = wrn_load_be64(body + AT_STAMP);
     uint32_t now_s = wrn_switch_seconds(sw, now);
     struct wrn_switch_twin *twin = &place->twins[0];
-    if (wrn_load_be64(body + AT_MEMBER) != place->member || other == 0 ||
-        (stamp <= place->stamp && now_s < place->noted_s + FORGOTTEN_S)) {
+    if (other == 0 || (stamp <= place->stamp && now_s < place->noted_s + FORGOTTEN_S)) {
         return;
     }
     place->stamp = stamp;
@@ -328,6 +387,7 @@ static void write_frame(struct wrn_switch *sw, struct wrn_now now, uint8_t kind,
     wrn_store_be64(body + AT_OTHER, other);
     wrn_store_be64(body + AT_TAG, tag_of(sw, body));
     frame->size = FRAME_SIZE;
+    frame->is_whole = false;
 }
 
 static uint64_t tag_of(const struct wrn_switch *sw, const uint8_t *body) {

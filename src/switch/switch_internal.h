@@ -181,6 +181,12 @@ struct wrn_switch_place {
         uint64_t member;
         uint32_t until_s;
     } twins[WRN_SWITCH_TWINS];
+    struct wrn_switch_mtu { /* how much fits into one piece (switch_mtu.c) */
+        uint32_t base, top; /* surely; perhaps */
+        uint32_t probed, nonce, step, tries;
+        bool is_waiting, is_confirming;
+        wrn_mono due, look_at;
+    } mtu;
     uint64_t stamp; /* of its last note about them, and when that came */
     uint32_t noted_s;
 };
@@ -222,11 +228,12 @@ struct wrn_switch {
     struct wrn_switch_rival {
         uint64_t member, stamp;
         wrn_mono heard_at;
-        bool is_connected;
+        bool is_connected, stands_by;
     } rivals[WRN_SWITCH_TWINS]; /* gateways that were heard on our wire */
     uint64_t behind, stamp;     /* whom we stood by for; of our last frame */
     uint64_t guard_key[2];
-    wrn_mono guard_at, note_at;
+    wrn_mono guard_at, note_at, mtu_at, probed_at;
+    bool forgets_once_more; /* the host's side's addresses, with the next probe */
     struct wrn_switch_settings settings;
     struct wrn_switch_counts *base; /* counts of whoever had the port before */
     uint64_t epoch;                 /* one more each time that all lanes were waited for */
@@ -361,6 +368,24 @@ void wrn_switch_guard_on_frame(struct wrn_switch *sw, struct wrn_now now, uint32
 /* Sends what is due, and sees who is gone. */
 void wrn_switch_guard_on_time(struct wrn_switch *sw, struct wrn_now now,
                               struct wrn_switch_out *out);
+
+/* Asks a member's switch whether a frame of that size arrives; 'what' comes back with the answer.
+ * 'out' has room for a frame. */
+void wrn_switch_guard_probe_size(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
+                                 uint32_t size, uint64_t what, struct wrn_switch_out *out);
+
+/* ---- switch_mtu.c: how much reaches a member in one piece */
+
+/* Begins anew: 'base' fits, what is more is to be found out, up to 'top'. */
+void wrn_switch_mtu_set(struct wrn_switch *sw, wrn_mono now, uint32_t port, uint32_t base,
+                        uint32_t top);
+
+/* Sends what is due; hears an answer. */
+void wrn_switch_mtu_on_time(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_out *out);
+void wrn_switch_mtu_on_answer(struct wrn_switch *sw, wrn_mono now, uint32_t port, uint64_t what);
+
+/* An address seems to be in two places, which may be a loop: the next probe goes out soon. */
+void wrn_switch_guard_hurry(struct wrn_switch *sw);
 
 /* Begins or ends as the settings say. */
 void wrn_switch_guard_set(struct wrn_switch *sw, wrn_mono now);

@@ -30,8 +30,14 @@ void wrn_switch_on_frame(struct wrn_switch *sw, struct wrn_now now, wrn_handle p
         (void)wrn_switch_tell(sw, now.mono, out, port, WRN_SWITCH_EVENT_STORM);
     }
     if (atomic_load_explicit(&sw->stands_by, memory_order_relaxed) ||
-        !wrn_frame_rules_type(rules, head.type) || !wrn_frame_rules_mac(rules, head.source) ||
-        wrn_switch_mac_learn(sw, now.mono, port, &head, out) != WRN_SWITCH_NONE) {
+        !wrn_frame_rules_type(rules, head.type) || !wrn_frame_rules_mac(rules, head.source)) {
+        return;
+    }
+    enum wrn_switch_refusal refusal = wrn_switch_mac_learn(sw, now.mono, port, &head, out);
+    if (refusal != WRN_SWITCH_NONE) {
+        if (refusal == WRN_SWITCH_STOLEN) {
+            wrn_switch_guard_hurry(sw);
+        }
         return;
     }
     if (port != WRN_SWITCH_HOST && !permits(sw, now.mono, peer, false, &head)) {
@@ -93,7 +99,7 @@ static void answer(struct wrn_switch *sw, wrn_mono now, const struct wrn_switch_
         return;
     }
     uint32_t count = wrn_switch_members(sw, made->peers);
-    made->to_host = false;
+    made->to_host = made->is_whole = false;
     made->count = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t port = wrn_switch_port_of(sw, made->peers[i]);

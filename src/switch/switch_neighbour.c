@@ -118,6 +118,7 @@ bool wrn_switch_neighbour_answer(const struct wrn_switch *sw, wrn_mono now,
     }
     frame->size = frame->size < FRAME_MIN ? FRAME_MIN : frame->size;
     frame->to_host = true;
+    frame->is_whole = false;
     frame->count = 0;
     return true;
 }

@@ -144,6 +144,38 @@ static void the_larger_number_stands_by(void **state) {
     assert_int_equal(world.events[NEAR][WRN_SWITCH_EVENT_LOOP], 0);
 }
 
+/* Before the guard has decided, NEAR2 brings a frame of FAR to the wire, where NEAR takes its
+ * source for a host of its own side. */
+static void what_a_loop_has_taught_is_forgotten(void **state) {
+    struct frame frame = lan_frame(LAN_BROADCAST, FAR_MAC, TYPE);
+    (void)state;
+    assert_int_equal(lan_send(&world.lans[NEAR2], FAR, &frame), WRN_SWITCH_NONE);
+    assert_int_equal(lan_send(&world.lans[NEAR], LAN_HOST, &frame), WRN_SWITCH_NONE);
+    assert_int_equal(lan_owner(&world.lans[NEAR], FAR_MAC, 0), LAN_HOST);
+    assert_int_equal(lan_send(&world.lans[NEAR], FAR, &frame), WRN_SWITCH_STOLEN);
+    pass(3);
+    assert_int_equal(lan_send(&world.lans[NEAR], FAR, &frame), WRN_SWITCH_NONE);
+    assert_int_equal(lan_owner(&world.lans[NEAR], FAR_MAC, 0), FAR);
+    assert_int_equal(copies_from_wire(), 1);
+    assert_int_equal(lan_owner(&world.lans[FAR], HOST_MAC, 0), NEAR);
+    assert_int_equal(copies_to_wire(), 1);
+}
+
+/* An address in two places may be a loop: the next probe is early. */
+static void thefts_hurry_the_probe(void **state) {
+    struct lan *lan = &world.lans[NEAR];
+    struct frame frame = lan_frame(LAN_BROADCAST, HOST_MAC, TYPE);
+    (void)state;
+    pass(3);
+    uint32_t soon = (uint32_t)WRN_MS(100);
+    assert_int_equal(lan_send(lan, LAN_HOST, &frame), WRN_SWITCH_NONE);
+    wrn_switch_on_time(lan->sw, lan->now, &lan->out);
+    wrn_mono probed = lan->sw->probed_at;
+    assert_int_equal(wrn_switch_due(lan->sw).ns, probed.ns + WRN_S(1));
+    assert_int_equal(lan_send(lan, FAR, &frame), WRN_SWITCH_STOLEN);
+    assert_int_equal(wrn_switch_due(lan->sw).ns, probed.ns + soon);
+}
+
 static void the_other_takes_over(void **state) {
     (void)state;
     for (int round = 0; round < 3; round++) {
@@ -285,6 +317,8 @@ int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, start, stop)
     const struct CMUnitTest tests[] = {
         TEST(the_larger_number_stands_by),
+        TEST(what_a_loop_has_taught_is_forgotten),
+        TEST(thefts_hurry_the_probe),
         TEST(the_other_takes_over),
         TEST(who_reaches_nobody_goes_last),
         TEST(it_can_be_switched_off),
