@@ -5,6 +5,7 @@ own; all waiting is bounded. Built on what the end-to-end tests build on, tests/
 import json
 import os
 import re
+import resource
 import socket
 import statistics
 import struct
@@ -314,6 +315,14 @@ class Throughput:
         server.close()
         return json.loads(text)["end"]["sum_received"]
 
+    def processors_s(self):
+        """Seconds that all processors, and those that are none of ours, were busy so far."""
+        busy_s, all_s = bench.processors_s()
+        own_s = sum(sum(resource.getrusage(who)[:2])
+                    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        own_s += sum(d.cpu_s() for daemons in self.daemons.values() for d in daemons)
+        return all_s, busy_s - own_s
+
     @staticmethod
     def _listens(server):
         with open("/proc/%d/net/tcp" % server.pid) as table:
@@ -322,23 +331,30 @@ class Throughput:
 
 
 def throughput(lab, rounds, seconds, say):
-    """Rounds in turn; a ratio is the median of the rounds' ratios."""
+    """Rounds in turn; a ratio is the median of the rounds' ratios, of all and of the third in which
+    others used least of the processors."""
     pair, found = Throughput(lab), []
     for way in WAYS:
         pair.measure(way, 1)  # the first stream grows windows and touches buffers
     for number in range(rounds):
-        turn = {}
+        turn, before = {}, pair.processors_s()
         for i in range(len(WAYS)):
             way = WAYS[(i + number) % len(WAYS)]
             turn[way] = pair.measure(way, seconds)
+        all_s, others_s = (b - a for a, b in zip(before, pair.processors_s()))
+        turn["others"] = round(max(0.0, others_s / all_s), 2)
         found.append(turn)
-        say("  round %d: %s" % (number + 1, ", ".join(
+        say("  round %d: %s, others %.0f %%" % (number + 1, ", ".join(
             "%s %.0f Mbit/s %.2f s/GB" % (w, turn[w]["mbit_s"], turn[w]["cpu_s_gb"])
-            for w in WAYS)))
+            for w in WAYS), 100 * turn["others"]))
     result = {way: {key: spread([t[way][key] for t in found]) for key in ("mbit_s", "cpu_s_gb")}
               for way in WAYS}
     for way in WAYS[1:]:
         result["to_" + way] = {key: spread([t["members"][key] / t[way][key] for t in found], 3)
                                for key in ("mbit_s", "cpu_s_gb")}
+        quiet = sorted(found, key=lambda t: t["others"])[:max(1, rounds // 3)]
+        result["quiet_to_" + way] = spread([t["members"]["mbit_s"] / t[way]["mbit_s"]
+                                            for t in quiet], 3)
+        result["quiet_others"] = [t["others"] for t in quiet]
     result["rounds"] = found
     return result
