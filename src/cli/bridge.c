@@ -47,8 +47,7 @@ const struct wrn_command wrn_attach_command = {
                "they send from; a kernel and Open vSwitch send from changing ports: name theirs.\n"
                "vni is the network's own (warren bridge show) unless another one is given.\n",
     .example = "  warren attach site eth1\n"
-               "  warren attach site eth1 --vlan 12\n"
-               "  warren attach site --vtep 10.0.0.2:4789,remote=10.0.0.1:4789,vni=77\n",
+               "  warren attach site --vtep 127.0.0.1:4789,remote=127.0.0.1:4790,vni=77\n",
     .run = run_attach,
 };
 
@@ -220,11 +219,6 @@ static int call_port(struct wrn_cli *cli, const struct wrn_args *args, const cha
                      json_t **ret_port) {
     json_t *params = wrn_cli_json_object(cli);
     bool is_attaching = strcmp(method, "bridge.attach") == 0;
-    if ((args->operand_count == 2) == wrn_args_has(args, "vtep")) {
-        json_decref(params);
-        return wrn_cli_fail(cli, WRN_CLI_USAGE,
-                            "say what is meant: an interface, or --vtep ADDRESS:PORT");
-    }
     wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
     if (args->operand_count == 2) {
         wrn_cli_json_set(cli, params, "interface", wrn_cli_json_text(cli, args->operands[1]));

@@ -50,7 +50,7 @@ const struct wrn_command wrn_network_create = {
                "daemon's identity (/var/lib/warren/identity): nobody can make it again.\n",
     .example = "  warren network create home\n"
                "  warren network create lab --ipv4 10.77.0.0/24\n"
-               "  warren network create site --l2\n",
+               "  warren network create plant --l2\n",
     .run = run_create,
 };
 

@@ -61,7 +61,7 @@ const struct wrn_command wrn_up = {
                "what it says attached; only what differs is changed, so that it can be called\n"
                "at each boot. A file with a fault changes nothing.\n",
     .example = "  sudo warren up\n"
-               "  sudo warren up -f /etc/warren/site.conf\n",
+               "  sudo warren up -f site.conf\n",
     .run = run_up,
 };
 

@@ -165,7 +165,7 @@ static bool read_wish(struct wrn_methods *methods, struct wrn_rpc_call *call, wr
     };
     if ((vtep == NULL) == (wish.interface == NULL)) {
         wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
-                     "say what is meant: either \"interface\" or \"vtep\"");
+                     "say what is meant: an interface, or a VTEP (\"vtep\", --vtep ADDRESS:PORT)");
         return false;
     }
     if (vtep != NULL) {

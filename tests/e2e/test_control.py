@@ -200,7 +200,7 @@ def commands():
     """All that ask the daemon, as the help lists them."""
     shown = subprocess.run([WARREN, "--help"], capture_output=True, text=True, check=True).stdout
     found = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", shown, re.M)
-    return [c for c in found if c.split()[0] not in ("id", "cert")]
+    return [c for c in found if c.split()[0] not in ("id", "cert", "site")]
 
 
 def operands(command):
@@ -212,7 +212,8 @@ def operands(command):
         usage = re.sub(r"\[[^][]*\](\.\.\.)?", "", usage)
     words = usage.split()[2 + len(command.split()):]
     more = ["--right", "invite"] if command == "member promote" else []
-    return ["warren:1:abc" if word == "INVITATION" else "x" for word in words] + more
+    good = {"INVITATION": "warren:1:abc", "SETTING=VALUE...": "dhcp=allow"}
+    return [good.get(word, "x") for word in words] + more
 
 
 def test_without_a_daemon(tmp_path):
@@ -286,7 +287,8 @@ def test_examples_of_the_help(lab, pair, tmp_path):
     typed = set()
     shown["events"] = "timeout 2 %s || test $? = 124\n" % shown["events"].strip()
     later = {"down", "join", "member revoke", "network leave", "network delete", "network create",
-             "dht create", "dht get", "route remove", "route ignore"}
+             "dht create", "dht get", "route remove", "route ignore", "up", "attach", "detach",
+             "bridge show", "bridge set"}
     for command in shown:
         if command not in later:
             type_it(command)
@@ -301,6 +303,10 @@ def test_examples_of_the_help(lab, pair, tmp_path):
     alice.cli("wait", "peer", "bob")
     type_it("member revoke")
     type_it("network delete")
+    lab.veth(alice.ns, "eth1", lab.namespace("machine"), "m0")
+    (tmp_path / "site.conf").write_text("[network site]\ncreate = yes\n")
+    for command in ("up", "attach", "bridge show", "bridge set", "detach"):
+        type_it(command)
     type_it("network create")
     type_it("down")
     assert typed == set(shown)
