@@ -153,7 +153,8 @@ void wrn_claim_on_lost(struct wrn_claim *claim, struct wrn_now now, wrn_span rec
 }
 
 void wrn_claim_on_connected(struct wrn_claim *claim, struct wrn_now now) {
-    if (claim->state == WRN_CLAIM_WAITING) {
+    bool is_unkept = claim->state == WRN_CLAIM_HELD && claim->wants_refresh && claim->tag == 0;
+    if (claim->state == WRN_CLAIM_WAITING || is_unkept) {
         claim->failures = 0;
         claim->due = now.mono;
     }
@@ -290,9 +291,12 @@ static void refresh(struct wrn_claim *claim, struct wrn_now now) {
     claim->refresh_from = wrn_mono_add(now.mono, WRN_S(REFRESH_S));
     if (store(claim, WRN_RECORD_CREATE, true) == WRN_REASON_NONE) {
         claim->due = wrn_mono_add(now.mono, WRN_S(ANSWER_S));
-    } else {
-        refresh_later(claim, now);
+        return;
     }
+    /* It is not even on its way, and so is not kept: what is held only for now would be lost. */
+    claim->wants_refresh = true;
+    uint32_t retry_s = back_off_s(claim, RETRY_MIN_S, RETRY_MAX_S, claim->failures++);
+    claim->due = wrn_mono_add(now.mono, WRN_S(retry_s));
 }
 
 static void on_refreshed(struct wrn_claim *claim, struct wrn_now now,

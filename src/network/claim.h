@@ -137,7 +137,8 @@ void wrn_claim_on_answer(struct wrn_claim *claim, struct wrn_now now,
 void wrn_claim_on_lost(struct wrn_claim *claim, struct wrn_now now, wrn_span record,
                        wrn_span winner, enum wrn_reason reason);
 
-/* This node has found the ring: what waits for that is tried at once. */
+/* This node has found the ring: what waits for that is tried at once, and what is held and could
+ * not be stored again. */
 void wrn_claim_on_connected(struct wrn_claim *claim, struct wrn_now now);
 
 /* Time. Never due in the past after on_time. */

@@ -119,6 +119,7 @@ void wrn_network_addresses_on_answer(struct wrn_network *network,
     switch (answer->tag >> 16) {
     case WRN_NETWORK_TAGS_LEASE:
         wrn_lease_on_answer(&network->lease, network->now, answer);
+        network->notes.tell = true; /* the record is kept, or is another one */
         break;
     case WRN_NETWORK_TAGS_IPV6:
         wrn_claim_on_answer(&network->ipv6_claim, network->now, answer);
@@ -138,6 +139,7 @@ void wrn_network_addresses_on_lost(struct wrn_network *network, wrn_span record,
 void wrn_network_addresses_on_time(struct wrn_network *network) {
     if (wrn_mono_reached(network->now.mono, wrn_lease_due(&network->lease))) {
         wrn_lease_on_time(&network->lease, network->now);
+        network->notes.tell = true;
     }
     if (wrn_mono_reached(network->now.mono, wrn_claim_due(&network->ipv6_claim))) {
         wrn_claim_on_time(&network->ipv6_claim, network->now);
