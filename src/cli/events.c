@@ -56,7 +56,7 @@ static int run_events(struct wrn_cli *cli, const struct wrn_args *args) {
     if (daemon == NULL) {
         return wrn_call_complain(cli, path, -errno);
     }
-    fd = -1; /* the stream's */
+    (void)wrn_take_fd(&fd); /* it is the stream's */
     code = subscribe(cli, args, daemon);
     return code != WRN_CLI_DONE ? code : follow(cli, path, daemon, most);
 }

@@ -4,8 +4,10 @@
 #include "daemon/doctor.h"
 
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +47,9 @@ static void check_clock(struct report *report);
 static void check_networks(struct report *report);
 static void check_unserved(struct report *report);
 static void check_network(struct report *report, wrn_handle network);
+static uint32_t load(const uint8_t bytes[4]);
+static void check_range(struct report *report, wrn_handle network,
+                        const struct wrn_node_network_info *info);
 static void check_names(struct report *report, wrn_handle network, const char *name);
 static void check_forwarding(struct report *report, wrn_handle network, const char *name);
 static bool is_forwarding(const char *path);
@@ -271,8 +276,53 @@ static void check_network(struct report *report, wrn_handle network) {
     } else if (left_s > 0) {
         add(report, OK, what, "", "%u peers, %" PRIu64 " nodes on the ring", info.peers, info.size);
     }
+    check_range(report, network, &info);
     check_names(report, network, name);
     check_forwarding(report, network, name);
+}
+
+/* Where the LAN, or another network, has addresses of the same range, whose the packets are the
+ * longest prefix decides: routes to single members are set then (overlap.c). */
+static void check_range(struct report *report, wrn_handle network,
+                        const struct wrn_node_network_info *info) {
+    const struct wrn_prefix *range = &info->descriptor->ipv4;
+    struct wrn_daemon_interface own = {.index = 0};
+    char what[WRN_LABEL_SIZE + 16], text[WRN_PREFIX_TEXT_SIZE];
+    struct ifaddrs *all = NULL;
+    if (range->ip.family != WRN_FAMILY_IPV4 ||
+        !wrn_daemon_interface(report->subject->daemon, network, &own) || getifaddrs(&all) != 0) {
+        return;
+    }
+    (void)snprintf(what, sizeof what, "range of %s", info->descriptor->name);
+    (void)wrn_prefix_print(range, text);
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET ||
+            one->ifa_netmask == NULL || strcmp(one->ifa_name, own.name) == 0) {
+            continue;
+        }
+        uint32_t address =
+            ((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr.s_addr;
+        uint32_t mask =
+            ((const struct sockaddr_in *)(const void *)one->ifa_netmask)->sin_addr.s_addr;
+        uint32_t ours = htonl(UINT32_MAX << (32 - range->length_bits));
+        if (((address ^ load(range->ip.bytes)) & mask & ours) == 0) {
+            add(report, WARNING, what,
+                "have the network made anew with another range (warren network create NAME --ipv4 "
+                "RANGE), or change that of the interface",
+                "%s, the network's, and the addresses of the interface %s are of the same range: "
+                "hosts with the address of a member cannot be reached there, nor members that are "
+                "not connected yet here",
+                text, one->ifa_name);
+            break;
+        }
+    }
+    freeifaddrs(all);
+}
+
+static uint32_t load(const uint8_t bytes[4]) {
+    uint32_t value;
+    memcpy(&value, bytes, sizeof value); /* as the system has it */
+    return value;
 }
 
 static void check_names(struct report *report, wrn_handle network, const char *name) {

@@ -74,6 +74,23 @@ table inet guard {
     assert findings(alice)["routes of lab"]["state"] == "ok"
 
 
+def test_a_range_that_the_lan_has_is_found(lab):
+    """Also when it is wider or narrower; a network of its own range is none of it."""
+    a, _ = topology.two_hosts(lab)
+    alice = Node(lab, a, "alice").start()
+    Network(alice, "apart", ipv4="10.88.0.0/16")
+    Network(alice, "wide", ipv4="10.64.0.0/10")
+    Network(alice, "narrow", ipv4="10.99.0.0/25")
+    told = findings(alice)
+    assert "range of apart" not in told or "wide" in told["range of apart"]["text"]
+    assert told["range of narrow"]["state"] == "warning"
+    assert "10.99.0.0/25" in told["range of narrow"]["text"]
+    assert "--ipv4" in told["range of wide"]["fix"]
+    alice.rpc("network.delete", network="wide")
+    alice.rpc("network.delete", network="narrow")
+    assert "range of apart" not in findings(alice)
+
+
 def test_hooks_get_what_subscribers_get(lab):
     a, b = topology.two_hosts(lab)
     folder = os.path.join(lab.directory, "hooks")
