@@ -235,6 +235,19 @@ size_t wrn_udp_receive(int fd, struct wrn_udp_scratch *scratch, struct wrn_udp_r
     return in->used;
 }
 
+void wrn_udp_set_whole(const struct wrn_udp *udp, bool is_whole) {
+    if (udp->fd4 >= 0) {
+        int error = set_int(udp->fd4, IPPROTO_IP, IP_MTU_DISCOVER,
+                            is_whole ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
+        WRN_ASSERT(error == 0);
+    }
+    if (udp->fd6 >= 0) {
+        int error = set_int(udp->fd6, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+                            is_whole ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
+        WRN_ASSERT(error == 0);
+    }
+}
+
 void wrn_udp_send(struct wrn_udp *udp, struct wrn_udp_scratch *scratch,
                   struct wrn_udp_sending *batch, size_t count) {
     bool v4 = false;

@@ -96,6 +96,11 @@ uint32_t wrn_udp_set_offloads(struct wrn_udp *udp, uint32_t wanted);
 size_t wrn_udp_receive(int fd, struct wrn_udp_scratch *scratch, struct wrn_udp_received *batch,
                        size_t count);
 
+/* Says whether what is sent from here on by these sockets, from whatever thread, may be fragmented,
+ * here and on the way, as they begin ('is_whole' false), or is refused (-EMSGSIZE) or lost instead,
+ * whatever the kernel believes of the path. Source: ip(7), IP_PMTUDISC_PROBE. */
+void wrn_udp_set_whole(const struct wrn_udp *udp, bool is_whole);
+
 /* Sends 'count' (1..WRN_UDP_BATCH_MAX) datagrams, one system call a family unless the kernel
  * refuses some. Waits at most 10 ms where the socket's buffer is full. What the kernel refuses
  * because of its source address is sent again without one. The outcome stands in 'batch'.

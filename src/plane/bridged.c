@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "crypto/crypto.h"
 #include "io/memory.h"
 #include "io/rcu.h"
 #include "packet/frame.h"
@@ -101,6 +102,32 @@ void wrn_bridged_queue(struct wrn_bridged *bridged, struct wrn_wg *wg, struct wr
         size_t size = wrn_pieces_payload_size(&plan, frame.size, i);
         wrn_wg_queue_packet(wg, now, peer, (wrn_span){payload, size}, out);
     }
+}
+
+bool wrn_bridged_seal(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, wrn_span frame,
+                      uint8_t room[WRN_BRIDGED_SEALED_MAX], struct wrn_udp_sending *ret_sending,
+                      struct wrn_wg_out *out) {
+    struct wrn_wg_peer_info info;
+    struct wrn_wg_packet packet = {.bytes = room + WRN_WG_HEADROOM, .peer = peer};
+    bool is_there = wrn_wg_peer_info(wg, peer, &info);
+    bool is_direct = is_there && info.path.kind == WRN_PATH_DIRECT;
+    wrn_wipe(&info, sizeof info);
+    if (!is_direct || !wrn_wg_is_ready(wg, now, peer)) {
+        return false;
+    }
+    wrn_pieces_write_whole(packet.bytes, frame.size);
+    memcpy(packet.bytes + WRN_PAYLOAD_FRAME_HEAD, frame.data, frame.size);
+    packet.size = WRN_PAYLOAD_FRAME_HEAD + frame.size;
+    wrn_wg_on_packets(wg, now, &packet, 1, out);
+    if (packet.datagram_size == 0) {
+        return false;
+    }
+    *ret_sending = (struct wrn_udp_sending){
+        .bytes = packet.datagram,
+        .size = packet.datagram_size,
+        .path = packet.path,
+    };
+    return true;
 }
 
 void wrn_bridged_add_counts(const struct wrn_bridged *bridged,

@@ -4,6 +4,7 @@
  * switch does. Waits for nothing, allocates nothing on the way. */
 #pragma once
 #include "io/tun.h"
+#include "io/udp.h"
 #include "plane/deliver.h"
 #include "plane/report.h"
 #include "switch/pieces.h"
@@ -64,6 +65,17 @@ WRN_NODISCARD int wrn_bridged_deliver(struct wrn_bridged *bridged,
  * past the switch. Control thread. */
 void wrn_bridged_queue(struct wrn_bridged *bridged, struct wrn_wg *wg, struct wrn_now now,
                        wrn_handle peer, wrn_span frame, struct wrn_wg_out *out);
+
+enum {
+    WRN_BRIDGED_SEALED_MAX =
+        WRN_WG_HEADROOM + WRN_PAYLOAD_FRAME_HEAD + WRN_PAYLOAD_FRAME_MAX + WRN_WG_TAILROOM,
+};
+
+/* Seals a frame, whole, in 'room', for a peer to whom there is a session and a direct path. Returns
+ * false if there is not. Control thread. */
+WRN_NODISCARD bool wrn_bridged_seal(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer,
+                                    wrn_span frame, uint8_t room[WRN_BRIDGED_SEALED_MAX],
+                                    struct wrn_udp_sending *ret_sending, struct wrn_wg_out *out);
 
 /* Adds what became of frames in pieces (switch/pieces.h). Any thread. */
 void wrn_bridged_add_counts(const struct wrn_bridged *bridged,

@@ -43,6 +43,7 @@ struct wrn_crew {
     struct machine machines[WRN_CREW_MACHINES_MAX];
     uint64_t deleted; /* machines whose interface is no more, and nobody has asked: a bit each */
     struct wrn_delivery *delivery;    /* of what is injected; NULL: nothing was so far */
+    struct wrn_udp_scratch *scratch;  /* for what may not be fragmented; NULL: nothing so far */
     struct wrn_reports *reports;      /* of what is injected into layer-2 machines; NULL: none */
     uint64_t strays[WRN_STRAY_COUNT]; /* of workers that have ended */
     struct wrn_pair pairs[WRN_CREW_WORKERS_MAX];
@@ -62,6 +63,9 @@ struct wrn_crew {
 static int find_place(const struct wrn_crew *crew, uint32_t tag, uint32_t *ret_place);
 static int prepare_bridged(struct wrn_crew *crew, uint32_t place, struct wrn_switch *sw);
 static void forget_bridged(struct machine *machine);
+static int send_whole(struct wrn_crew *crew, const struct machine *machine, struct wrn_now now,
+                      const wrn_handle *peers, uint32_t count, wrn_span frame,
+                      struct wrn_wg_out *out);
 static struct wrn_worker_machine describe(struct wrn_crew *crew, uint32_t place);
 static int add_queues(struct wrn_crew *crew, uint32_t place, struct wrn_tun first);
 static void close_queues(struct wrn_crew *crew, uint32_t place);
@@ -135,6 +139,7 @@ void wrn_crew_destroy(struct wrn_crew *crew) {
     wrn_steering_close(&crew->steering);
     wrn_close_fd(&crew->event_fd);
     free(crew->delivery);
+    free(crew->scratch);
     free(crew);
 }
 
@@ -238,7 +243,7 @@ int wrn_crew_inject(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle
 }
 
 int wrn_crew_send_frame(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle, bool to_host,
-                        const wrn_handle *peers, uint32_t count, wrn_span frame,
+                        bool is_whole, const wrn_handle *peers, uint32_t count, wrn_span frame,
                         struct wrn_wg_out *out) {
     if (!is_there(crew, handle) || crew->machines[handle.index].sw == NULL) {
         return WRN_ERR_NOT_FOUND;
@@ -247,6 +252,9 @@ int wrn_crew_send_frame(struct wrn_crew *crew, struct wrn_now now, wrn_handle ha
         return -EMSGSIZE;
     }
     struct machine *machine = &crew->machines[handle.index];
+    if (is_whole) {
+        return send_whole(crew, machine, now, peers, count, frame, out);
+    }
     for (uint32_t i = 0; i < count; i++) {
         wrn_bridged_queue(machine->bridged, machine->wg, now, peers[i], frame, out);
     }
@@ -443,6 +451,31 @@ static void forget_bridged(struct machine *machine) {
     wrn_bridged_destroy(machine->bridged);
     machine->bridged = NULL;
     machine->sw = NULL;
+}
+
+/* Sends a frame to peers in datagrams that may not be fragmented. */
+static int send_whole(struct wrn_crew *crew, const struct machine *machine, struct wrn_now now,
+                      const wrn_handle *peers, uint32_t count, wrn_span frame,
+                      struct wrn_wg_out *out) {
+    /* The workers' sockets without their offloads, so that the port is the same. */
+    struct wrn_udp udp = crew->pairs[0].udp;
+    udp.offloads = 0;
+    if (crew->scratch == NULL) {
+        int error = wrn_udp_scratch_create(&crew->scratch);
+        if (error != 0) {
+            return error;
+        }
+    }
+    for (uint32_t i = 0; i < count && is_bound(crew); i++) {
+        uint8_t room[WRN_BRIDGED_SEALED_MAX];
+        struct wrn_udp_sending sending;
+        if (wrn_bridged_seal(machine->wg, now, peers[i], frame, room, &sending, out)) {
+            wrn_udp_set_whole(&udp, true);
+            wrn_udp_send(&udp, crew->scratch, &sending, 1);
+            wrn_udp_set_whole(&udp, false);
+        }
+    }
+    return 0;
 }
 
 /* Describes a machine for workers. */

@@ -52,6 +52,12 @@ void wrn_wg_queue_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle handl
     wrn_wg_take_packet(wg, now, handle, packet, out);
 }
 
+bool wrn_wg_is_ready(const struct wrn_wg *wg, struct wrn_now now, wrn_handle handle) {
+    const struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    return peer != NULL && atomic_load_explicit(&peer->held, memory_order_acquire) == 0 &&
+           wrn_wg_sending_session(wg, peer, now.mono) != NULL;
+}
+
 size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_packet *batch,
                           size_t count, struct wrn_wg_out *out) {
     struct wrn_wg_lane *lane = &wg->own_lane;

@@ -192,6 +192,10 @@ void wrn_wg_on_packets(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_pack
 void wrn_wg_queue_packet(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, wrn_span packet,
                          struct wrn_wg_out *out);
 
+/* Tells whether a packet to the peer would be sealed at once: there is a session, and nothing waits
+ * for one. */
+bool wrn_wg_is_ready(const struct wrn_wg *wg, struct wrn_now now, wrn_handle peer);
+
 /* Fetches up to 'count' kept packets whose session is ready now, sealed, into the caller's buffers,
  * each with room for WRN_WG_PACKET_MAX bytes between its head- and tailroom. Returns how many. Call
  * it after every other input until it returns 0: a packet counts as sent, so that lanes may send to

@@ -23,7 +23,7 @@ class Symmetric(Clouds):
 
 
 def joined(lab, kind):
-    """Two clouds whose machines and lines have an MTU of 9,000; their gateways, and the machines."""
+    """Two clouds whose lines and machines have an MTU of 9,000; gateways and machines."""
     clouds = kind(lab, 2)
     clouds.network()
     machines = clouds.attach(["192.168.50.1", "192.168.50.2"])

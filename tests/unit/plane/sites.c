@@ -108,7 +108,7 @@ static void take_switch_out(struct site *site) {
     for (uint32_t i = 0; i < site->out->frame_count; i++) {
         const struct wrn_switch_frame *frame = &site->out->frames[i];
         assert_int_equal(wrn_crew_send_frame(site->crew, wrn_clock_read(), site->machine,
-                                             frame->to_host, frame->peers, frame->count,
+                                             frame->to_host, false, frame->peers, frame->count,
                                              (wrn_span){frame->bytes, frame->size},
                                              site->settle.out),
                          0);

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "io/clock.h"
 #include "sites.h"
 #include "unit/base/check.h"
 
@@ -71,6 +72,19 @@ static bool has_come(struct sites *sites, void *ctx) {
             continue; /* the host's own */
         }
         return true;
+    }
+    return false;
+}
+
+/* The next frame of our type at 'site'. */
+static bool has_come_any(struct sites *sites, void *ctx) {
+    const size_t *wanted = ctx; /* site, size */
+    size_t size;
+    while ((size = sites_receive(sites, (uint32_t)wanted[0], got)) > 0) {
+        if (wrn_load_be16(got + 12) == TYPE) {
+            assert_int_equal(size, wanted[1]);
+            return true;
+        }
     }
     return false;
 }
@@ -175,6 +189,58 @@ static void a_broadcast_comes_once_to_each(void **state) {
             }
         }
         assert_int_equal(sites_receive(sites, flood.from, got), 0);
+    }
+    sites_destroy(sites);
+}
+
+/* Sends a frame that may not be fragmented past the switch, and behind it one that may. Returns
+ * whether the first came, too. */
+static bool comes_whole(struct sites *sites, size_t size) {
+    struct site *site = &sites->site[0];
+    static uint8_t frame[SITES_FRAME_ROOM];
+    uint32_t came = 0;
+    make_frame(frame, 0, 1, 0, size, 1);
+    assert_int_equal(wrn_crew_send_frame(site->crew, wrn_clock_read(), site->machine, false, true,
+                                         &site->peers[1], 1, (wrn_span){frame, size},
+                                         site->settle.out),
+                     0);
+    wrn_settle_run(&site->settle, site->wg, wrn_clock_read());
+    size_t wanted[2] = {1, size};
+    make_frame(expected, 0, 1, 0, size, 2);
+    assert_int_equal(wrn_crew_send_frame(site->crew, wrn_clock_read(), site->machine, false, false,
+                                         &site->peers[1], 1, (wrn_span){expected, size},
+                                         site->settle.out),
+                     0);
+    for (;;) {
+        sites_until(sites, has_come_any, wanted);
+        if (memcmp(got, expected, size) == 0) {
+            return came > 0;
+        }
+        assert_memory_equal(got, frame, size);
+        came++;
+    }
+}
+
+/* Only those that fit the way come, whatever waits and was known of it; the others may be
+ * fragmented before and after. */
+static void what_may_not_be_fragmented(void **state) {
+    (void)state;
+    need_root();
+    struct sites *sites = sites_create(2, SITES_DIRECT, 2);
+    struct ifreq values = {.ifr_mtu = 1450};
+    assert_false(comes_whole(sites, 100)); /* there is no session */
+    assert_true(comes_whole(sites, 100));
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    memcpy(values.ifr_name, "lo", 3);
+    assert_return_code(ioctl(fd, SIOCSIFMTU, &values), errno);
+    close(fd);
+    assert_true(comes_whole(sites, 1450 - 28 - 32 - 4)); /* IP, UDP; the tunnel; the head */
+    assert_false(comes_whole(sites, 1450 - 28 - 32 - 4 + 1));
+    assert_false(comes_whole(sites, 9000));
+    assert_true(comes_whole(sites, 1300));
+    for (size_t size = 1300; size < 1416; size += 5) {
+        pass(sites, 0, 1, 0, size);
+        pass(sites, 1, 0, 0, size);
     }
     sites_destroy(sites);
 }
@@ -314,6 +380,7 @@ int main(void) {
         cmocka_unit_test(frames_of_all_sizes_by_a_relay),
         cmocka_unit_test(frames_of_all_sizes_by_the_control_threads),
         cmocka_unit_test(a_broadcast_comes_once_to_each),
+        cmocka_unit_test(what_may_not_be_fragmented),
         cmocka_unit_test(tcp_needs_no_pieces),
         cmocka_unit_test(tcp_of_jumbo_hosts_needs_no_pieces),
         cmocka_unit_test(tcp_by_a_relay_needs_no_pieces),
