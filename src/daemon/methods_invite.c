@@ -10,8 +10,8 @@
 
 enum { ELEMENT_MAX = 600, DAY_S = 86400, ITEMS_MAX = 32, ID_DIGITS_LEAST = 4 };
 
-static bool write_limits(struct wrn_rpc_call *call, uint8_t element[ELEMENT_MAX],
-                         wrn_span *ret_element);
+static bool write_limits(struct wrn_rpc_call *call, const struct wrn_descriptor *descriptor,
+                         uint8_t element[ELEMENT_MAX], wrn_span *ret_element);
 static json_t *invitation_json(const struct wrn_node *node, wrn_handle network,
                                const struct wrn_invitation *invitation, int64_t until_s,
                                int64_t uses);
@@ -34,7 +34,7 @@ void wrn_method_invite(void *ctx, struct wrn_rpc_call *call) {
     };
     wrn_handle network;
     if (!wrn_find_network(methods, call, &network) ||
-        !write_limits(call, element, &options.element)) {
+        !write_limits(call, wrn_node_descriptor(node, network), element, &options.element)) {
         return;
     }
     if (options.until_s <= now.wall.s) {
@@ -136,8 +136,8 @@ void wrn_method_invitation_revoke(void *ctx, struct wrn_rpc_call *call) {
 
 /* Writes (* set (address ...)... (allow ...)...); empty if there are no limits. False, and the call
  * has failed. */
-static bool write_limits(struct wrn_rpc_call *call, uint8_t element[ELEMENT_MAX],
-                         wrn_span *ret_element) {
+static bool write_limits(struct wrn_rpc_call *call, const struct wrn_descriptor *descriptor,
+                         uint8_t element[ELEMENT_MAX], wrn_span *ret_element) {
     static const struct {
         const char *param, *word;
     } kinds[] = {{"addresses", "address"}, {"allow", "allow"}};
@@ -151,6 +151,15 @@ static bool write_limits(struct wrn_rpc_call *call, uint8_t element[ELEMENT_MAX]
         const char *texts[ITEMS_MAX] = {0};
         size_t count = wrn_rpc_texts(call, kinds[k].param, texts, WRN_COUNT(texts));
         for (size_t i = 0; i < count; i++) {
+            if (k == 0 && !wrn_limits_meets(texts[i], &descriptor->ipv4)) {
+                char range[WRN_PREFIX_TEXT_SIZE];
+                (void)wrn_prefix_print(&descriptor->ipv4, range);
+                wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
+                             "\"addresses\": \"%.40s\" is not of the network's range, %s: who "
+                             "joins could have no address",
+                             texts[i], range);
+                return false;
+            }
             if (!wrn_limits_put_one(&writer, kinds[k].word, texts[i], why)) {
                 wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL, "\"%s\": %s", kinds[k].param, why);
                 return false;

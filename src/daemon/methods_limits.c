@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/address.h"
+#include "base/bytes.h"
 #include "network/descriptor.h"
 
 enum { WORD_MAX = 16, PART_MAX = 80, PORT_MOST = 65535, PROTOCOL_MOST = 255, IP_SIZE = 16 };
@@ -44,6 +45,17 @@ bool wrn_limits_put(struct wrn_sexp_writer *writer, const char *text,
     word[length] = '\0';
     return wrn_limits_put_one(writer, word, text[length] == ':' ? text + length + 1 : NULL,
                               reterr_why);
+}
+
+bool wrn_limits_meets(const char *where, const struct wrn_prefix *range) {
+    uint8_t low[IP_SIZE], high[IP_SIZE], size = 0, bits = 0;
+    if (!read_where(where, low, high, &size, &bits) || size != 4 ||
+        range->ip.family != WRN_FAMILY_IPV4 || range->length_bits == 0) {
+        return true;
+    }
+    uint32_t mask = UINT32_MAX << (32 - range->length_bits);
+    uint32_t first = wrn_load_be32(range->ip.bytes) & mask;
+    return wrn_load_be32(low) <= (first | ~mask) && wrn_load_be32(high) >= first;
 }
 
 bool wrn_limits_put_one(struct wrn_sexp_writer *writer, const char *word, const char *text,

@@ -99,6 +99,7 @@ def test_refusals_are_alike_in_words_and_json(pair):
             ("invite --uses 0", USAGE, "--uses has to be"),
             ("invitation revoke 12", USAGE, "ID has to be"),
             ("invitation revoke 1234", REFUSED, "invitation list"),
+            ("invite --address 1.2.3.4", USAGE, "--address: \"1.2.3.4\" is not of the network's"),
             ("route add 10.0.0.0/33", USAGE, "RANGE has to be"),
             ("ping bob --timeout 0", USAGE, "--timeout has to be"),
             ("dht put nonsense x", USAGE, "svc/NAME"),

@@ -95,8 +95,37 @@ static void too_much_sticks(void **state) {
     assert_int_equal(wrn_sexp_finish(&writer, &sexp), -ENOBUFS);
 }
 
+/* Goal: what is outside of a network's range is told from what meets it, also by an end alone. */
+static void addresses_are_of_the_range_or_not(void **state) {
+    static const struct {
+        const char *where;
+        bool meets;
+    } table[] = {
+        {"10.7.0.0", true},
+        {"10.7.255.255", true},
+        {"10.8.0.0", false},
+        {"10.6.255.255", false},
+        {"10.6.255.250-10.7.0.1", true},
+        {"10.0.0.0/8", true},
+        {"10.7.255.0/24", true},
+        {"10.8.0.0/24", false},
+        {"1.2.3.4-1.2.3.9", false},
+        {"0.0.0.0/0", true},
+        {"fd00::1", true},
+        {"nonsense", true},
+    };
+    struct wrn_prefix range, none = {.length_bits = 0};
+    (void)state;
+    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)"10.7.0.0/16", 11}, &range), 0);
+    for (size_t i = 0; i < WRN_COUNT(table); i++) {
+        assert_int_equal(wrn_limits_meets(table[i].where, &range), table[i].meets);
+        assert_true(wrn_limits_meets(table[i].where, &none));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_of_the_range_or_not),
         cmocka_unit_test(rights_become_elements),
         cmocka_unit_test(too_much_sticks),
     };
