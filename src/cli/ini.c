@@ -123,7 +123,7 @@ static int read_title(struct wrn_cli *cli, char *text, struct wrn_ini_line *line
 
 static int expand(struct wrn_cli *cli, const struct wrn_ini_line *line,
                   const struct wrn_ini_variable *variables, size_t count, const char **value) {
-    const char *text = *value;
+    const char *text = *value != NULL ? *value : "";
     const char *made = "";
     const char *begin;
     while ((begin = strstr(text, "${")) != NULL) {

@@ -188,10 +188,11 @@ static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *networ
         return error;
     }
     network->tap_index = if_nametoindex(network->tap);
-    int refused = wrn_addresses_make_quiet(&daemon->addresses, network->tap_index);
+    int loud = wrn_addresses_make_quiet(&daemon->addresses, network->tap_index);
     /* The bridge, from which the host's own connections go; to the port others hand over what they
      * have joined, which the kernel would cut up before it comes to us if there were more in it. */
-    refused = wrn_segments_limit(queries, network->index, wrn_segments_of(PAYLOAD_MAX, true));
+    int refused = wrn_segments_limit(queries, network->index, wrn_segments_of(PAYLOAD_MAX, true));
+    (void)loud;
     (void)refused; /* an address more; large packets of another size */
     error = wrn_bridge_set_master(queries, network->tap_index, network->index);
     /* The port carries all; what the host itself sends has to fit the others. */
