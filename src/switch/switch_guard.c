@@ -8,9 +8,10 @@
  *
  *     magic(4) | version(1) | kind(1) | flags(1) | 0 | member(8) | stamp(8) | other(8) | tag(8)
  *
- * 'member' says it, 'other' is whom it hears (notes), or a size and a number (switch_mtu.c). 'stamp' is the sender's time in nanoseconds
- * and only rises, so that what was recorded is worth nothing later. 'tag' is SipHash of all before
- * under the members' secret: 64 bits, which a stranger can only guess at. */
+ * 'member' says it, 'other' is whom it hears (notes), or a size and a number (switch_mtu.c).
+ * 'stamp' is the sender's time in nanoseconds and only rises, so that what was recorded is worth
+ * nothing later. 'tag' is SipHash of all before under the members' secret: 64 bits, which a
+ * stranger can only guess at. */
 #include "switch/switch_internal.h"
 
 #include <stdio.h>
