@@ -42,6 +42,7 @@ static wrn_handle handle_of(const struct sim_gateway *gateway);
 static struct wrn_frame_rules rules(void);
 static void on_gateway(struct sim_event *event);
 static void settle(struct sim_gateway *gateway);
+static void be_due(struct sim_gateway *gateway);
 static void from_wire(struct sim_gateway *gateway, wrn_span frame);
 static void from_tunnel(struct sim_gateway *gateway, wrn_handle peer, wrn_span frame);
 static void send(struct sim_gateway *gateway, wrn_handle to, wrn_span frame);
@@ -150,7 +151,6 @@ void sim_sites_revive(struct sim_sites *sites, uint32_t gateway) {
 }
 
 void sim_sites_notice(struct sim_sites *sites) {
-    struct wrn_now now = sim_now(sites->world);
     for (uint32_t i = 0; i < sites->gateway_count; i++) {
         struct sim_gateway *gateway = &sites->gateways[i];
         for (uint32_t j = 0; j < sites->gateway_count && gateway->is_up; j++) {
@@ -160,8 +160,7 @@ void sim_sites_notice(struct sim_sites *sites) {
             }
         }
         if (gateway->is_up) {
-            wrn_mono due = wrn_switch_due(gateway->sw);
-            sim_at(sites->world, &gateway->event, wrn_mono_before(now.mono, due) ? due : now.mono);
+            be_due(gateway);
         }
     }
 }
@@ -195,11 +194,10 @@ static void start(struct sim_gateway *gateway) {
     struct wrn_arena arena;
     wrn_arena_init(&arena, NULL, 0);
     (void)init(&arena, gateway);
-    size_t size = wrn_align_up(arena.used, MEMORY_ALIGNMENT);
-    gateway->memory = aligned_alloc(MEMORY_ALIGNMENT, size);
-    WRN_ASSERT(gateway->memory != NULL);
-    memset(gateway->memory, 0, size);
-    wrn_arena_init(&arena, gateway->memory, size);
+    size_t size = arena.used;
+    gateway->memory = sim_take(1, size + MEMORY_ALIGNMENT);
+    wrn_arena_init(&arena, (void *)wrn_align_up((uintptr_t)gateway->memory, MEMORY_ALIGNMENT),
+                   size);
     gateway->sw = init(&arena, gateway);
     gateway->is_up = true;
     wrn_switch_set_ours(gateway->sw, &ours);
@@ -278,7 +276,12 @@ static void settle(struct sim_gateway *gateway) {
         }
     }
     sites->out.frame_count = sites->out.event_count = 0;
-    sim_at(sites->world, &gateway->event, wrn_switch_due(gateway->sw));
+    be_due(gateway);
+}
+
+static void be_due(struct sim_gateway *gateway) {
+    wrn_mono now = sim_now(gateway->sites->world).mono, due = wrn_switch_due(gateway->sw);
+    sim_at(gateway->sites->world, &gateway->event, wrn_mono_before(now, due) ? due : now);
 }
 
 static void from_wire(struct sim_gateway *gateway, wrn_span frame) {
