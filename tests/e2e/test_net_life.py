@@ -198,7 +198,7 @@ def test_a_clock_is_ten_minutes_wrong(lab, tool, ahead_s):
     other.kill()  # and comes in again, by who is there
     other.start()
     network.settle(nodes=[other])
-    other.ping(wrong)
+    traffic.reachable(other.ns, wrong.address(), 20)
     address = wrong.address()
     network.revoke(wrong)
     for node in (owner, other):
