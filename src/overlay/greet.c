@@ -343,6 +343,11 @@ static void on_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
     bool is_proven =
         peer->state == WRN_PEER_STATE_STRANGER && wrn_join_is_stranger_at(overlay, peer, way);
     say_welcome(overlay, peer, is_proven ? way : wrn_paths_way(overlay->paths, peer->handle));
+    if (is_proven && !peer->welcomed) {
+        /* It knew us before we were started anew, and had to see by our welcome that we were: what
+         * we showed as a stranger it has not looked at, and it waits for that. */
+        wrn_greet_hello(overlay, peer, way, hello->receiver);
+    }
     if (peer->state == WRN_PEER_STATE_GREETING && !peer->welcomed && peer->random == 0) {
         wrn_greet_hello(overlay, peer, NULL, 0);
     }

@@ -347,6 +347,37 @@ static void test_relay_by_right(void **state) {
     assert_string_equal(info.trouble, "");
 }
 
+static bool bob_is_linked(void) {
+    return hosts_info(BOB, bobs).links > 0 && hosts_info(ALICE, alices).links > 0;
+}
+
+static bool bob_has_his_lease(void) {
+    struct wrn_node_network_info info = hosts_info(BOB, bobs);
+    return info.ring == WRN_RING_STATE_CONNECTED && info.lease == WRN_CLAIM_HELD;
+}
+
+/* Who is killed and comes back at once is known to the others still, as he was: that costs a few
+ * messages, and none of the waits for messages that were lost. */
+static void test_killed_and_back(void **state) {
+    (void)state;
+    make_two("(member)", 0);
+    hosts_run(10000);
+    uint8_t *room = malloc(WRN_STATE_MAX);
+    assert_non_null(room);
+    size_t size = wrn_node_save(hosts[BOB].node, hosts[BOB].networks[bobs], room, WRN_STATE_MAX);
+    assert_true(size > 0);
+    hosts_stop(BOB);
+    hosts_run(500);
+    hosts_start_again(BOB);
+    wrn_mono began = hosts_now.mono;
+    bobs = hosts_load(BOB, (wrn_span){room, size});
+    free(room);
+    hosts_until(bob_is_linked, 10, "he is back");
+    uint64_t took_ms = wrn_mono_since(hosts_now.mono, began) / WRN_MS(1);
+    CHECK(took_ms <= 300, "%llu ms: ", (unsigned long long)took_ms);
+    hosts_until(bob_has_his_lease, 10, "he has his address");
+}
+
 static bool first_came(void) {
     return hosts_got(BOB, bobs, "first 3") == 1;
 }
@@ -674,6 +705,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_carry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_table, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_announced_port, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_killed_and_back, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relayed, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relay_by_right, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
