@@ -29,8 +29,9 @@ struct slot {
 };
 
 struct wrn_pieces {
-    uint64_t waiting; /* slots of frames that are not whole yet, a bit each */
-    uint64_t held;    /* slots of frames that were handed out */
+    uint64_t waiting;    /* slots of frames that are not whole yet, a bit each */
+    uint64_t held;       /* slots of frames that were handed out … */
+    uint32_t held_count; /* … and how many these are */
     uint64_t next_order;
     struct slot slots[WRN_PIECES_FRAMES_MAX];
     _Atomic uint64_t counts[WRN_PIECES_REFUSAL_COUNT]; /* written by the owner's thread alone */
@@ -182,6 +183,7 @@ enum wrn_pieces_refusal wrn_pieces_add(struct wrn_pieces *pieces, wrn_mono now, 
     if (slot->missing == 0) {
         pieces->waiting &= ~(UINT64_C(1) << at);
         pieces->held |= UINT64_C(1) << at;
+        pieces->held_count++;
         *ret_frame = (struct wrn_pieces_frame){pieces->bytes[at], slot->total};
         (void)count(pieces, WRN_PIECES_NONE);
     }
@@ -190,14 +192,19 @@ enum wrn_pieces_refusal wrn_pieces_add(struct wrn_pieces *pieces, wrn_mono now, 
 
 void wrn_pieces_release(struct wrn_pieces *pieces) {
     pieces->held = 0;
+    pieces->held_count = 0;
 }
 
 uint32_t wrn_pieces_held(const struct wrn_pieces *pieces) {
-    return (uint32_t)__builtin_popcountll(pieces->held);
+    return pieces->held_count;
 }
 
 uint32_t wrn_pieces_waiting(const struct wrn_pieces *pieces) {
-    return (uint32_t)__builtin_popcountll(pieces->waiting);
+    uint32_t waiting = 0;
+    for (uint64_t left = pieces->waiting; left != 0; left &= left - 1) {
+        waiting++;
+    }
+    return waiting;
 }
 
 void wrn_pieces_add_counts(const struct wrn_pieces *pieces,
