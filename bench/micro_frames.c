@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measures what a layer-2 network adds to a frame beside the switch's verdict (micro_switch), alone,
- * on one core: pieces cut and put together, a look for TCP's segment size, and the copies of a
+/* Measures what a layer-2 network adds to a frame beside the switch's verdict (micro_switch), on
+ * one core: pieces cut and put together, a look for TCP's segment size, and the copies of a
  * broadcast to 50 members, sealed, each with a key of its own. Prints JSON lines, then a table.
- * Runs of all cases are interleaved; the median of each counts, in CPU time. Does no I/O in
- * between.
+ * Runs of all cases are interleaved; the median of each counts, in CPU time. Does no I/O.
  *
  *     micro_frames [RUNS [MILLISECONDS_A_RUN]] */
 #include <stdio.h>
