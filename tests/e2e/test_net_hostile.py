@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from harness import chains, noise, traffic, wait
+from harness import chains, noise, wait
 from harness.capture import Capture, ipv4_udp
 from harness.hostile import Peer
 from harness.internet import Internet
