@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Goal: a node that has no room names addresses that anybody reaches, and no others; what a stranger
+/* Goal: a node without room names addresses that anybody reaches, and no others; what a stranger
  * reads there is a hint, however it was made. Method: a node between others without and with NAT,
  * and lists of addresses, right, broken and at random. */
 #include "base/wire.h"
