@@ -179,8 +179,9 @@ static void send_frame(struct wrn_daemon *daemon, const struct wrn_daemon_networ
         return;
     }
     memcpy(peers, action->members.data, count * sizeof peers[0]);
-    int error = wrn_crew_send_frame(daemon->crew, now, network->machine, action->is_open, false,
-                                    peers, (uint32_t)count, action->bytes, daemon->settle.out);
+    int error =
+        wrn_crew_send_frame(daemon->crew, now, network->machine, action->is_open, action->is_whole,
+                            peers, (uint32_t)count, action->bytes, daemon->settle.out);
     (void)error; /* lost, as the interface is just being made anew */
     wrn_settle_run(&daemon->settle, network->wg, now);
 }

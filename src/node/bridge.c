@@ -21,7 +21,7 @@ static bool permits(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_
                     wrn_span packet);
 static void perform(struct wrn_network *network);
 static void say(struct wrn_network *network, const struct wrn_switch_event *event);
-static uint32_t payload_max(const struct wrn_path *path);
+static uint32_t payload_top(const struct wrn_path *path);
 static void look(struct wrn_network *network);
 static void look_by(struct wrn_network *network, uint32_t in_s);
 static void hold(struct wrn_network *network);
@@ -111,7 +111,7 @@ void wrn_network_bridge_follow(struct wrn_network *network, const struct wrn_net
         .payload_max = WRN_WG_RELAYED_PACKET_MAX,
     };
     if (wrn_overlay_path(network->overlay, peer->overlay, &path)) {
-        port.payload_max = payload_max(&path);
+        port.payload_top = payload_top(&path);
     }
     const char *name = peer->label[0] ? peer->label : wrn_network_ip_text(&hit, text);
     memcpy(port.name, name, strnlen(name, sizeof(port.name) - 1));
@@ -130,7 +130,8 @@ void wrn_network_bridge_close(struct wrn_network *network, const struct wrn_netw
 void wrn_network_bridge_path(struct wrn_network *network, const struct wrn_network_peer *peer,
                              const struct wrn_path *path) {
     if (network->bridge.made != NULL) {
-        wrn_switch_set_payload_max(network->bridge.made, peer->wg, payload_max(path));
+        wrn_switch_set_path(network->bridge.made, network->now, peer->wg, WRN_WG_RELAYED_PACKET_MAX,
+                            payload_top(path));
     }
 }
 
@@ -140,9 +141,9 @@ void wrn_network_bridge_ours(struct wrn_network *network) {
     }
 }
 
-/* What fits into one datagram of the underlay's usual size, in whole blocks of padding or, because
- * the machine's MTU is less, to the byte. */
-static uint32_t payload_max(const struct wrn_path *path) {
+/* What would fit into one datagram of the underlay's usual size: whether it does the switch finds
+ * out. What passes a relay fits everywhere. */
+static uint32_t payload_top(const struct wrn_path *path) {
     uint32_t head = path->remote.ip.family == WRN_FAMILY_IPV4 ? IP4_UDP : IP6_UDP;
     if (path->kind != WRN_PATH_DIRECT) {
         return WRN_WG_RELAYED_PACKET_MAX;
@@ -273,6 +274,7 @@ static void perform(struct wrn_network *network) {
         if (bytes.size == frame->size && members.size == frame->count * sizeof(wrn_handle)) {
             struct wrn_node_action *action = wrn_network_emit(network, WRN_NODE_FRAME);
             action->is_open = frame->to_host;
+            action->is_whole = frame->is_whole;
             action->bytes = bytes;
             action->members = members;
         }

@@ -90,6 +90,7 @@ struct wrn_network_peer {
     struct wrn_prefix allowed[WRN_NETWORK_ALLOWED_MAX]; /* what the machine lets it send from */
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];     /* that it offers, and may */
     uint64_t tx_bytes, rx_bytes;                        /* when traffic was last looked at */
+    struct wrn_path path;                               /* by which the machine reaches it */
     uint32_t chain_size;
     uint8_t chain[WRN_CREDENTIAL_MAX]; /* packed, as shown; at the end: most of it is not touched */
 };

@@ -86,6 +86,7 @@ struct wrn_node_action {
     wrn_handle network;
     uint16_t socket, count;
     bool is_open, is_urgent;
+    bool is_whole; /* FRAME: in one datagram that may not be fragmented, or not at all */
     struct wrn_endpoint to;
     struct wrn_path path;
     struct wrn_prefix prefix;

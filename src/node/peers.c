@@ -8,6 +8,7 @@
 #include "node/gate.h"
 #include "node/hold.h"
 #include "node/network_internal.h"
+#include "wg/path_cell.h"
 
 enum {
     FORGET_S = 60,         /* who has shown a chain and is not up by then */
@@ -364,7 +365,10 @@ static bool set_path(struct wrn_network *network, struct wrn_network_peer *peer)
     peer->is_direct = info.way.kind == WRN_WAY_DIRECT;
     if (peer->wg.generation != 0) {
         wrn_wg_peer_set_path(network->wg, peer->wg, &path);
-        wrn_network_bridge_path(network, peer, &path);
+        if (!wrn_path_equal(&peer->path, &path)) {
+            peer->path = path;
+            wrn_network_bridge_path(network, peer, &path);
+        }
     }
     return peer->is_direct != was_direct;
 }

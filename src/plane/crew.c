@@ -473,6 +473,9 @@ static int send_whole(struct wrn_crew *crew, const struct machine *machine, stru
             wrn_udp_set_whole(&udp, true);
             wrn_udp_send(&udp, crew->scratch, &sending, 1);
             wrn_udp_set_whole(&udp, false);
+        } else { /* its beginning waits for a session, and means nothing there: the next one goes */
+            wrn_bridged_queue(machine->bridged, machine->wg, now, peers[i],
+                              (wrn_span){frame.data, WRN_SWITCH_FRAME_MIN}, out);
         }
     }
     return 0;
