@@ -50,6 +50,7 @@ def all_pass(one, other):
 def segment_sizes(one, other):
     """What both ends of a TCP connection use, time stamps included."""
     server = other.ns.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind((other.address, 7001))
     server.listen(1)
     server.settimeout(20)
@@ -71,7 +72,8 @@ def test_large_frames_and_segments_on_a_direct_path(lab):
                and far.path(near) == "direct", 30, "direct paths")
     all_pass(a, b)
     assert a.ping(b.address, count=3, size=JUMBO - 28, dont_fragment=True) == 3
-    assert all(1362 <= size <= 1382 for size in segment_sizes(a, b))
+    # what fits the path is found out by and by
+    wait.until(lambda: all(1362 <= size <= 1382 for size in segment_sizes(a, b)), 30, "large MSS")
     traffic.tcp_transfer(lab, a.ns, b.ns, b.address, size=4 << 20)
 
 
