@@ -76,8 +76,8 @@ static bool has_come(struct sites *sites, void *ctx) {
     return false;
 }
 
-/* The next frame of our type at 'site', but for the beginning of one for which there was no session:
- * a switch takes that for nothing. */
+/* The next frame of our type at 'site', but for the beginning of one for which there was no
+ * session: a switch takes that for nothing. */
 static bool has_come_any(struct sites *sites, void *ctx) {
     const size_t *wanted = ctx; /* site, size */
     size_t size;
