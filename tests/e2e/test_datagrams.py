@@ -323,15 +323,15 @@ def test_endpoint_moves_for_authentic_packets_only(stage):
 
 @pytest.mark.matrix
 def test_noisy_path(lab):
-    """A path that loses, repeats, replays and damages: what arrives is whole and arrives once, no
-    plaintext is on the wire, counters name what happened, and afterwards the tunnel is as good as
-    new.
+    """A path that loses, delays, repeats, replays and damages: what arrives is whole and arrives
+    once, no plaintext is on the wire, counters name what happened, and afterwards the tunnel is as
+    good as new.
 
         a 10.99.1.2 ---- 10.99.1.1 proxy 10.99.2.1 ---- 10.99.2.2 b
     """
     marker = b"PLAINTEXT MARKER"
     a, middle, b = topology.routed(lab)
-    noisy = Noisy(seed=7, loss=0.02, duplicate=0.05, flip=0.05, replay=0.05)
+    noisy = Noisy(seed=7, loss=0.02, duplicate=0.05, flip=0.05, replay=0.05, delay=0.05)
     noisy.quiet = True
     relay = Relay(lab, middle, ("10.99.1.1", 5001), ("10.99.2.1", 5002), ("10.99.2.2", 51820),
                   policy=noisy)
