@@ -378,16 +378,9 @@ static bool go_round(struct wrn_route *route, wrn_mono now, const struct wrn_rou
     struct wrn_route_header *header = &message.header;
     const struct wrn_link *link = NULL;
     wrn_id self = route->links->self;
-    wrn_id far = {UINT64_C(1) << (62 - header->hops % 4), 0}, half = {UINT64_C(1) << 63, 0};
-    if (2 * header->hops >= header->hop_limit) {
+    wrn_id far = {UINT64_C(1) << (62 - header->hops % 4), 0};
+    if (header->has_via || 2 * header->hops >= header->hop_limit) {
         return false;
-    }
-    if (header->has_via) { /* we may have no links to that side but to the dead: then across */
-        wrn_id across = wrn_id_add(header->target, half);
-        if (header->hops > 0 || !header->to_via || wrn_id_equal(header->via, across)) {
-            return false;
-        }
-        far = half;
     }
     bool is_ahead = wrn_id_less(wrn_id_subtract(header->target, self), (wrn_id){INT64_MAX, 0});
     header->has_via = header->to_via = true;

@@ -72,8 +72,8 @@ static void a_crowd_in_a_minute(void **state) {
     ringworld_destroy(world);
 }
 
-/* Who has lost all of its links at once is brought back by a bootstrap, as whole nodes are (join.h):
- * the ring's machine alone can find nobody then. Returns how many these are. */
+/* Who has lost all of its links at once is brought back by a bootstrap, as whole nodes are
+ * (join.h): the ring's machine alone can find nobody then. Returns how many these are. */
 static uint32_t bring_back(struct ringworld *world) {
     uint32_t host = 0, count = 0;
     while (!world->nodes[host].is_up || world->nodes[host].links.count == 0) {
