@@ -260,9 +260,11 @@ class Bound:
         """Again if nothing comes: the first packet may be there before our address is known."""
         for _ in range(5):
             self.socket.sendto(text, other.address)
-            if select.select([other.socket], [], [], 2)[0]:
-                assert other.socket.recvfrom(100) == (text, self.address)
-                return
+            while select.select([other.socket], [], [], 2)[0]:
+                came, where = other.socket.recvfrom(100)
+                assert where == self.address
+                if came == text:  # else an earlier one, again
+                    return
         raise AssertionError("%r did not arrive" % text)
 
 
