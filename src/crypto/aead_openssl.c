@@ -106,6 +106,7 @@ static void forget(EVP_CIPHER_CTX *const contexts[WRN_CIPHERS],
         int ok = used[i] == NULL || EVP_CipherInit_ex2(contexts[i], NULL, zero_key, NULL, -1, NULL);
         WRN_ASSERT(ok == 1);
     }
+    wrn_crypto_wipe_stack(); /* its code for AVX2 leaves ChaCha20's key there (OpenSSL 3.0) */
 }
 
 /* libcrypto's vector code ends with the upper halves of the registers still in use, which makes the

@@ -79,6 +79,10 @@ const char *wrn_crypto_provider_name(const struct wrn_crypto *crypto) {
     return crypto->ipsec_mb ? wrn_ipsec_mb_name(crypto->ipsec_mb) : "openssl";
 }
 
+bool wrn_crypto_has_fast_aes(const struct wrn_crypto *crypto) {
+    return crypto->has_aes;
+}
+
 void wrn_wipe(void *bytes, size_t size) {
     explicit_bzero(bytes, size); /* OPENSSL_cleanse is five times as slow */
 }
@@ -225,7 +229,11 @@ static bool prepare_cipher(EVP_CIPHER_CTX *ctx, const char *name, bool encrypts)
 __attribute__((target("xsave"))) static void detect_registers(struct wrn_crypto *crypto) {
     enum { AVX = 2 | 4, AVX512 = AVX | 32 | 64 | 128 }; /* register states that the system saves */
     unsigned eax, ebx, ecx, edx;
-    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_OSXSAVE) && (ecx & bit_AVX)) {
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+        return;
+    }
+    crypto->has_aes = (ecx & bit_AES) && (ecx & bit_PCLMUL);
+    if ((ecx & bit_OSXSAVE) && (ecx & bit_AVX)) {
         uint64_t saved = (uint64_t)_xgetbv(0);
         crypto->has_avx = (saved & AVX) == AVX;
         crypto->has_avx512 = (saved & AVX512) == AVX512;
@@ -233,6 +241,10 @@ __attribute__((target("xsave"))) static void detect_registers(struct wrn_crypto 
 }
 #else
 static void detect_registers(struct wrn_crypto *crypto) {
+#ifdef __ARM_FEATURE_AES
+    crypto->has_aes = true; /* the compiler was told so; else nobody is asked */
+#else
     (void)crypto;
+#endif
 }
 #endif

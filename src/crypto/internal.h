@@ -33,6 +33,7 @@ struct wrn_crypto {
     EVP_PKEY_CTX *x25519;   /* turns raw bytes into X25519 keys */
     bool has_avx;           /* the processor and the system know the long vector registers */
     bool has_avx512;        /* and the longest ones: the system does; the processor may lack them */
+    bool has_aes;           /* instructions for AES and for GCM's hash */
     struct wrn_ipsec_mb *ipsec_mb; /* NULL: libcrypto seals packets too */
 };
 

@@ -45,6 +45,7 @@ void wrn_split_write(const struct wrn_split *split, uint32_t index, uint8_t *out
 WRN_NODISCARD int wrn_split_begin_frame(struct wrn_split *split, const struct wrn_virtio *header,
                                         uint8_t *frame, size_t size);
 
-/* As wrn_split_size and wrn_split_write. */
+/* As wrn_split_size and wrn_split_write; a packet that was not begun as a frame has no link header.
+ */
 size_t wrn_split_frame_size(const struct wrn_split *split, uint32_t index);
 void wrn_split_write_frame(const struct wrn_split *split, uint32_t index, uint8_t *out);

@@ -3,6 +3,8 @@
  * (transport form). Whatever it writes, reading gives the same canonical bytes. */
 #include "sexp/internal.h"
 
+#include "base/hex.h"
+
 enum {
     INDENT = 2,
     HEX_SIZE_MAX = 32, /* longer bytes are base64 */
@@ -180,11 +182,12 @@ static void print_quoted(struct sink *sink, wrn_span bytes) {
 }
 
 static void print_hex(struct sink *sink, wrn_span bytes) {
-    static const char digits[] = "0123456789abcdef";
     put_char(sink, '#');
     for (size_t i = 0; i < bytes.size; i++) {
-        put_char(sink, digits[bytes.data[i] >> 4]);
-        put_char(sink, digits[bytes.data[i] & 0xf]);
+        char digits[2];
+        wrn_hex_write(&bytes.data[i], 1, digits);
+        put_char(sink, digits[0]);
+        put_char(sink, digits[1]);
     }
     put_char(sink, '#');
 }

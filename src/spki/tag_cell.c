@@ -23,6 +23,7 @@ static void make_atom(struct wrn_tag_cell *cell, wrn_span bytes);
 static void make_prefix(struct wrn_tag_cell *cell, wrn_span bytes);
 static bool is_every_atom(const struct wrn_tag_cell *cell);
 static bool is_one_atom(const struct wrn_tag_cell *cell);
+static void make_one_atom(struct wrn_tag_cell *cell);
 static bool is_prefix(const struct wrn_tag_cell *cell);
 static bool is_atom_within(const struct wrn_tag_cell *atom, const struct wrn_tag_cell *range);
 static bool is_same_hinted(const struct wrn_tag_cell *a, const struct wrn_tag_cell *b);
@@ -78,6 +79,7 @@ bool wrn_tag_cell_intersect(const struct wrn_tag_cell *a, const struct wrn_tag_c
         ret_both->ordering = a->ordering;
         ret_both->low = compare_low(a, b) > 0 ? a->low : b->low;
         ret_both->high = compare_high(a, b) < 0 ? a->high : b->high;
+        make_one_atom(ret_both);
     } else if (is_one_atom(a) && is_atom_within(a, b)) {
         *ret_both = *a;
     } else if (is_one_atom(b) && is_atom_within(b, a)) {
@@ -197,6 +199,7 @@ static enum wrn_tag_fault read_range(struct wrn_sexp_cursor rest, struct wrn_tag
         cell->low.value.size == 0) {
         cell->ordering = WRN_TAG_ALPHA; /* every atom is a binary number, and a string */
     }
+    make_one_atom(cell);
     return WRN_TAG_OK;
 }
 
@@ -333,6 +336,23 @@ static bool is_every_atom(const struct wrn_tag_cell *cell) {
 static bool is_one_atom(const struct wrn_tag_cell *cell) {
     return cell->ordering == WRN_TAG_ALPHA && cell->high.is_there && !cell->low.is_strict &&
            !cell->high.is_strict && compare_strings(&cell->low, &cell->high) == 0;
+}
+
+/* Makes an alpha range of one string, however its limits say it, that string: behind "a" the next
+ * one is "a\0", so (ge a) (l "a\0") is "a", and (g a) (le "a\0") is "a\0". */
+static void make_one_atom(struct wrn_tag_cell *cell) {
+    const struct wrn_tag_limit *low = &cell->low, *high = &cell->high;
+    size_t size = low->value.size + low->is_strict; /* of the least string */
+    if (cell->ordering != WRN_TAG_ALPHA || !high->is_there || high->is_next ||
+        high->value.size != size + high->is_strict) {
+        return;
+    }
+    for (size_t i = 0; i < high->value.size; i++) {
+        if (high->value.data[i] != (i < low->value.size ? low->value.data[i] : 0)) {
+            return;
+        }
+    }
+    make_atom(cell, (wrn_span){high->value.data, size});
 }
 
 static bool is_prefix(const struct wrn_tag_cell *cell) {

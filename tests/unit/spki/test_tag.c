@@ -245,6 +245,22 @@ static void numeric_ranges(void **state) {
         {"(*)", "(* range numeric (ge -000) (g +1))", NULL});
 }
 
+/* Behind a string the next one is that with a zero byte: limits of both kinds can hold one string,
+ * which then meets ranges of other orderings, as the string itself does. */
+static void ranges_of_one_string(void **state) {
+    (void)state;
+    ASSERT_PAIRS({"(* range alpha (l #00#))", "(*)", "''"},
+                 {"(* range alpha (ge a) (l #6100#))", "(*)", "a"},
+                 {"(* range alpha (g a) (le #6100#))", "(*)", "#6100#"},
+                 {"(* range alpha (g a) (l #610000#))", "(*)", "#6100#"},
+                 {"(* range alpha (ge a))", "(* range alpha (l #6100#))", "a"},
+                 {"(* range alpha (ge a) (l #6101#))", "(*)", "(* range alpha (ge a) (l #6101#))"},
+                 {"(* range alpha (g a) (le #6200#))", "(*)", "(* range alpha (g a) (le #6200#))"},
+                 {"(* range alpha (l #00#))", "(* range binary (l #01#))", "''"},
+                 {"(* range alpha (g #01#) (le #0100#))", "(* range binary (ge #0100#))", "#0100#"},
+                 {"(* range alpha (l #00#))", "(* range numeric)", NULL});
+}
+
 static void binary_ranges(void **state) {
     (void)state;
     ASSERT_PAIRS({"(* range binary (ge bar) (l c))", "bar", NULL}, /* c is the shorter number */
@@ -757,6 +773,7 @@ int main(void) {
         cmocka_unit_test(ranges_of_different_orderings),
         cmocka_unit_test(alpha_ranges),
         cmocka_unit_test(numeric_ranges),
+        cmocka_unit_test(ranges_of_one_string),
         cmocka_unit_test(binary_ranges),
         cmocka_unit_test(time_ranges),
         cmocka_unit_test(limits_in_lists_or_not),
