@@ -12,6 +12,7 @@ static struct wrn_cached *room_for(struct wrn_overlay *overlay);
 static wrn_span locator_of(const struct wrn_cached *cached);
 static void forget(struct wrn_overlay *overlay, struct wrn_cached *cached);
 static bool store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool is_good);
+static void tell(struct wrn_overlay *overlay, const struct wrn_cached *cached);
 
 enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locator) {
     struct wrn_locator read;
@@ -26,11 +27,29 @@ enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locato
     return reason;
 }
 
+/* Its clock was ahead when it signed that: until our own comes there nothing newer would count. */
+static bool is_from_the_future(const struct wrn_overlay *overlay,
+                               const struct wrn_locator *locator) {
+    int64_t latest_s = overlay->now.wall.s + WRN_CLOCK_TOLERANCE_S;
+    return latest_s >= 0 && locator->sequence / 1000 > (uint64_t)latest_s;
+}
+
 /* One that is among the endpoints that we were given is found there: its room is for others. */
 void wrn_join_on_locator(struct wrn_overlay *overlay, const struct wrn_locator *locator,
                          wrn_span bytes) {
-    if (!is_bootstrap(overlay, locator)) {
-        (void)store(overlay, locator->id, bytes, false);
+    if (is_bootstrap(overlay, locator)) {
+        return;
+    }
+    const struct wrn_cached *cached = cached_of(overlay, locator->id);
+    struct wrn_locator old = {.sequence = 0};
+    bool is_there = cached && wrn_locator_parse(locator_of(cached), overlay->primitives, &old) ==
+                                  WRN_REASON_NONE;
+    if (is_there && locator->sequence < old.sequence && !is_from_the_future(overlay, &old)) {
+        return; /* where it was once: anybody may say that again */
+    }
+    bool is_news = is_there && cached->is_good && locator->sequence > old.sequence;
+    if (store(overlay, locator->id, bytes, false) && is_news) {
+        tell(overlay, cached); /* what is on disk says where it was */
     }
 }
 
@@ -40,11 +59,7 @@ void wrn_cache_on_up(struct wrn_overlay *overlay, wrn_id id) {
         cached->failed = 0;
         if (!cached->is_good) {
             cached->is_good = true;
-            struct wrn_overlay_action *action =
-                wrn_overlay_act_bytes(overlay, WRN_OVERLAY_CACHE, locator_of(cached));
-            if (action) {
-                action->id = id;
-            }
+            tell(overlay, cached);
         }
     }
 }
@@ -77,6 +92,8 @@ bool wrn_cache_source(const struct wrn_overlay *overlay, uint32_t index, struct 
     ret->id = cached->id;
     ret->has_id = true;
     ret->choices = locator.endpoint_count;
+    ret->tcp_port = locator.tcp_port;
+    ret->tls_port = locator.tls_port;
     ret->to = locator.endpoints[cached->patience.silent % locator.endpoint_count].at;
     return true;
 }
@@ -101,9 +118,17 @@ static bool store(struct wrn_overlay *overlay, wrn_id id, wrn_span bytes, bool i
     return place != NULL;
 }
 
+static void tell(struct wrn_overlay *overlay, const struct wrn_cached *cached) {
+    struct wrn_overlay_action *action =
+        wrn_overlay_act_bytes(overlay, WRN_OVERLAY_CACHE, locator_of(cached));
+    if (action) {
+        action->id = cached->id;
+    }
+}
+
 static bool is_bootstrap(const struct wrn_overlay *overlay, const struct wrn_locator *locator) {
     const struct wrn_join *join = &overlay->join;
-    for (uint32_t i = 0; i < join->bootstrap_count; i++) {
+    for (uint32_t i = 0; i < join->given_count; i++) {
         for (uint32_t k = 0; k < locator->endpoint_count; k++) {
             if (wrn_endpoint_equal(&join->bootstraps[i].endpoint, &locator->endpoints[k].at)) {
                 return true;

@@ -12,7 +12,8 @@ enum {
     PEER_BURST = 120,
     TELL_RATE = 5, /* losers a second */
     TELL_BURST = 20,
-    LOOK_MS = 1000, /* how old what we know of neighbours' neighbours may be */
+    CLAIM_NEW_S = 5, /* a claim that others know no longer than this before us is as old here */
+    LOOK_MS = 1000,  /* how old what we know of neighbours' neighbours may be */
 };
 
 struct side {
@@ -31,8 +32,6 @@ static bool is_full_but_for_spares(const struct wrn_dht *dht,
 static enum wrn_reason verify(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
                               const struct wrn_dht_candidate *candidate);
 static uint32_t rank_by_way(const struct wrn_dht *dht, wrn_id place);
-static void tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *owner,
-                       wrn_span winner);
 static bool learn_near(struct wrn_dht *dht);
 static void take_links(const struct wrn_dht *dht, struct side *side);
 static void take_views(const struct wrn_dht *dht, struct side *side);
@@ -59,6 +58,7 @@ struct wrn_dht *wrn_dht_init(struct wrn_arena *arena, const struct wrn_dht_optio
     dht->rand = rand;
     dht->was_alone = true;
     dht->strays_due = WRN_MONO_NEVER;
+    dht->weigh_due = WRN_MONO_NEVER;
     dht->due = WRN_MONO_NEVER;
     wrn_dht_store_init(&dht->store, arena, options->records_max, options->bytes_max,
                        options->writer_bytes_max, primitives, seed);
@@ -149,6 +149,12 @@ void wrn_dht_on_message(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer
     case WRN_DHT_MESSAGE_WANT:
         wrn_dht_copies_on_want(dht, now, peer, &fields);
         break;
+    case WRN_DHT_MESSAGE_WEIGH:
+        wrn_dht_weigh_on_weigh(dht, now, peer, &fields);
+        break;
+    case WRN_DHT_MESSAGE_WEIGHED:
+        wrn_dht_weigh_on_weighed(dht, now, peer, &fields);
+        break;
     default:
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
         break;
@@ -183,6 +189,7 @@ void wrn_dht_on_time(struct wrn_dht *dht, struct wrn_now now) {
     dht->counts[WRN_DHT_COUNT_EXPIRED] += wrn_dht_store_expire(&dht->store, now.mono);
     wrn_dht_write_on_time(dht, now);
     wrn_dht_copies_on_time(dht, now);
+    wrn_dht_weigh_on_time(dht, now);
     wrn_dht_keep_on_time(dht, now);
     wrn_dht_request_on_time(dht, now);
     wrn_dht_update_due(dht);
@@ -261,7 +268,8 @@ const struct wrn_dht_neighbour *wrn_dht_near(const struct wrn_dht *dht, wrn_id p
 }
 
 void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change) {
-    if (!is_change && dht->near_at.ns != 0 && wrn_mono_since(now, dht->near_at) < WRN_MS(LOOK_MS)) {
+    bool is_fresh = dht->near_at.ns != 0 && wrn_mono_since(now, dht->near_at) < WRN_MS(LOOK_MS);
+    if (!is_change && is_fresh && dht->near_count > 1) { /* who is alone looks each time */
         return;
     }
     dht->near_at = now;
@@ -275,27 +283,6 @@ void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change) {
     wrn_dht_copies_on_neighbours(dht, now);
 }
 
-/* A writer may date its claim as it likes. What is dated far from now counts from now: so nobody
- * gets before a claim that is known here by saying that its own is older. */
-void wrn_dht_weigh_claim(struct wrn_now now, struct wrn_dht_candidate *candidate) {
-    int64_t claimed_s = candidate->record.claimed_s;
-    int64_t age_s = now.wall.s - claimed_s;
-    bool is_fresh = age_s <= WRN_RECORD_CLAIM_SLACK_S && -age_s <= WRN_RECORD_CLAIM_SLACK_S;
-    candidate->claim_s = is_fresh ? claimed_s : now.wall.s;
-}
-
-/* Holders know it from the writer, or from holders before them. Who is none is a writer. */
-void wrn_dht_hear_claim(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
-                        struct wrn_dht_candidate *candidate, int64_t claim_s) {
-    const struct wrn_link *link = wrn_links_of(dht->links, peer);
-    if (link == NULL || wrn_dht_rank(dht, candidate->place, link->id) >= WRN_DHT_HOLDERS_MAX) {
-        wrn_dht_weigh_claim(now, candidate);
-        return;
-    }
-    int64_t claimed_s = candidate->record.claimed_s;
-    candidate->claim_s = claim_s > claimed_s ? claim_s : claimed_s;
-}
-
 enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
                               const struct wrn_dht_candidate *candidate, uint32_t ranks,
                               bool is_strict, uint32_t *ret_entry) {
@@ -307,10 +294,6 @@ enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handl
     dht->counts[WRN_DHT_COUNT_EXPIRED] += wrn_dht_store_expire(&dht->store, now.mono);
     struct wrn_dht_verdict verdict = wrn_dht_store_judge(&dht->store, candidate, is_strict);
     if (verdict.is_held) {
-        struct wrn_dht_entry *entry = &dht->store.entries[verdict.existing];
-        if (candidate->claim_s < wrn_dht_claim_of(entry)) {
-            wrn_dht_set_claim(entry, candidate->claim_s);
-        }
         *ret_entry = verdict.existing;
         return WRN_REASON_NONE;
     }
@@ -354,9 +337,60 @@ enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handl
                                                             : WRN_DHT_COUNT_RENEWED);
     if (verdict.is_conflict) {
         wrn_dht_add(dht, WRN_DHT_COUNT_CONFLICTS);
-        tell_loser(dht, now, loser, candidate->bytes);
+        wrn_dht_tell_loser(dht, now, loser, candidate->bytes);
+        wrn_dht_copies_soon(dht, now.mono); /* who gave it to us may have changed its mind since */
     }
     return WRN_REASON_NONE;
+}
+
+/* A copy is as good as its signature, its date as those who vouch for it. */
+enum wrn_reason wrn_dht_admit_copy(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                                   struct wrn_dht_candidate *candidate, int64_t claim_s,
+                                   bool is_strict, uint32_t *ret_entry) {
+    candidate->claim_s = now.wall.s;
+    enum wrn_reason reason =
+        wrn_dht_admit(dht, now, peer, candidate, WRN_DHT_HOLDERS_MAX, true, ret_entry);
+    struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, *ret_entry);
+    if (reason == WRN_REASON_NONE && entry != NULL && entry->kind == WRN_RECORD_CREATE &&
+        claim_s + CLAIM_NEW_S < wrn_dht_claim_of(entry)) {
+        wrn_dht_weigh_later(dht, now.mono, entry);
+    }
+    if (reason != WRN_REASON_KEY_TAKEN || is_strict) {
+        return reason;
+    }
+    uint32_t existing = *ret_entry;
+    *ret_entry = WRN_DHT_NO_ENTRY;
+    reason = wrn_record_check_time(&candidate->record, now.wall);
+    reason = reason == WRN_REASON_NONE ? verify(dht, now, peer, candidate) : reason;
+    if (reason != WRN_REASON_NONE) {
+        return refuse(dht, reason);
+    }
+    switch (wrn_dht_weigh(dht, now, candidate, existing, &candidate->claim_s)) {
+    case WRN_DHT_WEIGHT_STAYS:
+        *ret_entry = existing;
+        return WRN_REASON_KEY_TAKEN;
+    case WRN_DHT_WEIGHT_YIELDS:
+        return wrn_dht_admit(dht, now, peer, candidate, WRN_DHT_HOLDERS_MAX, false, ret_entry);
+    default:
+        return WRN_REASON_RATE;
+    }
+}
+
+/* The owner's key is that of a node, as a rule: its place follows from it. */
+void wrn_dht_tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *owner,
+                        wrn_span winner) {
+    uint8_t hit[WRN_HIT_SIZE];
+    dht->primitives->hit(dht->primitives->ctx, owner, hit);
+    wrn_id id = wrn_id_of_hit(hit);
+    if (wrn_id_equal(id, dht->links->self)) {
+        wrn_dht_keep_on_loss(dht, now, winner);
+        return;
+    }
+    if (wrn_dht_take(&dht->telling, now.mono, TELL_RATE, TELL_BURST)) {
+        struct wrn_route_header header = {.target = id, .mode = WRN_ROUTE_EXACT};
+        struct wrn_dht_fields fields = {.type = WRN_DHT_MESSAGE_LOSS, .record = winner};
+        (void)wrn_dht_route(dht, &header, &fields); /* its next check tells it, if this is lost */
+    }
 }
 
 void wrn_dht_send(struct wrn_dht *dht, wrn_handle peer, const struct wrn_dht_fields *fields) {
@@ -383,6 +417,7 @@ void wrn_dht_update_due(struct wrn_dht *dht) {
     wrn_mono due = wrn_dht_store_due(&dht->store);
     due = wrn_mono_min(due, wrn_dht_write_due(dht));
     due = wrn_mono_min(due, wrn_dht_copies_due(dht));
+    due = wrn_mono_min(due, wrn_dht_weigh_due(dht));
     due = wrn_mono_min(due, wrn_dht_keep_due(dht));
     dht->due = wrn_mono_min(due, wrn_dht_request_due(dht));
 }
@@ -465,24 +500,6 @@ static uint32_t rank_by_way(const struct wrn_dht *dht, wrn_id place) {
                            : wrn_id_is_between(self, dht->near[i].id, place);
     }
     return 2 * between;
-}
-
-/* The owner's key is that of a node, as a rule: its place follows from it. */
-static uint32_t rank_by_way(const struct wrn_dht *dht, wrn_id place);
-static void tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *owner,
-                       wrn_span winner) {
-    uint8_t hit[WRN_HIT_SIZE];
-    dht->primitives->hit(dht->primitives->ctx, owner, hit);
-    wrn_id id = wrn_id_of_hit(hit);
-    if (wrn_id_equal(id, dht->links->self)) {
-        wrn_dht_keep_on_loss(dht, now, winner);
-        return;
-    }
-    if (wrn_dht_take(&dht->telling, now.mono, TELL_RATE, TELL_BURST)) {
-        struct wrn_route_header header = {.target = id, .mode = WRN_ROUTE_EXACT};
-        struct wrn_dht_fields fields = {.type = WRN_DHT_MESSAGE_LOSS, .record = winner};
-        (void)wrn_dht_route(dht, &header, &fields); /* its next check tells it, if this is lost */
-    }
 }
 
 /* Fills in 'near'. Tells whether it has changed. O(links). */

@@ -109,7 +109,7 @@ enum wrn_reason wrn_dht_get(struct wrn_dht *dht, struct wrn_now now, uint32_t ta
 /* Stores a signed record (put, create, renew, delete) at its holders. Ends with port.answer within
  * 15 s: NONE when two holders have it (or all that there are, or fewer for want of answers:
  * 'copies'); else why not. Returns NONE, FULL, MALFORMED, TOO_LARGE; BAD_SIGNATURE, EXPIRED,
- * NOT_YET: no holder would take it. */
+ * NOT_YET: no holder would take it. What the family's rule refuses (RULE) is answered at once. */
 enum wrn_reason wrn_dht_store(struct wrn_dht *dht, struct wrn_now now, uint32_t tag,
                               wrn_span record);
 

@@ -12,6 +12,7 @@ static bool send_page(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
                       const struct wrn_dht_fields *question, wrn_id place, bool tombstones);
 static void send_answer(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
                         const struct wrn_dht_fields *answer);
+static uint32_t next_other(struct wrn_dht *dht);
 static bool ask_other(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
                       const struct wrn_dht_fields *question, wrn_id place, uint32_t rank,
                       bool is_aside);
@@ -44,9 +45,7 @@ void wrn_dht_answer(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dh
         /* We may be new here, so another holder looks, too. Aside, the nearest was asked before:
          * somebody else is to speak. So it is if there was no room for it here. */
         bool is_other = is_aside || !is_holder;
-        uint32_t whom = is_full                ? wrn_rand_below(dht->rand, WRN_DHT_COPIES - 1)
-                        : is_aside && rank > 0 ? 1
-                                               : 0;
+        uint32_t whom = is_full ? next_other(dht) : is_aside && rank > 0 ? 1 : 0;
         if (ask_other(dht, asker, question, place, whom, is_other) && is_other) {
             return;
         }
@@ -105,6 +104,12 @@ static void send_answer(struct wrn_dht *dht, const struct wrn_dht_writer *asker,
                                       .to_via = asker->has_via,
                                       .mode = WRN_ROUTE_EXACT};
     (void)wrn_dht_route(dht, &header, answer); /* it is asked again if this does not arrive */
+}
+
+/* One of the other holders, another one each time: who asks again meets all of them. */
+static uint32_t next_other(struct wrn_dht *dht) {
+    dht->other_turn = (uint8_t)((dht->other_turn + 1) % (WRN_DHT_COPIES - 1));
+    return dht->other_turn;
 }
 
 static bool ask_other(struct wrn_dht *dht, const struct wrn_dht_writer *asker,

@@ -12,6 +12,7 @@ enum {
     ANSWER_MS = 1000,
     TRIES = 3,
     AGAIN_MS = 30000,  /* after a partner did not answer */
+    WEIGH_MS = 1500,   /* after two claims were found to be compared */
     SOON_MS = 500,     /* after a change, to see it whole */
     STAGGER_MS = 1500, /* each neighbour further away later: it has most by then */
     WHOLE_S = 600,     /* between walks that list all */
@@ -41,10 +42,12 @@ static struct wrn_dht_entry *in_batch(const struct wrn_dht *dht,
                                       const struct wrn_dht_partner *partner, uint32_t item);
 static void send_wanted(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_partner *partner);
 static void skip_wanted(struct wrn_dht_partner *partner);
-static void take_others(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+static void take_others(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_partner *partner,
                         const struct wrn_dht_fields *copied);
+static void drop_lost(struct wrn_dht *dht, struct wrn_now now, uint32_t index, wrn_span winner);
 static void offer_missing(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_partner *partner,
                           const struct wrn_dht_fields *digest);
+static void look_later(struct wrn_dht *dht, wrn_mono now);
 static void look_for_strays(struct wrn_dht *dht, struct wrn_now now);
 static bool handle_stray(struct wrn_dht *dht, struct wrn_now now, uint32_t index);
 static uint32_t next_number(struct wrn_dht *dht);
@@ -52,10 +55,8 @@ static uint64_t jitter(struct wrn_dht *dht, uint32_t ms);
 
 void wrn_dht_copies_on_neighbours(struct wrn_dht *dht, wrn_mono now) {
     assign(dht, now);
-    wrn_mono settled = wrn_mono_add(now, WRN_MS(SETTLE_MS) + jitter(dht, SETTLE_MS / 2));
-    if (dht->store.count > 0 && wrn_mono_before(settled, dht->strays_due)) {
-        dht->strays_due = settled;
-        dht->strays_cursor = 0;
+    if (dht->store.count > 0) {
+        look_later(dht, now);
     }
 }
 
@@ -106,13 +107,15 @@ void wrn_dht_copies_on_copy(struct wrn_dht *dht, struct wrn_now now, wrn_handle 
     if (copied.reason != WRN_REASON_NONE) {
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
     } else {
-        wrn_dht_hear_claim(dht, now, peer, &candidate, copy->claim_s);
-        copied.reason = wrn_dht_admit(dht, now, peer, &candidate, WRN_DHT_HOLDERS_MAX,
-                                      (copy->flags & WRN_DHT_COPY_STRICT) != 0, &index);
+        copied.reason = wrn_dht_admit_copy(dht, now, peer, &candidate, copy->claim_s,
+                                           (copy->flags & WRN_DHT_COPY_STRICT) != 0, &index);
     }
     struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
     if (entry != NULL && copied.reason == WRN_REASON_NONE) {
         wrn_dht_copies_note(dht, peer, entry);
+        if (wrn_dht_rank(dht, entry->place, dht->links->self) >= WRN_DHT_COPIES) {
+            look_later(dht, now.mono); /* it is not ours to hold, the sender thinks */
+        }
     } else if (entry != NULL) {
         copied.record = wrn_dht_store_bytes(&dht->store, entry);
         copied.claim_s = wrn_dht_claim_of(entry);
@@ -141,7 +144,7 @@ void wrn_dht_copies_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handl
     skip_wanted(partner);
     partner->phase = WRN_DHT_SEND;
     if (copied->reason == WRN_REASON_KEY_TAKEN || copied->reason == WRN_REASON_STALE) {
-        take_others(dht, now, peer, copied);
+        take_others(dht, now, partner, copied);
     }
     send_wanted(dht, now.mono, partner);
 }
@@ -189,8 +192,9 @@ void wrn_dht_copies_on_want(struct wrn_dht *dht, struct wrn_now now, wrn_handle 
         struct wrn_dht_entry *entry = in_batch(dht, partner, i);
         if (entry != NULL && (want->have >> i & 1) != 0) {
             entry->known |= bit_of(dht, partner);
-        } else if (entry != NULL && (want->want >> i & 1) != 0) {
-            partner->wanted |= 1u << i;
+        } else if (entry != NULL) {
+            entry->known &= (uint16_t)~bit_of(dht, partner); /* it has let it go */
+            partner->wanted |= want->want & 1u << i;
         }
     }
     partner->phase = WRN_DHT_SEND;
@@ -216,7 +220,9 @@ void wrn_dht_copies_on_handed(struct wrn_dht *dht, struct wrn_now now, uint32_t 
         entry->is_handed = true;
         wrn_dht_add(dht, WRN_DHT_COUNT_HANDED_OVER);
     }
-    if (has_lost || (rank >= WRN_DHT_HOLDERS_MAX && entry->is_handed)) {
+    if (has_lost && reason == WRN_REASON_KEY_TAKEN) { /* the holders never saw what it lost to */
+        drop_lost(dht, now, index, winner->bytes);
+    } else if (has_lost || (rank >= WRN_DHT_HOLDERS_MAX && entry->is_handed)) {
         wrn_dht_store_remove(&dht->store, index);
         wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
     }
@@ -227,6 +233,16 @@ void wrn_dht_copies_note(struct wrn_dht *dht, wrn_handle peer, struct wrn_dht_en
     if (partner != NULL && peer.generation != 0) {
         entry->known |= bit_of(dht, partner);
     }
+}
+
+bool wrn_dht_copies_is_known(const struct wrn_dht *dht, wrn_handle peer,
+                             const struct wrn_dht_entry *entry) {
+    for (uint32_t i = 0; i < WRN_DHT_PARTNERS; i++) {
+        if (wrn_handle_equal(dht->partners[i].peer, peer)) {
+            return (entry->known & bit_of(dht, &dht->partners[i])) != 0;
+        }
+    }
+    return false;
 }
 
 uint32_t wrn_dht_copies_known(const struct wrn_dht *dht, const struct wrn_dht_entry *entry) {
@@ -516,8 +532,9 @@ static void skip_wanted(struct wrn_dht_partner *partner) {
     partner->tries = 0;
 }
 
-/* A partner refused our copy and showed what it has instead. */
-static void take_others(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+/* A partner refused our copy and showed what it has instead. While the two are being weighed, here
+ * or there, they are compared again. */
+static void take_others(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_partner *partner,
                         const struct wrn_dht_fields *copied) {
     struct wrn_dht_candidate candidate;
     uint32_t index;
@@ -525,13 +542,35 @@ static void take_others(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer
         wrn_dht_add(dht, WRN_DHT_COUNT_MALFORMED);
         return;
     }
-    wrn_dht_hear_claim(dht, now, peer, &candidate, copied->claim_s);
-    if (wrn_dht_admit(dht, now, peer, &candidate, WRN_DHT_HOLDERS_MAX, false, &index) ==
-            WRN_REASON_NONE &&
-        wrn_dht_store_at(&dht->store, index) != NULL) {
-        wrn_dht_copies_note(dht, peer, wrn_dht_store_at(&dht->store, index));
+    enum wrn_reason reason =
+        wrn_dht_admit_copy(dht, now, partner->peer, &candidate, copied->claim_s, false, &index);
+    if (reason == WRN_REASON_NONE && wrn_dht_store_at(&dht->store, index) != NULL) {
+        wrn_dht_copies_note(dht, partner->peer, wrn_dht_store_at(&dht->store, index));
         wrn_dht_copies_soon(dht, now.mono);
+    } else if (wrn_dht_weigh_goes_on(dht, candidate.place)) {
+        wake(partner, wrn_mono_add(now.mono, WRN_MS(WEIGH_MS)));
+    } else if (copied->reason == WRN_REASON_KEY_TAKEN &&
+               (reason == WRN_REASON_KEY_TAKEN || reason == WRN_REASON_RATE) &&
+               wrn_dht_rank(dht, candidate.place, partner->id) < WRN_DHT_COPIES &&
+               wrn_dht_rank(dht, candidate.place, dht->links->self) >= WRN_DHT_COPIES) {
+        /* However often it was weighed, we see it in another way; but ours is a spare. */
+        index =
+            wrn_dht_store_next_of_key(&dht->store, candidate.place, candidate.record.key, 0, false);
+        drop_lost(dht, now, index, candidate.bytes);
     }
+}
+
+/* Lets go of a copy that is not ours to hold, and lost to 'winner' where it is to be held. */
+static void drop_lost(struct wrn_dht *dht, struct wrn_now now, uint32_t index, wrn_span winner) {
+    uint8_t owner[WRN_SIGN_PUBLIC_SIZE];
+    const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
+    if (entry == NULL || entry->kind != WRN_RECORD_CREATE) {
+        return;
+    }
+    memcpy(owner, wrn_dht_store_owner(&dht->store, entry), sizeof(owner));
+    wrn_dht_tell_loser(dht, now, owner, winner);
+    wrn_dht_store_remove(&dht->store, index);
+    wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
 }
 
 /* The partner listed all that it has under a place: it is offered what is not in the list. */
@@ -555,6 +594,15 @@ static void offer_missing(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_part
     }
     if (is_missing) {
         wake(partner, wrn_mono_add(now, WRN_MS(100) + jitter(dht, SOON_MS)));
+    }
+}
+
+/* Has strays looked for when all has settled. */
+static void look_later(struct wrn_dht *dht, wrn_mono now) {
+    wrn_mono settled = wrn_mono_add(now, WRN_MS(SETTLE_MS) + jitter(dht, SETTLE_MS / 2));
+    if (wrn_mono_before(settled, dht->strays_due)) {
+        dht->strays_due = settled;
+        dht->strays_cursor = 0;
     }
 }
 
@@ -592,7 +640,7 @@ static bool handle_stray(struct wrn_dht *dht, struct wrn_now now, uint32_t index
         wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
         return false;
     }
-    if (entry->is_handed || (!is_far && wrn_dht_copies_known(dht, entry) > 0)) {
+    if (entry->is_handed || (!is_far && wrn_dht_copies_known(dht, entry) >= 2)) {
         return false;
     }
     uint8_t copy[WRN_RECORD_MAX];

@@ -17,6 +17,7 @@ enum {
     WRN_DHT_ATTEMPTS = 7,       /* of one request */
     WRN_DHT_SEEN = 24,          /* newest versions that this node remembers of others' records */
     WRN_DHT_PEER_BUCKETS = 32,  /* a power of two */
+    WRN_DHT_WEIGHINGS = 6,      /* at the same time; the first two are no conflicts */
     WRN_DHT_REQUEST_MS = 15000, /* the end of a request */
 };
 
@@ -35,6 +36,8 @@ enum wrn_dht_message {
     WRN_DHT_MESSAGE_DIGEST = 0x13,
     WRN_DHT_MESSAGE_WANT = 0x14,
     WRN_DHT_MESSAGE_PASS = 0x15,
+    WRN_DHT_MESSAGE_WEIGH = 0x16,
+    WRN_DHT_MESSAGE_WEIGHED = 0x17,
 };
 
 enum {
@@ -48,15 +51,18 @@ enum {
 struct wrn_dht_fields {
     enum wrn_dht_message type;
     uint64_t nonce;         /* GET, ANSWER, STORE, STORED, ASK, PASS */
-    uint32_t number;        /* COPY, COPIED, DIGEST, WANT */
+    uint32_t number;        /* COPY, COPIED, DIGEST, WANT, WEIGH, WEIGHED */
     uint8_t flags;          /* GET, STORE, ASK, PASS, COPY, DIGEST */
     enum wrn_reason reason; /* ANSWER, STORED, COPIED */
     uint8_t copies;         /* STORED */
     uint8_t count;          /* ANSWER, DIGEST */
     uint64_t token;         /* GET, ASK, ANSWER: value_id of the last record of the page before */
     uint64_t place;         /* DIGEST, WHOLE: its first 64 bits */
-    int64_t claim_s;        /* COPY, COPIED: since when the claim of a CREATE counts */
-    uint32_t have;          /* WANT: bits of the digest's items */
+    int64_t claim_s;        /* COPY, COPIED: since when the sender vouches for a CREATE */
+    int64_t words_s[2];     /* WEIGHED: ... for those of two owners; 0: it does not */
+    wrn_id at;              /* WEIGH: the place of their key */
+    uint8_t owners[2][WRN_SIGN_PUBLIC_SIZE]; /* WEIGH; the second may be zero: there is one only */
+    uint32_t have;                           /* WANT: bits of the digest's items */
     uint32_t want;
     bool has_via; /* ASK, PASS */
     wrn_id source;
@@ -136,11 +142,12 @@ enum wrn_dht_request_kind { WRN_DHT_OF_USER, WRN_DHT_OF_KEEP, WRN_DHT_OF_HANDOVE
 
 struct wrn_dht_request {
     bool is_used;
-    bool is_again;  /* STORE: see WRN_DHT_AGAIN */
-    bool is_local;  /* to be looked up in, or stored from, this node at 'due' */
-    bool is_exact;  /* the next page is asked from who sent the last one */
-    bool said_self; /* we are a holder ourselves, and have nothing */
-    bool saw_full;  /* a holder had no room, or may have had none for what is asked for */
+    bool is_again;   /* STORE: see WRN_DHT_AGAIN */
+    bool is_local;   /* to be looked up in, or stored from, this node at 'due' */
+    bool is_exact;   /* the next page is asked from who sent the last one */
+    bool said_self;  /* we are a holder ourselves, and have nothing */
+    bool said_aside; /* ... the first of them was asked aside */
+    bool saw_full;   /* a holder had no room, or may have had none for what is asked for */
     bool saw_stale;
     bool is_unanswered; /* the last attempt aside */
     uint8_t beside;     /* how far aside the next one goes, in quarters of the mean gap */
@@ -171,6 +178,7 @@ struct wrn_dht_kept {
     bool is_used;
     bool is_due_renewal;
     bool is_checking;
+    bool is_doubted; /* somebody said that it lost while it was being checked */
     bool was_stored; /* its holders took it, or the version before */
     uint8_t failures;
     uint8_t taken; /* times that a holder said that another one has the key */
@@ -180,6 +188,30 @@ struct wrn_dht_kept {
     wrn_mono end;
     uint16_t size;
     uint8_t *bytes; /* in the room */
+};
+
+/* A linked node that is asked about two claims. */
+struct wrn_dht_voucher {
+    wrn_handle peer;
+    int64_t words_s[2]; /* since when it vouches for each; 0: it does not */
+};
+
+/* The claims of two owners to one key, or one claim about which the others are asked. */
+struct wrn_dht_weighing {
+    wrn_id place;
+    uint8_t owners[2][WRN_SIGN_PUBLIC_SIZE];
+    int64_t own_s[2]; /* our own words, kept when the record is not here any more; 0: none */
+    struct wrn_dht_voucher peers[WRN_DHT_HOLDERS_MAX];
+    uint8_t count;    /* of them */
+    uint8_t answered; /* bits of them, in this round */
+    uint8_t rounds;
+    uint8_t times; /* that it was weighed */
+    bool is_conflict;
+    bool is_running; /* until 'due', else since 'ended' */
+    bool is_asked;   /* a round is under way, else between two */
+    uint32_t number; /* of the round */
+    wrn_mono due;
+    wrn_mono ended;
 };
 
 /* The newest that we have seen of somebody's record: older ones are stale. */
@@ -202,10 +234,13 @@ struct wrn_dht {
     uint32_t near_right; /* of them lie to the right: the first ones after ourselves */
     bool near_is_all;    /* those to the right and to the left meet: it is the whole ring */
     wrn_mono near_at;
+    uint8_t other_turn; /* which holder is asked next where this one is full */
     bool was_alone;
 
     struct wrn_dht_write writes[WRN_DHT_WRITES];
     struct wrn_dht_partner partners[WRN_DHT_PARTNERS];
+    struct wrn_dht_weighing weighings[WRN_DHT_WEIGHINGS];
+    wrn_mono weigh_due; /* when to ask about a record that was not weighed */
     uint32_t last_number;
     wrn_mono strays_due; /* when to look for records that we are too far from */
     uint32_t strays_cursor;
@@ -225,6 +260,7 @@ struct wrn_dht {
     struct wrn_drip losing;
     struct wrn_drip of_peer[WRN_DHT_PEER_BUCKETS];
     struct wrn_drip digests_of_peer[WRN_DHT_PEER_BUCKETS];
+    struct wrn_drip weighs_of_peer[WRN_DHT_PEER_BUCKETS];
     wrn_mono due;
 };
 
@@ -259,18 +295,23 @@ void wrn_dht_look(struct wrn_dht *dht, wrn_mono now, bool is_change);
 void wrn_dht_see(struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
 bool wrn_dht_is_stale(const struct wrn_dht *dht, const struct wrn_dht_candidate *candidate);
 
-/* Say since when the claim of a CREATE counts that a writer brings, or that a neighbour copies to
- * us with 'claim_s': see docs/ring/dht.md. */
-void wrn_dht_weigh_claim(struct wrn_now now, struct wrn_dht_candidate *candidate);
-void wrn_dht_hear_claim(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
-                        struct wrn_dht_candidate *candidate, int64_t claim_s);
-
 /* Checks a record that somebody wants stored here and stores it, if fewer than 'ranks' nodes are
  * nearer to its place. Returns NONE (also if it was there) and its entry; or why not, and the entry
- * that stands against it or NO_ENTRY. */
+ * that stands against it or NO_ENTRY. Another owner's live CREATE gives way if not 'is_strict'. */
 enum wrn_reason wrn_dht_admit(struct wrn_dht *dht, struct wrn_now now, wrn_handle from,
                               const struct wrn_dht_candidate *candidate, uint32_t ranks,
                               bool is_strict, uint32_t *ret_entry);
+
+/* Has the owner of a CREATE ask whether it lost to the record "winner": now, if it is this node. */
+void wrn_dht_tell_loser(struct wrn_dht *dht, struct wrn_now now, const uint8_t *owner,
+                        wrn_span winner);
+
+/* The same for what a neighbour has, who vouches for its claim since 'claim_s'. Where another owner
+ * has the key, the claims are weighed: RATE, and no entry, until that is done. With 'is_strict' the
+ * other one stays (KEY_TAKEN). */
+enum wrn_reason wrn_dht_admit_copy(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                                   struct wrn_dht_candidate *candidate, int64_t claim_s,
+                                   bool is_strict, uint32_t *ret_entry);
 
 /* Sends a message to a neighbour; routes one (header: target, mode, via). */
 void wrn_dht_send(struct wrn_dht *dht, wrn_handle peer, const struct wrn_dht_fields *fields);
@@ -313,6 +354,8 @@ void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winn
 void wrn_dht_keep_on_found(struct wrn_dht *dht, wrn_mono now);
 /* The holders took this version. */
 void wrn_dht_keep_on_stored(struct wrn_dht *dht, uint64_t version);
+/* Tells whether a version is kept of which the holders took it, or the one before. */
+bool wrn_dht_keep_was_stored(const struct wrn_dht *dht, uint64_t version);
 void wrn_dht_keep_on_time(struct wrn_dht *dht, struct wrn_now now);
 wrn_mono wrn_dht_keep_due(const struct wrn_dht *dht);
 
@@ -327,6 +370,33 @@ bool wrn_dht_write_on_copied(struct wrn_dht *dht, struct wrn_now now, wrn_handle
                              const struct wrn_dht_fields *copied);
 void wrn_dht_write_on_time(struct wrn_dht *dht, struct wrn_now now);
 wrn_mono wrn_dht_write_due(const struct wrn_dht *dht);
+
+/* ---- dht_weigh.c: whose key is it? ---- */
+
+enum wrn_dht_weight {
+    WRN_DHT_WEIGHT_UNKNOWN, /* the others are being asked: once more, in a second */
+    WRN_DHT_WEIGHT_STAYS,   /* the record that is here */
+    WRN_DHT_WEIGHT_YIELDS,  /* to the candidate */
+};
+
+/* Weighs a verified CREATE against the one of another owner that is at 'existing'. YIELDS: since
+ * when we vouch for the candidate. */
+enum wrn_dht_weight wrn_dht_weigh(struct wrn_dht *dht, struct wrn_now now,
+                                  const struct wrn_dht_candidate *candidate, uint32_t existing,
+                                  int64_t *ret_claim_s);
+/* The live CREATE of an owner that we hold at a place; NULL: none. */
+struct wrn_dht_entry *wrn_dht_claim_held(const struct wrn_dht *dht, wrn_id place,
+                                         const uint8_t *owner);
+/* Tells whether claims at this place differ and may soon be found not to: it is worth comparing. */
+bool wrn_dht_weigh_goes_on(const struct wrn_dht *dht, wrn_id place);
+/* Has the others asked, soon, since when they vouch for a record that came as a copy. */
+void wrn_dht_weigh_later(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_entry *entry);
+void wrn_dht_weigh_on_weigh(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                            const struct wrn_dht_fields *weigh);
+void wrn_dht_weigh_on_weighed(struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
+                              const struct wrn_dht_fields *words);
+void wrn_dht_weigh_on_time(struct wrn_dht *dht, struct wrn_now now);
+wrn_mono wrn_dht_weigh_due(const struct wrn_dht *dht);
 
 /* ---- dht_copies.c: copies among the holders ---- */
 
@@ -348,6 +418,9 @@ void wrn_dht_copies_on_handed(struct wrn_dht *dht, struct wrn_now now, uint32_t 
                               const struct wrn_dht_candidate *winner);
 /* The peer has this version of an entry. Nothing happens if it is no partner. */
 void wrn_dht_copies_note(struct wrn_dht *dht, wrn_handle peer, struct wrn_dht_entry *entry);
+/* Tells whether a linked neighbour is known to have this version of an entry. */
+bool wrn_dht_copies_is_known(const struct wrn_dht *dht, wrn_handle peer,
+                             const struct wrn_dht_entry *entry);
 /* Not all holders have it: compares with them soon. */
 void wrn_dht_copies_soon(struct wrn_dht *dht, wrn_mono now);
 /* Returns how many of the other holders are known to have it. */

@@ -12,8 +12,8 @@ enum {
     RETRY_MS = 5000,
     RETRIES_MAX = 7, /* then RETRY_MS * 2^7, about 10 minutes */
     REFUSED_MAX = 3, /* times that it is refused for good before it is given up */
-    TAKEN_MAX = 7,   /* ... taken, though its claim is older: some 10 minutes */
-    TAKEN_SURE = 3,  /* ... taken, by an older one: some 35 s, while holders still compare */
+    TAKEN_MAX = 5,   /* ... taken, though its claim says that it is older: some 155 s */
+    TAKEN_SURE = 4,  /* ... taken, by an older one: some 75 s, while holders still compare */
     LOSS_RATE = 5,   /* a second, of those who say that we lost: each costs a question */
     LOSS_BURST = 20,
     LOSS_MS = 1000, /* after somebody says so, we ask the holders */
@@ -26,6 +26,7 @@ static bool is_later_own(const struct wrn_dht_candidate *ours,
                          const struct wrn_dht_candidate *theirs);
 static uint64_t jitter(struct wrn_dht *dht, uint64_t ns);
 static void check(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept);
+static void ask_soon(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_kept *kept);
 static void retry(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept);
 static void lose(struct wrn_dht *dht, struct wrn_dht_kept *kept, wrn_span winner,
                  enum wrn_reason reason);
@@ -129,6 +130,16 @@ void wrn_dht_keep_on_stored(struct wrn_dht *dht, uint64_t version) {
     }
 }
 
+bool wrn_dht_keep_was_stored(const struct wrn_dht *dht, uint64_t version) {
+    for (uint32_t i = 0; i < dht->options.kept_max; i++) {
+        const struct wrn_dht_kept *kept = &dht->kept[i];
+        if (kept->is_used && kept->version == version) {
+            return kept->was_stored;
+        }
+    }
+    return false;
+}
+
 void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t index, uint64_t version,
                           enum wrn_reason reason, const struct wrn_dht_candidate *winner) {
     struct wrn_dht_kept *kept = &dht->kept[index];
@@ -141,6 +152,9 @@ void wrn_dht_keep_on_done(struct wrn_dht *dht, struct wrn_now now, uint32_t inde
     switch (reason) {
     case WRN_REASON_NONE:
         kept->failures = kept->taken = 0;
+        if (kept->is_doubted) { /* the holders may have said so before they compared */
+            ask_soon(dht, now.mono, kept);
+        }
         return;
     case WRN_REASON_KEY_TAKEN:
         /* Holders who did not have the same one compare, and what is said meanwhile may be wrong:
@@ -207,10 +221,10 @@ void wrn_dht_keep_on_loss(struct wrn_dht *dht, struct wrn_now now, wrn_span winn
         }
         if (!wrn_dht_take(&dht->losing, now.mono, LOSS_RATE, LOSS_BURST)) {
             wrn_dht_add(dht, WRN_DHT_COUNT_REFUSED_RATE);
-        } else if (!kept->is_checking && kept->taken == 0) { /* anybody may say so: they decide */
-            wrn_mono soon = wrn_mono_add(now.mono, jitter(dht, WRN_MS(LOSS_MS)));
-            kept->check = wrn_mono_min(kept->check, soon);
-            wrn_dht_update_due(dht);
+        } else if (kept->is_checking) {
+            kept->is_doubted = true;
+        } else if (kept->taken == 0) { /* anybody may say so: they decide */
+            ask_soon(dht, now.mono, kept);
         }
         return; /* an owner has one CREATE under a key */
     }
@@ -323,7 +337,9 @@ static bool is_later_own(const struct wrn_dht_candidate *ours,
            theirs->record.sequence > ours->record.sequence &&
            memcmp(theirs->record.owner, ours->record.owner, WRN_SIGN_PUBLIC_SIZE) == 0 &&
            theirs->record.value.size == ours->record.value.size &&
-           memcmp(theirs->record.value.data, ours->record.value.data, ours->record.value.size) == 0;
+           (ours->record.value.size == 0 ||
+            memcmp(theirs->record.value.data, ours->record.value.data, ours->record.value.size) ==
+                0);
 }
 
 /* Between three quarters and five quarters of 'ns'. */
@@ -344,11 +360,19 @@ static void check(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *
     interval_s = interval_s < CHECK_MIN_S ? CHECK_MIN_S : interval_s;
     uint32_t index = (uint32_t)(kept - dht->kept);
     kept->is_checking = true; /* the answer may come before this returns */
+    kept->is_doubted = false;
     kept->check = wrn_mono_add(now.mono, jitter(dht, interval_s * WRN_S(1)));
     if (!wrn_dht_request_inner(dht, now, WRN_DHT_OF_KEEP, index, &candidate, kept->was_stored)) {
         kept->is_checking = false;
         kept->check = wrn_mono_add(now.mono, WRN_MS(BUSY_MS));
     }
+}
+
+/* Asks the holders whether it is still ours. */
+static void ask_soon(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_kept *kept) {
+    wrn_mono soon = wrn_mono_add(now, jitter(dht, WRN_MS(LOSS_MS)));
+    kept->check = wrn_mono_min(kept->check, soon);
+    wrn_dht_update_due(dht);
 }
 
 static void retry(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_kept *kept) {

@@ -163,6 +163,17 @@ static void read_direct(struct wrn_reader *reader, struct wrn_dht_fields *fields
         fields->have = wrn_read_u32(reader);
         fields->want = wrn_read_u32(reader);
         return;
+    case WRN_DHT_MESSAGE_WEIGH:
+        fields->number = wrn_read_u32(reader);
+        fields->at = wrn_read_id(reader);
+        wrn_read_bytes(reader, fields->owners[0], sizeof(fields->owners[0]));
+        wrn_read_bytes(reader, fields->owners[1], sizeof(fields->owners[1]));
+        return;
+    case WRN_DHT_MESSAGE_WEIGHED:
+        fields->number = wrn_read_u32(reader);
+        fields->words_s[0] = read_time(reader);
+        fields->words_s[1] = read_time(reader);
+        return;
     default:
         reader->failed = true;
         return;
@@ -204,6 +215,17 @@ static void write_direct(struct wrn_writer *writer, const struct wrn_dht_fields 
         wrn_write_u32(writer, fields->number);
         wrn_write_u32(writer, fields->have);
         wrn_write_u32(writer, fields->want);
+        return;
+    case WRN_DHT_MESSAGE_WEIGH:
+        wrn_write_u32(writer, fields->number);
+        wrn_write_id(writer, fields->at);
+        wrn_write_bytes(writer, fields->owners[0], sizeof(fields->owners[0]));
+        wrn_write_bytes(writer, fields->owners[1], sizeof(fields->owners[1]));
+        return;
+    case WRN_DHT_MESSAGE_WEIGHED:
+        wrn_write_u32(writer, fields->number);
+        wrn_write_u64(writer, (uint64_t)fields->words_s[0]);
+        wrn_write_u64(writer, (uint64_t)fields->words_s[1]);
         return;
     default:
         WRN_ASSERT(false);

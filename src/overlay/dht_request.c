@@ -8,6 +8,7 @@ enum {
     ASIDE_COUNT = 4,
     REFUSED_MS = 300, /* before the next attempt if one could not be sent */
     SLOW_MS = 1000,   /* ... when all attempts have been made */
+    JOINING_MS = 200, /* ... while there are links and no neighbour */
     RATE_MS = 1000,   /* ... if the holder has no time for us */
     BESIDE = 6,       /* quarters of the mean gap: how far aside the first attempt goes */
     BESIDE_MAX = 96,
@@ -49,8 +50,15 @@ static bool is_newer_own(const struct wrn_dht_candidate *ours,
                          const struct wrn_dht_candidate *other);
 static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_dht_request *request,
                      enum wrn_reason reason, wrn_span bytes, struct wrn_dht_candidate *ret_other);
+static bool is_believed(const struct wrn_dht *dht, struct wrn_dht_request *request,
+                        enum wrn_reason reason, wrn_id responder, uint32_t attempt);
+static bool waits_for_ring(const struct wrn_dht *dht, wrn_mono now,
+                           struct wrn_dht_request *request);
 static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
 static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request);
+static void hold_granted(struct wrn_dht *dht, struct wrn_now now,
+                         const struct wrn_dht_request *request);
+static void forget_refused(struct wrn_dht *dht, const struct wrn_dht_request *request);
 static void answer_user(struct wrn_dht *dht, struct wrn_now now,
                         const struct wrn_dht_request *request, enum wrn_reason reason,
                         uint32_t copies, wrn_span record, bool is_last);
@@ -90,6 +98,14 @@ enum wrn_reason wrn_dht_store(struct wrn_dht *dht, struct wrn_now now, uint32_t 
     request->tag = tag;
     request->place = candidate.place;
     request->version = candidate.version;
+    if (dht->options.rule != NULL &&
+        dht->options.rule(dht->options.rule_ctx, &candidate.record, now.wall) == WRN_REASON_RULE) {
+        /* All would say so; of other reasons holders may know more than we. It ends at once. */
+        request->reason = WRN_REASON_RULE;
+        request->start = request->due = request->deadline = now.mono;
+        wrn_dht_update_due(dht);
+        return WRN_REASON_NONE;
+    }
     begin(dht, now, request);
     return WRN_REASON_NONE;
 }
@@ -150,11 +166,14 @@ void wrn_dht_request_on_stored(struct wrn_dht *dht, struct wrn_now now, wrn_id r
         return;
     }
     if (stored->reason == WRN_REASON_KEY_TAKEN || stored->reason == WRN_REASON_STALE) {
-        if (is_proof(dht, now, request, stored->reason, stored->record, &other)) {
+        bool is_proven = is_proof(dht, now, request, stored->reason, stored->record, &other);
+        if (is_proven && is_believed(dht, request, stored->reason, responder, index)) {
             finish(dht, now, request, stored->reason, 0, &other);
             return;
         }
-        wrn_dht_add(dht, WRN_DHT_COUNT_FALSE_ANSWERS);
+        if (!is_proven) {
+            wrn_dht_add(dht, WRN_DHT_COUNT_FALSE_ANSWERS);
+        }
         if ((request->spoke & 1u << index) == 0) {
             request->spoke |= (uint8_t)(1u << index);
             attempt_aside(dht, now, request);
@@ -267,6 +286,11 @@ static void begin(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_reques
     request->beside = BESIDE;
     request->deadline = wrn_mono_add(now.mono, WRN_MS(WRN_DHT_REQUEST_MS));
     request->due = now.mono;
+    if (request->kind == WRN_DHT_OF_KEEP && dht->near_count > 2) {
+        /* The nearest node was asked when it was stored. If it kept the record from the others they
+         * would forget the owner's claim when the version ends that they have. */
+        request->attempts = ASIDE_FROM;
+    }
     bool is_nearest = wrn_links_is_nearest(dht->links, request->place, WRN_HANDLE_NONE);
     if (is_nearest || (request->verb == WRN_DHT_GET &&
                        wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES)) {
@@ -558,9 +582,28 @@ static bool is_proof(struct wrn_dht *dht, struct wrn_now now, const struct wrn_d
     bool is_against =
         reason == WRN_REASON_STALE
             ? is_own && is_newer_own(&ours, ret_other)
-            : !is_own && ret_other->record.kind == WRN_RECORD_CREATE &&
+            : !is_own && ours.record.kind == WRN_RECORD_CREATE &&
+                  ret_other->record.kind == WRN_RECORD_CREATE &&
                   wrn_record_check_time(&ret_other->record, now.wall) == WRN_REASON_NONE;
     return is_against && wrn_record_verify(bytes, dht->primitives) == WRN_REASON_NONE;
+}
+
+/* That a key which we had is somebody else's, one node alone does not get us to believe: another
+ * one, asked by another way, must say so, too. Or we find it ourselves, or there is nobody else. */
+static bool is_believed(const struct wrn_dht *dht, struct wrn_dht_request *request,
+                        enum wrn_reason reason, wrn_id responder, uint32_t attempt) {
+    if (reason != WRN_REASON_KEY_TAKEN || request->kind != WRN_DHT_OF_KEEP ||
+        wrn_id_equal(responder, dht->links->self) || dht->near_count <= 2) {
+        return true;
+    }
+    bool is_aside = attempt >= ASIDE_FROM;
+    bool is_other = request->said_count > 0 && !wrn_id_equal(request->said[0], responder) &&
+                    (is_aside || request->said_aside);
+    if (request->said_count == 0) {
+        request->said[request->said_count++] = responder;
+        request->said_aside = is_aside;
+    }
+    return is_other;
 }
 
 /* This node is itself a holder: what it has is the answer. */
@@ -594,6 +637,10 @@ static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
         deliver(dht, now, request, &record, 1, true);
         return;
     }
+    if (waits_for_ring(dht, now.mono, request)) {
+        request->is_local = true; /* and look again */
+        return;
+    }
     request->said_self = wrn_dht_rank(dht, request->place, dht->links->self) < WRN_DHT_COPIES;
     request->saw_full = request->said_self && !wrn_dht_copies_has_room(dht, request->place.high);
     if (dht->near_count == 1) {
@@ -607,12 +654,22 @@ static void look_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_re
     }
 }
 
+/* While we have links but no neighbour yet we are about to join: the ring may have other holders,
+ * so the request waits. False: nothing to wait for, or no time is left. */
+static bool waits_for_ring(const struct wrn_dht *dht, wrn_mono now,
+                           struct wrn_dht_request *request) {
+    if (dht->near_count != 1 || dht->links->count == 0 ||
+        wrn_mono_reached(now, request->deadline)) {
+        return false;
+    }
+    request->reason = WRN_REASON_NOT_CONNECTED;
+    wait_until(request, wrn_mono_add(now, WRN_MS(JOINING_MS)));
+    return true;
+}
+
 static void store_here(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request) {
-    bool is_joining = dht->near_count == 1 && dht->links->count > 0;
     bool is_over = wrn_mono_reached(now.mono, request->deadline);
-    if (is_joining && !is_over) { /* the ring may have other holders */
-        request->reason = WRN_REASON_NOT_CONNECTED;
-        wait_until(request, wrn_mono_add(now.mono, WRN_MS(SLOW_MS)));
+    if (waits_for_ring(dht, now.mono, request)) {
         return;
     }
     uint8_t copy[WRN_RECORD_MAX]; /* what is held moves when the store changes */
@@ -651,21 +708,67 @@ static void answer_user(struct wrn_dht *dht, struct wrn_now now,
     dht->port.answer(dht->port.ctx, &answer);
 }
 
+/* A key that was granted to us is ours here, too, from now on, if we are to hold it: the holder
+ * that granted it may know no other one yet, and leave before it has copied it. So is it given
+ * back here, too. */
+static void hold_granted(struct wrn_dht *dht, struct wrn_now now,
+                         const struct wrn_dht_request *request) {
+    uint8_t copy[WRN_RECORD_MAX]; /* it may be what is kept, or held */
+    struct wrn_dht_candidate granted;
+    uint32_t index = WRN_DHT_NO_ENTRY;
+    wrn_span bytes = bytes_of(dht, request);
+    if (bytes.size == 0 || wrn_dht_rank(dht, request->place, dht->links->self) >= WRN_DHT_COPIES) {
+        return;
+    }
+    memcpy(copy, bytes.data, bytes.size);
+    bytes.data = copy;
+    if (wrn_dht_candidate_read(&granted, bytes, dht->primitives) == WRN_REASON_NONE &&
+        granted.record.kind != WRN_RECORD_PUT) {
+        granted.claim_s = now.wall.s;
+        (void)wrn_dht_admit(dht, now, WRN_HANDLE_NONE, &granted, WRN_DHT_COPIES, true, &index);
+    }
+    const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
+    if (entry != NULL && wrn_dht_copies_known(dht, entry) == 0) {
+        wrn_dht_copies_soon(dht, now.mono); /* no other holder has spoken of it */
+    }
+}
+
+/* A claim that we made and did not get we do not hold either, though a holder may have copied it to
+ * us before another one objected: it would stand against the record that is there. What had been
+ * granted before, in this version or another, is not given up for one node's word. */
+static void forget_refused(struct wrn_dht *dht, const struct wrn_dht_request *request) {
+    uint32_t index = wrn_dht_store_next_at(&dht->store, request->place.high, WRN_DHT_NO_ENTRY);
+    while (index != WRN_DHT_NO_ENTRY && dht->store.entries[index].version != request->version) {
+        index = wrn_dht_store_next_at(&dht->store, request->place.high, index);
+    }
+    const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
+    if (entry == NULL || entry->kind != WRN_RECORD_CREATE || entry->guard.ns != 0 ||
+        wrn_dht_keep_was_stored(dht, request->version)) {
+        return;
+    }
+    wrn_dht_store_remove(&dht->store, index);
+    wrn_dht_add(dht, WRN_DHT_COUNT_DROPPED);
+}
+
 /* Frees the request and tells who began it. */
 static void finish(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_request *request,
                    enum wrn_reason reason, uint32_t copies,
                    const struct wrn_dht_candidate *winner) {
     uint32_t tag = request->tag;
     uint64_t version = request->version;
+    bool is_of_owner = request->verb == WRN_DHT_STORE && request->kind != WRN_DHT_OF_HANDOVER;
+    if (is_of_owner && reason == WRN_REASON_NONE) {
+        wrn_dht_keep_on_stored(dht, version);
+        hold_granted(dht, now, request);
+    } else if (is_of_owner && reason == WRN_REASON_KEY_TAKEN && !request->is_again) {
+        forget_refused(dht, request);
+    }
     release(dht, request);
     if (request->kind == WRN_DHT_OF_HANDOVER) {
         bool is_few = reason == WRN_REASON_NONE && copies < 2;
         wrn_dht_copies_on_handed(dht, now, tag, version, is_few ? WRN_REASON_TIMEOUT : reason,
                                  winner);
         return;
-    }
-    if (request->verb == WRN_DHT_STORE && reason == WRN_REASON_NONE) {
-        wrn_dht_keep_on_stored(dht, version);
     }
     if (request->kind == WRN_DHT_OF_KEEP) {
         wrn_dht_keep_on_done(dht, now, tag, version, reason, winner);

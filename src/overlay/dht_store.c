@@ -323,14 +323,7 @@ static enum relation relate(const struct wrn_dht_store *store, const struct wrn_
     if (!is_claim(entry) || candidate->record.kind != WRN_RECORD_CREATE) {
         return APART;
     }
-    struct wrn_record held;
-    enum wrn_reason reason =
-        wrn_record_read(wrn_dht_store_bytes(store, entry), store->primitives, &held);
-    WRN_ASSERT(reason == WRN_REASON_NONE); /* it was read before it was stored */
-    struct wrn_record ours = candidate->record;
-    ours.claimed_s = candidate->claim_s;
-    held.claimed_s = wrn_dht_claim_of(entry);
-    return !is_strict && wrn_record_wins(&ours, &held) ? LOSES : TAKEN;
+    return is_strict ? TAKEN : LOSES;
 }
 
 static enum relation relate_own(const struct wrn_dht_entry *entry,

@@ -22,7 +22,8 @@ struct wrn_dht_candidate {
     wrn_id place;
     uint64_t version;  /* hash of 'bytes': one signed version of one record */
     uint64_t value_id; /* order within a key: 1 for CREATE, else from the record's hash */
-    int64_t claim_s;   /* CREATE: since when its claim counts; as it says itself when it is read */
+    int64_t claim_s;   /* CREATE: since when we vouch for its claim; as it says itself when it is
+                        * read */
 };
 
 struct wrn_dht_entry {
@@ -37,14 +38,15 @@ struct wrn_dht_entry {
     uint32_t owner;       /* index */
     uint32_t next;        /* in the chain of the key, or of free entries */
     uint32_t seen_s;      /* for the caller: when its copies were last compared, 0: never */
-    uint32_t claim_age_s; /* CREATE: its claim counts from so long before 'until_s' */
+    uint32_t claim_age_s; /* CREATE: we vouch for it from so long before 'until_s' on */
     uint16_t known;       /* for the caller: bits of the partners that have this version */
     uint16_t size;        /* of the bytes; 0: free */
     uint16_t key_from;    /* where in the bytes the key is */
     uint8_t key_size;
-    uint8_t kind : 2;   /* enum wrn_record_kind */
-    bool is_ghost : 1;  /* its time is over; it only keeps older versions out */
-    bool is_handed : 1; /* for the caller: who is to hold it has been given it */
+    uint8_t kind : 2;      /* enum wrn_record_kind */
+    bool is_ghost : 1;     /* its time is over; it only keeps older versions out */
+    bool is_handed : 1;    /* for the caller: who is to hold it has been given it */
+    bool is_unweighed : 1; /* for the caller: others may vouch for it since earlier */
 };
 
 struct wrn_dht_owner {
@@ -96,8 +98,7 @@ enum wrn_reason wrn_dht_candidate_read(struct wrn_dht_candidate *candidate, wrn_
                                        const struct wrn_primitives *primitives);
 
 /* Judges whether a verified candidate may be stored. 'is_strict': a live CREATE of another owner
- * stays, whatever the claims say (a writer asks); else the claim that counts from earlier wins, of
- * equal ones the smaller hash (two holders compare what they have). O(records of the key). */
+ * stays; else it gives way: the two have been weighed (dht_weigh.c). O(records of the key). */
 struct wrn_dht_verdict wrn_dht_store_judge(const struct wrn_dht_store *store,
                                            const struct wrn_dht_candidate *candidate,
                                            bool is_strict);
@@ -118,7 +119,8 @@ uint32_t wrn_dht_store_forget_ghosts(struct wrn_dht_store *store, const uint8_t 
 uint32_t wrn_dht_store_expire(struct wrn_dht_store *store, wrn_mono now);
 wrn_mono wrn_dht_store_due(const struct wrn_dht_store *store);
 
-/* Returns since when the claim of a CREATE counts; sets it, at most 136 years before its end. */
+/* Returns since when we vouch for the claim of a CREATE; sets it, at most 136 years before its
+ * end. */
 static inline int64_t wrn_dht_claim_of(const struct wrn_dht_entry *entry) {
     return entry->until_s - entry->claim_age_s;
 }

@@ -28,9 +28,9 @@ static const struct wrn_dht_entry *entry_of(const struct wrn_dht *dht,
 static void send_copies(struct wrn_dht *dht, wrn_mono now, struct wrn_dht_write *write);
 static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write,
                         uint32_t index, const struct wrn_dht_fields *copied);
-static bool read_other(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
-                       const struct wrn_dht_fields *copied, const struct wrn_dht_entry *entry,
-                       struct wrn_dht_candidate *ret_other);
+static enum wrn_reason take_other(struct wrn_dht *dht, struct wrn_now now,
+                                  const struct wrn_dht_write *write, uint32_t index,
+                                  const struct wrn_dht_fields *copied);
 static void end_if_enough(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write);
 static void end(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_write *write);
 
@@ -51,10 +51,12 @@ void wrn_dht_write_begin(struct wrn_dht *dht, struct wrn_now now, wrn_handle fro
     if (is_running) {
         return; /* the writer repeats itself; its answer follows */
     }
-    bool is_strict =
-        candidate.record.kind == WRN_RECORD_CREATE && (store->flags & WRN_DHT_AGAIN) == 0;
+    /* Anew, or another value of a claim that we vouch for: that is weighed like any other. */
+    bool is_strict = candidate.record.kind == WRN_RECORD_CREATE &&
+                     (store->flags & WRN_DHT_AGAIN) == 0 &&
+                     wrn_dht_claim_held(dht, candidate.place, candidate.record.owner) == NULL;
     uint32_t index;
-    wrn_dht_weigh_claim(now, &candidate);
+    candidate.claim_s = now.wall.s; /* whatever it says itself */
     reason = wrn_dht_admit(dht, now, from, &candidate, WRN_DHT_COPIES, true, &index);
     const struct wrn_dht_entry *entry = wrn_dht_store_at(&dht->store, index);
     if (reason == WRN_REASON_FULL && pass_elsewhere(dht, writer, store, candidate.place)) {
@@ -260,13 +262,12 @@ static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_
         write->copies++;
         wrn_dht_copies_note(dht, write->peers[index], entry);
     }
-    struct wrn_dht_candidate other;
-    uint32_t unused;
-    if ((copied->reason == WRN_REASON_KEY_TAKEN || copied->reason == WRN_REASON_STALE) &&
-        read_other(dht, now, write->peers[index], copied, entry, &other) &&
-        wrn_dht_admit(dht, now, write->peers[index], &other, WRN_DHT_HOLDERS_MAX, false, &unused) ==
-            WRN_REASON_NONE &&
-        entry_of(dht, write) == NULL) {
+    enum wrn_reason reason = take_other(dht, now, write, index, copied);
+    if (reason == WRN_REASON_RATE && write->tries < COPY_TRIES) {
+        write->done &= (uint8_t) ~(1u << index); /* the claims are being weighed: once more */
+        return;
+    }
+    if (reason == WRN_REASON_NONE && entry_of(dht, write) == NULL) {
         /* We did not know what another holder knew: what we took has to go. */
         struct wrn_dht_write ended = *write;
         write->number = 0;
@@ -278,16 +279,26 @@ static void take_answer(struct wrn_dht *dht, struct wrn_now now, struct wrn_dht_
     end_if_enough(dht, now, write);
 }
 
-/* What another holder has against ours, under the same key. */
-static bool read_other(const struct wrn_dht *dht, struct wrn_now now, wrn_handle peer,
-                       const struct wrn_dht_fields *copied, const struct wrn_dht_entry *entry,
-                       struct wrn_dht_candidate *ret_other) {
-    if (wrn_dht_candidate_read(ret_other, copied->record, dht->primitives) != WRN_REASON_NONE ||
-        !wrn_id_equal(ret_other->place, entry->place)) {
-        return false;
+/* Takes what another holder has against ours, under the same key. What has just been asked for
+ * anew gives way at once, what was stored before only if that one is found to be older. */
+static enum wrn_reason take_other(struct wrn_dht *dht, struct wrn_now now,
+                                  const struct wrn_dht_write *write, uint32_t index,
+                                  const struct wrn_dht_fields *copied) {
+    struct wrn_dht_candidate other;
+    uint32_t unused;
+    const struct wrn_dht_entry *entry = entry_of(dht, write);
+    if ((copied->reason != WRN_REASON_KEY_TAKEN && copied->reason != WRN_REASON_STALE) ||
+        wrn_dht_candidate_read(&other, copied->record, dht->primitives) != WRN_REASON_NONE ||
+        !wrn_id_equal(other.place, entry->place)) {
+        return WRN_REASON_MALFORMED;
     }
-    wrn_dht_hear_claim(dht, now, peer, ret_other, copied->claim_s);
-    return true;
+    if (!write->is_strict) {
+        return wrn_dht_admit_copy(dht, now, write->peers[index], &other, copied->claim_s, false,
+                                  &unused);
+    }
+    other.claim_s = now.wall.s;
+    return wrn_dht_admit(dht, now, write->peers[index], &other, WRN_DHT_HOLDERS_MAX, false,
+                         &unused);
 }
 
 /* A key that is asked for anew waits for all holders, but not for those that are slow: one of them

@@ -17,8 +17,8 @@ enum {
      * A crowd of 1,000 in a minute at 3 nodes is 6 a second at each, asked twice. */
     VERIFY_PER_S = 60,
     VERIFY_BURST = 120,
-    STRANGERS_PER_S = 60,
-    STRANGERS_BURST = 120,
+    STRANGERS_PER_S = 120,
+    STRANGERS_BURST = 240,
 };
 
 /* What must be said always can be: nothing is ever silently cut. */
@@ -219,6 +219,7 @@ void wrn_overlay_admit_again(struct wrn_overlay *overlay, struct wrn_now now,
             turn_out(overlay, peer, WRN_REASON_EXCLUDED);
         } else if (peer->state == WRN_PEER_STATE_UP) {
             wrn_wall limit = {.s = now.wall.s + SHOW_WITHIN_S, .ns = 0};
+            peer->is_hurried = peer->is_hurried || limit.s < peer->until_s;
             peer->until_s = peer->until_s < limit.s ? peer->until_s : limit.s;
             peer->asked_again = true;
             peer->random = 0; /* an answer that is under way shows nothing */
@@ -325,7 +326,7 @@ static void on_hello(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
         return;
     }
     peer->admitted = true;
-    peer->asked_again = false;
+    peer->asked_again = peer->is_hurried = false;
     peer->until_s = until.s;
     peer->their_random = hello->random;
     peer->they_have = (hello->flags & HELLO_HAVE) != 0;
@@ -363,10 +364,14 @@ static void on_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
                        const struct wrn_way *way, uint64_t incarnation, const struct hello *hello) {
     wrn_wall until = {peer->until_s, 0};
     bool shows = (hello->flags & HELLO_SHOWS) != 0;
+    bool was_up = peer->state == WRN_PEER_STATE_UP;
     wrn_peers_prove(overlay, peer, incarnation);
     if (peer->pair.their_incarnation != incarnation) {
         wrn_overlay_refuse(overlay, WRN_REASON_STALE);
         return;
+    }
+    if (was_up && peer->state != WRN_PEER_STATE_UP) { /* where our question found it */
+        wrn_paths_restarted(overlay->paths, overlay->now.mono, peer->handle, way);
     }
     peer->random = 0;
     peer->their_other = 0;
@@ -385,7 +390,7 @@ static void on_welcome(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
     peer->welcomed = true;
     if (shows) {
         peer->admitted = true;
-        peer->asked_again = false;
+        peer->asked_again = peer->is_hurried = false;
         peer->until_s = until.s;
     } /* else the next HELLO says that we lack it: when it is time, not at once */
     if (peer->their_random != 0 && peer->admitted) {

@@ -2,6 +2,8 @@
 /* Places on the ring. Pure arithmetic. */
 #include "overlay/id.h"
 
+#include "base/hex.h"
+
 static wrn_id shift_left(wrn_id id, uint32_t bits);
 
 wrn_id wrn_id_of_hit(const uint8_t hit[16]) {
@@ -36,10 +38,7 @@ void wrn_write_id(struct wrn_writer *writer, wrn_id id) {
 void wrn_id_print(wrn_id id, char ret_text[WRN_ID_TEXT_SIZE]) {
     uint8_t bytes[WRN_ID_SIZE];
     wrn_id_store(id, bytes);
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        ret_text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
-        ret_text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
-    }
+    wrn_hex_write(bytes, sizeof(bytes), ret_text);
     ret_text[2 * sizeof(bytes)] = '\0';
 }
 

@@ -19,8 +19,8 @@ enum {
     REDIRECTS_MAX = 6, /* between two rounds */
     PROBE_S = 8,
     AT_ONCE_MAX = 2, /* strangers that are tried in one round */
-    WHO_PER_S = 50,  /* replies: a flash crowd at one bootstrap node gets through */
-    WHO_BURST = 100,
+    WHO_PER_S = 200, /* replies, a hash each: a flash crowd at one bootstrap node gets through */
+    WHO_BURST = 400,
     ANNOUNCE_ALONE_S = 40,
     ANNOUNCE_S = 300,
     LAN_PER_MINUTE = 10, /* announcements that are looked into */
@@ -37,11 +37,15 @@ static bool source_at(const struct wrn_overlay *overlay, uint32_t turn, struct w
 static void announce(struct wrn_overlay *overlay);
 static void on_announce(struct wrn_overlay *overlay, const struct wrn_endpoint *from,
                         wrn_span frame);
+static void ask_found(struct wrn_overlay *overlay, uint32_t index);
+static void forget_bootstrap(struct wrn_join *join, uint32_t index);
 static void set_due(struct wrn_overlay *overlay);
 
 void wrn_join_init(struct wrn_join *join, struct wrn_arena *arena,
                    const struct wrn_overlay_options *options) {
-    join->bootstraps = wrn_arena_take(arena, WRN_BOOTSTRAPS_MAX, sizeof(*join->bootstraps));
+    join->bootstraps =
+        wrn_arena_take(arena, WRN_BOOTSTRAPS_MAX + options->found_max, sizeof(*join->bootstraps));
+    join->found_max = (uint8_t)options->found_max;
     join->whos = wrn_arena_take(arena, WRN_WHO_MAX, sizeof(*join->whos));
     join->strangers = wrn_arena_take(arena, WRN_STRANGERS_MAX, sizeof(*join->strangers));
     join->cached = wrn_arena_take(arena, options->cached_max, sizeof(*join->cached));
@@ -86,11 +90,76 @@ enum wrn_reason wrn_join_add_bootstrap(struct wrn_overlay *overlay,
             return WRN_REASON_NONE;
         }
     }
-    if (join->bootstrap_count == WRN_BOOTSTRAPS_MAX) {
+    if (join->given_count == WRN_BOOTSTRAPS_MAX) {
         return WRN_REASON_FULL;
     }
+    while (join->bootstrap_count > join->given_count) { /* what was found is found again */
+        forget_bootstrap(join, --join->bootstrap_count);
+    }
     join->bootstraps[join->bootstrap_count++] = (struct wrn_bootstrap){.endpoint = *endpoint};
+    join->given_count = (uint8_t)join->bootstrap_count;
     return WRN_REASON_NONE;
+}
+
+enum wrn_reason wrn_join_found(struct wrn_overlay *overlay, wrn_id id,
+                               const struct wrn_endpoint *endpoint) {
+    struct wrn_join *join = &overlay->join;
+    if (wrn_id_equal(id, overlay->id)) {
+        return WRN_REASON_SELF;
+    }
+    uint32_t at = 0;
+    while (at < join->bootstrap_count &&
+           !wrn_endpoint_equal(&join->bootstraps[at].endpoint, endpoint)) {
+        at++;
+    }
+    if (at == join->bootstrap_count && join->found_max == 0) {
+        return WRN_REASON_FULL;
+    }
+    if (at == join->bootstrap_count && at == join->given_count + join->found_max) {
+        at = join->given_count + join->found_next++ % join->found_max;
+        forget_bootstrap(join, at);
+    } else if (at == join->bootstrap_count) {
+        join->bootstrap_count++;
+    }
+    struct wrn_bootstrap *found = &join->bootstraps[at];
+    if (found->endpoint.port == 0 || !found->is_known) {
+        *found = (struct wrn_bootstrap){.endpoint = *endpoint, .id = id, .is_known = true};
+    }
+    ask_found(overlay, at);
+    set_due(overlay);
+    return WRN_REASON_NONE;
+}
+
+/* Alone, the rounds begin anew behind it, so that its other addresses come next. */
+static void ask_found(struct wrn_overlay *overlay, uint32_t index) {
+    struct wrn_join *join = &overlay->join;
+    struct wrn_source source;
+    if (!overlay->is_started || !source_at(overlay, index, &source)) {
+        return;
+    }
+    if (overlay->links.count > 0) {
+        if (join->probe == 0) {
+            wrn_join_look_at(overlay, &source);
+        }
+        return;
+    }
+    if (wrn_join_ask_who(overlay, &source, false)) {
+        join->turn = index + 1;
+    }
+    wrn_mono soon =
+        wrn_mono_add(overlay->now.mono, wrn_overlay_jitter(overlay, WRN_S(FIRST_WAIT_S)));
+    join->delay_ns = WRN_S(FIRST_WAIT_S);
+    join->try_due = wrn_mono_min(join->try_due, soon);
+}
+
+/* What is under way about it is nobody's any more. */
+static void forget_bootstrap(struct wrn_join *join, uint32_t index) {
+    for (size_t i = 0; i < WRN_WHO_MAX; i++) {
+        if (join->whos[i].bootstrap == (int8_t)index) {
+            join->whos[i].bootstrap = -1;
+        }
+    }
+    join->bootstraps[index] = (struct wrn_bootstrap){.is_known = false};
 }
 
 void wrn_join_on_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
@@ -286,6 +355,8 @@ static bool source_at(const struct wrn_overlay *overlay, uint32_t turn, struct w
         ret->to = bootstrap->endpoint;
         ret->id = bootstrap->id;
         ret->has_id = bootstrap->is_known;
+        ret->tcp_port = bootstrap->endpoint.port; /* the same, unless its owner chose another one */
+        ret->tls_port = WRN_SOCKET_TLS_PORT;
         if (bootstrap->is_self || !wrn_patience_is_over(&bootstrap->patience, overlay->now.mono)) {
             return false;
         }

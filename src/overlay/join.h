@@ -58,9 +58,10 @@ struct wrn_source {
     struct wrn_endpoint to;
     wrn_id id;
     bool has_id;
-    int8_t bootstrap; /* index, -1: another source */
-    int8_t cached;    /* index, -1: another source */
-    uint8_t choices;  /* addresses that it has; 0: as one */
+    int8_t bootstrap;            /* index, -1: another source */
+    int8_t cached;               /* index, -1: another source */
+    uint8_t choices;             /* addresses that it has; 0: as one */
+    uint16_t tcp_port, tls_port; /* where it takes streams, 0: nowhere, as far as we know */
 };
 
 struct wrn_who {
@@ -68,7 +69,8 @@ struct wrn_who {
     uint64_t nonce; /* 0: free */
     wrn_tick due;
     uint8_t tries;
-    int8_t bootstrap, cached; /* as in the source */
+    uint16_t tcp_port, tls_port; /* as in the source */
+    int8_t bootstrap, cached;    /* ... and these */
     bool look_through : 1;
     bool was_alone : 1; /* when it was asked */
 };
@@ -90,7 +92,7 @@ struct wrn_join {
     struct wrn_room room; /* for the locators of 'cached' */
     struct wrn_who *whos;
     struct wrn_stranger *strangers;
-    uint32_t bootstrap_count;
+    uint32_t bootstrap_count; /* those that were given, and behind them those that were found */
     uint32_t cached_max;
     uint32_t turn;  /* which source is next */
     uint32_t links; /* most links since the last loss, to notice a great one */
@@ -112,7 +114,10 @@ struct wrn_join {
     uint8_t heard_next;
     uint8_t redirects; /* addresses that were taken up since the last round */
     bool announces;
-    uint32_t healed; /* sources that were looked at since 'heal_ns' was changed */
+    uint8_t given_count; /* of bootstraps */
+    uint8_t found_max;   /* ... so many more may be found, 0: none */
+    uint8_t found_next;  /* ... and this one gives way */
+    uint32_t healed;     /* sources that were looked at since 'heal_ns' was changed */
 };
 
 /* Takes its memory. */
@@ -131,6 +136,11 @@ void wrn_join_finish(struct wrn_overlay *overlay);
 /* Adds an endpoint to ask at. NONE or FULL. */
 enum wrn_reason wrn_join_add_bootstrap(struct wrn_overlay *overlay,
                                        const struct wrn_endpoint *endpoint);
+/* Somebody says that this node, of our ring, is there: it is asked at once while we are alone, else
+ * looked for if it is not on our ring. The oldest of those that were found so gives way. NONE, SELF
+ * or FULL (found_max is 0). */
+enum wrn_reason wrn_join_found(struct wrn_overlay *overlay, wrn_id id,
+                               const struct wrn_endpoint *endpoint);
 /* Adds the locator of a former peer, which is copied. NONE, FULL, SELF, or why it is not good. */
 enum wrn_reason wrn_join_add_cached(struct wrn_overlay *overlay, wrn_span locator);
 

@@ -21,6 +21,20 @@ enum {
     WRN_SOCKETS_MAX = 257,      /* the node's UDP socket is 0, those for birthday probing follow */
 };
 
+/* Numbers of sockets that stand for streams which carry datagrams (docs/protocol.md, Streams). All
+ * rings of a host share them, as they share socket 0; they are opened by sending to them. */
+enum {
+    WRN_SOCKET_TCP = 0xfff0,   /* opened by us to where the peer listens */
+    WRN_SOCKET_TLS = 0xfff1,   /* ... and looking like TLS to whoever is between */
+    WRN_SOCKET_TAKEN = 0xfff2, /* opened by the peer: sent on as long as it is there, no longer */
+    WRN_SOCKET_TLS_PORT = 443, /* where TLS is looked for if nothing else is known */
+};
+
+/* Tells whether a number is one of these. */
+static inline bool wrn_socket_is_stream(uint16_t socket) {
+    return socket >= WRN_SOCKET_TCP && socket <= WRN_SOCKET_TAKEN;
+}
+
 /* First byte of a UDP payload. 1 to 4 are WireGuard's. */
 enum wrn_frame_kind {
     WRN_FRAME_SEALED = 0x20,   /* between peers that know one another's receiver numbers */

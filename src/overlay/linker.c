@@ -39,6 +39,8 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
                        struct wrn_reader *reader);
 static enum wrn_reason take_request_from(struct wrn_overlay *overlay, wrn_id source, uint8_t kind,
                                          uint64_t number, wrn_span bytes, uint64_t *ret_ours);
+static void answer_around(struct wrn_overlay *overlay, const struct wrn_route_header *header,
+                          struct wrn_writer *writer);
 static void note_via(struct wrn_overlay *overlay, const struct wrn_route_header *header);
 static struct wrn_linker_via *via_of(struct wrn_overlay *overlay, wrn_handle peer);
 static void on_response(struct wrn_overlay *overlay, const struct wrn_route_header *header,
@@ -423,7 +425,24 @@ static void on_request(struct wrn_overlay *overlay, const struct wrn_route_heade
     wrn_write_u64(&writer, number);
     wrn_write_u64(&writer, ours);
     wrn_write_span(&writer, wrn_overlay_own_locator(overlay));
-    answer(overlay, header, &writer);
+    answer_around(overlay, header, &writer);
+}
+
+/* A node that has a link to us, and asks by way of others, may have it no more: it has restarted,
+ * or nothing gets through. This one answer goes by others, too. The link is as good as it was for
+ * all else, since anybody can ask in anybody's name. */
+static void answer_around(struct wrn_overlay *overlay, const struct wrn_route_header *header,
+                          struct wrn_writer *writer) {
+    struct wrn_link *link = wrn_links_at(&overlay->links, header->source);
+    bool was_suspect = link != NULL && link->is_suspect;
+    if (link != NULL) {
+        link->is_suspect = was_suspect || header->hops > 1;
+    }
+    answer(overlay, header, writer);
+    link = wrn_links_at(&overlay->links, header->source);
+    if (link != NULL) {
+        link->is_suspect = was_suspect;
+    }
 }
 
 /* Remembers by whom the source of a request is reached while the ring does not lead there: calls

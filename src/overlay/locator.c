@@ -19,15 +19,19 @@ static const char *const kind_words[] = {"local", "seen", "mapped"};
 static wrn_span span_of(const uint8_t *ring);
 static enum wrn_reason read_object(wrn_span bytes, const struct wrn_primitives *primitives,
                                    struct wrn_signed *object, struct wrn_locator *ret_locator);
+static void put_flag(struct wrn_sexp_writer *writer, const char *word, bool is_there);
 static void put_ports(struct wrn_sexp_writer *writer, const struct wrn_locator *locator);
 static void put_endpoint(struct wrn_sexp_writer *writer, const struct wrn_locator_endpoint *entry);
 static bool read_fields(struct wrn_sexp_cursor *fields, struct wrn_locator *locator);
 static bool take_class(struct wrn_sexp_cursor *fields, uint8_t *ret_class);
-static bool take_relays(struct wrn_sexp_cursor *fields, bool *ret_relays);
+static bool take_flag(struct wrn_sexp_cursor *fields, const char *word, bool *ret_is_there);
 static bool take_ports(struct wrn_sexp_cursor *fields, struct wrn_locator *locator);
 static bool take_endpoints(struct wrn_sexp_cursor *fields, struct wrn_locator *locator);
 static bool take_endpoint(struct wrn_sexp_cursor *fields, struct wrn_locator_endpoint *ret_entry);
 static bool take_via(struct wrn_sexp_cursor *fields, struct wrn_locator *locator);
+static bool take_streams(struct wrn_sexp_cursor *fields, struct wrn_locator *locator);
+static bool skip_unknown(struct wrn_sexp_cursor *fields);
+static bool is_endpoint(struct wrn_sexp sexp);
 static bool is_usable(const struct wrn_endpoint *endpoint);
 
 const char *wrn_nat_class_text(enum wrn_nat_class nat_class) {
@@ -61,12 +65,12 @@ size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitive
     wrn_sexp_open(&writer, "nat");
     wrn_sexp_put_word(&writer, class_words[locator->nat_class]);
     wrn_sexp_close(&writer);
-    if (locator->relays) {
-        wrn_sexp_open(&writer, "relays");
-        wrn_sexp_close(&writer);
-    }
+    put_flag(&writer, "relays", locator->relays);
+    put_flag(&writer, "aes", locator->speaks_aes);
     put_ports(&writer, locator);
-    for (size_t i = 0; i < locator->endpoint_count; i++) {
+    bool has_streams = locator->tcp_port != 0 || locator->tls_port != 0;
+    size_t most = has_streams ? WRN_ENDPOINTS_MAX - 1 : WRN_ENDPOINTS_MAX;
+    for (size_t i = 0; i < locator->endpoint_count && i < most; i++) {
         put_endpoint(&writer, &locator->endpoints[i]);
     }
     if (locator->relay_count > 0) {
@@ -76,6 +80,12 @@ size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitive
             wrn_id_store(locator->relay_ids[i], id);
             wrn_sexp_put_bytes(&writer, (wrn_span){id, sizeof(id)});
         }
+        wrn_sexp_close(&writer);
+    }
+    if (has_streams) {
+        wrn_sexp_open(&writer, "streams");
+        wrn_signed_put_decimal(&writer, false, locator->tcp_port);
+        wrn_signed_put_decimal(&writer, false, locator->tls_port);
         wrn_sexp_close(&writer);
     }
     return wrn_signed_end(&writer, primitives, seed, label, span_of(ring));
@@ -123,6 +133,14 @@ static enum wrn_reason read_object(wrn_span bytes, const struct wrn_primitives *
     return WRN_REASON_NONE;
 }
 
+/* (WORD), or nothing */
+static void put_flag(struct wrn_sexp_writer *writer, const char *word, bool is_there) {
+    if (is_there) {
+        wrn_sexp_open(writer, word);
+        wrn_sexp_close(writer);
+    }
+}
+
 /* (ports STEP LAST), of a predictable NAT only. */
 static void put_ports(struct wrn_sexp_writer *writer, const struct wrn_locator *locator) {
     if (locator->nat_class != WRN_NAT_CLASS_PORT_PREDICTABLE) {
@@ -159,9 +177,11 @@ static bool read_fields(struct wrn_sexp_cursor *fields, struct wrn_locator *loca
     memcpy(locator->public_key, key.data, key.size);
     memcpy(locator->tunnel_key, tunnel.data, tunnel.size);
     return wrn_signed_take_number(fields, "seq", UINT64_MAX, &locator->sequence) &&
-           take_class(fields, &locator->nat_class) && take_relays(fields, &locator->relays) &&
-           take_ports(fields, locator) && take_endpoints(fields, locator) &&
-           take_via(fields, locator) && wrn_sexp_at_end(fields);
+           take_class(fields, &locator->nat_class) &&
+           take_flag(fields, "relays", &locator->relays) &&
+           take_flag(fields, "aes", &locator->speaks_aes) && take_ports(fields, locator) &&
+           take_endpoints(fields, locator) && take_via(fields, locator) &&
+           take_streams(fields, locator) && skip_unknown(fields);
 }
 
 static bool take_class(struct wrn_sexp_cursor *fields, uint8_t *ret_class) {
@@ -177,10 +197,10 @@ static bool take_class(struct wrn_sexp_cursor *fields, uint8_t *ret_class) {
     return nat_class < WRN_NAT_CLASSES && wrn_sexp_at_end(&field);
 }
 
-static bool take_relays(struct wrn_sexp_cursor *fields, bool *ret_relays) {
+static bool take_flag(struct wrn_sexp_cursor *fields, const char *word, bool *ret_is_there) {
     struct wrn_sexp_cursor field;
-    *ret_relays = wrn_sexp_take_named(fields, "relays", &field);
-    return !*ret_relays || wrn_sexp_at_end(&field);
+    *ret_is_there = wrn_sexp_take_named(fields, word, &field);
+    return !*ret_is_there || wrn_sexp_at_end(&field);
 }
 
 static bool take_ports(struct wrn_sexp_cursor *fields, struct wrn_locator *locator) {
@@ -214,7 +234,7 @@ static bool take_endpoints(struct wrn_sexp_cursor *fields, struct wrn_locator *l
     struct wrn_sexp_cursor at = *fields;
     struct wrn_sexp next;
     uint32_t count = 0;
-    while (wrn_sexp_take_any(&at, &next) && !wrn_sexp_is_named(next, "via")) {
+    while (wrn_sexp_take_any(&at, &next) && is_endpoint(next)) {
         struct wrn_locator_endpoint entry;
         if (++count > WRN_ENDPOINTS_MAX || !take_endpoint(fields, &entry)) {
             return false;
@@ -261,6 +281,54 @@ static bool take_via(struct wrn_sexp_cursor *fields, struct wrn_locator *locator
         locator->relay_ids[locator->relay_count++] = wrn_id_load(id.data);
     }
     return locator->relay_count > 0 && wrn_sexp_at_end(&field);
+}
+
+/* (streams TCP TLS): not both are 0. */
+static bool take_streams(struct wrn_sexp_cursor *fields, struct wrn_locator *locator) {
+    struct wrn_sexp_cursor field;
+    wrn_span tcp;
+    wrn_span tls;
+    uint64_t tcp_port;
+    uint64_t tls_port;
+    if (!wrn_sexp_take_named(fields, "streams", &field)) {
+        return true;
+    }
+    if (!wrn_sexp_take_atom(&field, &tcp) || !wrn_sexp_take_atom(&field, &tls) ||
+        !wrn_sexp_at_end(&field) || !wrn_signed_number(tcp, UINT16_MAX, &tcp_port) ||
+        !wrn_signed_number(tls, UINT16_MAX, &tls_port)) {
+        return false;
+    }
+    locator->tcp_port = (uint16_t)tcp_port;
+    locator->tls_port = (uint16_t)tls_port;
+    return tcp_port != 0 || tls_port != 0;
+}
+
+/* What newer nodes say behind all that is known here; nothing known stands at a wrong place. */
+static bool skip_unknown(struct wrn_sexp_cursor *fields) {
+    static const char *const known[] = {"version", "key", "tunnel", "seq", "nat",
+                                        "relays",  "aes", "ports",  "via", "streams"};
+    struct wrn_sexp next;
+    struct wrn_sexp_cursor field, at = *fields;
+    wrn_span word;
+    while (wrn_sexp_take_any(fields, &next)) {
+        bool is_named = wrn_sexp_take_list(&at, &field) && wrn_sexp_take_atom(&field, &word);
+        bool is_known = !is_named || is_endpoint(next);
+        for (size_t i = 0; i < WRN_COUNT(known); i++) {
+            is_known = is_known || wrn_sexp_is_named(next, known[i]);
+        }
+        if (is_known) {
+            return false;
+        }
+    }
+    return wrn_sexp_at_end(fields);
+}
+
+static bool is_endpoint(struct wrn_sexp sexp) {
+    bool is_one = false;
+    for (size_t i = 0; i < WRN_COUNT(kind_words); i++) {
+        is_one = is_one || wrn_sexp_is_named(sexp, kind_words[i]);
+    }
+    return is_one;
 }
 
 /* An address that packets can be sent to and that is not the sender's own by definition: not

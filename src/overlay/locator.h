@@ -46,9 +46,12 @@ struct wrn_locator {
                          * than the last in any case */
     uint8_t nat_class;  /* enum wrn_nat_class */
     bool relays;        /* willing to forward for others */
+    bool speaks_aes;    /* WireGuard's second suite, docs/protocol.md */
     int32_t port_step;  /* PORT_PREDICTABLE: from one new mapping to the next, at most
                          * WRN_LOCATOR_STEP_MAX either way; else 0 */
     uint16_t port_last; /* ... the outer port that was seen last, 0: not known; else 0 */
+    uint16_t tcp_port;  /* where it takes streams at any of its addresses, 0: nowhere */
+    uint16_t tls_port;  /* ... that look like TLS */
     uint8_t endpoint_count;
     uint8_t relay_count;
     struct wrn_locator_endpoint endpoints[WRN_ENDPOINTS_MAX]; /* best first */
@@ -61,7 +64,8 @@ const char *wrn_nat_class_text(enum wrn_nat_class nat_class);
 
 /* Writes and signs a locator with the identity's seed, for the ring with this hash of WRN_RING_SIZE
  * bytes and for no other (NULL: for none); 'id' and 'public_key' are filled in. Endpoints that
- * reading would leave out are not written, scopes neither, nor the ports of a class that has none.
+ * reading would leave out are not written, scopes neither, nor the ports of a class that has none;
+ * with a port for streams the last of WRN_ENDPOINTS_MAX endpoints makes room for it.
  * Returns its size, at most WRN_LOCATOR_MAX, which is enough for any; 0 if it does not fit
  * 'capacity', or for want of memory in signing. docs/ring/records.md has the grammar. */
 size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitives *primitives,
@@ -70,8 +74,9 @@ size_t wrn_locator_write(struct wrn_locator *locator, const struct wrn_primitive
 
 /* Reads a locator and checks its signature for 'ring'. NONE, MALFORMED, BAD_SIGNATURE, TOO_LARGE;
  * 'ret_locator' is zeroed unless it is NONE. Endpoints that cannot be anybody's (port 0, multicast
- * and broadcast, unspecified, loopback, IPv4 in IPv6 form) are left out. O(bytes), and one
- * verification if the form is right. */
+ * and broadcast, unspecified, loopback, IPv4 in IPv6 form) are left out, and so are lists behind
+ * the last one that is known, which newer nodes write. O(bytes), and one verification if the form
+ * is right. */
 enum wrn_reason wrn_locator_read(wrn_span bytes, const struct wrn_primitives *primitives,
                                  const uint8_t *ring, struct wrn_locator *ret_locator);
 

@@ -35,12 +35,12 @@ void wrn_overlay_defaults(struct wrn_overlay_options *options) {
         .announces = true,
         .credential_max = 512,
         .peers_max = 40,
-        .cached_max = 4,
-        .cached_bytes = 1536,
-        .route = {.watched_max = 24, .watched_bytes = 2560, .sums_max = 2},
-        .ring_options = {.wants_shortcuts = true, .on_demand_idle_s = 300, .crawls_max = 1},
-        .paths = {.searches_max = 10, .may_open_sockets = true, .keepalive_max_s = 120},
-        .relay = {.relays = true, .forwards_max = 40, .uses_max = 12},
+        .cached_max = 3,
+        .cached_bytes = 1152,
+        .route = {.watched_max = 16, .watched_bytes = 2048, .sums_max = 2},
+        .ring_options = {.wants_shortcuts = true, .on_demand_idle_s = 300, .crawls_max = 2},
+        .paths = {.searches_max = 6, .may_open_sockets = true, .keepalive_max_s = 120},
+        .relay = {.relays = true, .forwards_max = 24, .uses_max = 8},
         .dht = {.records_max = 24,
                 .bytes_max = 6144,
                 .writer_bytes_max = 4096,
@@ -207,6 +207,7 @@ wrn_span wrn_overlay_own_locator(struct wrn_overlay *overlay) {
     memset(&locator, 0, sizeof(locator));
     memcpy(locator.tunnel_key, overlay->tunnel_public, WRN_KEY_SIZE);
     locator.relays = overlay->relays;
+    locator.speaks_aes = overlay->speaks_aes;
     wrn_paths_describe(overlay->paths, &locator);
     locator.relay_count =
         (uint8_t)wrn_relay_list(overlay->relay, locator.relay_ids, WRN_LOCATOR_RELAYS_MAX);
@@ -398,6 +399,8 @@ static struct wrn_overlay *build(struct wrn_arena *arena, const struct wrn_overl
     overlay->admit = options->admit;
     overlay->admit_ctx = options->admit_ctx;
     overlay->relays = options->relays;
+    overlay->speaks_aes = options->speaks_aes;
+    overlay->has_streams = options->paths.has_streams;
     memcpy(overlay->ring_hash, options->ring, sizeof(overlay->ring_hash));
     wrn_peers_init(overlay, arena, options->peers_max);
     wrn_join_init(&overlay->join, arena, options);

@@ -35,9 +35,11 @@ struct wrn_overlay_options {
     wrn_overlay_admit *admit;    /* NULL: everybody */
     void *admit_ctx;
     bool relays;           /* forward for others: at first, see wrn_overlay_set_relays */
+    bool speaks_aes;       /* said in our locator: WireGuard's second suite, docs/protocol.md */
     bool announces;        /* on the LAN, by multicast */
     uint16_t port;         /* of UDP socket 0, for announcements */
     uint32_t peers_max;    /* 8..4096 */
+    uint32_t found_max;    /* endpoints of wrn_overlay_found, 0..16 */
     uint32_t cached_max;   /* locators of former peers that are tried again, 0..64 */
     uint32_t cached_bytes; /* ... all together, 0: enough for the largest ones */
     struct wrn_route_options route;
@@ -51,7 +53,8 @@ struct wrn_overlay_options {
 void wrn_overlay_defaults(struct wrn_overlay_options *options);
 
 enum wrn_overlay_action_kind {
-    WRN_OVERLAY_DATAGRAM,  /* send 'bytes' from socket 'socket' to 'to' */
+    WRN_OVERLAY_DATAGRAM,  /* send 'bytes' from socket 'socket' to 'to'; WRN_SOCKET_TCP, TLS and
+                            * TAKEN are streams, only with paths.has_streams */
     WRN_OVERLAY_MULTICAST, /* send 'bytes' to the LAN's announcement group, from socket 0 */
     WRN_OVERLAY_SOCKETS,   /* open (is_open) or close the sockets first 'socket', 'count' of them;
                             * each on a port that it did not have before, else the NAT takes it
@@ -150,10 +153,10 @@ void wrn_overlay_start(struct wrn_overlay *overlay, struct wrn_now now,
 /* Says goodbye to all peers. */
 void wrn_overlay_stop(struct wrn_overlay *overlay, struct wrn_now now, struct wrn_overlay_out *out);
 
-/* Tells whether a datagram whose first byte is 0x20 to 0x2f, which came to socket 0, is for this
- * ring and not for another one that has the socket, too. Cheap, and changes nothing: it looks up
- * what we gave out (receiver numbers, cookies, slots, nonces) or compares the ring's name. False
- * for what would be refused anyway. Sockets from 1 on are one ring's. */
+/* Tells whether a datagram whose first byte is 0x20 to 0x2f, which came to socket 0 or by a stream,
+ * is for this ring and not for another one that has the socket, too. Cheap, and changes nothing: it
+ * looks up what we gave out (receiver numbers, cookies, slots, nonces) or compares the ring's name.
+ * False for what would be refused anyway. Other sockets are one ring's. */
 bool wrn_overlay_owns(const struct wrn_overlay *overlay, struct wrn_now now,
                       const struct wrn_endpoint *from, wrn_span datagram);
 
@@ -179,6 +182,11 @@ wrn_mono wrn_overlay_due(const struct wrn_overlay *overlay);
 enum wrn_reason wrn_overlay_add_bootstrap(struct wrn_overlay *overlay,
                                           const struct wrn_endpoint *endpoint);
 
+/* A node of this ring is said to be there, by somebody who is not on it: it is asked, and has to
+ * show what all show. NONE, SELF, or FULL ('found_max' is 0). */
+enum wrn_reason wrn_overlay_found(struct wrn_overlay *overlay, struct wrn_now now, wrn_id id,
+                                  const struct wrn_endpoint *endpoint, struct wrn_overlay_out *out);
+
 /* Adds the locator of a node that was a peer before. */
 enum wrn_reason wrn_overlay_add_cached(struct wrn_overlay *overlay, wrn_span locator);
 
@@ -200,6 +208,9 @@ void wrn_overlay_admit_again(struct wrn_overlay *overlay, struct wrn_now now,
 /* Whether this node forwards for others from now on: said to them, and kept. */
 void wrn_overlay_set_relays(struct wrn_overlay *overlay, struct wrn_now now, bool relays,
                             struct wrn_overlay_out *out);
+
+/* Where this host takes streams, at all of its addresses; 0: nowhere. Said in the locator. */
+void wrn_overlay_set_streams(struct wrn_overlay *overlay, uint16_t tcp_port, uint16_t tls_port);
 
 /* UDP socket 0 has another port: announcements say so from the next one on. */
 void wrn_overlay_set_port(struct wrn_overlay *overlay, uint16_t port);
@@ -237,6 +248,9 @@ enum wrn_reason wrn_overlay_sum(struct wrn_overlay *overlay, struct wrn_now now,
                                 wrn_span question, struct wrn_overlay_out *out);
 enum wrn_reason wrn_overlay_crawl(struct wrn_overlay *overlay, struct wrn_now now, uint32_t tag,
                                   uint32_t limit, struct wrn_overlay_out *out);
+
+/* Gives up the crawls with this tag: nothing is found for them any more. */
+void wrn_overlay_crawl_stop(struct wrn_overlay *overlay, uint32_t tag);
 
 /* What this node contributes to sums: {1, links, bytes held, user's number}. */
 void wrn_overlay_set_number(struct wrn_overlay *overlay, uint64_t number);
@@ -292,6 +306,7 @@ struct wrn_overlay_peer_info {
     enum wrn_path_state path;
     enum wrn_reason why_relayed;
     enum wrn_nat_class nat_class; /* the peer's, as it says */
+    bool speaks_aes;              /* ... it, too, by the newest of its locators that was seen */
     uint32_t rtt_us;
     uint8_t mine, theirs; /* enum wrn_link_kind bits */
     bool is_admitted;
@@ -323,6 +338,8 @@ static inline wrn_handle wrn_overlay_of_slot(uint64_t slot) {
 /* Our own signed record that is kept under a key: the CREATE, else any, an empty span if there is
  * none. Good until the next input. */
 wrn_span wrn_overlay_kept(const struct wrn_overlay *overlay, wrn_span key);
+/* Our own records under a key are renewed no longer; they end with their time. */
+void wrn_overlay_keep_no_more(struct wrn_overlay *overlay, wrn_span key);
 /* Walks the peers: start with *cursor = 0; WRN_HANDLE_NONE at the end. */
 wrn_handle wrn_overlay_peer_next(const struct wrn_overlay *overlay, uint32_t *cursor);
 /* Writes our own signed locator; returns its size. */

@@ -12,6 +12,15 @@ enum wrn_reason wrn_overlay_add_bootstrap(struct wrn_overlay *overlay,
     return wrn_join_add_bootstrap(overlay, endpoint);
 }
 
+enum wrn_reason wrn_overlay_found(struct wrn_overlay *overlay, struct wrn_now now, wrn_id id,
+                                  const struct wrn_endpoint *endpoint,
+                                  struct wrn_overlay_out *out) {
+    wrn_overlay_begin(overlay, now, out);
+    enum wrn_reason reason = wrn_join_found(overlay, id, endpoint);
+    wrn_overlay_end(overlay);
+    return reason;
+}
+
 enum wrn_reason wrn_overlay_add_cached(struct wrn_overlay *overlay, wrn_span locator) {
     return wrn_join_add_cached(overlay, locator);
 }
@@ -34,6 +43,10 @@ void wrn_overlay_set_relays(struct wrn_overlay *overlay, struct wrn_now now, boo
     overlay->relays = relays;
     wrn_relay_set_relays(overlay->relay, relays);
     wrn_overlay_end(overlay);
+}
+
+void wrn_overlay_set_streams(struct wrn_overlay *overlay, uint16_t tcp_port, uint16_t tls_port) {
+    wrn_paths_set_streams(overlay->paths, tcp_port, tls_port);
 }
 
 void wrn_overlay_set_port(struct wrn_overlay *overlay, uint16_t port) {
@@ -169,6 +182,10 @@ enum wrn_reason wrn_overlay_crawl(struct wrn_overlay *overlay, struct wrn_now no
     enum wrn_reason reason = wrn_ring_crawl(overlay->ring, now.mono, tag, limit);
     wrn_overlay_end(overlay);
     return reason;
+}
+
+void wrn_overlay_crawl_stop(struct wrn_overlay *overlay, uint32_t tag) {
+    wrn_ring_crawl_stop(overlay->ring, tag);
 }
 
 void wrn_overlay_set_number(struct wrn_overlay *overlay, uint64_t number) {

@@ -71,8 +71,10 @@ struct wrn_overlay_peer {
     bool welcomed : 1;    /* by them */
     bool they_have : 1;   /* they need not be shown our credential again */
     bool relays_for_others : 1;
+    bool speaks_aes : 1;
     bool is_relayed : 1;
     bool asked_again : 1;  /* for its credential, since 'until' comes near */
+    bool is_hurried : 1;   /* ... nearer than its admission: all are asked after a change */
     bool look_through : 1; /* once it is up: let the ring look whether it knows better neighbours */
     bool is_back : 1;      /* it was UP and restarted: its user was told RESTARTED */
 };
@@ -117,6 +119,8 @@ struct wrn_overlay {
     wrn_overlay_admit *admit;
     void *admit_ctx;
     bool relays;
+    bool speaks_aes;
+    bool has_streams;
     bool is_started;
 
     /* the input that is being taken */

@@ -349,7 +349,21 @@ static enum wrn_reason dht_route(void *ctx, const struct wrn_route_header *heade
     return note_route(ctx, header, WRN_HANDLE_NONE, payload);
 }
 
+/* A holder has shown a newer record of ours: it is from a former life, whose clock was ahead. What
+ * we sign next is newer than that. */
+static void learn_sequence(struct wrn_overlay *overlay, enum wrn_reason reason, wrn_span bytes) {
+    struct wrn_record record;
+    if (reason == WRN_REASON_STALE &&
+        wrn_record_read(bytes, overlay->primitives, &record) == WRN_REASON_NONE &&
+        memcmp(record.owner, overlay->public_key, sizeof record.owner) == 0 &&
+        record.sequence > overlay->sequence && record.sequence < UINT64_MAX / 2 &&
+        wrn_record_verify(bytes, overlay->primitives) == WRN_REASON_NONE) {
+        overlay->sequence = record.sequence;
+    }
+}
+
 static void dht_answer(void *ctx, const struct wrn_dht_answer *answer) {
+    learn_sequence(ctx, answer->reason, answer->record);
     struct wrn_overlay_action *action =
         answer->tag == WRN_OVERLAY_TAG_OWN
             ? NULL
@@ -365,6 +379,7 @@ static void dht_answer(void *ctx, const struct wrn_dht_answer *answer) {
 
 static void dht_lost(void *ctx, wrn_span record, wrn_span winner, enum wrn_reason reason) {
     uint8_t *room = NULL;
+    learn_sequence(ctx, reason, winner);
     struct wrn_overlay_action *action =
         wrn_overlay_act(ctx, WRN_OVERLAY_RECORD_LOST, record.size + winner.size, &room);
     if (action) {

@@ -38,6 +38,7 @@ bool wrn_overlay_peer_info(const struct wrn_overlay *overlay, wrn_handle handle,
     memcpy(ret_info->public_key, peer->public_key, sizeof(ret_info->public_key));
     memcpy(ret_info->tunnel_key, peer->tunnel_key, sizeof(ret_info->tunnel_key));
     ret_info->nat_class = peer->nat_class;
+    ret_info->speaks_aes = peer->speaks_aes;
     ret_info->mine = wrn_peers_kinds(overlay, peer);
     ret_info->theirs = peer->theirs;
     ret_info->is_admitted = peer->admitted && peer->welcomed;
@@ -68,6 +69,10 @@ bool wrn_overlay_path(const struct wrn_overlay *overlay, wrn_handle handle,
     ret_path->kind = way->kind == WRN_WAY_RELAY ? WRN_PATH_RELAY : WRN_PATH_DIRECT;
     ret_path->slot = way->kind == WRN_WAY_RELAY ? way->slot : 0;
     return true;
+}
+
+void wrn_overlay_keep_no_more(struct wrn_overlay *overlay, wrn_span key) {
+    wrn_dht_keep_no_more(overlay->dht, key);
 }
 
 wrn_span wrn_overlay_kept(const struct wrn_overlay *overlay, wrn_span key) {

@@ -29,6 +29,8 @@ static void on_ping(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
                     const struct wrn_way *way, uint64_t incarnation, wrn_span message);
 static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                     const struct wrn_way *way, uint64_t incarnation, wrn_span message);
+static void begin_at(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                     const struct wrn_way *way);
 static void follow(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
                    const struct wrn_way *way);
 static void note_way(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
@@ -107,6 +109,7 @@ void wrn_paths_set_local(struct wrn_paths *paths, wrn_mono now,
     paths->fresh_count = 0;
     paths->tried_count = 0;
     paths->probes = paths->answers = 0;
+    paths->vain = paths->stream_answers = 0;
     paths->view = (struct wrn_nat_view){0};
     if (!is_first) {
         paths->moved_until = wrn_mono_add(now, WRN_S(MOVED_S));
@@ -131,6 +134,8 @@ void wrn_paths_describe(const struct wrn_paths *paths, struct wrn_locator *locat
     locator->nat_class = (uint8_t)paths->view.nat_class;
     locator->port_step = paths->view.port_step;
     locator->port_last = paths->view.port_last;
+    locator->tcp_port = paths->tcp_port;
+    locator->tls_port = paths->tls_port;
     locator->endpoint_count = (uint8_t)wrn_paths_endpoints(paths, locator->endpoints);
 }
 
@@ -150,6 +155,8 @@ enum wrn_reason wrn_paths_search(struct wrn_paths *paths, wrn_mono now, wrn_hand
     renew(p, now);
     p->nat_class = locator->nat_class < WRN_NAT_CLASSES ? locator->nat_class : 0;
     p->port_last = locator->port_last;
+    p->tcp_port = locator->tcp_port;
+    p->tls_port = locator->tls_port;
     p->port_step =
         (int16_t)(locator->port_step >= -WRN_NAT_STEP_MAX && locator->port_step <= WRN_NAT_STEP_MAX
                       ? locator->port_step
@@ -209,12 +216,19 @@ void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer
     }
     struct wrn_paths_peer *p = &paths->peers[peer.index];
     if (way->kind == WRN_WAY_DIRECT && (!wrn_paths_is_direct(p) || is_better(p, way, false, 0))) {
-        become(paths, now, p, way, 0);
-        wrn_paths_new_round(p, now);
-        wrn_paths_send_ping(paths, now, p, way, 0, true);
-        p->ping_at = wrn_mono_add(now, WRN_S(1));
-        p->tries = 1;
+        begin_at(paths, now, p, way);
     }
+    wrn_paths_arm(paths, p);
+}
+
+void wrn_paths_restarted(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                         const struct wrn_way *way) {
+    struct wrn_paths_peer *p = wrn_paths_peer_of(paths, peer);
+    if (p == NULL || way->kind != WRN_WAY_DIRECT || wrn_way_equal(way, &p->way)) {
+        return;
+    }
+    begin_at(paths, now, p, way);
+    p->alt = (struct wrn_endpoint){0};
     wrn_paths_arm(paths, p);
 }
 
@@ -342,6 +356,10 @@ void wrn_paths_on_traffic(struct wrn_paths *paths, wrn_mono now, wrn_handle peer
     if (wrn_mono_since(now, p->heard_at) >= WRN_MS(TRAFFIC_QUIET_MS)) {
         wrn_paths_check(paths, now, peer); /* what the user sends may go nowhere */
     }
+    if (wrn_way_is_stream(&p->way)) {
+        wrn_paths_stream_hurry(p, now);
+        wrn_paths_arm(paths, p);
+    }
     if (p->way.kind != WRN_WAY_RELAY || p->search != PATHS_NO_SEARCH) {
         return;
     }
@@ -396,10 +414,14 @@ enum wrn_path_state wrn_paths_state(const struct wrn_paths *paths, wrn_handle pe
         *ret_reason = WRN_REASON_TIMEOUT;
         return WRN_PATH_STATE_LOST;
     }
-    if (p->way.kind == WRN_WAY_DIRECT) {
+    if (p->way.kind == WRN_WAY_DIRECT && !wrn_way_is_stream(&p->way)) {
         return WRN_PATH_STATE_DIRECT;
     }
     *ret_reason = (enum wrn_reason)p->reason;
+    if (p->way.kind == WRN_WAY_DIRECT) {
+        *ret_reason = wrn_paths_why(paths, p, false);
+        return WRN_PATH_STATE_STREAM;
+    }
     return p->search != PATHS_NO_SEARCH || (p->flags & PEER_WAITS) != 0
                ? WRN_PATH_STATE_RELAYED_SEARCHING
                : WRN_PATH_STATE_RELAYED;
@@ -425,6 +447,7 @@ struct wrn_paths_peer *wrn_paths_peer_of(const struct wrn_paths *paths, wrn_hand
 void wrn_paths_arm(struct wrn_paths *paths, struct wrn_paths_peer *p) {
     wrn_mono due =
         wrn_mono_min(wrn_mono_min(p->ping_at, p->relay_at), wrn_mono_min(p->retry_at, p->gone_at));
+    due = wrn_mono_min(due, p->look_at);
     if (p->search != PATHS_NO_SEARCH) {
         due = wrn_mono_min(due, paths->searches[p->search].next);
     }
@@ -474,7 +497,11 @@ void wrn_paths_on_answer(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
 
 uint32_t wrn_paths_rank(const struct wrn_way *way) {
     if (way->kind != WRN_WAY_DIRECT) {
-        return way->kind == WRN_WAY_RELAY ? 3 : 4;
+        return way->kind == WRN_WAY_RELAY ? 4 : 5;
+    }
+    if (wrn_way_is_stream(way)) { /* fewer hops than a relay that the one or the other end reaches
+                                   * by a stream, too */
+        return 3;
     }
     return wrn_nat_is_private(&way->remote.ip) ? 0 : way->socket == 0 ? 1 : 2;
 }
@@ -511,7 +538,8 @@ static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
         } else if (wrn_way_equal(&alt, way)) {
             p->alt = (struct wrn_endpoint){0};
         }
-        if (p->search != PATHS_NO_SEARCH) { /* a little longer, for something better yet */
+        if (p->search != PATHS_NO_SEARCH &&
+            !wrn_way_is_stream(way)) { /* a little longer, for something better yet */
             struct wrn_paths_search *search = &paths->searches[p->search];
             search->ends = wrn_mono_min(search->ends, wrn_mono_add(now, WRN_MS(SETTLE_MS)));
             search->next = wrn_mono_min(search->next, search->ends);
@@ -520,6 +548,11 @@ static void become(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer 
         p->relay_at = WRN_MONO_NEVER;
         p->relay_tries = 0;
         p->flags &= (uint16_t)~PEER_RELAY_PROVEN;
+    }
+    if (wrn_way_is_stream(way)) {
+        wrn_paths_stream_begin(paths, now, p);
+    } else {
+        wrn_paths_stream_end(p);
     }
     if (old.kind == WRN_WAY_DIRECT) {
         wrn_paths_socket_drop(paths, p, old.socket);
@@ -543,6 +576,7 @@ static void add(struct wrn_paths *paths, wrn_mono now, wrn_handle peer, bool we_
         .flags = we_asked ? PEER_WE_ASKED : 0,
         .ping_at = WRN_MONO_NEVER,
         .retry_at = WRN_MONO_NEVER,
+        .look_at = WRN_MONO_NEVER,
         .relay_at = wrn_mono_add(now, WRN_MS(FIRST_RELAY_MS)),
         .gone_at = wrn_mono_add(now, WRN_S(GONE_S)),
     };
@@ -622,7 +656,7 @@ static void on_pong(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
     }
     bool is_ours = wrn_paths_is_ours(paths, now, p, way, pong.answer, &is_timed, &rtt_us);
     if (is_ours) {
-        paths->answers++;
+        wrn_paths_stream_answered(paths, now, way);
         if (incarnation != p->incarnation) {
             p->incarnation = incarnation;
             paths->port.proven(paths->port.ctx, p->handle, incarnation);
@@ -727,6 +761,16 @@ static bool is_better(const struct wrn_paths_peer *p, const struct wrn_way *way,
            (uint64_t)rtt_us * 100 <= (uint64_t)p->rtt_us * (100 - SWITCH_PERCENT);
 }
 
+/* Goes on by a way that something else than a ping has proven. */
+static void begin_at(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                     const struct wrn_way *way) {
+    become(paths, now, p, way, 0);
+    wrn_paths_new_round(p, now);
+    wrn_paths_send_ping(paths, now, p, way, 0, true);
+    p->ping_at = wrn_mono_add(now, WRN_S(1));
+    p->tries = 1;
+}
+
 /* Another proven way: it takes over when the best one dies. */
 static void keep_alt(struct wrn_paths_peer *p, wrn_mono now, const struct wrn_way *way) {
     if (way->socket == 0) { /* others are closed soon */
@@ -755,6 +799,9 @@ static void step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p
     }
     if (wrn_mono_reached(now, p->ping_at)) {
         wrn_paths_ping_best(paths, now, p);
+    }
+    if (wrn_mono_reached(now, p->look_at)) {
+        wrn_paths_stream_look(paths, now, p);
     }
     if (wrn_mono_reached(now, p->relay_at)) {
         wrn_paths_relay_step(paths, now, p);

@@ -35,6 +35,7 @@ bool wrn_way_equal(const struct wrn_way *a, const struct wrn_way *b);
 #define WRN_PATH_STATE_LIST(X)                                                                     \
     X(SEARCHING, "looking for a path")                                                             \
     X(DIRECT, "direct")                                                                            \
+    X(STREAM, "direct, by a stream, as UDP does not get through")                                  \
     X(RELAYED, "relayed")                                                                          \
     X(RELAYED_SEARCHING, "relayed, looking for a direct path")                                     \
     X(LOST, "no path")
@@ -76,6 +77,7 @@ struct wrn_paths_options {
     uint32_t probes_per_s;    /* all searches together; 0: 200 */
     uint32_t keepalive_max_s; /* longest time between pings on an idle path; 0: 60 */
     bool may_open_sockets;    /* for birthday probing */
+    bool has_streams;         /* sockets WRN_SOCKET_TCP to _TAKEN can be sent to */
     /* Tells whether an endpoint may be probed at all: not one inside a virtual range of ours.
      * NULL: all. */
     bool (*may_probe)(void *ctx, const struct wrn_endpoint *endpoint);
@@ -93,6 +95,9 @@ struct wrn_paths *wrn_paths_init(struct wrn_arena *arena, const struct wrn_paths
  * at once, as after a change of network. */
 void wrn_paths_set_local(struct wrn_paths *paths, wrn_mono now,
                          const struct wrn_locator_endpoint *endpoints, size_t count);
+
+/* Sets the ports where we take streams, at all of our addresses; 0: at none. */
+void wrn_paths_set_streams(struct wrn_paths *paths, uint16_t tcp_port, uint16_t tls_port);
 
 /* Fills in what a locator says of our endpoints, class and ports. */
 void wrn_paths_describe(const struct wrn_paths *paths, struct wrn_locator *locator);
@@ -115,12 +120,22 @@ void wrn_paths_set_eager(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
  * unless one of them lets anybody in. NONE, or why: BOTH_RANDOM, RANDOM_AND_STEPS. */
 enum wrn_reason wrn_paths_hopeless(uint8_t one, uint8_t other);
 
-/* Tells whether a socket of ours is open; 0 always is. */
+/* Tells whether a way is a stream. */
+static inline bool wrn_way_is_stream(const struct wrn_way *way) {
+    return way->kind == WRN_WAY_DIRECT && wrn_socket_is_stream(way->socket);
+}
+
+/* Tells whether a socket of ours is open; 0 always is, streams are where there are any. */
 bool wrn_paths_has_socket(const struct wrn_paths *paths, uint16_t socket);
 
 /* The peer proved itself on this way otherwise (a stranger's HELLO with a cookie): begin there. */
 void wrn_paths_begin_with(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
                           const struct wrn_way *way);
+
+/* The peer was started anew, and proved itself on this way: it is there now, and no more where it
+ * was before. */
+void wrn_paths_restarted(struct wrn_paths *paths, wrn_mono now, wrn_handle peer,
+                         const struct wrn_way *way);
 
 /* Forgets a peer. */
 void wrn_paths_forget(struct wrn_paths *paths, wrn_handle peer);

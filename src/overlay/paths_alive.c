@@ -90,6 +90,8 @@ void wrn_paths_ping_best(struct wrn_paths *paths, wrn_mono now, struct wrn_paths
 void wrn_paths_lose(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
     struct wrn_way relay = wrn_paths_relay_way(p);
     bool was_relay = p->way.kind == WRN_WAY_RELAY;
+    bool was_stream = wrn_way_is_stream(&p->way);
+    bool has_last = was_stream ? p->udp.ip.family != WRN_FAMILY_NONE : !was_relay;
     if (was_relay && p->relay.generation != 0 && wrn_way_equal(&p->way, &relay)) {
         wrn_paths_relay_drop(paths, p);
     }
@@ -106,14 +108,15 @@ void wrn_paths_lose(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer
         paths->port.want_relay(paths->port.ctx, p->handle);
     }
     struct wrn_locator_endpoint last[2] = {
-        {.at = p->way.remote, .kind = WRN_ENDPOINT_REFLECTED},
+        {.at = was_stream ? p->udp : p->way.remote, .kind = WRN_ENDPOINT_REFLECTED},
         {.at = p->alt, .kind = WRN_ENDPOINT_REFLECTED},
     };
     bool has_alt =
         p->alt.ip.family != WRN_FAMILY_NONE && wrn_paths_us(now) - p->alt_at_us < ALT_S * 1000000u;
     wrn_paths_call_probe(paths, p, true, ORDER_TOGETHER);
-    wrn_paths_search_begin(paths, now, p, was_relay ? last + 1 : last,
-                           (size_t)(!was_relay) + (size_t)has_alt, 0);
+    wrn_paths_stream_end(p);
+    wrn_paths_search_begin(paths, now, p, has_last ? last : last + 1,
+                           (size_t)has_last + (size_t)has_alt, 0);
 }
 
 uint8_t wrn_paths_period_told(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
@@ -192,8 +195,8 @@ static uint32_t age_s(const struct wrn_paths_peer *p, wrn_mono now) {
  * told of that, so not soon after the time was changed, else one change would lead to the next. */
 static bool is_short(const struct wrn_paths *paths, wrn_mono now, const struct wrn_paths_peer *p) {
     uint64_t patience_ns = WRN_S(wish(paths)) + WRN_S(wish(paths)) / 2;
-    return p->way.kind == WRN_WAY_DIRECT && p->their_period >= wish(paths) &&
-           wrn_mono_since(now, p->heard_at) >= patience_ns &&
+    return p->way.kind == WRN_WAY_DIRECT && !wrn_way_is_stream(&p->way) &&
+           p->their_period >= wish(paths) && wrn_mono_since(now, p->heard_at) >= patience_ns &&
            wrn_mono_since(now, paths->period.learned_at) >= WRN_S(TOLD_S);
 }
 

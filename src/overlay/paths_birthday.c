@@ -124,8 +124,8 @@ void wrn_paths_guess_on_time(struct wrn_paths *paths, wrn_mono now) {
     struct wrn_paths_guess *guess = &paths->guess;
     while (guess->phase != PHASE_NONE && wrn_mono_reached(now, wrn_paths_guess_due(paths))) {
         struct wrn_paths_peer *p = &paths->peers[guess->peer];
-        if (wrn_paths_is_direct(p) || wrn_mono_reached(now, guess->ends)) {
-            bool is_vain = !wrn_paths_is_direct(p);
+        if (wrn_paths_is_udp(p) || wrn_mono_reached(now, guess->ends)) {
+            bool is_vain = !wrn_paths_is_udp(p);
             wrn_paths_guess_end(paths, now);
             if (is_vain && p->search != PATHS_NO_SEARCH) {
                 paths->searches[p->search].ends = now;
@@ -241,7 +241,7 @@ static void on_ready(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
         return;
     }
     bool is_stepping = is_steps(body->nat_class) && body->port_step != 0;
-    if (wrn_paths_is_direct(p) || p->search == PATHS_NO_SEARCH || !is_hard(body->nat_class) ||
+    if (wrn_paths_is_udp(p) || p->search == PATHS_NO_SEARCH || !is_hard(body->nat_class) ||
         is_opener(paths, p) || !wrn_paths_guess_fits(paths, p) || !find_target(paths, body, &at)) {
         return;
     }

@@ -88,6 +88,10 @@ void wrn_paths_judge(struct wrn_paths *paths, wrn_mono now) {
         paths->probes >= BLOCKED_PROBES && paths->tried_count >= BLOCKED_ADDRESSES) {
         view.nat_class = WRN_NAT_CLASS_BLOCKED;
     }
+    if (wrn_paths_streams_alone(paths)) { /* what was seen before is over */
+        view = (struct wrn_nat_view){.nat_class = WRN_NAT_CLASS_BLOCKED};
+        paths->sight_count = 0;
+    }
     paths->view = view;
     if (is_hard(view.nat_class) && paths->fresh_count == 0 && paths->options.may_open_sockets) {
         (void)wrn_paths_measure_begin(paths, now, false);

@@ -39,7 +39,10 @@ enum wrn_paths_call {
     PATHS_CALL_GUESSED, /* I did: send from new ports now */
     PATHS_CALLS
 };
-enum { PATHS_CALL_WANTS_REPLY = 1 };
+enum {
+    PATHS_CALL_WANTS_REPLY = 1,
+    PATHS_CALL_ANEW = 2, /* UDP works again here: what was tried in vain before says nothing */
+};
 
 /* Who probes first: 'run' of a CALL_PROBE. A router that holds strays needs its own side to be. */
 enum wrn_paths_order { ORDER_TOGETHER, ORDER_CALLED_FIRST, ORDER_CALLER_FIRST, ORDERS };
@@ -51,14 +54,18 @@ struct wrn_paths_peer {
     wrn_handle relay;     /* generation 0: none */
     uint64_t slot;
     struct wrn_endpoint alt; /* another one that was proven, from socket 0; family NONE: none */
-    uint16_t search;         /* PATHS_NO_SEARCH: none */
-    uint32_t alt_at_us;      /* when it was proven */
-    wrn_mono heard_at;       /* on the best way */
-    wrn_mono ping_at;        /* when to ping it next */
-    wrn_mono relay_at;       /* when to ask for a relay, or to ping one that is not proven yet */
-    wrn_mono retry_at;       /* when to look for a direct way again */
-    wrn_mono gone_at;        /* when to give the peer up */
-    wrn_mono searched_at;    /* when the last search began */
+    struct wrn_endpoint udp; /* STREAM: where to look whether UDP works again; family NONE: none */
+    wrn_mono look_at;        /* ... and when */
+    uint16_t tcp_port, tls_port; /* where the peer takes streams, as it says; 0: nowhere */
+    uint8_t looks;               /* ... that nobody answered */
+    uint16_t search;             /* PATHS_NO_SEARCH: none */
+    uint32_t alt_at_us;          /* when it was proven */
+    wrn_mono heard_at;           /* on the best way */
+    wrn_mono ping_at;            /* when to ping it next */
+    wrn_mono relay_at;    /* when to ask for a relay, or to ping one that is not proven yet */
+    wrn_mono retry_at;    /* when to look for a direct way again */
+    wrn_mono gone_at;     /* when to give the peer up */
+    wrn_mono searched_at; /* when the last search began */
     uint32_t round_us[PATHS_TIMED];
     uint32_t serial; /* of the last round of pings */
     uint32_t rtt_us, relay_rtt_us;
@@ -87,6 +94,7 @@ enum {
     PEER_IS_SHORT = 64,   /* nothing came in a period and a half: did our mapping die? */
     PEER_HAS_MOVED = 128, /* the peer said so, on a way that is not proven yet */
     PEER_IS_MODEST = 256, /* ports are not guessed at at random for it */
+    PEER_IS_ANEW = 512,   /* the next call says ANEW */
 };
 
 struct wrn_paths_candidate {
@@ -105,6 +113,7 @@ struct wrn_paths_search {
     uint8_t cursor;
     uint8_t guess; /* enum wrn_paths_guess_state */
     uint8_t guess_runs;
+    uint8_t streams; /* how often streams were tried */
     uint32_t peer;
     wrn_mono started, next, ends;
     struct wrn_paths_candidate candidates[PATHS_CANDIDATES];
@@ -197,6 +206,10 @@ struct wrn_paths {
     uint64_t probes, answers;
     struct wrn_ip tried[4]; /* addresses that were probed, for BLOCKED */
     uint8_t tried_count;
+    uint32_t vain;               /* probes by UDP since the last answer that came by it */
+    uint32_t stream_answers;     /* ... that came by streams meanwhile */
+    uint16_t tcp_port, tls_port; /* ours */
+    uint16_t stream_socket;      /* what got through last, 0: nothing so far */
     struct wrn_paths_measure measure;
     struct wrn_paths_guess guess;
     struct wrn_paths_period period;
@@ -248,7 +261,7 @@ uint32_t wrn_paths_rank(const struct wrn_way *way);
 /* Returns the way through the peer's relay. */
 struct wrn_way wrn_paths_relay_way(const struct wrn_paths_peer *p);
 
-/* Does the peer have a direct way that answers? */
+/* Does the peer have a direct way that answers, be it a stream? */
 bool wrn_paths_is_direct(const struct wrn_paths_peer *p);
 
 /* ---- paths_alive.c ---- */
@@ -267,6 +280,29 @@ void wrn_paths_period_heard(struct wrn_paths *paths, wrn_mono now, struct wrn_pa
                             bool is_ping);
 /* The test's time is over. */
 void wrn_paths_period_on_time(struct wrn_paths *paths, wrn_mono now);
+
+/* ---- paths_stream.c ---- */
+
+/* Does the peer have a direct way by UDP that answers? */
+bool wrn_paths_is_udp(const struct wrn_paths_peer *p);
+/* Does a pong that came this way say that UDP gets through? */
+bool wrn_paths_comes_by_udp(const struct wrn_paths *paths, const struct wrn_way *way);
+/* Opens streams to a peer if it is time to; the search's 'next' is when it is again. */
+void wrn_paths_stream_step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
+                           struct wrn_paths_search *search);
+/* A stream has become the best way, or is no more. */
+void wrn_paths_stream_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
+void wrn_paths_stream_end(struct wrn_paths_peer *p);
+/* Traffic flows by it: does UDP work again? */
+void wrn_paths_stream_hurry(struct wrn_paths_peer *p, wrn_mono now);
+/* The deadline for that has come. */
+void wrn_paths_stream_look(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p);
+/* Remembers where the peer was searched for by UDP. */
+void wrn_paths_stream_note(const struct wrn_paths *paths, struct wrn_paths_peer *p);
+/* A number of ours was answered: by UDP after it had been blocked, everybody is looked for. */
+void wrn_paths_stream_answered(struct wrn_paths *paths, wrn_mono now, const struct wrn_way *way);
+/* Tells whether UDP is blocked here though the peers can be reached. */
+bool wrn_paths_streams_alone(const struct wrn_paths *paths);
 
 /* ---- paths_probe.c ---- */
 
@@ -329,6 +365,10 @@ void wrn_paths_retry(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_pee
 /* Why is there no direct way? */
 enum wrn_reason wrn_paths_why(const struct wrn_paths *paths, const struct wrn_paths_peer *p,
                               bool guessed);
+
+/* Is it likely that we share a LAN with this candidate? */
+bool wrn_paths_is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
+                       const struct wrn_endpoint *endpoint);
 
 /* ---- paths_birthday.c ---- */
 

@@ -93,6 +93,9 @@ uint16_t wrn_paths_sockets_open(struct wrn_paths *paths, uint16_t count) {
 }
 
 bool wrn_paths_has_socket(const struct wrn_paths *paths, uint16_t socket) {
+    if (wrn_socket_is_stream(socket)) {
+        return paths->options.has_streams;
+    }
     return socket == 0 || (socket < WRN_SOCKETS_MAX &&
                            (paths->sockets_used[socket / 64] >> (socket % 64) & 1) != 0);
 }
@@ -102,7 +105,7 @@ void wrn_paths_socket_drop(struct wrn_paths *paths, const struct wrn_paths_peer 
     const struct wrn_paths_guess *guess = &paths->guess;
     bool is_guessing = guess->phase != PHASE_NONE && socket >= guess->socket_first &&
                        socket < guess->socket_first + guess->socket_count;
-    if (socket == 0 || is_guessing ||
+    if (socket == 0 || wrn_socket_is_stream(socket) || is_guessing ||
         (p != NULL && p->way.kind == WRN_WAY_DIRECT && p->way.socket == socket)) {
         return;
     }

@@ -270,7 +270,11 @@ static uint8_t flags_of(const struct wrn_paths *paths, wrn_mono now, const struc
 
 /* Counts for the class BLOCKED: nothing answered though several addresses were tried. */
 static void note_probe(struct wrn_paths *paths, const struct wrn_way *way) {
+    if (wrn_way_is_stream(way)) {
+        return;
+    }
     paths->probes++;
+    paths->vain = paths->vain < UINT32_MAX ? paths->vain + 1 : paths->vain;
     for (size_t i = 0; i < paths->tried_count; i++) {
         if (wrn_ip_equal(&paths->tried[i], &way->remote.ip)) {
             return;

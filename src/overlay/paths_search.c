@@ -45,8 +45,6 @@ static void consider_guess(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
                            struct wrn_paths_search *search);
 static uint64_t retry_ns(const struct wrn_paths *paths, const struct wrn_paths_peer *p);
 static uint64_t wait_of_order(const struct wrn_paths_peer *p, uint8_t order, bool is_called);
-static bool is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
-                    const struct wrn_endpoint *endpoint);
 static bool same_network(const struct wrn_ip *a, const struct wrn_ip *b);
 
 void wrn_paths_search_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p,
@@ -72,6 +70,7 @@ void wrn_paths_search_begin(struct wrn_paths *paths, wrn_mono now, struct wrn_pa
         search->guess_runs = runs;
     }
     renew(paths, &paths->searches[p->search], endpoints, count);
+    wrn_paths_stream_note(paths, p);
 }
 
 void wrn_paths_search_step(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
@@ -84,7 +83,7 @@ void wrn_paths_search_step(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
         search->next = wrn_mono_add(now, WRN_MS(QUIET_MS));
         return;
     }
-    if (!wrn_paths_is_direct(p)) {
+    if (!wrn_paths_is_udp(p)) {
         consider_guess(paths, now, p, search);
     }
     if (search->round < ROUNDS &&
@@ -106,11 +105,12 @@ void wrn_paths_search_step(struct wrn_paths *paths, wrn_mono now, struct wrn_pat
         }
         search->next = wrn_mono_min(search->next, at);
     }
+    wrn_paths_stream_step(paths, now, p, search);
 }
 
 void wrn_paths_search_pace(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
     struct wrn_paths_search *search = &paths->searches[p->search];
-    if (search->guess != GUESS_UNDER_WAY && !wrn_paths_is_direct(p)) {
+    if (search->guess != GUESS_UNDER_WAY && !wrn_paths_is_udp(p)) {
         search->ends = wrn_mono_add(search->started, length_of(paths, p));
         search->ends = wrn_mono_before(search->ends, now) ? now : search->ends;
         search->next = wrn_mono_min(search->next, search->ends);
@@ -125,12 +125,12 @@ void wrn_paths_search_end(struct wrn_paths *paths, wrn_mono now, struct wrn_path
     }
     search->is_used = false;
     p->search = PATHS_NO_SEARCH;
-    if (wrn_paths_is_direct(p)) {
+    if (wrn_paths_is_udp(p)) {
         p->retries = 0;
     } else {
         p->reason = (uint8_t)wrn_paths_why(paths, p, guessed);
         p->retries = p->retries < UINT8_MAX ? p->retries + 1 : p->retries;
-        p->retry_at = wrn_mono_add(now, retry_ns(paths, p));
+        p->retry_at = (p->flags & PEER_IS_ANEW) != 0 ? now : wrn_mono_add(now, retry_ns(paths, p));
     }
     wrn_paths_judge(paths, now);
     serve_line(paths, now);
@@ -159,7 +159,7 @@ void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_p
     p->nat_class = body->nat_class;
     p->port_step = body->port_step;
     if (body->what != PATHS_CALL_PROBE) {
-        if (p->search == PATHS_NO_SEARCH && !wrn_paths_is_direct(p)) {
+        if (p->search == PATHS_NO_SEARCH && !wrn_paths_is_udp(p)) {
             wrn_paths_search_begin(paths, now, p, body->endpoints, body->endpoint_count, 0);
         }
         wrn_paths_guess_on_call(paths, now, p, body);
@@ -167,7 +167,8 @@ void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_p
     }
     p->port_last = body->port_last;
     bool wants_reply = (body->flags & PATHS_CALL_WANTS_REPLY) != 0;
-    uint64_t gap_ns = p->retries > 0 ? WRN_S(CALL_GAP_VAIN_S) : WRN_MS(CALL_GAP_MS);
+    bool is_anew = (body->flags & PATHS_CALL_ANEW) != 0;
+    uint64_t gap_ns = p->retries > 0 && !is_anew ? WRN_S(CALL_GAP_VAIN_S) : WRN_MS(CALL_GAP_MS);
     bool is_soon = p->searched_at.ns != 0 && p->search == PATHS_NO_SEARCH &&
                    wrn_mono_since(now, p->searched_at) < gap_ns;
     if (is_soon) {
@@ -176,7 +177,7 @@ void wrn_paths_on_call(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_p
     if (wants_reply) {
         wrn_paths_call_probe(paths, p, false, body->run);
     }
-    if (wrn_paths_is_direct(p) && p->tries == 0) { /* the peer seems not to hear us there */
+    if (wrn_paths_is_udp(p) && p->tries == 0) { /* the peer seems not to hear us there */
         p->tries = 1;
         p->ping_at = now;
     }
@@ -188,11 +189,13 @@ void wrn_paths_call_probe(struct wrn_paths *paths, struct wrn_paths_peer *p, boo
                           uint8_t order) {
     struct wrn_paths_call_body body = {
         .what = PATHS_CALL_PROBE,
-        .flags = wants_reply ? PATHS_CALL_WANTS_REPLY : 0,
+        .flags = (uint8_t)((wants_reply ? PATHS_CALL_WANTS_REPLY : 0) |
+                           ((p->flags & PEER_IS_ANEW) != 0 ? PATHS_CALL_ANEW : 0)),
         .run = order,
         .port_step = (int16_t)paths->view.port_step,
         .port_last = paths->view.port_last,
     };
+    p->flags &= (uint16_t)~PEER_IS_ANEW;
     wrn_paths_send_call(paths, p, &body);
 }
 
@@ -233,10 +236,12 @@ void wrn_paths_relay_drop(struct wrn_paths *paths, struct wrn_paths_peer *p) {
 /* The peer's answer to the call begins the search, or the line's turn does. */
 void wrn_paths_retry(struct wrn_paths *paths, wrn_mono now, struct wrn_paths_peer *p) {
     p->retry_at = WRN_MONO_NEVER;
-    if (p->way.kind == WRN_WAY_DIRECT || p->search != PATHS_NO_SEARCH) {
+    bool is_udp = p->way.kind == WRN_WAY_DIRECT && !wrn_way_is_stream(&p->way);
+    if (is_udp || p->search != PATHS_NO_SEARCH) {
         return;
     }
-    p->retry_at = wrn_mono_add(now, retry_ns(paths, p)); /* if no answer comes */
+    p->retries = (p->flags & PEER_IS_ANEW) != 0 ? 0 : p->retries; /* the answer is listened to */
+    p->retry_at = wrn_mono_add(now, retry_ns(paths, p));          /* if no answer comes */
     wrn_paths_call_probe(paths, p, true, p->retries % ORDERS);
 }
 
@@ -272,10 +277,10 @@ static void renew(struct wrn_paths *paths, struct wrn_paths_search *search,
     }
     for (size_t i = 0; i < search->count; i++) {
         struct wrn_paths_candidate *candidate = &search->candidates[i];
-        candidate->limit =
-            wrn_nat_is_private(&candidate->at.ip) && !is_near(paths, search, &candidate->at)
-                ? ROUNDS_FAR_PRIVATE
-                : ROUNDS;
+        candidate->limit = wrn_nat_is_private(&candidate->at.ip) &&
+                                   !wrn_paths_is_near(paths, search, &candidate->at)
+                               ? ROUNDS_FAR_PRIVATE
+                               : ROUNDS;
     }
 }
 
@@ -367,7 +372,7 @@ static void serve_line(struct wrn_paths *paths, wrn_mono now) {
         if (index == PATHS_NO_SEARCH) {
             return;
         }
-        if (wrn_paths_is_direct(p)) {
+        if (wrn_paths_is_udp(p)) {
             wrn_paths_leave_line(paths, p);
             continue;
         }
@@ -446,8 +451,8 @@ static uint64_t wait_of_order(const struct wrn_paths_peer *p, uint8_t order, boo
 }
 
 /* Do we have an address in the same network, or come from the same outer address? */
-static bool is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
-                    const struct wrn_endpoint *endpoint) {
+bool wrn_paths_is_near(const struct wrn_paths *paths, const struct wrn_paths_search *search,
+                       const struct wrn_endpoint *endpoint) {
     for (size_t i = 0; i < paths->local_count; i++) {
         if (same_network(&paths->locals[i].at.ip, &endpoint->ip)) {
             return true;

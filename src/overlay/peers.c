@@ -111,6 +111,7 @@ void wrn_peers_learn(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer,
     peer->locator_sequence = locator->sequence;
     peer->nat_class = locator->nat_class & 15u;
     peer->relays_for_others = locator->relays;
+    peer->speaks_aes = locator->speaks_aes;
     peer->relay_count =
         (locator->relay_count < WRN_PEER_RELAYS ? locator->relay_count : WRN_PEER_RELAYS) & 15u;
     for (size_t i = 0; i < peer->relay_count; i++) {
@@ -189,7 +190,7 @@ void wrn_peers_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *peer) {
     if (peer->their_other != 0) {
         peer->state_due = wrn_tick_in(now, WRN_S(OTHER_NUMBER_S));
     }
-    peer->asked_again = false;
+    peer->asked_again = peer->is_hurried = false;
     wrn_peers_admission(overlay, peer);
     act_peer(overlay, WRN_OVERLAY_PEER_UP, peer, WRN_REASON_NONE);
     wrn_relay_set_willing(overlay->relay, peer->handle, peer->relays_for_others);
@@ -463,7 +464,10 @@ static bool on_time_up(struct wrn_overlay *overlay, struct wrn_overlay_peer *pee
     }
     if (wrn_tick_reached(now, peer->admit_due)) {
         if (overlay->now.wall.s >= peer->until_s) {
-            wrn_peers_remove(overlay, peer, WRN_REASON_EXPIRED, true);
+            /* One that did not answer in time may be asleep: it is not told to stay away. */
+            wrn_greet_bye(overlay, peer,
+                          peer->is_hurried ? WRN_REASON_TIMEOUT : WRN_REASON_EXPIRED);
+            wrn_peers_remove(overlay, peer, WRN_REASON_EXPIRED, false);
             return false;
         }
         check_admission(overlay, peer);

@@ -9,10 +9,9 @@
 #include "overlay/reason.h"
 
 enum {
-    WRN_RECORD_KEY_MAX = 128,       /* bytes of "family/rest" */
-    WRN_RECORD_VALUE_MAX = 900,     /* bytes, so that the whole fits with a proof */
-    WRN_RECORD_TTL_MAX_S = 604800,  /* 7 days */
-    WRN_RECORD_CLAIM_SLACK_S = 300, /* a claim that is dated so near is believed its date */
+    WRN_RECORD_KEY_MAX = 128,      /* bytes of "family/rest" */
+    WRN_RECORD_VALUE_MAX = 900,    /* bytes, so that the whole fits with a proof */
+    WRN_RECORD_TTL_MAX_S = 604800, /* 7 days */
 };
 
 /* Latest time in a record: the end of the year 9999, so that sums do not overflow. */

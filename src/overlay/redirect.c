@@ -58,8 +58,9 @@ bool wrn_redirect_read(const struct wrn_overlay *overlay, struct wrn_reader *rea
 static bool is_worth_naming(const struct wrn_overlay *overlay, const struct wrn_overlay_peer *peer,
                             const struct wrn_endpoint *asker, struct wrn_endpoint *ret_at) {
     const struct wrn_way *way = wrn_paths_way(overlay->paths, peer->handle);
-    if (way->kind != WRN_WAY_DIRECT || peer->nat_class != WRN_NAT_CLASS_NONE ||
-        way->remote.ip.family != asker->ip.family || way->remote.scope_id != 0 ||
+    if (way->kind != WRN_WAY_DIRECT || wrn_way_is_stream(way) ||
+        peer->nat_class != WRN_NAT_CLASS_NONE || way->remote.ip.family != asker->ip.family ||
+        way->remote.scope_id != 0 ||
         (wrn_nat_is_private(&way->remote.ip) && !wrn_nat_is_private(&asker->ip))) {
         return false;
     }

@@ -124,9 +124,13 @@ void wrn_ring_on_traffic(struct wrn_ring *ring, wrn_mono now, wrn_handle peer);
 
 /* Walks the ring in the order of ids, from this node on, at most 'limit' nodes (>= 1), ourselves
  * first: each is asked for its neighbours, so those that are reported answer. One question is under
- * way at a time; who is silent three times is stepped over. Ends with port.found(is_last). Returns
+ * way at a time; who is silent five times is stepped over. Ends with port.found(is_last). Returns
  * NONE, FULL, or NOT_CONNECTED. */
 enum wrn_reason wrn_ring_crawl(struct wrn_ring *ring, wrn_mono now, uint32_t tag, uint32_t limit);
+
+/* Gives up the crawls with this tag, if there are any: 'found' is not called for them any more. Who
+ * calls it in 'found' begins no other one there. */
+void wrn_ring_crawl_stop(struct wrn_ring *ring, uint32_t tag);
 
 /* Time. */
 void wrn_ring_on_time(struct wrn_ring *ring, wrn_mono now);

@@ -90,6 +90,15 @@ enum wrn_reason wrn_ring_crawl(struct wrn_ring *ring, wrn_mono now, uint32_t tag
     return WRN_REASON_FULL;
 }
 
+void wrn_ring_crawl_stop(struct wrn_ring *ring, uint32_t tag) {
+    for (uint32_t i = 0; i < ring->options.crawls_max; i++) {
+        if (ring->crawls[i].is_used && ring->crawls[i].tag == tag) {
+            ring->crawls[i].is_used = false;
+            ring->finds[WRN_RING_FINDS_MAX + i].kind = WRN_RING_FIND_NOTHING;
+        }
+    }
+}
+
 /* ---- audits ---- */
 
 static struct wrn_ring_find *take_find(struct wrn_ring *ring) {
@@ -380,7 +389,7 @@ static void crawl_on_view(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_f
         crawl->gap = (wrn_id){0, 0};
         find->deadline = WRN_MONO_NEVER; /* 'found' may begin another crawl */
         crawl_report(ring, find, is_full, is_full ? WRN_REASON_FULL : WRN_REASON_NONE);
-        if (is_full) {
+        if (is_full || !crawl->is_used) { /* the last one, or it was given up meanwhile */
             return;
         }
         crawl->at = who;
@@ -417,6 +426,12 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
             crawl_ask(ring, now, find);
             return;
         }
+    }
+    if (ring->state == WRN_RING_STATE_CONNECTED && ring->near_count[WRN_RING_LEFT] > 0 &&
+        wrn_id_equal(crawl->at, ring->near[WRN_RING_LEFT][0])) {
+        /* Between it and us there were but the dead; nobody could answer from behind them. */
+        crawl_report(ring, find, true, WRN_REASON_NONE);
+        return;
     }
     if (wrn_id_equal(crawl->gap, none)) {
         /* About half of the way to the next. */

@@ -323,7 +323,7 @@ static void forward(struct wrn_route *route, wrn_mono now, const struct wrn_rout
         .head = wrn_routed_write(&next),
         .payload = routed->payload,
         .blob = WRN_ROUTE_NO_BLOB,
-        .course = arrived == WRN_ROUTE_PLAIN ? WRN_ROUTE_PLAIN : WRN_ROUTE_STRICT,
+        .course = arrived == WRN_ROUTE_DETOUR ? WRN_ROUTE_STRICT : arrived,
         .is_pinned = is_pinned,
     };
     wrn_route_post(route, now, link, &parcel);
@@ -371,26 +371,27 @@ static void send_error(struct wrn_route *route, wrn_mono now, const struct wrn_r
 }
 
 /* An error found no way. Where a message ends beside a gap of the dead, its source is often just
- * behind the gap, and nobody nearer to it lives on this side. So it goes to the other side first,
- * to whoever is nearest to a place there, and comes from there; some times, each from elsewhere. */
+ * behind the gap, and nobody nearer to it lives on this side. So it goes the other way, all round
+ * the circle, and never past its goal; if it ends at another gap there, it turns again. Each turn
+ * counts as a link taken: so they end, also where a node turns the same error again and again. */
 static bool go_round(struct wrn_route *route, wrn_mono now, const struct wrn_routed *routed) {
     struct wrn_routed message = *routed;
     struct wrn_route_header *header = &message.header;
     const struct wrn_link *link = NULL;
-    wrn_id self = route->links->self;
-    wrn_id far = {UINT64_C(1) << (62 - header->hops % 4), 0};
-    if (header->has_via || 2 * header->hops >= header->hop_limit) {
+    wrn_id goal = header->to_via ? header->via : header->target, self = route->links->self;
+    bool is_right = wrn_id_less(wrn_id_subtract(self, goal), wrn_id_subtract(goal, self));
+    if (routed->course >= WRN_ROUTE_RIGHTWARDS) {
+        is_right = routed->course == WRN_ROUTE_LEFTWARDS;
+    }
+    if (header->hops + 2 > header->hop_limit) {
         return false;
     }
-    bool is_ahead = wrn_id_less(wrn_id_subtract(header->target, self), (wrn_id){INT64_MAX, 0});
-    header->has_via = header->to_via = true;
-    header->via = is_ahead ? wrn_id_add(header->target, far) : wrn_id_subtract(header->target, far);
-    message.course = WRN_ROUTE_PLAIN;
-    enum wrn_route_verdict verdict = wrn_route_decide(route->links, &message, NULL, &nobody, &link);
-    if (verdict != WRN_ROUTE_FORWARD || !header->to_via) {
+    header->hops++;
+    message.course = is_right ? WRN_ROUTE_RIGHTWARDS : WRN_ROUTE_LEFTWARDS;
+    if (wrn_route_decide(route->links, &message, NULL, &nobody, &link) != WRN_ROUTE_FORWARD) {
         return false;
     }
-    forward(route, now, &message, link, WRN_ROUTE_PLAIN, false);
+    forward(route, now, &message, link, message.course, false);
     return true;
 }
 

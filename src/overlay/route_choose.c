@@ -39,6 +39,10 @@ static const struct wrn_link *lead_on(const struct wrn_links *links, struct wrn_
                                       const struct wrn_link *from, struct query query);
 static const struct wrn_link *choose(const struct wrn_links *links, const struct query *query,
                                      enum wrn_route_course *ret_course);
+static const struct wrn_link *choose_along(const struct wrn_links *links, const struct query *query,
+                                           bool is_right);
+static wrn_id way_along(wrn_id from, wrn_id to, bool is_right);
+static bool may_take(const struct query *query, const struct wrn_link *link);
 static bool weigh(const struct wrn_links *links, uint32_t index, const struct query *query,
                   struct candidate *ret_candidate);
 static bool is_better(wrn_id goal, const struct candidate *a, const struct candidate *b);
@@ -161,10 +165,14 @@ static enum wrn_route_verdict decide_sideways(const struct wrn_links *links,
  * No circles: a plain step goes to a node that is nearer to the goal than this one. A detour goes
  * to one that is not, but the step after it must end nearer than this one was, or the message is
  * strict from then on. So the nodes at which plain steps begin come nearer and nearer, and so do
- * those of a strict message: no table, old or false, sends an honest node's message round. */
+ * those of a strict message: no table, old or false, sends an honest node's message round. One that
+ * goes one way along the circle comes nearer by that way, and does not pass the goal. */
 static const struct wrn_link *lead_on(const struct wrn_links *links, struct wrn_routed *routed,
                                       const struct wrn_link *from, struct query query) {
     query.place = wrn_links_place(links, query.goal);
+    if (routed->course >= WRN_ROUTE_RIGHTWARDS) {
+        return choose_along(links, &query, routed->course == WRN_ROUTE_RIGHTWARDS);
+    }
     if (routed->course == WRN_ROUTE_DETOUR) {
         if (from != NULL && query.has_bound &&
             wrn_id_is_nearer(query.goal, from->id, query.bound)) {
@@ -208,14 +216,44 @@ static const struct wrn_link *choose(const struct wrn_links *links, const struct
     return best.link;
 }
 
+/* Returns the link that leads farthest along the circle, clockwise or not, and not beyond the goal;
+ * NULL if there is none. */
+static const struct wrn_link *choose_along(const struct wrn_links *links, const struct query *query,
+                                           bool is_right) {
+    const struct wrn_link *best = NULL;
+    wrn_id least = way_along(links->self, query->goal, is_right);
+    for (uint32_t i = 0; i < links->count; i++) {
+        const struct wrn_link *link = &links->links[i];
+        wrn_id rest = way_along(link->id, query->goal, is_right);
+        bool is_better = best != NULL && link->is_suspect != best->is_suspect
+                             ? best->is_suspect
+                             : wrn_id_less(rest, least);
+        if (is_better && may_take(query, link) &&
+            wrn_id_less(rest, way_along(links->self, query->goal, is_right))) {
+            best = link;
+            least = rest;
+        }
+    }
+    return best;
+}
+
+static wrn_id way_along(wrn_id from, wrn_id to, bool is_right) {
+    return is_right ? wrn_id_subtract(to, from) : wrn_id_subtract(from, to);
+}
+
+/* Tells whether a link may be taken at all. */
+static bool may_take(const struct query *query, const struct wrn_link *link) {
+    bool is_excluded = query->has_excluded && wrn_id_equal(link->id, query->excluded);
+    return !was_tried(query->tried, link->peer) && !is_excluded &&
+           (query->takes_leaves || wrn_link_is_of_ring(link) ||
+            wrn_id_equal(link->id, query->goal));
+}
+
 /* Tells whether a link may be taken, and what speaks for it. */
 static bool weigh(const struct wrn_links *links, uint32_t index, const struct query *query,
                   struct candidate *ret_candidate) {
     const struct wrn_link *link = &links->links[index];
-    if (was_tried(query->tried, link->peer) ||
-        (query->has_excluded && wrn_id_equal(link->id, query->excluded)) ||
-        (!query->takes_leaves && !wrn_link_is_of_ring(link) &&
-         !wrn_id_equal(link->id, query->goal))) {
+    if (!may_take(query, link)) {
         return false;
     }
     wrn_id best = query->is_strict ? link->id : best_known(links, index, query);

@@ -32,6 +32,8 @@ enum wrn_route_course {
     WRN_ROUTE_PLAIN,
     WRN_ROUTE_DETOUR, /* the receiver is not nearer than the sender, but knows somebody who is */
     WRN_ROUTE_STRICT, /* each node nearer than the one before, no more detours */
+    WRN_ROUTE_RIGHTWARDS, /* an error: each node clockwise of the one before, up to the goal */
+    WRN_ROUTE_LEFTWARDS,  /* ... counter-clockwise */
 };
 
 struct wrn_routed {

@@ -62,8 +62,8 @@ bool wrn_routed_read(wrn_span message, struct wrn_routed *ret_routed) {
     }
     routed.payload = wrn_read_rest(&reader);
     is_good = is_good && wrn_reader_is_done(&reader) && kind == WRN_MESSAGE_ROUTED &&
-              course <= WRN_ROUTE_STRICT && routed.header.hops >= 1 && routed.payload.size >= 1 &&
-              routed.payload.size <= WRN_PAYLOAD_MAX;
+              course <= WRN_ROUTE_LEFTWARDS && routed.header.hops >= 1 &&
+              routed.payload.size >= 1 && routed.payload.size <= WRN_PAYLOAD_MAX;
     /* What went wrong with an error is nobody's business, and it goes to one node. */
     is_good = is_good && (!routed.is_error ||
                           (routed.header.mode == WRN_ROUTE_EXACT && !routed.header.wants_trace));

@@ -21,6 +21,7 @@ static void send_who(struct wrn_overlay *overlay, struct wrn_who *who);
 static void send_hello(struct wrn_overlay *overlay, struct wrn_stranger *stranger);
 static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *who, uint16_t socket,
                             const uint8_t cookie[WRN_COOKIE_SIZE], wrn_span bytes);
+static bool is_asked(const struct wrn_who *who, const struct wrn_endpoint *from);
 static bool is_too_many(const struct wrn_overlay *overlay, const struct wrn_who *who);
 static struct wrn_stranger *stranger_of(const struct wrn_overlay *overlay, wrn_handle peer);
 
@@ -41,6 +42,8 @@ bool wrn_join_ask_who(struct wrn_overlay *overlay, const struct wrn_source *sour
     }
     *free = (struct wrn_who){.to = source->to,
                              .nonce = wrn_overlay_draw(overlay),
+                             .tcp_port = source->tcp_port,
+                             .tls_port = source->tls_port,
                              .bootstrap = source->bootstrap,
                              .cached = source->cached,
                              .look_through = look_through,
@@ -64,12 +67,13 @@ void wrn_join_on_who_reply(struct wrn_overlay *overlay, uint16_t socket,
     for (size_t i = 0; i < WRN_WHO_MAX; i++) {
         struct wrn_who who = join->whos[i];
         /* From another address than we asked, the cookie would be for that one. */
-        if (who.nonce == nonce && nonce != 0 && wrn_endpoint_equal(&who.to, from)) {
+        if (who.nonce == nonce && nonce != 0 && is_asked(&who, from)) {
             struct wrn_patience *patience = patience_of(overlay, who.bootstrap, who.cached);
             if (patience) {
                 *patience = (struct wrn_patience){.silent = 0};
             }
             join->whos[i].nonce = 0;
+            who.to = *from; /* by a stream, that is another port */
             reason = meet(overlay, &who, socket, cookie, locator);
             if (reason != WRN_REASON_NONE) {
                 wrn_overlay_refuse(overlay, reason);
@@ -91,7 +95,7 @@ bool wrn_join_owns_reply(const struct wrn_overlay *overlay, const struct wrn_end
     }
     for (size_t i = 0; i < WRN_WHO_MAX; i++) {
         const struct wrn_who *who = &overlay->join.whos[i];
-        is_ours = is_ours || (who->nonce == nonce && wrn_endpoint_equal(&who->to, from));
+        is_ours = is_ours || (who->nonce == nonce && is_asked(who, from));
     }
     return is_ours;
 }
@@ -176,6 +180,15 @@ static void send_who(struct wrn_overlay *overlay, struct wrn_who *who) {
     size_t size = wrn_who_write(overlay->primitives, overlay->ring_hash, who->nonce, frame);
     uint64_t wait_ns = WRN_MS(WHO_FIRST_MS) << who->tries;
     wrn_overlay_send_datagram(overlay, 0, &who->to, (wrn_span){frame, size});
+    if (overlay->has_streams && who->tries > 0) { /* UDP may be blocked */
+        bool is_tls = who->tries > 1 && who->tls_port != 0;
+        struct wrn_endpoint to = who->to;
+        to.port = is_tls ? who->tls_port : who->tcp_port;
+        if (to.port != 0) {
+            wrn_overlay_send_datagram(overlay, is_tls ? WRN_SOCKET_TLS : WRN_SOCKET_TCP, &to,
+                                      (wrn_span){frame, size});
+        }
+    }
     who->tries++;
     who->due = wrn_tick_in(overlay->now.mono, wrn_overlay_jitter(overlay, wait_ns));
 }
@@ -239,6 +252,14 @@ static enum wrn_reason meet(struct wrn_overlay *overlay, const struct wrn_who *w
     memcpy(stranger->cookie, cookie, WRN_COOKIE_SIZE);
     send_hello(overlay, stranger);
     return WRN_REASON_NONE;
+}
+
+/* Does an answer come from where we asked, by UDP or by a stream? */
+static bool is_asked(const struct wrn_who *who, const struct wrn_endpoint *from) {
+    bool is_port = from->port == who->to.port ||
+                   (who->tcp_port != 0 && from->port == who->tcp_port) ||
+                   (who->tls_port != 0 && from->port == who->tls_port);
+    return is_port && wrn_ip_equal(&who->to.ip, &from->ip) && who->to.scope_id == from->scope_id;
 }
 
 /* One of those that were asked at once is enough to be let in: each takes a place at another node,

@@ -42,6 +42,7 @@ static void send_event(struct mesh *mesh, uint32_t from, const struct wrn_endpoi
 static void deliver(struct mesh *mesh, const struct event *event);
 static struct event pop(struct mesh *mesh);
 static void perform(struct mesh *mesh, uint32_t node, const struct wrn_overlay_action *action);
+static void note_up(const struct mesh *mesh, struct mesh_node *node, wrn_handle peer);
 static void on_cache(struct mesh_node *node, wrn_span locator);
 static void on_lost(struct mesh_node *node, const struct wrn_overlay_action *action);
 static uint32_t node_at(const struct mesh *mesh, const struct wrn_endpoint *at);
@@ -142,14 +143,21 @@ void mesh_stop(struct mesh *mesh, uint32_t number) {
     mesh_crash(mesh, number);
 }
 
+void mesh_sleep(struct mesh *mesh, uint32_t node, uint64_t ms) {
+    mesh->nodes[node].asleep_ns = mesh->now_ns + WRN_MS(ms);
+}
+
 void mesh_run(struct mesh *mesh, uint64_t ms) {
     uint64_t end_ns = mesh->now_ns + WRN_MS(ms);
     for (;;) {
         uint32_t first = UINT32_MAX;
         uint64_t due_ns = mesh->event_count > 0 ? mesh->events[0].at_ns : UINT64_MAX;
         for (uint32_t i = 0; i < mesh->count; i++) {
-            if (mesh->nodes[i].is_up && wrn_overlay_due(mesh->nodes[i].overlay).ns < due_ns) {
-                due_ns = wrn_overlay_due(mesh->nodes[i].overlay).ns;
+            const struct mesh_node *node = &mesh->nodes[i];
+            uint64_t node_ns = node->is_up ? wrn_overlay_due(node->overlay).ns : UINT64_MAX;
+            node_ns = node_ns < node->asleep_ns ? node->asleep_ns : node_ns;
+            if (node_ns < due_ns) {
+                due_ns = node_ns;
                 first = i;
             }
         }
@@ -289,6 +297,7 @@ static void perform(struct mesh *mesh, uint32_t number, const struct wrn_overlay
         break;
     case WRN_OVERLAY_PEER_UP:
         node->ups++;
+        note_up(mesh, node, action->peer);
         break;
     case WRN_OVERLAY_PEER_DOWN:
         node->downs++;
@@ -336,6 +345,16 @@ static void perform(struct mesh *mesh, uint32_t number, const struct wrn_overlay
     }
 }
 
+static void note_up(const struct mesh *mesh, struct mesh_node *node, wrn_handle peer) {
+    struct wrn_overlay_peer_info info;
+    if (!wrn_overlay_peer_info(node->overlay, peer, &info)) {
+        return; /* it went in the same input */
+    }
+    for (uint32_t i = 0; i < mesh->count; i++) {
+        node->ups_of[i] += wrn_id_equal(mesh->nodes[i].id, info.id);
+    }
+}
+
 static void on_cache(struct mesh_node *node, wrn_span locator) {
     node->cached++;
     assert_true(locator.size <= sizeof(node->cache));
@@ -370,7 +389,9 @@ static void send_event(struct mesh *mesh, uint32_t from, const struct wrn_endpoi
     }
     mesh->free_count--;
     uint64_t jitter_ns = wrn_rand_below(wrn_prng_rand(&mesh->prng), 1000) * UINT64_C(2000);
-    struct event event = {.at_ns = mesh->now_ns + mesh->delay_ns + jitter_ns,
+    uint64_t at_ns = mesh->now_ns + mesh->delay_ns + jitter_ns;
+    uint64_t awake_ns = mesh->nodes[to_node].asleep_ns;
+    struct event event = {.at_ns = at_ns < awake_ns ? awake_ns : at_ns,
                           .number = mesh->number++,
                           .from = sender->at,
                           .to = *to,

@@ -17,10 +17,12 @@ struct mesh_node {
     int64_t clock_ahead_s; /* its wall clock is so much ahead */
     bool is_up;            /* runs */
     bool is_cut;           /* ... but nothing goes in or out */
+    uint64_t asleep_ns;    /* ... but does nothing until then; what comes waits */
     uint32_t group;        /* datagrams stay within a group */
     uint16_t socket;       /* of its, that datagrams come to */
     /* what it was told */
     uint32_t ups, downs, restarted, failed, cached, broadcasts;
+    uint8_t ups_of[MESH_NODES_MAX]; /* how often each node came up as a peer */
     enum wrn_reason down_reason, failed_reason;
     enum wrn_ring_state state;
     uint64_t actions_lost;
@@ -65,6 +67,9 @@ void mesh_start(struct mesh *mesh, uint32_t node, uint32_t bootstrap);
 /* Ends it without a word; with one. */
 void mesh_crash(struct mesh *mesh, uint32_t node);
 void mesh_stop(struct mesh *mesh, uint32_t node);
+
+/* Stops a node for so long, as a laptop whose lid is closed: what comes piles up. */
+void mesh_sleep(struct mesh *mesh, uint32_t node, uint64_t ms);
 
 /* Lets time pass; until a condition holds, at most so long (then false). */
 void mesh_run(struct mesh *mesh, uint64_t ms);

@@ -418,6 +418,77 @@ static void a_full_room_refuses_and_forgets_nothing(void **state) {
     dworld_finish(&w);
 }
 
+static void make_links(uint32_t node, uint8_t kinds) {
+    for (uint32_t i = 0; i < w.nodes[node].links.count; i++) {
+        w.nodes[node].links.links[i].mine = kinds;
+    }
+}
+
+static void links_are(uint32_t node, uint8_t kinds) {
+    make_links(node, kinds);
+    wrn_dht_on_neighbours(w.nodes[node].dht, dworld_now(&w, node));
+}
+
+/* Who has a link and no neighbour yet is about to join: his question waits for the ring, whether
+ * the answer is a record or that there is none; in vain no longer than any other. */
+static void who_is_about_to_join_waits(void **state) {
+    (void)state;
+    static const char *const keys[] = {"name/a", "name/b"};
+    static const enum wrn_reason reasons[] = {WRN_REASON_NONE, WRN_REASON_NOT_FOUND};
+    begin(2);
+    struct dworld_record record = dworld_make(&w, 0, WRN_RECORD_CREATE, keys[0], "x", 1, 3600);
+    dworld_kill(&w, 1); /* it holds nothing itself */
+    dworld_relink(&w);
+    assert_int_equal(dworld_store(&w, 0, &record), WRN_REASON_NONE);
+    for (uint32_t i = 0; i < WRN_COUNT(keys); i++) {
+        dworld_spawn(&w, 1);
+        dworld_relink(&w);
+        links_are(1, WRN_LINK_LEAF);
+        memset(&w.result, 0, sizeof(w.result));
+        wrn_span key = {(const uint8_t *)keys[i], strlen(keys[i])};
+        assert_int_equal(wrn_dht_get(w.nodes[1].dht, dworld_now(&w, 1), ++w.tag, key),
+                         WRN_REASON_NONE);
+        w.nodes[0].is_silent = true; /* or its copy is the answer */
+        dworld_run(&w, WRN_MS(900));
+        w.nodes[0].is_silent = false;
+        assert_false(w.result.is_done);
+        links_are(1, WRN_LINK_NEAR);
+        dworld_run(&w, WRN_S(2));
+        assert_true(w.result.is_done);
+        assert_int_equal(w.result.reason, reasons[i]);
+        dworld_kill(&w, 1);
+    }
+    dworld_spawn(&w, 1);
+    dworld_relink(&w);
+    links_are(1, WRN_LINK_LEAF);
+    assert_int_equal(dworld_get(&w, 1, keys[1]), WRN_REASON_NOT_CONNECTED);
+    assert_in_range(w.result.took_ms, 15000, 15100);
+    dworld_finish(&w);
+}
+
+/* A question that was asked just before the link became one of the ring does not wait until it is
+ * time to look at the neighbours anew: who is alone looks each time. */
+static void who_has_joined_asks_at_once(void **state) {
+    (void)state;
+    begin(2);
+    struct dworld_record record = dworld_make(&w, 0, WRN_RECORD_CREATE, "name/a", "x", 1, 3600);
+    dworld_kill(&w, 1);
+    dworld_relink(&w);
+    assert_int_equal(dworld_store(&w, 0, &record), WRN_REASON_NONE);
+    dworld_spawn(&w, 1);
+    dworld_relink(&w);
+    links_are(1, WRN_LINK_LEAF);
+    w.nodes[0].is_silent = true; /* or its copy is the answer */
+    wrn_span key = {(const uint8_t *)"name/a", 6};
+    assert_int_equal(wrn_dht_get(w.nodes[1].dht, dworld_now(&w, 1), 1000, key), WRN_REASON_NONE);
+    dworld_run(&w, WRN_MS(10));
+    w.nodes[0].is_silent = false;
+    make_links(1, WRN_LINK_NEAR);
+    assert_int_equal(dworld_get(&w, 1, "name/a"), WRN_REASON_NONE);
+    assert_in_range(w.result.took_ms, 0, 400);
+    dworld_finish(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verbs),
@@ -431,6 +502,8 @@ int main(void) {
         cmocka_unit_test(cost),
         cmocka_unit_test(determinism),
         cmocka_unit_test(a_full_room_refuses_and_forgets_nothing),
+        cmocka_unit_test(who_is_about_to_join_waits),
+        cmocka_unit_test(who_has_joined_asks_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

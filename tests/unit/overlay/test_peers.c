@@ -262,6 +262,17 @@ static void relays_of_a_locator(void **state) {
 
 /* ---- whose node is full when the answer to its user's request comes ---- */
 
+/* Any other link, and one that nobody needs any more, would give way. */
+static bool all_are_near(struct mesh *world) {
+    const struct wrn_links *links = wrn_overlay_links(mesh_node(world, 0)->overlay);
+    for (uint32_t i = 0; i < links->count; i++) {
+        if (((links->links[i].mine | links->links[i].theirs) & WRN_LINK_NEAR) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void a_user_waits_for_room(void **state) {
     (void)state;
     enum { NODES = 10 };
@@ -276,6 +287,7 @@ static void a_user_waits_for_room(void **state) {
     }
     assert_true(mesh_run_until(mesh, mesh_is_ring, 60000));
     mesh_run(mesh, 60000);
+    assert_true(mesh_run_until(mesh, all_are_near, 300000));
     overlay = mesh_node(mesh, 0)->overlay;
     for (uint32_t i = 1; i < NODES; i++) {
         other = mesh_has_link(mesh, 0, i) ? other : i;

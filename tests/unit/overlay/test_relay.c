@@ -43,7 +43,7 @@ static void link_both(uint8_t relay) {
 
 /* A and B, each linked to R and S; R is the nearer one for A. */
 static void link_to_two(uint64_t seed) {
-    rworld_init(&w, seed, &plain);
+    rworld_init(&w, check_seed() + seed, &plain);
     link_both(R);
     link_both(S);
     rworld_link(&w, A, R, WORLD_DIRECT, 10);
@@ -51,7 +51,7 @@ static void link_to_two(uint64_t seed) {
 
 /* A and B, relayed by R for a moment already, their one common neighbour. */
 static void relay_by_one(uint64_t seed) {
-    rworld_init(&w, seed, &plain);
+    rworld_init(&w, check_seed() + seed, &plain);
     link_both(R);
     rworld_search(&w, A, B, (int[]){R, -1});
     rworld_run(&w, WRN_S(1));
@@ -73,7 +73,7 @@ static void inject_offer(uint8_t relay, uint8_t to, uint64_t slot, uint8_t peer)
 
 static void common_neighbour_is_ready_at_once(void **state) {
     (void)state;
-    rworld_init(&w, 1, &plain);
+    rworld_init(&w, check_seed() + 1, &plain);
     link_both(R);
     wrn_mono began = w.now;
     rworld_search(&w, A, B, (int[]){R, -1});
@@ -94,7 +94,7 @@ static void common_neighbour_is_ready_at_once(void **state) {
 
 static void both_may_ask_at_once(void **state) {
     (void)state;
-    rworld_init(&w, 2, &plain);
+    rworld_init(&w, check_seed() + 2, &plain);
     link_both(R);
     rworld_search(&w, A, B, (int[]){R, -1});
     rworld_search(&w, B, A, (int[]){R, -1});
@@ -119,7 +119,7 @@ static bool drops_to_s(struct rworld *world, const struct rworld_datagram *datag
 /* Nodes that A asks without knowing whether they know B: two at a time, but one slot will do. */
 static void of_two_grants_one_is_given_back(void **state) {
     (void)state;
-    rworld_init(&w, 31, &plain);
+    rworld_init(&w, check_seed() + 31, &plain);
     link_both(R);
     link_both(S);
     rworld_search(&w, A, B, nobody);
@@ -154,7 +154,7 @@ static void a_slot_that_nobody_uses_ends(void **state) {
 /* The nodes near A do not know B: while the others are asked, a link to one of B's is made. */
 static void a_link_to_theirs_is_made_beside(void **state) {
     (void)state;
-    rworld_init(&w, 33, &plain);
+    rworld_init(&w, check_seed() + 33, &plain);
     rworld_link(&w, A, S, WORLD_DIRECT, 20);
     rworld_link(&w, A, T, WORLD_DIRECT, 20);
     rworld_link(&w, A, U, WORLD_DIRECT, 20);
@@ -175,7 +175,7 @@ static void nearest_relay_first_then_the_next(void **state) {
     (void)state;
     struct wrn_relay_options unwilling = plain;
     unwilling.relays = false;
-    rworld_init(&w, 3, &plain);
+    rworld_init(&w, check_seed() + 3, &plain);
     link_both(R);
     link_both(S);
     link_both(T);
@@ -193,7 +193,7 @@ static void nearest_relay_first_then_the_next(void **state) {
 
 static void silent_relay_costs_little(void **state) {
     (void)state;
-    rworld_init(&w, 4, &plain);
+    rworld_init(&w, check_seed() + 4, &plain);
     link_both(R);
     link_both(S);
     rworld_link(&w, A, S, WORLD_DIRECT, 10);
@@ -208,7 +208,7 @@ static void silent_relay_costs_little(void **state) {
 
 static void relay_that_goes_while_it_is_asked(void **state) {
     (void)state;
-    rworld_init(&w, 26, &plain);
+    rworld_init(&w, check_seed() + 26, &plain);
     link_both(R);
     link_both(S);
     rworld_link(&w, A, S, WORLD_DIRECT, 10);
@@ -221,7 +221,7 @@ static void relay_that_goes_while_it_is_asked(void **state) {
     assert_int_equal(told(A, B)->way.relay.index, R);
     assert_int_equal(wrn_mono_since(told(A, B)->at, gone), WRN_MS(20));
     /* A refusal with a reason that is not known yet is one all the same. */
-    rworld_init(&w, 27, &plain);
+    rworld_init(&w, check_seed() + 27, &plain);
     rworld_link(&w, A, S, WORLD_DIRECT, 10);
     w.drops = drops_to_s;
     rworld_search(&w, A, B, (int[]){S, -1});
@@ -234,7 +234,7 @@ static void relay_that_goes_while_it_is_asked(void **state) {
 
 static void who_was_not_named_is_asked_too(void **state) {
     (void)state;
-    rworld_init(&w, 5, &plain);
+    rworld_init(&w, check_seed() + 5, &plain);
     rworld_link(&w, A, S, WORLD_DIRECT, 10);
     rworld_link(&w, A, T, WORLD_DIRECT, 12);
     rworld_link(&w, A, R, WORLD_DIRECT, 14);
@@ -252,7 +252,7 @@ static void who_was_not_named_is_asked_too(void **state) {
 static void links_to_their_relays_are_wanted_in_turn(void **state) {
     (void)state;
     struct rworld_node *a = &w.nodes[A];
-    rworld_init(&w, 6, &plain);
+    rworld_init(&w, check_seed() + 6, &plain);
     rworld_link(&w, A, U, WORLD_DIRECT, 20);
     rworld_link(&w, B, R, WORLD_DIRECT, 20);
     rworld_link(&w, B, S, WORLD_DIRECT, 20);
@@ -276,7 +276,7 @@ static void search_goes_on_with_pauses(void **state) {
     struct rworld_node *a = &w.nodes[A];
     wrn_mono rounds[12];
     uint32_t count = 0;
-    rworld_init(&w, 7, &plain);
+    rworld_init(&w, check_seed() + 7, &plain);
     rworld_search(&w, A, B, (int[]){R, -1});
     while (count < WRN_COUNT(rounds)) {
         if (a->want_count > count) {
@@ -309,7 +309,7 @@ static void search_goes_on_with_pauses(void **state) {
 /* A wanted link that is never answered does not hold up the search. */
 static void every_wait_has_an_end(void **state) {
     (void)state;
-    rworld_init(&w, 8, &plain);
+    rworld_init(&w, check_seed() + 8, &plain);
     rworld_search(&w, A, B, (int[]){R, -1});
     rworld_run(&w, WRN_S(6));
     assert_int_equal(told(A, B)->none, 1);
@@ -348,7 +348,7 @@ static void refusals_have_reasons(void **state) {
     (void)state;
     struct wrn_relay_options unwilling = plain;
     unwilling.relays = false;
-    rworld_init(&w, 9, &plain);
+    rworld_init(&w, check_seed() + 9, &plain);
     rworld_link(&w, A, R, WORLD_DIRECT, 20);
     assert_int_equal(answer_to_ask(B), WRN_REASON_NOBODY_THERE);
     w.nodes[R].is_peer[B] = true; /* known, but no link */
@@ -386,7 +386,7 @@ static void one_member_cannot_take_all(void **state) {
     (void)state;
     struct wrn_relay_options few = plain;
     few.forwards_max = 3;
-    rworld_init(&w, 10, &few);
+    rworld_init(&w, check_seed() + 10, &few);
     for (uint8_t i = 0; i < WORLD_NODES; i++) {
         if (i != R) {
             rworld_link(&w, i, R, WORLD_DIRECT, 20);
@@ -411,7 +411,7 @@ static void only_the_owner_of_a_slot_may_use_it(void **state) {
     (void)state;
     uint8_t frame[WRN_DATAGRAM_MAX + 1] = {0};
     wrn_span span = {frame, 40};
-    rworld_init(&w, 11, &plain);
+    rworld_init(&w, check_seed() + 11, &plain);
     link_both(R);
     rworld_link(&w, S, R, WORLD_DIRECT, 20);
     rworld_search(&w, A, B, (int[]){R, -1});
@@ -454,7 +454,7 @@ static void malformed_messages_are_counted(void **state) {
     (void)state;
     static const size_t sizes[] = {0, 18, 22, 14, 7, 11, 10, 10};
     uint64_t expected = 0;
-    rworld_init(&w, 12, &plain);
+    rworld_init(&w, check_seed() + 12, &plain);
     link_both(R);
     for (unsigned op = 0; op < 256; op++) {
         for (size_t size = 0; size < 30; size++) {
@@ -492,7 +492,7 @@ static void idle_slots_are_kept_and_dead_ends_expire(void **state) {
 
 static void end_that_goes_is_told_to_the_other(void **state) {
     (void)state;
-    rworld_init(&w, 14, &plain);
+    rworld_init(&w, check_seed() + 14, &plain);
     link_both(R);
     rworld_search(&w, A, B, (int[]){R, -1});
     rworld_run(&w, WRN_S(20));
@@ -529,7 +529,7 @@ static void death_of_a_relay_is_mended_at_once(void **state) {
 static void spare_is_looked_for(void **state) {
     (void)state;
     struct rworld_node *a = &w.nodes[A];
-    rworld_init(&w, 16, &plain);
+    rworld_init(&w, check_seed() + 16, &plain);
     link_both(R);
     rworld_link(&w, B, S, WORLD_DIRECT, 20);
     rworld_search(&w, A, B, (int[]){R, S, -1});
@@ -604,7 +604,7 @@ static void searching_again_calls_a_quiet_relay_bad(void **state) {
     rworld_run(&w, WRN_S(1));
     assert_int_equal(told(A, B)->way.relay.index, S);
     /* A peer that is away: no relay helps; who asks for one is asked in longer and longer pauses */
-    rworld_init(&w, 29, &plain);
+    rworld_init(&w, check_seed() + 29, &plain);
     link_both(R);
     for (int i = 0; i < 200; i++) {
         rworld_search(&w, A, B, (int[]){R, -1});
@@ -623,7 +623,7 @@ static void searching_again_calls_a_quiet_relay_bad(void **state) {
 /* One that closes what it just granted is not asked again at once: no storm of requests. */
 static void hasty_relay_makes_no_storm(void **state) {
     (void)state;
-    rworld_init(&w, 18, &plain);
+    rworld_init(&w, check_seed() + 18, &plain);
     link_both(R);
     rworld_search(&w, A, B, (int[]){R, -1});
     for (int i = 0; i < 600; i++) {
@@ -678,7 +678,7 @@ static void forgotten_peer_is_heard_for_a_while(void **state) {
 /* The offer comes before its target knows who asks: the first frame brings it again. */
 static void early_offer_comes_again(void **state) {
     (void)state;
-    rworld_init(&w, 20, &plain);
+    rworld_init(&w, check_seed() + 20, &plain);
     link_both(R);
     rworld_search(&w, A, B, (int[]){R, -1});
     w.nodes[B].is_peer[A] = false;
@@ -703,7 +703,7 @@ static bool drops_one_op(struct rworld *world, const struct rworld_datagram *dat
 static void any_message_may_get_lost(void **state) {
     (void)state;
     for (uint8_t op = ASK; op <= UNKNOWN; op++) {
-        rworld_init(&w, 21, &plain);
+        rworld_init(&w, check_seed() + 21, &plain);
         link_both(R);
         w.drops = drops_one_op;
         lost_op = op;
@@ -727,7 +727,7 @@ static void offers_do_not_keep_out_searches(void **state) {
     (void)state;
     struct wrn_relay_options few = plain;
     few.uses_max = 4;
-    rworld_init(&w, 22, &few);
+    rworld_init(&w, check_seed() + 22, &few);
     link_both(R);
     for (uint8_t i = S; i < WORLD_NODES; i++) {
         w.nodes[A].is_peer[i] = true;
@@ -765,7 +765,7 @@ static void unwanted_links_do_not_keep_out_searches(void **state) {
     (void)state;
     struct wrn_relay_options few = plain;
     few.uses_max = 4;
-    rworld_init(&w, 24, &few);
+    rworld_init(&w, check_seed() + 24, &few);
     link_both(R);
     for (uint8_t i = S; i < S + 4; i++) {
         rworld_link(&w, A, i, WORLD_RELAYED, 20);
@@ -790,7 +790,7 @@ static void unwanted_links_do_not_keep_out_searches(void **state) {
 
 static void lying_relay_cannot_mix_up_slots(void **state) {
     (void)state;
-    rworld_init(&w, 23, &plain);
+    rworld_init(&w, check_seed() + 23, &plain);
     link_both(R);
     rworld_link(&w, A, S, WORLD_DIRECT, 20);
     rworld_search(&w, A, B, (int[]){R, -1});
@@ -821,7 +821,7 @@ static void bytes_of_a_pair_are_limited(void **state) {
     struct wrn_relay_options slow = plain;
     slow.bytes_per_s = 10000;
     uint8_t inside[988] = {4};
-    rworld_init(&w, 24, &slow);
+    rworld_init(&w, check_seed() + 24, &slow);
     link_both(R);
     rworld_link(&w, S, R, WORLD_DIRECT, 20);
     rworld_search(&w, A, B, (int[]){R, -1});
@@ -852,7 +852,7 @@ static void lists_the_nearest_relays(void **state) {
     (void)state;
     wrn_id ids[WORLD_NODES];
     struct wrn_relay *relay;
-    rworld_init(&w, 25, &plain);
+    rworld_init(&w, check_seed() + 25, &plain);
     relay = w.nodes[A].relay;
     assert_int_equal(wrn_relay_list(relay, ids, 4), 0);
     static const uint32_t rtts[] = {0, 0, 40, 10, 30, 5, 20, 0, 50, 1};

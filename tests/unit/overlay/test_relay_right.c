@@ -39,7 +39,7 @@ static void link_both(uint8_t relay) {
 }
 
 static void relay_by_one(uint64_t seed) {
-    rworld_init(&w, seed, &plain);
+    rworld_init(&w, check_seed() + seed, &plain);
     link_both(R);
     rworld_search(&w, A, B, (int[]){R, -1});
     rworld_run(&w, WRN_S(1));
@@ -56,7 +56,7 @@ static void who_has_no_right_is_not_used(void **state) {
     (void)state;
     struct wrn_relay_options strict = plain;
     strict.asks_right = true;
-    rworld_init(&w, 77, &strict);
+    rworld_init(&w, check_seed() + 77, &strict);
     link_both(R);
     link_both(S);
     rworld_search(&w, A, B, (int[]){R, S, -1});
@@ -77,7 +77,7 @@ static void who_has_no_right_is_not_used(void **state) {
     assert_int_equal(counted(S, WRN_RELAY_COUNT_FORWARDED), before);
     assert_true(counted(R, WRN_RELAY_COUNT_FORWARDED) > 0);
     /* only one end believes that it may: the other one does not take the slot */
-    rworld_init(&w, 78, &strict);
+    rworld_init(&w, check_seed() + 78, &strict);
     link_both(R);
     wrn_relay_set_right(w.nodes[A].relay, w.now, rworld_peer(R), true);
     rworld_search(&w, A, B, (int[]){R, -1});

@@ -62,6 +62,13 @@ static void a_crawl_has_a_limit(void **state) {
     assert_int_equal(wrn_ring_crawl(ring, world->now, 77, 5), WRN_REASON_NONE);
     assert_int_equal(wrn_ring_crawl(ring, world->now, 77, 5), WRN_REASON_NONE);
     assert_int_equal(wrn_ring_crawl(ring, world->now, 77, 5), WRN_REASON_FULL);
+    wrn_ring_crawl_stop(ring, 78);
+    assert_int_equal(wrn_ring_crawl(ring, world->now, 78, 5), WRN_REASON_FULL);
+    wrn_ring_crawl_stop(ring, 77);
+    uint32_t found = world->nodes[3].found_count;
+    ringworld_run(world, WRN_S(10));
+    assert_int_equal(world->nodes[3].found_count, found); /* nothing for those given up */
+    assert_int_equal(crawl(world, 3, 5)->found_count, 5);
     ringworld_destroy(world);
 }
 
@@ -116,6 +123,33 @@ static void a_crawl_passes_nobody_over(void **state) {
         CHECK(node->found_count == 47, "history %zu, %u found: ", h, node->found_count);
         free(order);
         ringworld_destroy(world);
+    }
+}
+
+/* The dead stand right before who asks, and right behind it: the round is whole all the same. From
+ * behind the first ones nobody but who asked could answer. */
+static void a_crawl_is_whole_beside_the_dead(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {3, 4, 5, 8, 40};
+    for (size_t s = 0; s < WRN_COUNT(sizes); s++) {
+        for (uint32_t dead = 1; dead <= 3 && dead < sizes[s]; dead++) {
+            for (uint32_t is_before = 0; is_before < 2; is_before++) {
+                struct ringworld *world = settled(sizes[s]);
+                uint32_t count = 0;
+                uint32_t *order = ringworld_order(world, &count);
+                for (uint32_t i = 0; i < dead; i++) {
+                    ringworld_kill(world, order[is_before ? count - 1 - i : 1 + i]);
+                }
+                if (dead + 1 < count) {
+                    const struct ringworld_node *node = crawl(world, order[0], 1000);
+                    CHECK(node->crawl_reason == WRN_REASON_NONE,
+                          "%u dead of %u, before: %u: ", dead, count, is_before);
+                    expect_found(world, node);
+                }
+                free(order);
+                ringworld_destroy(world);
+            }
+        }
     }
 }
 
@@ -194,9 +228,13 @@ static void views_are_read_as_written(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_crawl_goes_round),          cmocka_unit_test(a_crawl_has_a_limit),
-        cmocka_unit_test(a_crawl_steps_over_the_dead), cmocka_unit_test(a_crawl_passes_nobody_over),
-        cmocka_unit_test(any_bytes_do_no_harm),        cmocka_unit_test(views_are_read_as_written),
+        cmocka_unit_test(a_crawl_goes_round),
+        cmocka_unit_test(a_crawl_has_a_limit),
+        cmocka_unit_test(a_crawl_steps_over_the_dead),
+        cmocka_unit_test(a_crawl_passes_nobody_over),
+        cmocka_unit_test(a_crawl_is_whole_beside_the_dead),
+        cmocka_unit_test(any_bytes_do_no_harm),
+        cmocka_unit_test(views_are_read_as_written),
     };
     return cmocka_run_group_tests_name("overlay/ring_find", tests, NULL, NULL);
 }

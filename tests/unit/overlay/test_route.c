@@ -388,7 +388,6 @@ static void a_gap_ends_what_is_for_it(void **state) {
         routenet_kill(net, FIRST + i);
     }
     wrn_id left = routenet_id(net, FIRST - 1), right = routenet_id(net, FIRST + WRN_NEAR_PER_SIDE);
-    uint32_t untold = 0;
     for (uint32_t i = 0; i < MESSAGES; i++) {
         uint32_t dead = FIRST + i % WRN_NEAR_PER_SIDE;
         bool is_exact = i % 2 == 0;
@@ -408,11 +407,8 @@ static void a_gap_ends_what_is_for_it(void **state) {
                 assert_true(!is_exact && (wrn_id_equal(at, left) || wrn_id_equal(at, right)));
             }
         }
-        CHECK(is_exact ? ends <= 1 : ends == 1, "message %u ended %u times: ", i, ends);
-        untold += ends == 0;
+        CHECK(ends == 1, "message %u ended %u times: ", i, ends);
     }
-    /* An error that finds no way round the gap is lost, one in some thousands. */
-    CHECK(untold <= 1, "%u of %u: ", untold, MESSAGES);
     routenet_destroy(net);
 }
 

@@ -82,7 +82,7 @@ static void malformed_messages_are_refused(void **state) {
         {"via of another mode", 1, 0x0d},
         {"error to the nearest", 1, 0x41},
         {"error that wants a trace", 1, 0x60},
-        {"unknown course", 6, 3},
+        {"unknown course", 6, 5},
         {"no hop", 7, 0},
         {"no payload", UINT32_MAX, 42},
         {"cut", UINT32_MAX, 30},
