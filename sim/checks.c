@@ -7,7 +7,14 @@
 #include "sim/memory.h"
 #include "sim/population.h"
 
-enum { COOKIES = 2, COOKIE_IN_REPLY = 12, COOKIE_IN_STRANGER = 36, RECEIVER = 4 };
+enum {
+    COOKIES = 2,
+    NONCE = 4,
+    NONCE_SIZE = 8,
+    COOKIE_IN_REPLY = 12,
+    COOKIE_IN_STRANGER = 36,
+    RECEIVER = 4
+};
 enum { INCARNATION = 12, COUNTER = 20, SEALED_HEAD = 28 };
 
 /* What one host and one remote endpoint said to each other. */
@@ -16,6 +23,8 @@ struct exchange {
     uint64_t probes; /* that were sent; not in sent_bytes */
     wrn_mono first;
     uint8_t cookies[COOKIES][WRN_COOKIE_SIZE]; /* that the host told that address, newest first */
+    uint8_t asked[NONCE_SIZE]; /* of the last WHO: whoever says it again gets what is sent there */
+    bool has_asked;
     bool is_proven;
     bool is_reported;
 };
@@ -73,6 +82,11 @@ void sim_checks_on_received(struct sim_checks *checks, const struct sim_node *no
     if (bytes.size >= SEALED_HEAD && bytes.data[0] == WRN_FRAME_SEALED) {
         exchange->is_proven = true;
     }
+    if (bytes.size >= COOKIE_IN_REPLY && bytes.data[0] == WRN_FRAME_WHO_REPLY) {
+        exchange->is_proven =
+            exchange->is_proven ||
+            (exchange->has_asked && memcmp(bytes.data + NONCE, exchange->asked, NONCE_SIZE) == 0);
+    }
     if (bytes.size >= WRN_STRANGER_OVERHEAD && bytes.data[0] == WRN_FRAME_STRANGER) {
         for (size_t i = 0; i < COOKIES; i++) {
             exchange->is_proven =
@@ -114,6 +128,10 @@ static void on_sent(void *ctx, sim_host host, const struct wrn_endpoint *from,
     }
     sim_report_expect(&nodes->run->report, bytes.size <= WRN_DATAGRAM_MAX || !may_say(checks),
                       "node %u sends %zu bytes at once", host, bytes.size);
+    if (bytes.data[0] == WRN_FRAME_WHO && bytes.size >= NONCE + NONCE_SIZE) {
+        memcpy(exchange->asked, bytes.data + NONCE, NONCE_SIZE);
+        exchange->has_asked = true;
+    }
     if (bytes.data[0] == WRN_FRAME_WHO_REPLY && bytes.size >= COOKIE_IN_REPLY + WRN_COOKIE_SIZE) {
         memmove(exchange->cookies[1], exchange->cookies[0], WRN_COOKIE_SIZE);
         memcpy(exchange->cookies[0], bytes.data + COOKIE_IN_REPLY, WRN_COOKIE_SIZE);

@@ -11,6 +11,7 @@
 enum {
     STEP_MS = 100,
     JOIN_GAP_MS = 200,
+    NAME_LIMIT_S = 20,
     USES = 1000,
     DAY_S = 86400,
     FAILURES_MAX = 10,
@@ -29,12 +30,13 @@ struct pair {
 };
 
 static bool are_all_in(void *ctx);
-static bool is_in(const struct sim_member *member);
+static bool are_answered(void *ctx);
 static void say_who_is_not_in(struct sim_club *club, uint32_t first, uint32_t last);
 static bool have_echoes_come(void *ctx);
 static void explain(struct sim_club *club, const struct sim_member *from,
                     const struct sim_member *to);
 
+static uint32_t next_running(const struct sim_members *members, uint32_t number);
 static uint32_t free_slot(const struct sim_member *member);
 static int64_t wall_s(const struct sim_member *member);
 static const uint8_t *public_key(const struct sim_member *member,
@@ -72,6 +74,11 @@ uint64_t sim_club_join(struct sim_club *club, uint32_t first, uint32_t last, uin
         (void)sim_member_join(club->members->all[i], &club->invitation);
         sim_members_pass(club->members, WRN_MS(JOIN_GAP_MS));
     }
+    return sim_club_expect_in(club, first, last, limit_ns);
+}
+
+uint64_t sim_club_expect_in(struct sim_club *club, uint32_t first, uint32_t last,
+                            uint64_t limit_ns) {
     struct range range = {club, first, last};
     uint64_t took_ms = sim_members_until(club->members, limit_ns, are_all_in, &range);
     if (took_ms == UINT64_MAX) {
@@ -85,6 +92,7 @@ struct sim_member *sim_club_add(struct sim_club *club, const char *class_sign) {
     struct sim_home home =
         sim_home_add(club->members->net, sim_home_class(class_sign), 0, NULL, NULL);
     struct sim_member *member = sim_member_add(club->members, home.segment, &line, &line);
+    member->nat = home.nat;
     sim_member_start(member);
     return member;
 }
@@ -130,6 +138,37 @@ uint64_t sim_club_ping_all(struct sim_club *club, uint8_t family, uint64_t limit
     uint64_t slowest_ms = sim_sample_percentile(&samples, 100);
     sim_sample_finish(&samples);
     return slowest_ms;
+}
+
+uint32_t sim_club_ask_names(struct sim_club *club, bool must_be) {
+    struct sim_members *members = club->members;
+    struct pair *pairs = sim_take(members->count, sizeof *pairs);
+    uint32_t first = members->asked_count, count = 0, found = 0;
+    for (uint32_t i = 0; i < members->count; i++) {
+        uint32_t to = next_running(members, i);
+        if (members->all[i]->node != NULL) {
+            pairs[count++] = (struct pair){i, to};
+            (void)sim_member_resolve(members->all[i], 0, members->all[to]->name);
+        }
+    }
+    uint64_t took_ms = sim_members_until(members, WRN_S(NAME_LIMIT_S), are_answered, members);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sim_asked *asked = &members->asked[first + i];
+        const struct sim_member *meant = members->all[pairs[i].to];
+        struct wrn_ip ipv4 = sim_member_address(meant, 0, WRN_FAMILY_IPV4);
+        struct wrn_ip ipv6 = sim_member_address(meant, 0, WRN_FAMILY_IPV6);
+        bool is_right = asked->name.found == WRN_NAMES_FOUND &&
+                        wrn_ip_equal(&asked->name.ipv4, &ipv4) &&
+                        wrn_ip_equal(&asked->name.ipv6, &ipv6);
+        sim_report_expect(club->report, is_right || !must_be,
+                          "%s asked for %s: found %d, reason %s", members->all[pairs[i].from]->name,
+                          meant->name, (int)asked->name.found, wrn_reason_text(asked->reason));
+        found += is_right;
+    }
+    free(pairs);
+    sim_report_line(club->report, "%u of %u names found in %llu ms", found, count,
+                    (unsigned long long)took_ms);
+    return found;
 }
 
 void sim_club_end(struct sim_club *club) {
@@ -221,11 +260,11 @@ enum wrn_reason sim_member_grant(struct sim_member *member, uint32_t slot,
                                  const struct sim_member *whom, wrn_span element, bool may_delegate,
                                  uint64_t seconds) {
     char why[WRN_JUDGE_WHY_SIZE] = "";
-    uint8_t key[WRN_SIGN_PUBLIC_SIZE];
+    uint8_t key[WRN_SIGN_PUBLIC_SIZE], hash[WRN_SHA256_SIZE];
     sim_member_begin(member);
     enum wrn_reason reason = wrn_node_grant(
         member->node, sim_member_now(member), member->networks[slot].handle, public_key(whom, key),
-        element, may_delegate, wall_s(member) + (int64_t)seconds, member->members->out, why);
+        element, may_delegate, wall_s(member) + (int64_t)seconds, member->members->out, hash, why);
     sim_member_end(member);
     if (reason != WRN_REASON_NONE) {
         sim_report_line(&member->members->run->report, "%s could not give %s more rights: %s (%s)",
@@ -290,6 +329,11 @@ bool sim_member_is_connected(const struct sim_member *member, uint32_t slot) {
            info.ring == WRN_RING_STATE_CONNECTED;
 }
 
+bool sim_member_is_in(const struct sim_member *member, uint32_t slot) {
+    return sim_member_is_connected(member, slot) &&
+           sim_member_address(member, slot, WRN_FAMILY_IPV4).family != WRN_FAMILY_NONE;
+}
+
 void sim_members_pass(struct sim_members *members, uint64_t ns) {
     struct sim_world *world = members->run->world;
     (void)sim_run(world, wrn_mono_add(sim_now(world).mono, ns));
@@ -312,16 +356,11 @@ uint64_t sim_members_until(struct sim_members *members, uint64_t limit_ns,
 static bool are_all_in(void *ctx) {
     const struct range *range = ctx;
     for (uint32_t i = range->first; i <= range->last; i++) {
-        if (!is_in(range->club->members->all[i])) {
+        if (!sim_member_is_in(range->club->members->all[i], 0)) {
             return false;
         }
     }
     return true;
-}
-
-static bool is_in(const struct sim_member *member) {
-    return sim_member_is_connected(member, 0) &&
-           sim_member_address(member, 0, WRN_FAMILY_IPV4).family != WRN_FAMILY_NONE;
 }
 
 static void say_who_is_not_in(struct sim_club *club, uint32_t first, uint32_t last) {
@@ -329,7 +368,7 @@ static void say_who_is_not_in(struct sim_club *club, uint32_t first, uint32_t la
     for (uint32_t i = first; i <= last; i++) {
         const struct sim_member *member = club->members->all[i];
         struct wrn_node_network_info info = {.trouble = ""};
-        if (is_in(member) || failures++ >= FAILURES_MAX) {
+        if (sim_member_is_in(member, 0) || failures++ >= FAILURES_MAX) {
             continue;
         }
         (void)wrn_node_network_info(member->node, member->networks[0].handle, &info);
@@ -337,6 +376,16 @@ static void say_who_is_not_in(struct sim_club *club, uint32_t first, uint32_t la
                           member->name, (int)info.ring, info.peers, (int)info.lease, info.trouble,
                           member->networks[0].last.text);
     }
+}
+
+static bool are_answered(void *ctx) {
+    const struct sim_members *members = ctx;
+    for (uint32_t i = 1; i < members->asked_count; i++) {
+        if (!members->asked[i].is_answered) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool have_echoes_come(void *ctx) {
@@ -368,6 +417,14 @@ static void explain(struct sim_club *club, const struct sim_member *from,
         }
     }
     sim_report_line(club->report, "%s does not know %s", from->name, to->name);
+}
+
+static uint32_t next_running(const struct sim_members *members, uint32_t number) {
+    uint32_t next = number;
+    do {
+        next = (next + 1) % members->count;
+    } while (members->all[next]->node == NULL && next != number);
+    return next;
 }
 
 static uint32_t free_slot(const struct sim_member *member) {

@@ -25,6 +25,11 @@ void sim_club_begin(struct sim_club *club, struct sim_run *run, uint32_t count,
  * milliseconds. */
 uint64_t sim_club_join(struct sim_club *club, uint32_t first, uint32_t last, uint64_t limit_ns);
 
+/* Expects the members from 'first' to 'last' to be connected and to have an address within
+ * 'limit_ns' from now. Returns how long it took in milliseconds, UINT64_MAX: too long. */
+uint64_t sim_club_expect_in(struct sim_club *club, uint32_t first, uint32_t last,
+                            uint64_t limit_ns);
+
 /* Adds a host that runs, with a line of its own: behind the box of a class, or public ("pu"). */
 struct sim_member *sim_club_add(struct sim_club *club, const char *class_sign);
 
@@ -33,6 +38,10 @@ struct sim_member *sim_club_add(struct sim_club *club, const char *class_sign);
  * how long the slowest took in milliseconds, and writes the median. */
 uint64_t sim_club_ping_all(struct sim_club *club, uint8_t family, uint64_t limit_ns,
                            const char *what, uint64_t *ret_median_ms);
+
+/* Has each that runs ask for the next one's name; if 'must_be', expects all to get the right
+ * answer. Returns how many did. */
+uint32_t sim_club_ask_names(struct sim_club *club, bool must_be);
 
 /* Frees all. */
 void sim_club_end(struct sim_club *club);
@@ -71,6 +80,9 @@ struct wrn_ip sim_member_address(const struct sim_member *member, uint32_t slot,
 
 /* Tells whether a member runs and is part of the network's ring. */
 bool sim_member_is_connected(const struct sim_member *member, uint32_t slot);
+
+/* Tells whether it is that, and has an IPv4 address. */
+bool sim_member_is_in(const struct sim_member *member, uint32_t slot);
 
 /* Lets 'ns' pass. */
 void sim_members_pass(struct sim_members *members, uint64_t ns);

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "sim/population.h"
+
 enum { SLEEP_MAX_S = 600, CLOCK_SPAN_S = 1200, CALM_ONE_IN = 3 };
 
 static const char *const names[] = {
@@ -13,12 +15,13 @@ static const char *const names[] = {
 };
 
 static void on_event(struct sim_event *event);
-static void happen(struct sim_faults *faults, enum sim_fault fault, struct sim_node *node);
-static void happen_to_net(struct sim_faults *faults, enum sim_fault fault, struct sim_node *node);
+static void happen(struct sim_faults *faults, enum sim_fault fault, uint32_t number);
+static void happen_to_net(struct sim_faults *faults, enum sim_fault fault, uint32_t number);
 static void split(struct sim_faults *faults);
-static void set_weather(struct sim_faults *faults, struct sim_node *node);
+static void set_weather(struct sim_faults *faults, uint32_t number);
 static void calm(struct sim_faults *faults);
-static struct sim_node *draw_node(struct sim_faults *faults);
+static struct sim_world *world_of(const struct sim_faults *faults);
+static sim_host host_of(const struct sim_faults *faults, uint32_t number);
 
 uint32_t sim_faults_draw(struct wrn_rand rand) {
     uint32_t enabled = 0;
@@ -28,26 +31,26 @@ uint32_t sim_faults_draw(struct wrn_rand rand) {
     return enabled;
 }
 
-void sim_faults_begin(struct sim_faults *faults, struct sim_stage *stage, uint32_t enabled,
-                      uint64_t gap_ns) {
+void sim_faults_begin(struct sim_faults *faults, const struct sim_victims *victims,
+                      uint32_t enabled, uint64_t gap_ns) {
     *faults = (struct sim_faults){
-        .stage = stage,
+        .victims = *victims,
         .event.happen = on_event,
         .gap_ns = gap_ns,
         .enabled = enabled,
-        .rand = sim_rand(stage->run->world, SIM_STREAM_FAULT, 1),
+        .rand = sim_rand(sim_net_world(victims->net), SIM_STREAM_FAULT, 1),
     };
     on_event(&faults->event);
 }
 
 void sim_faults_heal(struct sim_faults *faults) {
-    struct sim_nodes *nodes = faults->stage->nodes;
-    sim_at(faults->stage->run->world, &faults->event, WRN_MONO_NEVER);
+    const struct sim_victims *victims = &faults->victims;
+    sim_at(world_of(faults), &faults->event, WRN_MONO_NEVER);
     calm(faults);
-    for (uint32_t i = 0; i < nodes->count; i++) {
-        sim_clock_set_offset(sim_host_clock(nodes->net, nodes->all[i]->host), 0);
+    for (uint32_t i = 0; i < victims->count; i++) {
+        sim_clock_set_offset(sim_host_clock(victims->net, host_of(faults, i)), 0);
     }
-    sim_stage_revive(faults->stage);
+    victims->revive(victims->ctx);
 }
 
 void sim_faults_report(const struct sim_faults *faults) {
@@ -59,99 +62,100 @@ void sim_faults_report(const struct sim_faults *faults) {
                                        (unsigned long long)faults->counts[i]);
         }
     }
-    sim_report_line(faults->stage->report, "%s%s", line, faults->enabled == 0 ? " none" : "");
+    sim_report_line(faults->victims.report, "%s%s", line, faults->enabled == 0 ? " none" : "");
 }
 
 /* Now and then all that lasts is over. */
 static void on_event(struct sim_event *event) {
     struct sim_faults *faults = WRN_CONTAINER(event, struct sim_faults, event);
-    struct sim_world *world = faults->stage->run->world;
+    const struct sim_victims *victims = &faults->victims;
+    struct sim_world *world = world_of(faults);
     uint32_t drawn = wrn_rand_below(faults->rand, SIM_FAULTS);
     uint32_t first = drawn;
-    struct sim_node *node = draw_node(faults);
+    uint32_t number = victims->draw(victims->ctx, faults->rand);
     if (wrn_rand_below(faults->rand, CALM_ONE_IN) == 0) {
         calm(faults);
     }
     while ((faults->enabled >> drawn & 1) == 0 && (drawn + 1) % SIM_FAULTS != first) {
         drawn = (drawn + 1) % SIM_FAULTS;
     }
-    if ((faults->enabled >> drawn & 1) != 0 && node != NULL) {
+    if ((faults->enabled >> drawn & 1) != 0 && number != SIM_FAULT_NOBODY) {
         faults->counts[drawn]++;
-        happen(faults, (enum sim_fault)drawn, node);
+        happen(faults, (enum sim_fault)drawn, number);
     }
     uint64_t wait = sim_draw_gap(faults->rand, faults->gap_ns);
     sim_at(world, event, wrn_mono_add(sim_now(world).mono, wait));
 }
 
-static void happen(struct sim_faults *faults, enum sim_fault fault, struct sim_node *node) {
-    struct sim_nodes *nodes = faults->stage->nodes;
-    wrn_mono now = sim_now(faults->stage->run->world).mono;
+static void happen(struct sim_faults *faults, enum sim_fault fault, uint32_t number) {
+    const struct sim_victims *victims = &faults->victims;
     switch (fault) {
     case SIM_FAULT_LEAVE:
-        sim_stage_leave(faults->stage, node);
+        victims->leave(victims->ctx, number);
         break;
     case SIM_FAULT_SLEEP:
-        if (!sim_is_set(&node->turn)) {
+        if (victims->can_sleep(victims->ctx, number)) {
             uint32_t asleep_s = 1 + wrn_rand_below(faults->rand, SLEEP_MAX_S);
-            sim_node_sleep(node);
-            sim_node_plan(node, wrn_mono_add(now, WRN_S(asleep_s)), SIM_TURN_WAKE, SIM_SAME_STATE);
+            victims->sleep(victims->ctx, number, WRN_S(asleep_s));
         }
         break;
     case SIM_FAULT_CLOCK: {
         int64_t off_s = (int64_t)wrn_rand_below(faults->rand, CLOCK_SPAN_S) - CLOCK_SPAN_S / 2;
-        sim_clock_set_offset(sim_host_clock(nodes->net, node->host), off_s * (int64_t)WRN_S(1));
+        sim_clock_set_offset(sim_host_clock(victims->net, host_of(faults, number)),
+                             off_s * (int64_t)WRN_S(1));
         break;
     }
     case SIM_FAULT_HOST_MOVE:
-        sim_node_move_within(node);
+        victims->move(victims->ctx, number);
         break;
     default:
-        happen_to_net(faults, fault, node);
+        happen_to_net(faults, fault, number);
         break;
     }
 }
 
-static void happen_to_net(struct sim_faults *faults, enum sim_fault fault, struct sim_node *node) {
-    struct sim_nodes *nodes = faults->stage->nodes;
+static void happen_to_net(struct sim_faults *faults, enum sim_fault fault, uint32_t number) {
+    const struct sim_victims *victims = &faults->victims;
+    struct sim_net *net = victims->net;
     uint32_t drawn = wrn_rand_below(faults->rand, UINT32_MAX);
-    sim_nat nat = nodes->nat_count > 0 ? nodes->nats[drawn % nodes->nat_count] : 0;
+    sim_nat nat = victims->nat_count > 0 ? victims->nats[drawn % victims->nat_count] : 0;
     switch (fault) {
     case SIM_FAULT_NAT_FORGET:
-        if (nodes->nat_count > 0) {
-            sim_nat_forget(nodes->net, nat);
+        if (victims->nat_count > 0) {
+            sim_nat_forget(net, nat);
         }
         break;
     case SIM_FAULT_NAT_MOVE:
-        if (nodes->nat_count > 0) {
-            sim_nat_renumber(nodes->net, nat);
+        if (victims->nat_count > 0) {
+            sim_nat_renumber(net, nat);
         }
         break;
     case SIM_FAULT_INTERFACE:
-        sim_host_set_up(nodes->net, node->host, false);
+        sim_host_set_up(net, host_of(faults, number), false);
         break;
     case SIM_FAULT_CUT:
-        sim_net_cut(nodes->net, node->host, nodes->all[drawn % nodes->count]->host, true);
+        sim_net_cut(net, host_of(faults, number), host_of(faults, drawn % victims->count), true);
         break;
     case SIM_FAULT_SPLIT:
         split(faults);
         break;
     default:
-        set_weather(faults, node);
+        set_weather(faults, number);
         break;
     }
 }
 
 /* Who is on which side is drawn each time. */
 static void split(struct sim_faults *faults) {
-    struct sim_nodes *nodes = faults->stage->nodes;
-    for (uint32_t i = 0; i < nodes->count; i++) {
-        sim_host_set_group(nodes->net, nodes->all[i]->host, wrn_rand_below(faults->rand, 2));
+    struct sim_net *net = faults->victims.net;
+    for (uint32_t i = 0; i < faults->victims.count; i++) {
+        sim_host_set_group(net, host_of(faults, i), wrn_rand_below(faults->rand, 2));
     }
-    sim_net_cut_groups(nodes->net, 0, 1, true);
-    sim_net_cut_groups(nodes->net, 1, 0, true);
+    sim_net_cut_groups(net, 0, 1, true);
+    sim_net_cut_groups(net, 1, 0, true);
 }
 
-static void set_weather(struct sim_faults *faults, struct sim_node *node) {
+static void set_weather(struct sim_faults *faults, uint32_t number) {
     struct sim_link line = {
         .delay_ns = WRN_MS(5 + wrn_rand_below(faults->rand, 100)),
         .jitter_ns = WRN_MS(wrn_rand_below(faults->rand, 50)),
@@ -161,20 +165,22 @@ static void set_weather(struct sim_faults *faults, struct sim_node *node) {
         .reorder_ppm = wrn_rand_below(faults->rand, 50000),
         .reorder_ns = WRN_MS(200),
     };
-    sim_host_set_link(faults->stage->nodes->net, node->host, &line, &line);
+    sim_host_set_link(faults->victims.net, host_of(faults, number), &line, &line);
 }
 
 static void calm(struct sim_faults *faults) {
-    struct sim_nodes *nodes = faults->stage->nodes;
-    sim_net_heal(nodes->net);
-    sim_calm_links(nodes, &faults->stage->mixture);
-    for (uint32_t i = 0; i < nodes->count; i++) {
-        sim_host_set_up(nodes->net, nodes->all[i]->host, true);
+    const struct sim_victims *victims = &faults->victims;
+    sim_net_heal(victims->net);
+    victims->calm(victims->ctx);
+    for (uint32_t i = 0; i < victims->count; i++) {
+        sim_host_set_up(victims->net, host_of(faults, i), true);
     }
 }
 
-/* The first one stays, so that somebody can be found. */
-static struct sim_node *draw_node(struct sim_faults *faults) {
-    struct sim_node *node = sim_draw_live(faults->stage->nodes, SIM_ALL, faults->rand);
-    return node != NULL && node->number > 0 ? node : NULL;
+static struct sim_world *world_of(const struct sim_faults *faults) {
+    return sim_net_world(faults->victims.net);
+}
+
+static sim_host host_of(const struct sim_faults *faults, uint32_t number) {
+    return faults->victims.host(faults->victims.ctx, number);
 }

@@ -2,7 +2,9 @@
 /* Things that go wrong by themselves, drawn from the seed: which there are in a run, when they
  * happen, to whom. Ends on command: then the world is healed. */
 #pragma once
-#include "sim/stage.h"
+#include "sim/net.h"
+#include "sim/report.h"
+#include "sim/world.h"
 
 /* X(NAME, name) */
 #define SIM_FAULT_LIST(X)                                                                          \
@@ -24,8 +26,29 @@ enum sim_fault {
         SIM_FAULTS
 };
 
+#define SIM_FAULT_NOBODY UINT32_MAX
+
+/* Whom they happen to: hosts by number, from 0. A host is never asked to do something twice at
+ * once: who sleeps or is gone comes back by itself, and no fault of these two kinds may undo it. */
+struct sim_victims {
+    struct sim_net *net;
+    struct sim_report *report;
+    const sim_nat *nats;
+    uint32_t nat_count;
+    uint32_t count;
+    void *ctx;
+    sim_host (*host)(void *ctx, uint32_t number);
+    uint32_t (*draw)(void *ctx, struct wrn_rand rand); /* one that runs, or SIM_FAULT_NOBODY */
+    void (*leave)(void *ctx, uint32_t number);
+    bool (*can_sleep)(void *ctx, uint32_t number);
+    void (*sleep)(void *ctx, uint32_t number, uint64_t ns);
+    void (*move)(void *ctx, uint32_t number);
+    void (*calm)(void *ctx);   /* puts lines back to what they are without faults */
+    void (*revive)(void *ctx); /* wakes and starts all */
+};
+
 struct sim_faults {
-    struct sim_stage *stage;
+    struct sim_victims victims;
     struct sim_event event;
     uint64_t gap_ns;
     uint32_t enabled; /* bits by enum sim_fault */
@@ -36,10 +59,9 @@ struct sim_faults {
 /* Returns bits for about a third of the kinds, drawn. */
 uint32_t sim_faults_draw(struct wrn_rand rand);
 
-/* Has faults of the enabled kinds happen, one every 'gap_ns' on average, to all but the first
- * bootstrap node. 'faults' must not move. */
-void sim_faults_begin(struct sim_faults *faults, struct sim_stage *stage, uint32_t enabled,
-                      uint64_t gap_ns);
+/* Has faults of the enabled kinds happen, one every 'gap_ns' on average. 'faults' must not move. */
+void sim_faults_begin(struct sim_faults *faults, const struct sim_victims *victims,
+                      uint32_t enabled, uint64_t gap_ns);
 
 /* Nothing more happens, and all is healed: lines, cuts, clocks; all nodes run and are awake. */
 void sim_faults_heal(struct sim_faults *faults);

@@ -2,6 +2,7 @@
 /* Members that lie. */
 #include "sim/liar.h"
 
+#include "overlay/dht_internal.h"
 #include "sim/memory.h"
 
 enum { KEPT = 16, HEAD = 2, ONE_IN = 2 };
@@ -16,6 +17,9 @@ struct sim_liar {
     uint8_t kept[KEPT][WRN_DATAGRAM_MAX]; /* frames that it sent */
     size_t kept_sizes[KEPT];
     uint32_t kept_next;
+    bool is_quiet;         /* THIEF: for now */
+    uint32_t asked_number; /* THIEF: of the last WEIGH */
+    bool asked_own[2];     /* ... which of its claims is the thief's own */
 };
 
 static bool agree(void *ctx, const uint8_t private_key[WRN_KEY_SIZE],
@@ -38,8 +42,21 @@ static void derive(void *ctx, const uint8_t key[WRN_KEY_SIZE], wrn_span input,
 
 static bool open(void *ctx, const uint8_t key[WRN_KEY_SIZE], const uint8_t nonce[WRN_XNONCE_SIZE],
                  wrn_span aad, const uint8_t *in, size_t size, uint8_t *out) {
-    const struct wrn_primitives *real = &((struct sim_liar *)ctx)->real;
-    return real->open(real->ctx, key, nonce, aad, in, size, out);
+    struct sim_liar *liar = ctx;
+    struct wrn_dht_fields fields;
+    uint8_t own[WRN_SIGN_PUBLIC_SIZE];
+    if (!liar->real.open(liar->real.ctx, key, nonce, aad, in, size, out)) {
+        return false;
+    }
+    if (liar->lie == SIM_LIE_THIEF && size > HEAD && !liar->is_quiet && out[0] == WRN_MESSAGE_DHT &&
+        out[1] == WRN_DHT_MESSAGE_WEIGH &&
+        wrn_dht_message_read((wrn_span){out + 1, size - 1}, &fields) &&
+        liar->real.sign_public(liar->real.ctx, liar->node->seed, own)) {
+        liar->asked_number = fields.number;
+        liar->asked_own[0] = memcmp(fields.owners[0], own, sizeof own) == 0;
+        liar->asked_own[1] = memcmp(fields.owners[1], own, sizeof own) == 0;
+    }
+    return true;
 }
 
 static void tunnel_key(void *ctx, const uint8_t seed[WRN_SEED_SIZE], wrn_span context,
@@ -96,6 +113,47 @@ static bool lies_in(const struct sim_liar *liar, uint8_t kind) {
     }
 }
 
+/* Where it copies somebody's claim it copies its own instead, and it vouches for no other.
+ * Returns the size; 0: the message stays. */
+static size_t steal(struct sim_liar *liar, const uint8_t *in, size_t size,
+                    uint8_t changed[WRN_MESSAGE_MAX]) {
+    const struct sim_node *node = liar->node;
+    struct wrn_dht_fields fields;
+    struct wrn_record record;
+    uint8_t stolen[WRN_RECORD_MAX];
+    if (size < HEAD || in[0] != WRN_MESSAGE_DHT ||
+        !wrn_dht_message_read((wrn_span){in + 1, size - 1}, &fields)) {
+        return 0;
+    }
+    if (fields.type == WRN_DHT_MESSAGE_WEIGHED) {
+        for (uint32_t i = 0; i < WRN_COUNT(fields.words_s); i++) {
+            bool is_own = fields.number == liar->asked_number && liar->asked_own[i];
+            fields.words_s[i] = is_own ? SIM_LIE_LONG_AGO_S : 0;
+        }
+        return wrn_dht_message_write(&fields, changed).size;
+    }
+    if ((fields.type != WRN_DHT_MESSAGE_COPY && fields.type != WRN_DHT_MESSAGE_COPIED) ||
+        fields.record.size == 0 ||
+        wrn_record_read(fields.record, &liar->real, &record) != WRN_REASON_NONE ||
+        record.kind != WRN_RECORD_CREATE) {
+        return 0;
+    }
+    static const uint8_t value[WRN_RECORD_VALUE_MAX] = "stolen";
+    size_t got = 0;
+    record.value.data = value;
+    record.claimed_s = SIM_LIE_LONG_AGO_S;
+    record.made_s = sim_now(node->nodes->run->world).wall.s;
+    fields.flags = 0;
+    fields.claim_s = SIM_LIE_LONG_AGO_S;
+    for (uint32_t i = 0; i < 3 && got != fields.record.size;
+         i++) { /* as long as what it replaces */
+        record.value.size += got == 0 ? 0 : fields.record.size - got;
+        got = wrn_record_write(&record, &liar->real, node->seed, stolen, sizeof stolen);
+    }
+    fields.record = (wrn_span){stolen, got};
+    return wrn_dht_message_write(&fields, changed).size;
+}
+
 /* The kind of the message stays; a run of bytes after it is anything. */
 static void seal(void *ctx, const uint8_t key[WRN_KEY_SIZE], const uint8_t nonce[WRN_XNONCE_SIZE],
                  wrn_span aad, const uint8_t *in, size_t size, uint8_t *out) {
@@ -109,6 +167,13 @@ static void seal(void *ctx, const uint8_t key[WRN_KEY_SIZE], const uint8_t nonce
         wrn_rand_fill(liar->rand, changed + from, run);
         liar->count++;
         in = changed;
+    }
+    if (liar->lie == SIM_LIE_THIEF && !liar->is_quiet) {
+        size_t stolen = steal(liar, in, size, changed);
+        if (stolen == size) { /* the frame is as long as it was */
+            liar->count++;
+            in = changed;
+        }
     }
     liar->real.seal(liar->real.ctx, key, nonce, aad, in, size, out);
 }
@@ -168,6 +233,10 @@ struct sim_liar *sim_liar_create(struct sim_node *node, enum sim_lie lie) {
         node->on_sending = on_sending;
     }
     return liar;
+}
+
+void sim_liar_be_quiet(struct sim_liar *liar, bool is_quiet) {
+    liar->is_quiet = is_quiet;
 }
 
 void sim_liar_destroy(struct sim_liar *liar) {

@@ -539,9 +539,6 @@ static void perform_action(struct sim_member *member, const struct wrn_node_acti
     case WRN_NODE_INJECT:
         queue(member, INPUT_INJECT, slot, &action->path, action->bytes);
         break;
-    case WRN_NODE_SEND:
-        queue(member, INPUT_PACKET, slot, NULL, action->bytes);
-        break;
     case WRN_NODE_TO_HOST:
         member->members->unreachable++;
         break;

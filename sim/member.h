@@ -83,6 +83,7 @@ struct sim_member {
     uint32_t number;
     sim_host host;
     sim_segment segment;
+    sim_nat nat;           /* of its home, for those who reboot it; SIM_HOME_NO_NAT: none */
     struct wrn_node *node; /* NULL: it does not run */
     void *memory;
     uint8_t seed[WRN_SEED_SIZE];

@@ -48,6 +48,13 @@ struct sim_nodes *sim_nodes_create(struct sim_run *run) {
     return nodes;
 }
 
+void sim_nodes_give_room(struct sim_nodes *nodes) {
+    nodes->defaults.peers_max = 40;
+    nodes->defaults.paths.searches_max = 10;
+    nodes->defaults.relay.forwards_max = 40;
+    nodes->defaults.relay.uses_max = 12;
+}
+
 void sim_nodes_destroy(struct sim_nodes *nodes) {
     if (nodes == NULL) {
         return;

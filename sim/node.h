@@ -100,6 +100,10 @@ struct sim_node {
  * or, if the run's options say so, the cheap ones. The caller destroys it. */
 struct sim_nodes *sim_nodes_create(struct sim_run *run);
 
+/* Gives the nodes that are added from now on larger tables than wrn_overlay_defaults: for those
+ * that stand behind hard NATs and speak with many others, by many relays. */
+void sim_nodes_give_room(struct sim_nodes *nodes);
+
 /* Crashes all nodes and frees everything, the network too. NULL is fine. */
 void sim_nodes_destroy(struct sim_nodes *nodes);
 

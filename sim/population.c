@@ -208,8 +208,9 @@ void sim_pass(struct sim_nodes *nodes, uint64_t ns) {
 void sim_report_nodes(struct sim_nodes *nodes, uint32_t group) {
     struct sim_report *report = &nodes->run->report;
     struct sim_view view = sim_look(nodes, group);
-    struct wrn_overlay_options options; /* as they come, not as scenarios change them */
-    wrn_overlay_defaults(&options);
+    struct wrn_overlay_options usual, options = nodes->defaults;
+    wrn_overlay_defaults(&usual);
+    options.dht = usual.dht; /* a node's own records: scenarios keep several */
     uint64_t memory = wrn_overlay_memory_size(&options);
     sim_report_figure(report, "live_nodes", view.live);
     sim_report_figure(report, "consistent_nodes", view.consistent);

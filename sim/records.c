@@ -75,6 +75,11 @@ void sim_records_expect_stored(struct sim_records *records) {
     }
 }
 
+wrn_id sim_records_place(const struct sim_records *records, uint32_t number) {
+    char key[KEY_SIZE];
+    return wrn_record_place(key_of(number, key), &records->nodes->primitives);
+}
+
 void sim_records_get(struct sim_records *records, struct sim_node *from, uint32_t record) {
     char key[KEY_SIZE];
     records->gets =

@@ -56,6 +56,9 @@ void sim_records_store_many(struct sim_records *records, uint32_t group, uint32_
 /* Fails the run if one was not stored, and says of the first ones whose they are and why. */
 void sim_records_expect_stored(struct sim_records *records);
 
+/* Returns the place of its key. */
+wrn_id sim_records_place(const struct sim_records *records, uint32_t number);
+
 /* Has a node ask for a record; sim_records_get_drawn draws both, among what was stored and whose
  * owner did not lose it. */
 void sim_records_get(struct sim_records *records, struct sim_node *from, uint32_t record);

@@ -33,8 +33,10 @@ const struct sim_scenario *const sim_scenarios[] = {
     &sim_sybil,
     &sim_flood,
     &sim_hostile,
+    &sim_thieves,
     &sim_mixed,
     &sim_networks,
+    &sim_networks_mixed,
     &sim_leases,
     &sim_leases_parted,
     &sim_revoke,
@@ -42,9 +44,11 @@ const struct sim_scenario *const sim_scenarios[] = {
     &sim_owner_gone,
     &sim_wrong_clock,
     &sim_wrong_clock_join,
+    &sim_switch_learning,
     &sim_switch_moves,
     &sim_switch_parts,
     &sim_switch_gateways,
+    &sim_switch_pieces,
     NULL,
 };
 

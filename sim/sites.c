@@ -13,7 +13,9 @@ enum {
     AT_KIND = 14, /* offsets in a frame */
     AT_FROM = 16,
     AT_ID = 20,
+    AT_FILLING = 28,
     FRAME_SIZE = 60,
+    FRAME_MAX = 9000,
     OVERHEAD = 60, /* of the tunnel */
     PEERS_MAX = 256,
     WIRE_NS = 10000,
@@ -46,11 +48,14 @@ static void be_due(struct sim_gateway *gateway);
 static void from_wire(struct sim_gateway *gateway, wrn_span frame);
 static void from_tunnel(struct sim_gateway *gateway, wrn_handle peer, wrn_span frame);
 static void send(struct sim_gateway *gateway, wrn_handle to, wrn_span frame);
+static void send_payload(struct sim_gateway *gateway, wrn_handle to, wrn_span payload);
+static void from_payload(struct sim_gateway *gateway, wrn_handle peer, wrn_span payload);
 static void put_on_wire(struct sim_sites *sites, uint32_t wire, uint32_t from, wrn_span frame);
 static struct sim_carried *carry(struct sim_sites *sites, wrn_span frame);
 static void on_carried(struct sim_event *event);
 static void on_station(struct sim_event *event);
 static void say(struct sim_station *station, uint8_t kind, uint32_t to, uint64_t id);
+static uint8_t filling(uint32_t from, uint64_t id, uint32_t at);
 static void hear(struct sim_station *station, wrn_span frame);
 static bool is_apart(const struct sim_sites *sites, const struct sim_gateway *a,
                      const struct sim_gateway *b);
@@ -102,6 +107,7 @@ void sim_sites_destroy(struct sim_sites *sites) {
     for (uint32_t i = 0; i < sites->gateway_count; i++) {
         sim_at(sites->world, &sites->gateways[i].event, WRN_MONO_NEVER);
         free(sites->gateways[i].memory);
+        free(sites->gateways[i].pieces_memory);
     }
     for (uint32_t i = 0; i < sites->station_count; i++) {
         sim_at(sites->world, &sites->stations[i].event, WRN_MONO_NEVER);
@@ -146,6 +152,7 @@ void sim_sites_kill(struct sim_sites *sites, uint32_t gateway) {
 
 void sim_sites_revive(struct sim_sites *sites, uint32_t gateway) {
     free(sites->gateways[gateway].memory);
+    free(sites->gateways[gateway].pieces_memory);
     sites->gateways[gateway].incarnation++;
     start(&sites->gateways[gateway]);
 }
@@ -200,6 +207,9 @@ static void start(struct sim_gateway *gateway) {
                    size);
     gateway->sw = init(&arena, gateway);
     gateway->is_up = true;
+    gateway->pieces_memory = sim_take(1, wrn_pieces_memory_size() + MEMORY_ALIGNMENT);
+    gateway->pieces =
+        wrn_pieces_init((void *)wrn_align_up((uintptr_t)gateway->pieces_memory, MEMORY_ALIGNMENT));
     wrn_switch_set_ours(gateway->sw, &ours);
     struct wrn_switch_settings settings;
     wrn_switch_settings(gateway->sw, &settings);
@@ -313,19 +323,56 @@ static void from_tunnel(struct sim_gateway *gateway, wrn_handle peer, wrn_span f
     }
 }
 
+/* A frame, whole or in pieces. */
 static void send(struct sim_gateway *gateway, wrn_handle to, wrn_span frame) {
+    uint32_t payload_max = gateway->sites->options.payload_max;
+    struct wrn_pieces_plan plan = wrn_pieces_plan(frame.size, payload_max);
+    if (payload_max == 0) {
+        send_payload(gateway, to, frame);
+        return;
+    }
+    uint16_t id = plan.count > 1 ? gateway->next_id++ : 0;
+    for (uint32_t i = 0; i < plan.count; i++) {
+        uint8_t payload[FRAME_MAX];
+        size_t size = wrn_pieces_payload_size(&plan, frame.size, i);
+        WRN_ASSERT(size <= sizeof payload);
+        wrn_pieces_write(&plan, frame, id, i, payload);
+        send_payload(gateway, to, (wrn_span){payload, size});
+    }
+}
+
+static void send_payload(struct sim_gateway *gateway, wrn_handle to, wrn_span payload) {
     struct sim_sites *sites = gateway->sites;
     struct sim_way *way = &sites->ways[gateway->number * sites->gateway_count + to.index];
     struct sim_transit transit;
-    sim_way_pass(way, sim_now(sites->world).mono.ns, (uint32_t)frame.size + OVERHEAD,
-                 (uint32_t)frame.size, &transit);
+    sim_way_pass(way, sim_now(sites->world).mono.ns, (uint32_t)payload.size + OVERHEAD,
+                 (uint32_t)payload.size, &transit);
     sites->crossed++;
     if (transit.fate == SIM_FATE_ARRIVES) {
-        struct sim_carried *carried = carry(sites, frame);
+        struct sim_carried *carried = carry(sites, payload);
         carried->from = gateway->number;
         carried->from_incarnation = gateway->incarnation;
         carried->to = to.index;
         sim_at(sites->world, &carried->event, (wrn_mono){transit.arrival_ns});
+    }
+}
+
+/* What came through the tunnel: a frame, or a piece of one. */
+static void from_payload(struct sim_gateway *gateway, wrn_handle peer, wrn_span payload) {
+    struct wrn_pieces_frame frame = {0};
+    if (gateway->sites->options.payload_max == 0) {
+        from_tunnel(gateway, peer, payload);
+    } else if (payload.data[0] == WRN_PAYLOAD_FRAME) {
+        from_tunnel(gateway, peer,
+                    (wrn_span){payload.data + WRN_PAYLOAD_FRAME_HEAD,
+                               payload.size - WRN_PAYLOAD_FRAME_HEAD});
+    } else {
+        (void)wrn_pieces_add(gateway->pieces, sim_now(gateway->sites->world).mono, peer, payload,
+                             &frame); /* counted */
+        if (frame.size > 0) {
+            from_tunnel(gateway, peer, (wrn_span){frame.bytes, frame.size});
+        }
+        wrn_pieces_release(gateway->pieces);
     }
 }
 
@@ -379,8 +426,8 @@ static void on_carried(struct sim_event *event) {
             from_wire(gateway, frame);
         } else if (!carried->is_wire && carried->to == i &&
                    !is_apart(sites, gateway, &sites->gateways[carried->from])) {
-            from_tunnel(gateway, (wrn_handle){carried->from, 2 * carried->from_incarnation + 1},
-                        frame);
+            from_payload(gateway, (wrn_handle){carried->from, 2 * carried->from_incarnation + 1},
+                         frame);
         }
     }
     free(carried);
@@ -416,7 +463,10 @@ static void on_station(struct sim_event *event) {
 }
 
 static void say(struct sim_station *station, uint8_t kind, uint32_t to, uint64_t id) {
-    uint8_t frame[FRAME_SIZE] = {0};
+    uint8_t frame[FRAME_MAX] = {0};
+    uint32_t size = station->sites->options.frame_size;
+    size = size > FRAME_SIZE ? size : FRAME_SIZE;
+    WRN_ASSERT(size <= sizeof frame);
     if (kind == BROADCAST) {
         memset(frame, 0xff, WRN_MAC_ADDRESS_SIZE);
     } else {
@@ -427,8 +477,16 @@ static void say(struct sim_station *station, uint8_t kind, uint32_t to, uint64_t
     frame[AT_KIND] = kind;
     wrn_store_be32(frame + AT_FROM, station->number);
     wrn_store_be64(frame + AT_ID, id);
+    for (uint32_t i = AT_FILLING; i < size; i++) {
+        frame[i] = filling(station->number, id, i);
+    }
     put_on_wire(station->sites, station->wire, UINT32_MAX - station->number,
-                (wrn_span){frame, sizeof frame});
+                (wrn_span){frame, size});
+}
+
+/* A byte of a frame, so that bytes of another one, or at another place, are seen to be that. */
+static uint8_t filling(uint32_t from, uint64_t id, uint32_t at) {
+    return (uint8_t)((uint64_t)from * 31 + id * 7 + at + (uint64_t)(at >> 8) * 13);
 }
 
 static void hear(struct sim_station *station, wrn_span frame) {
@@ -441,7 +499,11 @@ static void hear(struct sim_station *station, wrn_span frame) {
     }
     uint32_t from = wrn_load_be32(frame.data + AT_FROM);
     uint64_t id = wrn_load_be64(frame.data + AT_ID);
-    bool is_ours = memcmp(frame.data, own, sizeof own) == 0;
+    bool is_ours = memcmp(frame.data, own, sizeof own) == 0, is_whole = true;
+    for (uint32_t i = AT_FILLING; i < frame.size && is_whole; i++) {
+        is_whole = frame.data[i] == filling(from, id, i);
+    }
+    sites->garbled += !is_whole;
     switch (frame.data[AT_KIND]) {
     case BROADCAST:
         sites->heard++;

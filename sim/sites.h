@@ -5,11 +5,14 @@
 #pragma once
 #include "sim/link.h"
 #include "sim/world.h"
+#include "switch/pieces.h"
 #include "switch/switch.h"
 
 struct sim_sites_options {
     uint32_t wires, gateways_each, stations_each;
     uint32_t age_s;
+    uint32_t frame_size;  /* bytes of stations' frames; 0: the least */
+    uint32_t payload_max; /* frames that are larger go in pieces; 0: none does */
     struct sim_link link; /* between two gateways, each way; keeps_order, or copies are misjudged */
 };
 
@@ -34,6 +37,9 @@ struct sim_gateway {
     struct sim_sites *sites;
     struct wrn_switch *sw;
     void *memory;
+    struct wrn_pieces *pieces;
+    void *pieces_memory;
+    uint16_t next_id; /* of frames in pieces */
     uint32_t number, wire, incarnation;
     uint32_t group; /* if 'is_cut', nothing passes between gateways of different ones */
     bool is_up;
@@ -54,7 +60,8 @@ struct sim_sites {
     bool is_cut, is_asking;
     uint32_t only_group; /* if 'is_cut': stations ask those on wires of their own group */
     uint64_t asked, answered, broadcasts, heard, copies; /* copies: broadcasts that came again */
-    uint64_t crossed;                                    /* frames that gateways sent one another */
+    uint64_t garbled;                                    /* frames that are not as they were sent */
+    uint64_t crossed; /* payloads that gateways sent one another */
 };
 
 /* Makes wires, gateways with ports open to all others, stations that talk. */

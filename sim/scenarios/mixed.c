@@ -5,6 +5,7 @@
 #include "sim/faults.h"
 #include "sim/scenarios/scenarios.h"
 #include "sim/share.h"
+#include "sim/stage.h"
 
 enum { NODES_MIN = 8, CROWD_S = 20, START_LIMIT_S = 180, HEAL_LIMIT_S = 240, TTL_S = 240 };
 enum { RECORDS = 6, PROBES = 20, TICK_S = 2 };
@@ -12,6 +13,7 @@ enum { RECORDS = 6, PROBES = 20, TICK_S = 2 };
 static void play(struct sim_run *run);
 static struct sim_mixture draw_mixture(struct wrn_rand rand);
 static void trouble(struct sim_stage *stage, struct wrn_rand rand);
+static struct sim_victims victims_of(struct sim_stage *stage);
 static void expect_well(struct sim_stage *stage);
 
 const struct sim_scenario sim_mixed = {
@@ -71,7 +73,8 @@ static struct sim_mixture draw_mixture(struct wrn_rand rand) {
 static void trouble(struct sim_stage *stage, struct wrn_rand rand) {
     struct sim_faults faults;
     uint32_t gap_s = 5 + wrn_rand_below(rand, 40);
-    sim_faults_begin(&faults, stage, sim_faults_draw(rand), WRN_S(gap_s));
+    struct sim_victims victims = victims_of(stage);
+    sim_faults_begin(&faults, &victims, sim_faults_draw(rand), WRN_S(gap_s));
     for (uint32_t s = 0; s < stage->run->options.minutes * 60; s += TICK_S) {
         sim_probes_send(&stage->probes, SIM_ALL, (s / TICK_S & 1) != 0);
         sim_records_get_drawn(&stage->records, SIM_ALL);
@@ -82,6 +85,71 @@ static void trouble(struct sim_stage *stage, struct wrn_rand rand) {
     sim_calm_links(stage->nodes, &stage->mixture);
     sim_faults_report(&faults);
     sim_pass(stage->nodes, 0);
+}
+
+/* ---- what faults do to nodes ---- */
+
+static sim_host host_of(void *ctx, uint32_t number) {
+    const struct sim_stage *stage = ctx;
+    return stage->nodes->all[number]->host;
+}
+
+/* The first one stays, so that somebody can be found. */
+static uint32_t draw_victim(void *ctx, struct wrn_rand rand) {
+    const struct sim_stage *stage = ctx;
+    const struct sim_node *node = sim_draw_live(stage->nodes, SIM_ALL, rand);
+    return node != NULL && node->number > 0 ? node->number : SIM_FAULT_NOBODY;
+}
+
+static void leave(void *ctx, uint32_t number) {
+    struct sim_stage *stage = ctx;
+    sim_stage_leave(stage, stage->nodes->all[number]);
+}
+
+static bool can_sleep(void *ctx, uint32_t number) {
+    const struct sim_stage *stage = ctx;
+    return !sim_is_set(&stage->nodes->all[number]->turn);
+}
+
+static void let_sleep(void *ctx, uint32_t number, uint64_t ns) {
+    struct sim_stage *stage = ctx;
+    struct sim_node *node = stage->nodes->all[number];
+    wrn_mono now = sim_now(stage->run->world).mono;
+    sim_node_sleep(node);
+    sim_node_plan(node, wrn_mono_add(now, ns), SIM_TURN_WAKE, SIM_SAME_STATE);
+}
+
+static void move(void *ctx, uint32_t number) {
+    struct sim_stage *stage = ctx;
+    sim_node_move_within(stage->nodes->all[number]);
+}
+
+static void calm(void *ctx) {
+    struct sim_stage *stage = ctx;
+    sim_calm_links(stage->nodes, &stage->mixture);
+}
+
+static void revive(void *ctx) {
+    sim_stage_revive(ctx);
+}
+
+static struct sim_victims victims_of(struct sim_stage *stage) {
+    return (struct sim_victims){
+        .net = stage->nodes->net,
+        .report = stage->report,
+        .nats = stage->nodes->nats,
+        .nat_count = stage->nodes->nat_count,
+        .count = stage->nodes->count,
+        .ctx = stage,
+        .host = host_of,
+        .draw = draw_victim,
+        .leave = leave,
+        .can_sleep = can_sleep,
+        .sleep = let_sleep,
+        .move = move,
+        .calm = calm,
+        .revive = revive,
+    };
 }
 
 /* The ring is whole in time; then every message arrives, and the records are there. */

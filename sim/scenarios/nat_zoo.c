@@ -89,6 +89,7 @@ static void play(struct sim_run *run) {
     run->options.nodes = zoo.is_sample ? 2 * zoo.sample : 2 * ROUND * zoo.rounds;
     zoo.pairs = sim_take(run->options.nodes / 2, sizeof *zoo.pairs);
     struct sim_nodes *nodes = sim_nodes_create(run);
+    sim_nodes_give_room(nodes);
     populate(&zoo, nodes);
     sim_stage_begin_with(&zoo.stage, run, nodes, &mixture);
     zoo.stage.on_event = on_event;

@@ -5,7 +5,7 @@
 #include "sim/memory.h"
 #include "sim/scenarios/scenarios.h"
 
-enum { IN_LIMIT_S = 60, PING_LIMIT_S = 10, NAME_LIMIT_S = 20, HOUR_S = 3600, DAY_S = 86400 };
+enum { IN_LIMIT_S = 60, PING_LIMIT_S = 10, HOUR_S = 3600, DAY_S = 86400 };
 enum { WRONG_S = 600, COMPARED_S = 20 };
 
 static void play_networks(struct sim_run *run);
@@ -13,8 +13,6 @@ static void play_owner_gone(struct sim_run *run);
 static void play_wrong_clock(struct sim_run *run);
 static void play_wrong_clock_join(struct sim_run *run);
 static void invite_and_join(struct sim_club *club, uint32_t inviter, uint32_t first);
-static uint32_t ask_names(struct sim_club *club, bool must_be);
-static bool are_answered(void *ctx);
 static void delegate(struct sim_club *club, struct sim_member *to);
 
 const struct sim_scenario sim_networks = {
@@ -77,48 +75,12 @@ static void play_networks(struct sim_run *run) {
     sim_report_line(&run->report, "pings, IPv6: half within %llu ms, all within %llu ms",
                     (unsigned long long)median_ms, (unsigned long long)slowest_ms);
     /* Who has just joined may be asked for records whose copies it does not have yet. */
-    sim_report_figure(&run->report, "names_found_at_once", ask_names(&club, false));
+    sim_report_figure(&run->report, "names_found_at_once", sim_club_ask_names(&club, false));
     sim_members_pass(club.members, WRN_S(60) * run->options.minutes);
-    (void)ask_names(&club, true);
+    (void)sim_club_ask_names(&club, true);
     (void)sim_club_ping_all(&club, WRN_FAMILY_IPV4, WRN_S(PING_LIMIT_S), "later", &median_ms);
     sim_report_figure(&run->report, "unreachable", club.members->unreachable);
     sim_club_end(&club);
-}
-
-/* Each asks for the next one's name. Returns how many got the right answer. */
-static uint32_t ask_names(struct sim_club *club, bool must_be) {
-    struct sim_members *members = club->members;
-    uint32_t first = members->asked_count, count = members->count, found = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        (void)sim_member_resolve(members->all[i], 0, members->all[(i + 1) % count]->name);
-    }
-    uint64_t took_ms = sim_members_until(members, WRN_S(NAME_LIMIT_S), are_answered, members);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct sim_asked *asked = &members->asked[first + i];
-        const struct sim_member *meant = members->all[(i + 1) % count];
-        struct wrn_ip ipv4 = sim_member_address(meant, 0, WRN_FAMILY_IPV4);
-        struct wrn_ip ipv6 = sim_member_address(meant, 0, WRN_FAMILY_IPV6);
-        bool is_right = asked->name.found == WRN_NAMES_FOUND &&
-                        wrn_ip_equal(&asked->name.ipv4, &ipv4) &&
-                        wrn_ip_equal(&asked->name.ipv6, &ipv6);
-        sim_report_expect(club->report, is_right || !must_be,
-                          "%s asked for %s: found %d, reason %s", members->all[i]->name,
-                          meant->name, (int)asked->name.found, wrn_reason_text(asked->reason));
-        found += is_right;
-    }
-    sim_report_line(club->report, "%u of %u names found in %llu ms", found, count,
-                    (unsigned long long)took_ms);
-    return found;
-}
-
-static bool are_answered(void *ctx) {
-    const struct sim_members *members = ctx;
-    for (uint32_t i = 1; i < members->asked_count; i++) {
-        if (!members->asked[i].is_answered) {
-            return false;
-        }
-    }
-    return true;
 }
 
 static void play_owner_gone(struct sim_run *run) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Switches of a layer-2 network among themselves: stations that move and one that steals, a network
- * that falls into two parts, wires with two gateways of which one is killed. A station reaches
- * every other, and each broadcast arrives once. */
+/* Switches of a layer-2 network among themselves: who is where is learned and forgotten, stations
+ * that move and one that steals, a network that falls into two parts, wires with two gateways of
+ * which one is killed, frames in pieces. A station reaches every other, and each broadcast arrives
+ * once. */
 #include "sim/scenarios/scenarios.h"
 #include "sim/sites.h"
 
@@ -14,13 +15,29 @@ enum {
     FORGERIES = 5,
 };
 
+static void play_learning(struct sim_run *run);
 static void play_moves(struct sim_run *run);
 static void play_parts(struct sim_run *run);
 static void play_gateways(struct sim_run *run);
+static void play_pieces(struct sim_run *run);
+static void count_pieces(const struct sim_sites *sites,
+                         uint64_t ret_counts[WRN_PIECES_REFUSAL_COUNT]);
 static struct sim_sites *build(struct sim_run *run, uint32_t gateways_each);
 static void expect_answers(struct sim_run *run, struct sim_sites *sites, const char *when);
 static void expect_no_copies(struct sim_run *run, struct sim_sites *sites, const char *when);
+static uint64_t floods(const struct sim_sites *sites);
 static uint32_t active_on(struct sim_sites *sites, uint32_t wire, uint32_t *ret_gateway);
+
+const struct sim_scenario sim_switch_learning = {
+    .name = "switch-learning",
+    .sentence = "switches learn where stations are, send what is for one to one wire, and forget "
+                "who falls silent",
+    .nodes_are = "wires",
+    .nodes = 6,
+    .nodes_max = WIRES_MAX,
+    .minutes = 2,
+    .play = play_learning,
+};
 
 const struct sim_scenario sim_switch_moves = {
     .name = "switch-moves",
@@ -52,6 +69,51 @@ const struct sim_scenario sim_switch_gateways = {
     .minutes = 5,
     .play = play_gateways,
 };
+
+const struct sim_scenario sim_switch_pieces = {
+    .name = "switch-pieces",
+    .sentence =
+        "large frames go in pieces over ways that lose and overtake: each arrives as it was "
+        "or not at all",
+    .nodes_are = "wires",
+    .nodes = 5,
+    .nodes_max = WIRES_MAX / 2,
+    .minutes = 3,
+    .play = play_pieces,
+};
+
+/* Half of the time all talk; when all are known, nothing is flooded but broadcasts. Then every
+ * other one is silent, and only the others stay known. */
+static void play_learning(struct sim_run *run) {
+    struct sim_sites *sites = build(run, 1);
+    uint64_t part = run->options.minutes * WRN_S(30);
+    sim_sites_pass(sites, WRN_S(AGE_S)); /* each has said something */
+    uint64_t flooded = floods(sites), broadcasts = sites->broadcasts;
+    sim_sites_pass(sites, part - WRN_S(AGE_S));
+    flooded = floods(sites) - flooded;
+    broadcasts = sites->broadcasts - broadcasts;
+    sim_report_line(&run->report, "%llu broadcasts, %llu frames flooded",
+                    (unsigned long long)broadcasts, (unsigned long long)flooded);
+    sim_report_expect(&run->report, flooded > 0 && flooded <= broadcasts + sites->station_count,
+                      "%llu frames were flooded for %llu broadcasts", (unsigned long long)flooded,
+                      (unsigned long long)broadcasts);
+    for (uint32_t i = 1; i < sites->station_count; i += 2) {
+        sites->stations[i].is_silent = true;
+    }
+    sim_sites_pass(sites, part);
+    for (uint32_t i = 0; i < sites->gateway_count; i++) {
+        for (uint32_t station = 0; station < sites->station_count; station++) {
+            uint32_t where = sim_sites_where(sites, i, station);
+            uint32_t expected = station % 2 == 1 ? UINT32_MAX : sites->stations[station].wire;
+            sim_report_expect(&run->report, where == expected,
+                              "gateway %u believes station %u on wire %d, not %d", i, station,
+                              (int)where, (int)expected);
+        }
+    }
+    expect_answers(run, sites, "all the time");
+    expect_no_copies(run, sites, "all the time");
+    sim_sites_destroy(sites);
+}
 
 /* Rounds of five seconds. In each, one that may moves at once; every fourth, another falls silent,
  * and comes up elsewhere when its address is forgotten. */
@@ -170,6 +232,66 @@ static void play_gateways(struct sim_run *run) {
     sim_sites_destroy(sites);
 }
 
+/* A question and its answer are four pieces each, of which one in a hundred is lost: 92 of 100 come
+ * back. What waits for a lost piece is given up within a second, and never filled with another's.
+ */
+static void play_pieces(struct sim_run *run) {
+    enum { SIZE = 4000, PAYLOAD = 1280, EACH = 4, WHOLE_PPM = 890000 };
+    struct sim_sites_options options = {
+        .wires = run->options.nodes > 1 ? run->options.nodes : 2,
+        .gateways_each = 1,
+        .stations_each = STATIONS,
+        .age_s = 300,
+        .frame_size = SIZE,
+        .payload_max = PAYLOAD,
+        .link = {.delay_ns = WRN_MS(5),
+                 .jitter_ns = WRN_MS(50),
+                 .loss_ppm = LOSS_PPM,
+                 .reorder_ppm = LOSS_PPM,
+                 .reorder_ns = WRN_MS(30)}, /* an answer comes before the next question */
+    };
+    struct sim_sites *sites = sim_sites_create(run->world, &options);
+    uint64_t counts[WRN_PIECES_REFUSAL_COUNT] = {0};
+    sim_sites_pass(sites, WRN_S(5)); /* who is where is known then */
+    sites->asked = sites->answered = 0;
+    sim_sites_pass(sites, run->options.minutes * WRN_S(60));
+    sites->is_asking = false;
+    for (uint32_t i = 0; i < sites->station_count; i++) {
+        sites->stations[i].is_silent = true;
+    }
+    sim_sites_pass(sites, WRN_S(3));
+    count_pieces(sites, counts);
+    sim_report_line(&run->report, "%llu frames of %d pieces put together, %llu given up",
+                    (unsigned long long)counts[WRN_PIECES_NONE], EACH,
+                    (unsigned long long)counts[WRN_PIECES_LATE]);
+    sim_report_expect(&run->report,
+                      sites->asked > 0 && sites->answered * 1000000 >= sites->asked * WHOLE_PPM,
+                      "%llu of %llu questions were answered", (unsigned long long)sites->answered,
+                      (unsigned long long)sites->asked);
+    sim_report_expect(&run->report, sites->garbled == 0, "%llu frames were not as they were sent",
+                      (unsigned long long)sites->garbled);
+    sim_report_expect(&run->report, counts[WRN_PIECES_NONE] > 0 && counts[WRN_PIECES_LATE] > 0,
+                      "nothing went in pieces, or nothing was given up");
+    for (int i = WRN_PIECES_NONE + 1; i < WRN_PIECES_REFUSAL_COUNT; i++) {
+        sim_report_expect(&run->report, i == WRN_PIECES_LATE || counts[i] == 0, "%s: %llu",
+                          wrn_pieces_refusal_name((enum wrn_pieces_refusal)i),
+                          (unsigned long long)counts[i]);
+    }
+    for (uint32_t i = 0; i < sites->gateway_count; i++) {
+        uint32_t waiting = wrn_pieces_waiting(sites->gateways[i].pieces);
+        sim_report_expect(&run->report, waiting <= WRN_PIECES_FRAMES_MAX,
+                          "gateway %u has %u frames waiting", i, waiting);
+    }
+    sim_sites_destroy(sites);
+}
+
+static void count_pieces(const struct sim_sites *sites,
+                         uint64_t ret_counts[WRN_PIECES_REFUSAL_COUNT]) {
+    for (uint32_t i = 0; i < sites->gateway_count; i++) {
+        wrn_pieces_add_counts(sites->gateways[i].pieces, ret_counts);
+    }
+}
+
 static struct sim_sites *build(struct sim_run *run, uint32_t gateways_each) {
     struct sim_sites_options options = {
         .wires = run->options.nodes > 1 ? run->options.nodes : 2,
@@ -196,6 +318,17 @@ static void expect_answers(struct sim_run *run, struct sim_sites *sites, const c
 static void expect_no_copies(struct sim_run *run, struct sim_sites *sites, const char *when) {
     sim_report_expect(&run->report, sites->heard > 0 && sites->copies == 0,
                       "%s: %llu broadcasts arrived again", when, (unsigned long long)sites->copies);
+}
+
+/* Frames of their own wires that gateways sent to all members. */
+static uint64_t floods(const struct sim_sites *sites) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < sites->gateway_count; i++) {
+        struct wrn_switch_port_info info;
+        uint32_t cursor = 0;
+        sum += wrn_switch_next_port(sites->gateways[i].sw, &cursor, &info) ? info.floods_in : 0;
+    }
+    return sum;
 }
 
 /* Counts the gateways that forward for a wire, and names the last. */
