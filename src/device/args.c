@@ -116,8 +116,10 @@ static int take_option(struct wrn_args *args, int argc, char *const *argv, int *
     const struct {
         const char *name;
         const char **value;
-    } values[] = {
-        {"--workers", &args->workers}, {"--offloads", &args->offloads}, {"--aead", &args->aead}};
+    } values[] = {{"--workers", &args->workers},
+                  {"--offloads", &args->offloads},
+                  {"--aead", &args->aead},
+                  {"--user", &args->user}};
     const char *argument = argv[*i];
     for (size_t k = 0; k < WRN_COUNT(actions); k++) {
         if (is_one_of(argument, actions[k].short_form, actions[k].long_form)) {
@@ -181,10 +183,12 @@ static int check(const struct wrn_args *args, struct wrn_args_error *error) {
         return refuse("-f belongs to the start of an interface, not to a question or change", NULL,
                       error);
     }
-    if (!runs && (args->workers != NULL || args->offloads != NULL || args->aead != NULL)) {
-        return refuse("--workers, --offloads and --aead belong to the start of an interface; to "
-                      "change a running one: --set INTERFACE workers=N offloads=LIST",
-                      NULL, error);
+    if (!runs && (args->workers != NULL || args->offloads != NULL || args->aead != NULL ||
+                  args->user != NULL)) {
+        return refuse(
+            "--workers, --offloads, --aead and --user belong to the start of an interface; to "
+            "change a running one: --set INTERFACE workers=N offloads=LIST",
+            NULL, error);
     }
     if (args->action == WRN_ARGS_SET && args->change_count == 0) {
         return refuse("nothing to set: KEY=VALUE is missing, such as workers=2", NULL, error);

@@ -21,6 +21,7 @@ struct wrn_args {
     const char *workers;   /* for RUN, one of argv each; NULL: not given */
     const char *offloads;
     const char *aead;
+    const char *user;     /* who it becomes */
     char *const *changes; /* SET: KEY=VALUE texts, at the end of argv, */
     size_t change_count;  /* at least one */
 };

@@ -141,7 +141,9 @@ static int open_handles(struct wrn_control *control) {
     if (control->socket.path[0] == '\0') {
         return 0;
     }
-    error = uv_fs_event_start(&handles->file, on_file, control->socket.path, 0);
+    char watched[WRN_UAPI_PATH_MAX];
+    wrn_uapi_socket_watched_path(&control->socket, watched);
+    error = uv_fs_event_start(&handles->file, on_file, watched, 0);
     if (error != 0) {
         return error;
     }

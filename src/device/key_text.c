@@ -3,6 +3,8 @@
  * Source: RFC 4648, section 4. */
 #include "device/key_text.h"
 
+#include "base/hex.h"
+
 static const char digits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char digits16[] = "0123456789abcdef";
 
@@ -61,9 +63,6 @@ void wrn_base64_write_key(const uint8_t key[WRN_BASE64_KEY_BYTES],
 }
 
 void wrn_hex_write_key(const uint8_t key[WRN_BASE64_KEY_BYTES], char ret_text[WRN_HEX_KEY_SIZE]) {
-    for (size_t i = 0; i < WRN_BASE64_KEY_BYTES; i++) {
-        ret_text[2 * i] = digits16[key[i] >> 4];
-        ret_text[2 * i + 1] = digits16[key[i] & 15];
-    }
+    wrn_hex_write(key, WRN_BASE64_KEY_BYTES, ret_text);
     ret_text[WRN_HEX_KEY_SIZE - 1] = '\0';
 }

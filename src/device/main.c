@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <linux/capability.h>
+
 #include "device/args.h"
 #include "device/change.h"
 #include "device/client.h"
@@ -21,6 +23,9 @@
 #include "io/cleanup.h"
 #include "io/loop.h"
 #include "io/memory.h"
+#include "io/notify.h"
+#include "io/privileges.h"
+#include "io/steward.h"
 
 #ifndef WRN_VERSION
 #define WRN_VERSION "0.1.0"
@@ -36,6 +41,8 @@ struct program {
     struct wrn_log log;
     struct wrn_device *device;
     struct wrn_control *control;
+    struct wrn_privileges who; /* it becomes */
+    struct wrn_notify notify;
 };
 
 /* Descriptors that were handed to us, -1: none. */
@@ -50,8 +57,11 @@ static int run(const struct wrn_args *args);
 static int read_fd(const char *variable, int *ret_fd);
 static int read_serving(const struct wrn_args *args, struct wrn_device_options *ret_options);
 static uint32_t cores(void);
-static int serve(const struct descriptors *given, const char *interface,
+static int serve(const struct descriptors *given, const struct wrn_args *args,
                  const struct wrn_device_options *options);
+static int start_steward(const struct program *program, const struct wrn_uapi_socket *socket);
+static int renounce(const struct program *program, const struct wrn_uapi_socket *socket);
+static int confine(struct program *program);
 static int start(struct program *program, const char *interface, const struct descriptors *given,
                  const struct wrn_device_options *options);
 static void finish(struct program *program);
@@ -123,7 +133,7 @@ static int run(const struct wrn_args *args) {
             return EXIT_FAILED;
         }
     }
-    return serve(&given, args->interface, &options);
+    return serve(&given, args, &options);
 }
 
 /* Options stand above the environment, which serves where nobody can give options (wg-quick). */
@@ -171,16 +181,25 @@ static int read_fd(const char *variable, int *ret_fd) {
 }
 
 /* Runs the interface until it ends. */
-static int serve(const struct descriptors *given, const char *interface,
+static int serve(const struct descriptors *given, const struct wrn_args *args,
                  const struct wrn_device_options *options) {
-    const char *level = getenv("LOG_LEVEL");
+    const char *level = getenv("LOG_LEVEL"), *user = getenv("WARREN_WG_USER");
+    const char *interface = args->interface;
+    char why[WRN_PRIVILEGES_WHY_SIZE];
     struct program *program = calloc(1, sizeof *program);
     if (program == NULL) {
         return fail(WRN_START_ENGINE, -ENOMEM, interface);
     }
+    user = args->user != NULL ? args->user : user != NULL ? user : "";
+    if (wrn_privileges_find(user, &program->who, why) != 0) {
+        (void)fprintf(stderr, "warren-wg: %s\n", why);
+        free(program);
+        return EXIT_FAILED;
+    }
     (void)mallopt(M_ARENA_MAX, 1); /* workers hardly allocate: they need no heap of their own */
     wrn_log_init(&program->log, wrn_log_level_parse(level));
     wrn_memory_forbid_core_dumps();
+    wrn_notify_open(&program->notify);
     wrn_loop_open(&program->loop, program->signals, on_signal);
     int code = start(program, interface, given, options);
     if (code == EXIT_DONE) {
@@ -188,6 +207,7 @@ static int serve(const struct descriptors *given, const char *interface,
             wrn_background_ready(given->ready,
                                  level != NULL && program->log.level != WRN_LOG_SILENT);
         }
+        (void)wrn_notify_tell(&program->notify, "READY=1");
         wrn_log_write(&program->log, WRN_LOG_VERBOSE, "warren-wg %s serves the interface",
                       WRN_VERSION);
         wrn_memory_give_back();
@@ -220,6 +240,11 @@ static int start(struct program *program, const char *interface, const struct de
         return fail(given->uapi >= 0 ? WRN_START_SOCKET_ADOPT : WRN_START_SOCKET_OPEN, error,
                     interface);
     }
+    if (renounce(program, &socket) != 0) {
+        wrn_tun_close(&tun);
+        wrn_uapi_socket_close(&socket);
+        return EXIT_FAILED;
+    }
     error = wrn_device_create(&program->loop, tun, &program->log, options, &program->device);
     if (error != 0) {
         wrn_uapi_socket_close(&socket);
@@ -228,13 +253,67 @@ static int start(struct program *program, const char *interface, const struct de
     }
     error = wrn_control_create(&program->loop, socket, program->device, &program->log,
                                &program->control);
-    return error != 0 ? fail(WRN_START_WATCH, error, interface) : EXIT_DONE;
+    return error != 0 ? fail(WRN_START_WATCH, error, interface) : confine(program);
+}
+
+/* What it looks after stands in a folder that is closed to all but root. */
+static int start_steward(const struct program *program, const struct wrn_uapi_socket *socket) {
+    struct wrn_steward_options wishes = {
+        .uid = program->who.uid,
+        .gid = program->who.gid,
+        .enters_namespaces = true,
+        .socket_device = socket->device,
+        .socket_inode = socket->inode,
+    };
+    static_assert(sizeof wishes.socket == sizeof socket->path, "paths fit");
+    memcpy(wishes.socket, socket->path, sizeof wishes.socket);
+    return wrn_steward_start(&wishes);
+}
+
+/* Before the first thread. NET_BROADCAST: an interface that was moved to another network namespace
+ * is watched from here. BPF: flows are led to workers by a program of ours. IPC_LOCK: memory with
+ * keys stays out of swap space. */
+static int renounce(const struct program *program, const struct wrn_uapi_socket *socket) {
+    static const unsigned needed[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_NET_BROADCAST,
+                                      CAP_IPC_LOCK, CAP_BPF};
+    char why[WRN_PRIVILEGES_WHY_SIZE];
+    int error = start_steward(program, socket);
+    if (error != 0) {
+        (void)snprintf(why, sizeof why, "cannot start: %s", strerror(-error));
+    } else {
+        wrn_uapi_socket_give(socket, program->who.uid);
+        error = wrn_privileges_drop(&program->who, (gid_t)-1, needed, WRN_COUNT(needed), why);
+    }
+    if (error != 0) {
+        (void)fprintf(stderr, "warren-wg: %s\n", why);
+    }
+    return error;
+}
+
+/* Everything is open, and threads run. */
+static int confine(struct program *program) {
+    char text[WRN_PRIVILEGES_TEXT_SIZE];
+    struct wrn_privileges_state state;
+    int error = wrn_privileges_filter();
+    if (error != 0 && error != -EOPNOTSUPP) {
+        (void)fprintf(stderr, "warren-wg: cannot have system calls filtered: %s\n",
+                      strerror(-error));
+        return EXIT_FAILED;
+    }
+    wrn_privileges_look(&state);
+    wrn_privileges_print(&state, text);
+    wrn_log_write(&program->log, WRN_LOG_VERBOSE, "runs as %s%s", text,
+                  program->who.is_missing && state.uid == 0
+                      ? "; there is no user " WRN_PRIVILEGES_USER " to become"
+                      : "");
+    return EXIT_DONE;
 }
 
 static void finish(struct program *program) {
     wrn_control_destroy(program->control);
     wrn_device_destroy(program->device);
     wrn_loop_close(&program->loop);
+    wrn_steward_stop();
     free(program);
 }
 
@@ -269,11 +348,14 @@ static void print_usage(FILE *out) {
         "  --workers N        threads that carry packets, 1 to 64, or auto (1)\n"
         "  --offloads LIST    all, none, or of csum,tso4,tso6,uso,gso,gro (all)\n"
         "  --aead NAME        auto, openssl or ipsec-mb (auto)\n"
+        "  --user NAME        who it becomes once it runs (warren, if there is such a user)\n"
         "\n"
         "Configure the interface with wg(8) and ip(8). It ends with `ip link del INTERFACE`,\n"
         "with SIGTERM, or when /var/run/wireguard/INTERFACE.sock is removed.\n"
         "Environment: LOG_LEVEL=verbose|error|silent, WG_PROCESS_FOREGROUND=1, WG_TUN_FD,\n"
-        "WG_UAPI_FD; WARREN_WG_WORKERS, WARREN_WG_OFFLOADS, WARREN_WG_AEAD for the options\n"
+        "WG_UAPI_FD; WARREN_WG_WORKERS, WARREN_WG_OFFLOADS, WARREN_WG_AEAD, WARREN_WG_USER for "
+        "the\n"
+        "options\n"
         "\n"
         "Example: warren-wg wg0 && wg setconf wg0 wg0.conf && ip link set wg0 up\n");
 }

@@ -35,6 +35,10 @@ void wrn_ask_about_datagrams(struct wrn_pump *pump, uint32_t place,
         const struct wrn_wg_ask *ask = &pump->asks.items[i];
         if (ask->kind == WRN_WG_ASK_DATAGRAM) {
             put_datagram(pump, machine, &batch[ask->index]);
+        } else if (ask->kind == WRN_WG_ASK_OWN) {
+            const uint8_t *own = batch[ask->index].bytes + WRN_WG_DATA_HEADER_SIZE;
+            wrn_report_told(pump->reports, machine->handle, ask->peer,
+                            (wrn_span){own, WRN_WG_OWN_SIZE});
         } else {
             put_ask(pump, machine, ask);
         }
@@ -121,6 +125,16 @@ static void put_datagram(struct wrn_pump *pump, const struct wrn_pump_machine *m
                                 .machine = machine->handle,
                                 .path = datagram->path,
                                 .ecn = datagram->outer_ecn};
+    switch (wrn_shares_take(&pump->shares.messages, pump->inbound.now, &datagram->path.remote.ip)) {
+    case WRN_RATE_PASS:
+        break;
+    case WRN_RATE_LIMITED:
+        wrn_wg_lane_count_drop(machine->lane, WRN_DROP_RATE_LIMITED, 1);
+        return;
+    case WRN_RATE_TABLE_FULL:
+        wrn_wg_lane_count_drop(machine->lane, WRN_DROP_RATE_TABLE_FULL, 1);
+        return;
+    }
     size_t size = datagram->size < DATAGRAM_MAX ? datagram->size : DATAGRAM_MAX;
     if (!wrn_reports_put(pump->reports, &report, (wrn_span){datagram->bytes, size})) {
         wrn_wg_lane_count_drop(machine->lane, WRN_DROP_CONTROL_BUSY, 1);

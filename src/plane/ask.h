@@ -17,8 +17,9 @@ WRN_NODISCARD bool wrn_report_sealed(struct wrn_pump *pump, uint32_t place,
                                      const struct wrn_wg_packet *packet);
 WRN_NODISCARD bool wrn_report_frame(struct wrn_pump *pump, const struct wrn_wg_datagram *frame);
 
-/* Hands a copy of an Ethernet frame over that the switch of the machine named 'machine' tells of;
- * 'peer' NONE: from the host's side. Without room it is lost: the switch tells again. */
+/* Hands a copy of an Ethernet frame over that the switch of the machine named 'machine' tells of
+ * ('peer' NONE: from the host's side), or what the owner of a peer's machine says. Without
+ * room it is lost: the switch tells again. */
 void wrn_report_told(struct wrn_reports *reports, wrn_handle machine, wrn_handle peer,
                      wrn_span frame);
 

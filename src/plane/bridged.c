@@ -16,6 +16,12 @@ static_assert((int)WRN_PIECES_HELD_MAX < (int)WRN_DELIVER_MAX, "what is handed o
 static_assert((int)WRN_TUN_TAP_MTU + (int)WRN_FRAME_LINK_MAX == (int)WRN_PAYLOAD_FRAME_MAX,
               "what passes the device passes the tunnel");
 
+/* A frame that a member sent. */
+struct frame {
+    uint8_t *bytes;
+    size_t size;
+};
+
 /* One call of wrn_bridged_deliver. */
 struct work {
     struct wrn_bridged *bridged;
@@ -25,9 +31,8 @@ struct work {
     struct wrn_delivered *delivered;
 };
 
-static struct wrn_bridged_frame unpack(const struct work *work,
-                                       const struct wrn_wg_datagram *datagram);
-static bool passes(const struct work *work, wrn_handle peer, const struct wrn_bridged_frame *frame);
+static struct frame unpack(const struct work *work, const struct wrn_wg_datagram *datagram);
+static bool passes(const struct work *work, wrn_handle peer, const struct frame *frame);
 static int hand_over(struct work *work);
 
 int wrn_bridged_create(struct wrn_switch *sw, _Atomic uint32_t *next_id,
@@ -53,6 +58,23 @@ void wrn_bridged_destroy(struct wrn_bridged *bridged) {
     }
 }
 
+bool wrn_bridged_repeats(struct wrn_bridged *bridged, uint32_t lane, wrn_handle sender,
+                         wrn_span frame) {
+    struct wrn_switch_flow flow;
+    bool may_repeat = bridged->has_flow && bridged->verdict.is_lasting &&
+                      wrn_handle_equal(bridged->sender, sender);
+    bridged->has_flow = wrn_switch_flow_read(frame, &flow);
+    if (bridged->has_flow && may_repeat && wrn_switch_flow_equal(&bridged->flow, &flow)) {
+        wrn_switch_repeat(bridged->sw, lane, &bridged->verdict);
+        return true;
+    }
+    bridged->sender = sender;
+    if (bridged->has_flow) {
+        bridged->flow = flow;
+    }
+    return false;
+}
+
 uint32_t wrn_bridged_room(const struct wrn_bridged *bridged, const struct wrn_wg_lane *lane,
                           wrn_handle peer) {
     uint32_t room = wrn_switch_payload_max(bridged->sw, peer);
@@ -69,11 +91,12 @@ int wrn_bridged_deliver(struct wrn_bridged *bridged, const struct wrn_bridged_ho
     struct work work = {.bridged = bridged, .host = host, .now = now, .delivered = ret_delivered};
     int error = 0;
     *ret_delivered = (struct wrn_delivered){0};
+    bridged->has_flow = false;
     for (size_t i = 0; i < count && error == 0; i++) {
         if (batch[i].packet_size == 0) {
             continue;
         }
-        struct wrn_bridged_frame frame = unpack(&work, &batch[i]);
+        struct frame frame = unpack(&work, &batch[i]);
         if (frame.size > 0 && passes(&work, batch[i].peer, &frame)) {
             host->delivery->packets[work.ready++] = (struct iovec){frame.bytes, frame.size};
         }
@@ -137,27 +160,28 @@ void wrn_bridged_add_counts(const struct wrn_bridged *bridged,
 
 /* Returns the frame in a payload, whose type and size the lane has checked; size 0: there is none,
  * or not yet. */
-static struct wrn_bridged_frame unpack(const struct work *work,
-                                       const struct wrn_wg_datagram *datagram) {
+static struct frame unpack(const struct work *work, const struct wrn_wg_datagram *datagram) {
     struct wrn_pieces_frame frame = {0};
     if (datagram->packet[0] == WRN_PAYLOAD_FRAME) {
-        return (struct wrn_bridged_frame){datagram->packet + WRN_PAYLOAD_FRAME_HEAD,
-                                          datagram->packet_size - WRN_PAYLOAD_FRAME_HEAD};
+        return (struct frame){datagram->packet + WRN_PAYLOAD_FRAME_HEAD,
+                              datagram->packet_size - WRN_PAYLOAD_FRAME_HEAD};
     }
     (void)wrn_pieces_add(work->bridged->pieces, work->now, datagram->peer,
                          (wrn_span){datagram->packet, datagram->packet_size}, &frame); /* counted */
-    return (struct wrn_bridged_frame){frame.bytes, frame.size};
+    return (struct frame){frame.bytes, frame.size};
 }
 
 /* Asks the switch. What begins a TCP connection is told how large segments may be that are to reach
  * the peer in one packet each. */
-static bool passes(const struct work *work, wrn_handle peer,
-                   const struct wrn_bridged_frame *frame) {
+static bool passes(const struct work *work, wrn_handle peer, const struct frame *frame) {
     const struct wrn_bridged_host *host = work->host;
     struct wrn_switch_verdict *verdict = &work->bridged->verdict;
     wrn_span span = {frame->bytes, frame->size};
     uint32_t number = host->lane == NULL ? 0 : wrn_wg_lane_number(host->lane);
     uint32_t room = 0;
+    if (wrn_bridged_repeats(work->bridged, number, peer, span)) {
+        return true;
+    }
     if (host->lane != NULL) {
         wrn_rcu_enter();
     }

@@ -22,12 +22,9 @@ struct wrn_bridged {
     struct wrn_pieces *pieces;
     struct wrn_switch_verdict verdict;    /* of the frame in hand … */
     uint32_t rooms[WRN_SWITCH_PORTS_MAX]; /* … and what fits a packet to each of its peers */
-};
-
-/* A frame that the host sends, with room for a head before it. */
-struct wrn_bridged_frame {
-    uint8_t *bytes;
-    size_t size;
+    bool has_flow;                        /* the frame in hand goes on with one: … */
+    struct wrn_switch_flow flow;          /* … this one … */
+    wrn_handle sender;                    /* … of this member; NONE: of the host */
 };
 
 /* Where frames for the host go. */
@@ -39,6 +36,11 @@ struct wrn_bridged_host {
     wrn_handle machine;             /* whom they are about */
     const struct wrn_wg_lane *lane; /* NULL: the control thread, whose datagrams others carry */
 };
+
+/* Takes a frame in hand. Tells whether it needs no verdict of its own: that on the frame before
+ * holds for it, too, as both are of one flow; counted. A batch begins with 'has_flow' false. */
+bool wrn_bridged_repeats(struct wrn_bridged *bridged, uint32_t lane, wrn_handle sender,
+                         wrn_span frame);
 
 /* Makes one; 'sw' and 'next_id' must outlive it. Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_bridged_create(struct wrn_switch *sw, _Atomic uint32_t *next_id,

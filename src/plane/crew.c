@@ -66,6 +66,8 @@ static void forget_bridged(struct machine *machine);
 static int send_whole(struct wrn_crew *crew, const struct machine *machine, struct wrn_now now,
                       const wrn_handle *peers, uint32_t count, wrn_span frame,
                       struct wrn_wg_out *out);
+static bool seal_own(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, wrn_span bytes,
+                     uint8_t room[WRN_BRIDGED_SEALED_MAX], struct wrn_udp_sending *ret_sending);
 static struct wrn_worker_machine describe(struct wrn_crew *crew, uint32_t place);
 static int add_queues(struct wrn_crew *crew, uint32_t place, struct wrn_tun first);
 static void close_queues(struct wrn_crew *crew, uint32_t place);
@@ -245,7 +247,7 @@ int wrn_crew_inject(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle
 int wrn_crew_send_frame(struct wrn_crew *crew, struct wrn_now now, wrn_handle handle, bool to_host,
                         bool is_whole, const wrn_handle *peers, uint32_t count, wrn_span frame,
                         struct wrn_wg_out *out) {
-    if (!is_there(crew, handle) || crew->machines[handle.index].sw == NULL) {
+    if (!is_there(crew, handle) || (crew->machines[handle.index].sw == NULL && !is_whole)) {
         return WRN_ERR_NOT_FOUND;
     }
     if (frame.size < WRN_SWITCH_FRAME_MIN || frame.size > WRN_PAYLOAD_FRAME_MAX) {
@@ -469,16 +471,37 @@ static int send_whole(struct wrn_crew *crew, const struct machine *machine, stru
     for (uint32_t i = 0; i < count && is_bound(crew); i++) {
         uint8_t room[WRN_BRIDGED_SEALED_MAX];
         struct wrn_udp_sending sending;
-        if (wrn_bridged_seal(machine->wg, now, peers[i], frame, room, &sending, out)) {
+        bool is_sealed =
+            machine->bridged == NULL
+                ? seal_own(machine->wg, now, peers[i], frame, room, &sending)
+                : wrn_bridged_seal(machine->wg, now, peers[i], frame, room, &sending, out);
+        if (is_sealed) {
             wrn_udp_set_whole(&udp, true);
             wrn_udp_send(&udp, crew->scratch, &sending, 1);
             wrn_udp_set_whole(&udp, false);
-        } else { /* its beginning waits for a session, and means nothing there: the next one goes */
+        } else if (machine->bridged != NULL) {
+            /* its beginning waits for a session, and means nothing there: the next one goes */
             wrn_bridged_queue(machine->bridged, machine->wg, now, peers[i],
                               (wrn_span){frame.data, WRN_SWITCH_FRAME_MIN}, out);
         }
     }
     return 0;
+}
+
+/* Seals what the owner of a routed machine says. */
+static bool seal_own(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, wrn_span bytes,
+                     uint8_t room[WRN_BRIDGED_SEALED_MAX], struct wrn_udp_sending *ret_sending) {
+    struct wrn_wg_packet packet = {.bytes = room + WRN_WG_HEADROOM, .size = bytes.size};
+    memcpy(packet.bytes, bytes.data, bytes.size);
+    if (!wrn_wg_seal_own(wg, now, peer, &packet)) {
+        return false;
+    }
+    *ret_sending = (struct wrn_udp_sending){
+        .bytes = packet.datagram,
+        .size = packet.datagram_size,
+        .path = packet.path,
+    };
+    return true;
 }
 
 /* Describes a machine for workers. */

@@ -61,13 +61,16 @@ WRN_NODISCARD int wrn_crew_inject(struct wrn_crew *crew, struct wrn_now now, wrn
                                   struct wrn_wg_datagram *batch, size_t count,
                                   struct wrn_wg_out *out);
 
-/* Sends a frame past the switch of a layer-2 machine: to its host if 'to_host', and to 'count' of
- * its peers, in pieces where needed, as packets that wait do; or, with 'is_whole', at once in one
- * datagram that nobody may fragment, to those to whom there is a session and a direct path (lost to
- * others, with whom a session begins, and where it is too large for the way: nothing is counted).
+/* Sends a frame past the switch of a layer-2 machine, or what the owner of a routed one says
+ * (wrn_wg_seal_own, 'is_whole'; lost where there is no session): to its host if 'to_host', and to
+ * 'count' of its peers, in pieces where needed, as packets that wait do; or 'is_whole', at once, in
+ * one datagram that nobody may fragment, to those to whom there is a session and a direct path
+ * (lost to others, with whom a session begins, and where it is too large for the way: nothing is
+ * counted).
  * What it led to stands in 'out', which should be empty before, as after any other input of the
- * machine (wrn_settle_run). Returns 0, WRN_ERR_NOT_FOUND (no such machine, or a routed one),
- * -EMSGSIZE (no frame has that size), -ENOMEM, or -ENODEV once the interface was deleted. */
+ * machine (wrn_settle_run). Returns 0, WRN_ERR_NOT_FOUND (no such machine, or a routed one and not
+ * 'is_whole'), -EMSGSIZE (no frame has that size), -ENOMEM, or -ENODEV once the interface was
+ * deleted. */
 WRN_NODISCARD int wrn_crew_send_frame(struct wrn_crew *crew, struct wrn_now now, wrn_handle machine,
                                       bool to_host, bool is_whole, const wrn_handle *peers,
                                       uint32_t count, wrn_span frame, struct wrn_wg_out *out);

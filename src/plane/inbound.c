@@ -88,16 +88,16 @@ void wrn_pump_open(struct wrn_pump *pump, const struct wrn_pair *pair, uint32_t 
 /* Receives into as many rooms as are wanted, and decides how many that are the next time. */
 static size_t receive(struct wrn_pump *pump, int fd) {
     struct wrn_inbound *in = &pump->inbound;
-    size_t bytes = 0;
+    size_t trains = 0;
     for (size_t i = 0; i < in->wanted; i++) {
         in->received[i].bytes = in->rooms + i * WRN_INBOUND_ROOM + i % COLOURS * COLOUR;
         in->received[i].size = ROOM_SIZE;
     }
     size_t received = wrn_udp_receive(fd, pump->sender.scratch, in->received, in->wanted);
     for (size_t i = 0; i < received; i++) {
-        bytes += in->received[i].size;
+        trains += in->received[i].size > TRAIN_MIN ? 1 : 0;
     }
-    if (bytes > received * TRAIN_MIN) {
+    if (2 * trains > received) { /* counted, not weighed: a few beside a flood change nothing */
         in->wanted = WANTED_MIN;
     } else if (received == in->wanted && in->wanted < WRN_PUMP_ROOMS) {
         in->wanted *= 2;

@@ -1,39 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the host to the network: read, cut up, seal, send. A packet of usual size is read to the
- * place at which it is sealed and sent from; a large one lands elsewhere and is cut up into such
- * places. */
-#include "base/bytes.h"
+/* From the host to the network: gather (gather.c), seal, send. */
 #include "plane/ask.h"
 #include "plane/pump.h"
 #include "io/clock.h"
 #include "io/rcu.h"
+#include "packet/narrow.h"
 #include "wg/unreachable.h"
 
 enum {
-    LINE = 64,          /* packets begin on a line of the caches, their headers before it */
-    SLOT = 2048,        /* room for reading a packet in place */
     ANSWERS_BURST = 50, /* ICMP answers to the host, and how many a second after that */
     ANSWERS_PER_S = 50,
+    FRAGMENT_MAX = 9 << 10, /* ways that are wider need none: so all of a packet find room */
 };
-static_assert((int)LINE >= (int)WRN_WG_HEADROOM, "the headers fit before the packet");
-static_assert((int)WRN_OUTBOUND_SEALING >= LINE + (int)WRN_WG_PACKET_MAX + (int)WRN_WG_TAILROOM,
-              "the largest packet fits");
-static_assert((int)WRN_OUTBOUND_LANDING >= (int)WRN_WG_PACKET_MAX, "the largest packet lands");
+static_assert((int)WRN_NARROW_FRAGMENTS_MAX *
+                      ((int)FRAGMENT_MAX + 2 * (int)WRN_OUTBOUND_LINE + (int)WRN_WG_TAILROOM) <
+                  (int)WRN_OUTBOUND_COPIES,
+              "the fragments of a packet fit");
 static_assert((int)WRN_PUMP_BATCH <= (int)WRN_UDP_BATCH_MAX, "a batch is sent in one piece");
 
-static int fill(struct wrn_pump *pump, struct wrn_wg_lane *lane, const struct wrn_tun *tun);
-static bool take_segments(struct wrn_outbound *out);
-static bool has_room(const struct wrn_outbound *out, size_t size);
-static void add_packet(struct wrn_outbound *out, uint8_t *bytes, size_t size);
-static bool take_packet(struct wrn_outbound *out, const uint8_t *header, size_t size);
+static void make_packets(struct wrn_outbound *out);
 static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair,
                          uint32_t place);
 static bool dress(struct wrn_pump *pump, uint32_t place, struct wrn_wg_packet *packet);
+static void send_fragments(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair,
+                           uint32_t place);
 static void look_at_outcome(struct wrn_pump *pump, uint32_t place);
 static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
                               struct wrn_pump_machine *machine, const struct wrn_tun *tun);
-static size_t answer(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
-                     uint8_t ret_text[WRN_UNREACHABLE_SIZE]);
+static size_t answer(const struct wrn_wg_packet *packet, uint8_t ret_text[WRN_UNREACHABLE_SIZE]);
 
 bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t place) {
     struct wrn_outbound *out = &pump->outbound;
@@ -44,14 +38,16 @@ bool wrn_pump_outbound(struct wrn_pump *pump, struct wrn_pair *pair, uint32_t pl
         return wrn_bridged_outbound(pump, pair, place);
     }
     do {
-        more = fill(pump, machine->lane, tun);
-        if (out->count == 0) {
+        more = wrn_pump_gather(pump, place, tun);
+        if (out->gathered_count == 0) {
             break;
         }
+        make_packets(out);
         wrn_mono now = wrn_clock_read().mono;
         wrn_pump_send(pump, now, pair, place);
         int error = answer_unreachable(out, now, machine, tun);
         more = error != 0 ? error : more;
+        send_fragments(pump, now, pair, place);
         wrn_reports_flush(pump->reports);
         /* What is left of a large packet goes at once: the next call may serve another queue. */
     } while (more >= 0 && out->next_segment < out->split.count);
@@ -70,86 +66,12 @@ void wrn_pump_send(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair, u
     send_packets(pump, now, pair, place);
 }
 
-/* Gathers a batch: what is left of the last packet, and what waits. Returns 1, 0 if nothing more
- * waits, or -ENODEV. */
-static int fill(struct wrn_pump *pump, struct wrn_wg_lane *lane, const struct wrn_tun *tun) {
-    struct wrn_outbound *out = &pump->outbound;
-    struct iovec parts[3];
-    uint8_t header[WRN_VIRTIO_SIZE];
-    size_t segments = 1; /* of the packet before: the next may have as many */
-    out->used = LINE;
-    out->count = 0;
-    while (take_segments(out) && out->count + segments <= WRN_PUMP_BATCH && has_room(out, SLOT)) {
-        parts[1] = (struct iovec){out->sealing + out->used, SLOT};
-        parts[2] = (struct iovec){out->landing + SLOT, WRN_WG_PACKET_MAX - SLOT};
-        ssize_t size = wrn_tun_read(tun, parts, WRN_COUNT(parts), header);
-        if (size <= 0) {
-            return (int)size;
-        }
-        if (!take_packet(out, header, (size_t)size)) {
-            wrn_wg_lane_count_drop(lane, WRN_DROP_BAD_HOST_PACKET, 1);
-        }
-        segments = out->next_segment < out->split.count ? out->split.count : 1;
+static void make_packets(struct wrn_outbound *out) {
+    for (size_t i = 0; i < out->gathered_count; i++) {
+        out->packets[i].bytes = out->gathered[i].bytes; /* the rest is the lane's to fill in */
+        out->packets[i].size = out->gathered[i].size;
     }
-    return 1;
-}
-
-/* Moves segments of the landed packet to the batch. Returns whether all of them found room. */
-static bool take_segments(struct wrn_outbound *out) {
-    while (out->next_segment < out->split.count) {
-        size_t size = wrn_split_size(&out->split, out->next_segment);
-        if (out->count == WRN_PUMP_BATCH || !has_room(out, size)) {
-            return false;
-        }
-        uint8_t *bytes = out->sealing + out->used;
-        if (out->split.count > 1) {
-            wrn_split_write(&out->split, out->next_segment, bytes);
-        } else {
-            memcpy(bytes, out->landing, size);
-        }
-        add_packet(out, bytes, size);
-        out->next_segment++;
-    }
-    return true;
-}
-
-static bool has_room(const struct wrn_outbound *out, size_t size) {
-    return WRN_OUTBOUND_SEALING - out->used >= size + WRN_WG_TAILROOM;
-}
-
-static void add_packet(struct wrn_outbound *out, uint8_t *bytes, size_t size) {
-    struct wrn_wg_packet *packet = &out->packets[out->count++];
-    packet->bytes = bytes; /* the rest is the lane's to fill in */
-    packet->size = size;
-    /* Not the whole tailroom, of which each packet fills a part that its size says: so those of the
-     * usual size lie an odd number of lines apart, and not on the same sets of the caches. */
-    size_t sealed = wrn_align_up(size, WRN_WG_PADDING) + WRN_WG_TAG_SIZE;
-    out->used = wrn_align_up(out->used + sealed + WRN_WG_HEADROOM, LINE);
-    out->used = out->used < WRN_OUTBOUND_SEALING ? out->used : WRN_OUTBOUND_SEALING;
-}
-
-/* Takes what was read, its first SLOT bytes to the next place in the sealing room and the others to
- * the landing room. Returns false if the packet and its header make no sense. */
-static bool take_packet(struct wrn_outbound *out, const uint8_t *header, size_t size) {
-    uint8_t *bytes = out->sealing + out->used;
-    struct wrn_virtio virtio;
-    struct wrn_split split;
-    wrn_virtio_read(header, &virtio);
-    bool is_whole = size <= SLOT && (virtio.gso_type & ~WRN_VIRTIO_GSO_ECN) == WRN_VIRTIO_GSO_NONE;
-    if (!is_whole) {
-        memcpy(out->landing, bytes, size < SLOT ? size : SLOT);
-        bytes = out->landing;
-    }
-    if (wrn_split_begin(&split, &virtio, bytes, size) != 0) {
-        return false;
-    }
-    if (is_whole) {
-        add_packet(out, bytes, size);
-    } else {
-        out->split = split;
-        out->next_segment = 0;
-    }
-    return true;
+    out->count = out->gathered_count;
 }
 
 static void send_packets(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair,
@@ -185,7 +107,7 @@ static bool dress(struct wrn_pump *pump, uint32_t place, struct wrn_wg_packet *p
         return false;
     }
     if (packet->datagram_size > WRN_RELAYED_INSIDE_MAX) {
-        wrn_wg_lane_count_drop(lane, WRN_DROP_RELAY_TOO_SMALL, 1);
+        wrn_wg_lane_count_drop(lane, WRN_DROP_PATH_TOO_SMALL, 1);
         return false;
     }
     packet->datagram -= WRN_RELAYED_OVERHEAD;
@@ -216,6 +138,42 @@ static void look_at_outcome(struct wrn_pump *pump, uint32_t place) {
     sender->count = 0;
 }
 
+/* Fragments what its path was too small for, as routers do, where that is permitted. */
+static void send_fragments(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair,
+                           uint32_t place) {
+    struct wrn_outbound *out = &pump->outbound;
+    struct large {
+        const uint8_t *bytes;
+        size_t size, max;
+    } larges[WRN_PUMP_BATCH];
+    size_t larges_count = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        const struct wrn_wg_packet *packet = &out->packets[i];
+        if (packet->drop == WRN_DROP_PATH_TOO_SMALL &&
+            wrn_narrow_may_fragment(packet->bytes, packet->size)) {
+            larges[larges_count++] =
+                (struct large){packet->bytes, packet->size, packet->packet_max};
+        }
+    }
+    for (size_t i = 0; i < larges_count; i++) {
+        struct wrn_narrow_plan plan;
+        size_t used = WRN_OUTBOUND_LINE;
+        out->count = 0;
+        if (larges[i].max < WRN_NARROW_MAX_MIN || larges[i].max > FRAGMENT_MAX ||
+            !wrn_narrow_plan(larges[i].bytes, larges[i].size, larges[i].max, &plan)) {
+            wrn_wg_lane_count_drop(pump->machines[place].lane, WRN_DROP_PATH_TOO_SMALL, 1);
+            continue;
+        }
+        for (uint32_t f = 0; f < plan.count; f++) {
+            uint8_t *bytes = out->copies + used;
+            size_t size = wrn_narrow_write(&plan, f, bytes);
+            out->packets[out->count++] = (struct wrn_wg_packet){.bytes = bytes, .size = size};
+            used = wrn_outbound_next(used, size, WRN_OUTBOUND_COPIES);
+        }
+        wrn_pump_send(pump, now, pair, place);
+    }
+}
+
 /* Tells the host about packets that have no way through the tunnel, as the kernel's WireGuard
  * does, so that programs fail at once instead of waiting. Returns 0 or -ENODEV. */
 static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
@@ -231,7 +189,7 @@ static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
         uint8_t text[WRN_UNREACHABLE_SIZE];
         struct iovec parts[] = {{NULL, 0}, {text, 0}};
         if (packet->drop != WRN_DROP_NONE) {
-            parts[1].iov_len = answer(machine->wg, packet, text);
+            parts[1].iov_len = answer(packet, text);
         }
         if (parts[1].iov_len == 0) {
             continue;
@@ -245,16 +203,17 @@ static int answer_unreachable(const struct wrn_outbound *out, wrn_mono now,
 }
 
 /* Writes what the host is told about a packet that was refused. Returns its size; 0: nothing. */
-static size_t answer(const struct wrn_wg *wg, const struct wrn_wg_packet *packet,
-                     uint8_t ret_text[WRN_UNREACHABLE_SIZE]) {
+static size_t answer(const struct wrn_wg_packet *packet, uint8_t ret_text[WRN_UNREACHABLE_SIZE]) {
     switch (packet->drop) {
     case WRN_DROP_NO_ROUTE:
     case WRN_DROP_NO_ENDPOINT:
         return wrn_unreachable(packet->bytes, packet->size, ret_text);
     case WRN_DROP_POLICY:
         return wrn_prohibited(packet->bytes, packet->size, ret_text);
-    case WRN_DROP_RELAY_TOO_SMALL:
-        return wrn_too_big(packet->bytes, packet->size, (uint16_t)wrn_wg_relayed_mtu(wg), ret_text);
+    case WRN_DROP_PATH_TOO_SMALL:
+        return wrn_narrow_may_fragment(packet->bytes, packet->size)
+                   ? 0
+                   : wrn_too_big(packet->bytes, packet->size, packet->packet_max, ret_text);
     default:
         return 0; /* not for long, or nothing that it could do better */
     }

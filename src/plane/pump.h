@@ -10,6 +10,7 @@
 #include "plane/stray.h"
 #include "io/tun.h"
 #include "packet/split.h"
+#include "wg/shares.h"
 
 enum {
     WRN_PUMP_BATCH = WRN_WG_BATCH_MAX,
@@ -20,6 +21,7 @@ enum {
     /* Bytes. The sealing room holds a batch of packets of usual size, or at least one of any size.
      * A landing room holds what the kernel hands over at most; so does a receiving room, which is
      * made of whole pages: a single datagram touches one of them. */
+    WRN_OUTBOUND_LINE = 64, /* packets begin on a line of the caches, their headers before it */
     WRN_OUTBOUND_SEALING = 256 << 10,
     WRN_OUTBOUND_LANDING = 68 << 10,
     WRN_OUTBOUND_COPIES = 256 << 10, /* room of a layer-2 network's copies and pieces */
@@ -44,21 +46,22 @@ struct wrn_pump_machine {
     uint32_t answers_left;
 };
 
-/* Host packets on their way out. */
+/* Host packets, or frames, on their way out. */
 struct wrn_outbound {
-    uint8_t *landing; /* where a packet is cut up */
-    uint8_t *sealing; /* where packets are sealed, one close behind the other */
-    size_t used;      /* bytes of 'sealing' */
-    size_t count;
-    struct wrn_wg_packet packets[WRN_PUMP_BATCH];
-    struct wrn_split split; /* of the packet in 'landing' */
+    uint8_t *landing;       /* where a large one is cut up */
+    uint8_t *sealing;       /* where they are sealed, one close behind the other */
+    size_t used;            /* bytes of 'sealing' */
+    struct wrn_split split; /* of what is in 'landing' */
     uint32_t next_segment;  /* = split.count: nothing is left of it */
-    /* Layer 2: frames that were read, each behind room for its head; and what they become besides
-     * the packets that they are. */
-    size_t frame_count;
-    struct wrn_bridged_frame frames[WRN_PUMP_BATCH];
-    uint8_t *copies;
-    size_t copied; /* bytes of 'copies' */
+    size_t gathered_count;
+    struct wrn_gathered { /* what was read; a frame behind room for its head */
+        uint8_t *bytes;
+        size_t size;
+    } gathered[WRN_PUMP_BATCH];
+    size_t count; /* what becomes of that */
+    struct wrn_wg_packet packets[WRN_PUMP_BATCH];
+    uint8_t *copies; /* layer 2: frames that are not sent from where they were read */
+    size_t copied;   /* bytes of 'copies' */
 };
 
 /* Datagrams on their way in. */
@@ -72,6 +75,13 @@ struct wrn_inbound {
     struct wrn_wg_datagram sorted[WRN_PUMP_BATCH];
     uint8_t owners[WRN_PUMP_BATCH];
     struct wrn_delivery delivery;
+};
+
+/* What strangers may ask of the control thread through this pump. */
+struct wrn_pump_shares {
+    struct wrn_shares messages; /* handshakes and cookies, of all machines */
+    struct wrn_shares frames;   /* newcomers' frames of the ring */
+    void *memory;
 };
 
 struct wrn_pump {
@@ -88,6 +98,7 @@ struct wrn_pump {
     struct wrn_outbound outbound;
     struct wrn_inbound inbound;
     struct wrn_wg_asks asks;
+    struct wrn_pump_shares shares;
 };
 
 /* Gets the buffers; 'crypto' and 'reports' must outlive the pump, which is zeroed before.
@@ -108,6 +119,17 @@ bool wrn_pump_inbound(struct wrn_pump *pump, struct wrn_pair *pair, int fd);
 
 /* Seals the packets of the outbound batch and sends them; hands over what the lane asks about. */
 void wrn_pump_send(struct wrn_pump *pump, wrn_mono now, struct wrn_pair *pair, uint32_t machine);
+
+/* ---- gather.c ---- */
+
+/* Gathers a batch of what the host sends by the machine at this place: what is left of the last
+ * large one, and what waits. Returns 1, 0 if nothing more waits, or -ENODEV; 'outbound.gathered' is
+ * written in any case. */
+WRN_NODISCARD int wrn_pump_gather(struct wrn_pump *pump, uint32_t place, const struct wrn_tun *tun);
+
+/* Returns where in a room of so many bytes the next packet may begin, behind one of 'size' that
+ * begins at 'at' and will be sealed; 'room' if nothing more fits. */
+size_t wrn_outbound_next(size_t at, size_t size, size_t room);
 
 /* ---- shared.c: between machines ---- */
 

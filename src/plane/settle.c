@@ -99,27 +99,6 @@ void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_
     }
 }
 
-void wrn_settle_send(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
-                     wrn_span packet) {
-    struct wrn_wg_packet *sent = &settle->packets[0];
-    if (packet.size > WRN_WG_PACKET_MAX) {
-        wrn_wg_count_drop(wg, WRN_DROP_BAD_HOST_PACKET, 1);
-        return;
-    }
-    *sent = (struct wrn_wg_packet){.bytes = settle->buffers + PACKET_AT, .size = packet.size};
-    memcpy(sent->bytes, packet.data, packet.size);
-    wrn_wg_on_packets(wg, now, sent, 1, settle->out);
-    if (sent->datagram_size > 0) {
-        uint8_t *head = sent->datagram - WRN_RELAYED_OVERHEAD;
-        add(settle, wg, sent->peer, &sent->path, sent->outer_ecn,
-            (wrn_span){sent->datagram, sent->datagram_size}, head);
-        send_batch(settle, wg, now.mono);
-    } else if (sent->drop == WRN_DROP_NONE && wrn_handle_equal(sent->peer, WRN_HANDLE_NONE)) {
-        wrn_wg_count_drop(wg, WRN_DROP_NO_ROUTE, 1); /* nobody has the address any more */
-    }
-    wrn_settle_run(settle, wg, now);
-}
-
 /* Hands a packet that a lane could not seal to the machine, or to the owner if it is no peer's. */
 static void take_packet(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
                         wrn_handle peer, wrn_span packet) {
@@ -186,7 +165,7 @@ static void add(struct wrn_settle *settle, struct wrn_wg *wg, wrn_handle peer,
     }
     if (path->kind == WRN_PATH_RELAY) {
         if (datagram.size > WRN_RELAYED_INSIDE_MAX) {
-            wrn_wg_count_drop(wg, WRN_DROP_RELAY_TOO_SMALL, 1);
+            wrn_wg_count_drop(wg, WRN_DROP_PATH_TOO_SMALL, 1);
             return;
         }
         wrn_relayed_write(path->slot, head);

@@ -49,8 +49,3 @@ void wrn_settle_run(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now
 /* Performs one report about 'wg', no FRAME, with the 'size' bytes behind it. */
 void wrn_settle_report(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
                        struct wrn_report *report, size_t size);
-
-/* Sends a packet (at most WRN_WG_PACKET_MAX bytes) as if the host had sent it just now, and settles
- * the machine. */
-void wrn_settle_send(struct wrn_settle *settle, struct wrn_wg *wg, struct wrn_now now,
-                     wrn_span packet);

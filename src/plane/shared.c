@@ -10,7 +10,13 @@
 
 /* First bytes of the ring's frames (docs/ring/frames.md); a frame has no more bytes than what a
  * relay takes. */
-enum { FRAME_FIRST = 0x20, FRAME_LAST = 0x2f, FRAME_MAX = WRN_RELAYED_MAX };
+enum {
+    FRAME_FIRST = 0x20,
+    FRAME_STRANGER = 0x21, /* from somebody who is no member yet ... */
+    FRAME_WHO = 0x22,      /* ... or may not be one */
+    FRAME_LAST = 0x2f,
+    FRAME_MAX = WRN_RELAYED_MAX,
+};
 
 static uint8_t sort(struct wrn_pump *pump, const struct wrn_wg_datagram *datagram);
 static uint8_t find_addressee(struct wrn_pump *pump, const struct wrn_wg_datagram *datagram);
@@ -99,6 +105,10 @@ static void take_stray(struct wrn_pump *pump, const struct wrn_wg_datagram *data
         wrn_pump_count_strays(pump, WRN_STRAY_UNKNOWN_TYPE, 1);
     } else if (datagram->size > FRAME_MAX) {
         wrn_pump_count_strays(pump, WRN_STRAY_FRAME_TOO_LARGE, 1);
+    } else if ((first == FRAME_STRANGER || first == FRAME_WHO) &&
+               wrn_shares_take(&pump->shares.frames, pump->inbound.now,
+                               &datagram->path.remote.ip) != WRN_RATE_PASS) {
+        wrn_pump_count_strays(pump, WRN_STRAY_FRAME_FLOOD, 1);
     } else if (!wrn_report_frame(pump, datagram)) {
         wrn_pump_count_strays(pump, WRN_STRAY_FRAME_LOST, 1);
     }

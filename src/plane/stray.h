@@ -10,6 +10,8 @@
     X(UNKNOWN_TYPE, "unknown_type")             /* neither WireGuard nor the ring */               \
     X(FRAME_TOO_LARGE, "frame_too_large")       /* larger than a frame of the ring is */           \
     X(FRAME_LOST, "frame_lost")                 /* no room on its way to the control thread */     \
+    X(FRAME_FLOOD, "frame_flood")               /* beyond its address's share of newcomers */      \
+    X(INSIDE, "inside")                         /* of the ring, by a network's own interface */    \
     X(TRUNCATED, "truncated")                   /* larger than any buffer */
 
 enum wrn_stray {

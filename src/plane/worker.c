@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,6 +18,7 @@
 #include "io/cleanup.h"
 #include "io/clock.h"
 #include "io/memory.h"
+#include "io/privileges.h"
 #include "io/rcu.h"
 
 enum {
@@ -55,6 +57,7 @@ struct wrn_worker {
     uint64_t to_drain;        /* a bit each pair */
     bool is_parked;
     bool has_thread;
+    char name[16];
     pthread_t thread;
 };
 
@@ -296,6 +299,7 @@ static int start_thread(struct wrn_worker *worker, const char *name) {
         return -error;
     }
     (void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    (void)snprintf(worker->name, sizeof worker->name, "%s", name);
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&worker->thread, &attributes, run, worker);
@@ -305,13 +309,14 @@ static int start_thread(struct wrn_worker *worker, const char *name) {
         return -error;
     }
     worker->has_thread = true;
-    (void)pthread_setname_np(worker->thread, name);
     return 0;
 }
 
 static void *run(void *arg) {
     struct wrn_worker *worker = arg;
     enum order order;
+    (void)pthread_setname_np(pthread_self(), worker->name);
+    wrn_privileges_give_up_thread(); /* what it handles comes from others */
     wrn_rcu_join();
     while ((order = obey(worker)) != ORDER_END) {
         if (order == ORDER_DRAIN) {

@@ -89,18 +89,14 @@ struct wrn_switch *wrn_switch_init(struct wrn_arena *arena,
     wrn_rand_fill(rand, sw->seed, sizeof sw->seed);
     sw->guard_key[0] = wrn_load_le64(options->secret);
     sw->guard_key[1] = wrn_load_le64(options->secret + 8);
-    sw->mtu_at = WRN_MONO_NEVER;
+    sw->mtu_at = sw->announce_at = WRN_MONO_NEVER;
     sw->ports[WRN_SWITCH_HOST].is_open = true;
     sw->ports[WRN_SWITCH_HOST].member = options->own;
     atomic_store_explicit(&sw->ports_touched, 1, memory_order_relaxed);
     publish_rules(sw, &sw->ports[WRN_SWITCH_HOST], &nothing);
-    wrn_switch_set(sw, now,
-                   &(struct wrn_switch_settings){
-                       .answers_neighbours = true,
-                       .guards_loops = true,
-                       .floods_per_s = 2000,
-                       .age_s = 300,
-                   });
+    struct wrn_switch_settings usual;
+    wrn_switch_settings_usual(&usual);
+    wrn_switch_set(sw, now, &usual);
     return sw;
 }
 
@@ -145,7 +141,7 @@ bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now,
         atomic_store_explicit(&place->peer, wrn_switch_pack(port->peer), memory_order_release);
         atomic_store_explicit(&sw->by_peer[port->peer.index],
                               (uint64_t)port->peer.generation << 32 | number, memory_order_release);
-        sw->note_at = now.mono; /* it hears of the gateways on our wire */
+        wrn_switch_guard_greet(sw, now.mono);
         if (number >= atomic_load_explicit(&sw->ports_touched, memory_order_relaxed)) {
             atomic_store_explicit(&sw->ports_touched, number + 1, memory_order_release);
         }
@@ -169,13 +165,6 @@ void wrn_switch_close(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer
     place->closed_epoch = sw->epoch;
 }
 
-void wrn_switch_set_payload_max(struct wrn_switch *sw, wrn_handle peer, uint32_t bytes) {
-    uint32_t port = wrn_switch_port_of(sw, peer);
-    if (port != WRN_SWITCH_UNKNOWN && port != WRN_SWITCH_HOST) {
-        wrn_switch_mtu_set(sw, (wrn_mono){0}, port, bytes, bytes);
-    }
-}
-
 void wrn_switch_set_path(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer, uint32_t base,
                          uint32_t top) {
     uint32_t port = wrn_switch_port_of(sw, peer);
@@ -186,6 +175,21 @@ void wrn_switch_set_path(struct wrn_switch *sw, struct wrn_now now, wrn_handle p
 
 void wrn_switch_set_ours(struct wrn_switch *sw, const struct wrn_frame_rules *ours) {
     publish_rules(sw, &sw->ports[WRN_SWITCH_HOST], ours);
+}
+
+void wrn_switch_set_tunnel(struct wrn_switch *sw, const uint8_t mac[WRN_MAC_ADDRESS_SIZE],
+                           uint16_t port) {
+    uint64_t tunnel = port == 0 ? 0 : wrn_switch_mac_key(mac, port);
+    atomic_store_explicit(&sw->tunnel, tunnel, memory_order_relaxed);
+}
+
+void wrn_switch_settings_usual(struct wrn_switch_settings *ret_settings) {
+    *ret_settings = (struct wrn_switch_settings){
+        .answers_neighbours = true,
+        .guards_loops = true,
+        .floods_per_s = 2000,
+        .age_s = 300,
+    };
 }
 
 void wrn_switch_settings(const struct wrn_switch *sw, struct wrn_switch_settings *ret_settings) {
@@ -219,10 +223,12 @@ void wrn_switch_on_time(struct wrn_switch *sw, struct wrn_now now, struct wrn_sw
     wrn_switch_group_sweep(sw, now_s);
     wrn_switch_guard_on_time(sw, now, out);
     wrn_switch_mtu_on_time(sw, now, out);
+    wrn_switch_announce_on_time(sw, now.mono, out);
 }
 
 wrn_mono wrn_switch_due(const struct wrn_switch *sw) {
-    wrn_mono due = wrn_mono_min(wrn_mono_min(sw->sweep_at, sw->guard_at), sw->mtu_at);
+    wrn_mono due = wrn_mono_min(wrn_mono_min(sw->sweep_at, sw->guard_at),
+                                wrn_mono_min(sw->mtu_at, sw->announce_at));
     /* second n begins n - 1 seconds after the start */
     return sw->group_due_s == 0
                ? due
@@ -338,6 +344,8 @@ static uint32_t free_port(struct wrn_switch *sw) {
         }
         memset(place->twins, 0, sizeof place->twins);
         place->stamp = 0;
+        place->here = 0;
+        place->here_at = (wrn_mono){0};
         memset(place->events, 0, sizeof place->events);
         take_base(sw, found);
     }

@@ -40,11 +40,13 @@ enum {
     X(TYPE, "type", "no capability of its sender allows the ethertype")                            \
     X(PACKET, "packet", "no capability of its sender allows the IP packet in it")                  \
     X(MAC, "mac", "no capability of its sender allows the source address")                         \
+    X(ADDRESS, "address", "its sender's capability is for other IP addresses")                     \
     X(STOLEN, "stolen", "its source address is in use by another member")                          \
     X(QUOTA, "quota", "its sender uses more addresses than a member may")                          \
     X(STORM, "storm", "its sender floods more than a member may")                                  \
     X(DHCP, "dhcp", "DHCP stays on each side (it can be allowed)")                                 \
     X(LOOP, "loop", "this side is connected to the network by another gateway, too")               \
+    X(TUNNEL, "tunnel", "it is of a tunnel of this host, which must not run through the network")  \
     X(ANSWERED, "answered", "it was answered here (ARP, neighbour solicitation)")
 
 enum wrn_switch_refusal {
@@ -103,6 +105,8 @@ struct wrn_switch_verdict {
     uint32_t count; /* from the host: to these members, a copy each; 0 with NONE: the control thread
                      * sees to it (is_told): a question for an address, answered or sent on */
     wrn_handle peers[WRN_SWITCH_PORTS_MAX];
+    bool is_lasting;   /* holds for frames that continue its flow at the same time, too */
+    uint32_t from, to; /* private */
 };
 
 /* Decides about a frame that the host's side sent, and about one that a member sent (with NONE it
@@ -111,6 +115,26 @@ void wrn_switch_from_host(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wr
                           struct wrn_switch_verdict *ret_verdict);
 void wrn_switch_from_peer(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wrn_handle peer,
                           wrn_span frame, struct wrn_switch_verdict *ret_verdict);
+
+/* What frames have in common that get the same verdict if they come from the same member: untagged
+ * TCP and UDP in whole IP packets of one conversation that go on. */
+enum { WRN_SWITCH_FLOW_SIZE = 56 };
+struct wrn_switch_flow {
+    uint64_t words[WRN_SWITCH_FLOW_SIZE / 8];
+};
+
+/* Reads a frame's flow. False: it has none, or begins or ends it: ask about it. Never reads outside
+ * 'frame'. */
+bool wrn_switch_flow_read(wrn_span frame, struct wrn_switch_flow *ret_flow);
+
+/* Tells whether both are the same. */
+bool wrn_switch_flow_equal(const struct wrn_switch_flow *one, const struct wrn_switch_flow *other);
+
+/* Counts one more frame for which a verdict of this lane holds, that is_lasting. Frames of one
+ * batch come at the same time: what is decided anew in between holds from the next one on, as it
+ * does for packets. 'permits' is not asked again. */
+void wrn_switch_repeat(struct wrn_switch *sw, uint32_t lane,
+                       const struct wrn_switch_verdict *verdict);
 
 /* Bytes of tunnel payload (the frame's head included) that reach this member in one piece; 0: no
  * such port. Any lane. */
@@ -138,9 +162,6 @@ struct wrn_switch_port {
 bool wrn_switch_open(struct wrn_switch *sw, struct wrn_now now, const struct wrn_switch_port *port);
 void wrn_switch_close(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer);
 
-/* Says how many bytes of tunnel payload reach this member now; no such port is fine. */
-void wrn_switch_set_payload_max(struct wrn_switch *sw, wrn_handle peer, uint32_t bytes);
-
 /* The way to a member is another one: so much surely fits, so much perhaps. Begins with the first,
  * and probes at once if there is more to be had; no such port is fine. */
 void wrn_switch_set_path(struct wrn_switch *sw, struct wrn_now now, wrn_handle peer, uint32_t base,
@@ -150,15 +171,24 @@ void wrn_switch_set_path(struct wrn_switch *sw, struct wrn_now now, wrn_handle p
  * for lanes. */
 void wrn_switch_set_ours(struct wrn_switch *sw, const struct wrn_frame_rules *ours);
 
+/* Tells what this host's own tunnels look like on its side: UDP from 'port' (0: none), sent by
+ * 'mac'. They go no further, for what carries a frame would be one itself, without an end. Any
+ * time. */
+void wrn_switch_set_tunnel(struct wrn_switch *sw, const uint8_t mac[WRN_MAC_ADDRESS_SIZE],
+                           uint16_t port);
+
 /* What people decide. It starts with what wrn_switch_init says, answers and guard on, 2,000 floods
  * and 300 s. Values out of range are taken for the nearest that is allowed. */
 struct wrn_switch_settings {
     bool allows_dhcp; /* and router advertisements between the sides; else each keeps its own */
     bool answers_neighbours; /* ARP requests and neighbour solicitations, from what is known */
     bool guards_loops;
+    bool serves_dhcp; /* the host's own client is answered, by the node: the switch only tells it.
+                       * Not with allows_dhcp */
     uint32_t floods_per_s; /* broadcast, multicast, unknown destination: of a port; 0: no limit */
     uint32_t age_s;        /* an address that was silent so long is forgotten; 10..86400 */
 };
+void wrn_switch_settings_usual(struct wrn_switch_settings *ret_settings);
 void wrn_switch_settings(const struct wrn_switch *sw, struct wrn_switch_settings *ret_settings);
 void wrn_switch_set(struct wrn_switch *sw, struct wrn_now now,
                     const struct wrn_switch_settings *settings);
@@ -170,9 +200,10 @@ void wrn_switch_set(struct wrn_switch *sw, struct wrn_now now,
     X(QUOTA, "mac.quota")    /* 'name' has as many as it may */                                    \
     X(STORM, "bridge.storm") /* 'name' floods */                                                   \
     X(DUPLICATE,                                                                                   \
-      "ip.duplicate")       /* 'ip' is claimed by 'mac' of 'name' and 'other_mac' of 'other' */    \
-    X(DHCP, "dhcp.refused") /* 'name' has a DHCP server: 'mac', 'ip' */                            \
-    X(LOOP, "bridge.loop")  /* 'name' is connected to our wire, too: we stand by */                \
+      "ip.duplicate")        /* 'ip' is claimed by 'mac' of 'name' and 'other_mac' of 'other' */   \
+    X(ADDRESS, "ip.refused") /* 'name' wants 'ip' for 'mac', and may not */                        \
+    X(DHCP, "dhcp.refused")  /* 'name' has a DHCP server: 'mac', 'ip' */                           \
+    X(LOOP, "bridge.loop")   /* 'name' is connected to our wire, too: we stand by */               \
     X(LOOP_ENDED, "bridge.loop_ended")
 
 enum wrn_switch_event_kind {

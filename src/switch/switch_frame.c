@@ -228,6 +228,7 @@ static void read_udp(struct wrn_switch_head *head) {
         return;
     }
     uint16_t port = wrn_load_be16(head->message.data + 2);
+    head->udp_source = wrn_load_be16(head->message.data);
     if (port == to_client) {
         head->kind = WRN_SWITCH_DHCP_SERVER;
     } else if (port == to_server) {

@@ -8,7 +8,8 @@
  *
  *     magic(4) | version(1) | kind(1) | flags(1) | 0 | member(8) | stamp(8) | other(8) | tag(8)
  *
- * 'member' says it, 'other' is whom it hears (notes), or a size and a number (switch_mtu.c).
+ * 'member' says it, 'other' is whom it hears (notes), or a size and a number (switch_mtu.c); more
+ * may follow behind the tag (switch_announce.c).
  * 'stamp' is the sender's time in nanoseconds and only rises, so that what was recorded is worth
  * nothing later. 'tag' is SipHash of all before under the members' secret: 64 bits, which a
  * stranger can only guess at. */
@@ -25,6 +26,7 @@ enum {
     KIND_NOTE = 2,  /* through the tunnel */
     KIND_SIZE = 3,  /* ditto: does a frame of this size arrive? (switch_mtu.c) */
     KIND_SIZE_ANSWER = 4,
+    KIND_HERE = 5, /* addresses of the sender's side follow (switch_announce.c) */
     FLAG_CONNECTED = 1,
     FLAG_STANDS_BY = 2,
     FLAG_TOOK_OVER = 4,
@@ -42,12 +44,14 @@ enum {
     GONE_MS = 3500,   /* without a probe for so long it is gone */
     FORGOTTEN_S = 60, /* and may begin with any stamp again */
     NOTE_EACH_S = 10,
+    NOTES_SOON = 4,    /* so often each second first: who has no port for us yet hears none */
     TWIN_EXTRA_S = 60, /* a twin counts for as long as an address does, and so much longer */
 };
 
 static void on_probe(struct wrn_switch *sw, struct wrn_now now, const uint8_t *body,
                      struct wrn_switch_out *out);
-static void on_note(struct wrn_switch *sw, wrn_mono now, uint32_t port, const uint8_t *body);
+static void on_note(struct wrn_switch *sw, struct wrn_now now, uint32_t port, const uint8_t *body,
+                    struct wrn_switch_out *out);
 static void on_tunnel(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
                       const struct wrn_switch_head *head, struct wrn_switch_out *out);
 static void say(struct wrn_switch *sw, struct wrn_now now, uint32_t port, uint8_t kind,
@@ -122,6 +126,33 @@ void wrn_switch_guard_on_time(struct wrn_switch *sw, struct wrn_now now,
     }
 }
 
+struct wrn_switch_frame *wrn_switch_guard_here(struct wrn_switch *sw, struct wrn_now now,
+                                               uint32_t port, struct wrn_switch_out *out) {
+    say(sw, now, port, KIND_HERE, 0, out);
+    struct wrn_switch_frame *frame = &out->frames[out->frame_count - 1];
+    frame->size = HEAD_SIZE + BODY_SIZE;
+    return frame;
+}
+
+void wrn_switch_guard_group(uint8_t ret_mac[WRN_MAC_ADDRESS_SIZE]) {
+    static const uint8_t group[WRN_MAC_ADDRESS_SIZE] = {0x03, 0x57, 0x72, 0x4c, 0x47, 0x00};
+    memcpy(ret_mac, group, sizeof group);
+}
+
+void wrn_switch_guard_note_soon(struct wrn_switch *sw) {
+    sw->notes_soon = NOTES_SOON;
+}
+
+void wrn_switch_guard_greet(struct wrn_switch *sw, wrn_mono now) {
+    wrn_switch_guard_note_soon(sw);
+    sw->note_at = now;
+    for (size_t i = 0; i < WRN_SWITCH_TWINS && sw->settings.guards_loops; i++) {
+        if (sw->rivals[i].member != 0) {
+            sw->guard_at = now; /* not in a second: until then we may be gone */
+        }
+    }
+}
+
 void wrn_switch_guard_hurry(struct wrn_switch *sw) {
     if (sw->settings.guards_loops) {
         sw->guard_at = wrn_mono_min(sw->guard_at, wrn_mono_add(sw->probed_at, WRN_MS(HURRY_MS)));
@@ -173,6 +204,7 @@ static void on_probe(struct wrn_switch *sw, struct wrn_now now, const uint8_t *b
         forget(sw, WRN_SWITCH_HOST);
         forget(sw, port_of_member(sw, member));
         sw->forgets_once_more = true;
+        wrn_switch_guard_note_soon(sw);
         note(sw, now, out);
     }
     decide(sw, now, out);
@@ -217,12 +249,16 @@ static void decide(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_
     /* what is on our side was or will be at the other's */
     forget(sw, first != NULL ? WRN_SWITCH_HOST : port_of_member(sw, sw->behind));
     sw->behind = first != NULL ? first->member : sw->behind;
+    if (first == NULL) {
+        wrn_switch_announce_begin(sw, now.mono); /* its wire looks for others' hosts elsewhere */
+    }
     struct wrn_switch_event *event =
         wrn_switch_tell(sw, now.mono, out, WRN_SWITCH_HOST,
                         first != NULL ? WRN_SWITCH_EVENT_LOOP : WRN_SWITCH_EVENT_LOOP_ENDED);
     if (event != NULL) {
         name_of(sw, sw->behind, event->name);
     }
+    wrn_switch_guard_note_soon(sw);
     note(sw, now, out);
 }
 
@@ -281,7 +317,8 @@ static uint32_t port_of_member(const struct wrn_switch *sw, uint64_t member) {
 /* Tells members of each gateway on our wire. One that is gone is still told of for a while. */
 static void note(struct wrn_switch *sw, struct wrn_now now, struct wrn_switch_out *out) {
     bool stands_by = atomic_load_explicit(&sw->stands_by, memory_order_relaxed);
-    sw->note_at = wrn_mono_add(now.mono, WRN_S(NOTE_EACH_S));
+    sw->note_at = wrn_mono_add(now.mono, sw->notes_soon > 0 ? 0 : WRN_S(NOTE_EACH_S));
+    sw->notes_soon -= sw->notes_soon > 0;
     for (size_t i = 0; i < WRN_SWITCH_TWINS; i++) {
         const struct wrn_switch_rival *rival = &sw->rivals[i];
         bool is_gone = !is_there(rival, now.mono);
@@ -307,11 +344,14 @@ static void on_tunnel(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
     const uint8_t *body = head->body.data;
     uint64_t other = wrn_load_be64(body + AT_OTHER);
     if (body[AT_KIND] == KIND_NOTE) {
-        on_note(sw, now.mono, port, body);
+        on_note(sw, now, port, body, out);
     } else if (body[AT_KIND] == KIND_SIZE && out->frame_count < WRN_SWITCH_OUT_MAX) {
         say(sw, now, port, KIND_SIZE_ANSWER, other, out);
     } else if (body[AT_KIND] == KIND_SIZE_ANSWER) {
         wrn_switch_mtu_on_answer(sw, now.mono, port, other);
+    } else if (body[AT_KIND] == KIND_HERE) {
+        wrn_switch_announce_on_here(sw, now.mono, port,
+                                    (wrn_span){body + BODY_SIZE, head->body.size - BODY_SIZE}, out);
     }
 }
 
@@ -326,10 +366,11 @@ static void say(struct wrn_switch *sw, struct wrn_now now, uint32_t port, uint8_
 }
 
 /* What a member says about its own side, and nobody else's. */
-static void on_note(struct wrn_switch *sw, wrn_mono now, uint32_t port, const uint8_t *body) {
+static void on_note(struct wrn_switch *sw, struct wrn_now now, uint32_t port, const uint8_t *body,
+                    struct wrn_switch_out *out) {
     struct wrn_switch_place *place = &sw->ports[port];
     uint64_t other = wrn_load_be64(body + AT_OTHER), stamp = wrn_load_be64(body + AT_STAMP);
-    uint32_t now_s = wrn_switch_seconds(sw, now);
+    uint32_t now_s = wrn_switch_seconds(sw, now.mono);
     struct wrn_switch_twin *twin = &place->twins[0];
     if (other == 0 || (stamp <= place->stamp && now_s < place->noted_s + FORGOTTEN_S)) {
         return;
@@ -350,10 +391,13 @@ static void on_note(struct wrn_switch *sw, wrn_mono now, uint32_t port, const ui
     if ((body[AT_FLAGS] & FLAG_STANDS_BY) != 0) {
         forget(sw, port);
     }
-    uint32_t gone = port_of_member(sw, other);
-    if ((body[AT_FLAGS] & FLAG_TOOK_OVER) != 0 && gone != WRN_SWITCH_UNKNOWN &&
-        wrn_switch_guard_is_twin(sw, gone, place->member, now_s)) {
-        forget(sw, gone);
+    if ((body[AT_FLAGS] & FLAG_TOOK_OVER) != 0) {
+        uint32_t gone = port_of_member(sw, other);
+        if (gone != WRN_SWITCH_UNKNOWN &&
+            wrn_switch_guard_is_twin(sw, gone, place->member, now_s)) {
+            forget(sw, gone);
+        }
+        wrn_switch_announce_here(sw, now, port, out);
     }
 }
 
@@ -368,13 +412,12 @@ static void forget(struct wrn_switch *sw, uint32_t port) {
 
 static void write_frame(struct wrn_switch *sw, struct wrn_now now, uint8_t kind, uint8_t flags,
                         uint64_t other, struct wrn_switch_frame *frame) {
-    static const uint8_t group[WRN_MAC_ADDRESS_SIZE] = {0x03, 0x57, 0x72, 0x4c, 0x47, 0x00};
     uint64_t source = wrn_siphash(sw->guard_key, &sw->options.own, sizeof sw->options.own);
     uint64_t stamp = (uint64_t)now.wall.s * WRN_S(1) + now.wall.ns;
     uint8_t *body = frame->bytes + HEAD_SIZE;
     sw->stamp = stamp > sw->stamp ? stamp : sw->stamp + 1;
     memset(frame->bytes, 0, FRAME_SIZE);
-    memcpy(frame->bytes, group, sizeof group);
+    wrn_switch_guard_group(frame->bytes);
     wrn_store_be64(frame->bytes + WRN_MAC_ADDRESS_SIZE, source);
     frame->bytes[WRN_MAC_ADDRESS_SIZE] = 0x06; /* a station's, of local making */
     wrn_store_be16(frame->bytes + 2 * (size_t)WRN_MAC_ADDRESS_SIZE, WRN_SWITCH_GUARD_TYPE);

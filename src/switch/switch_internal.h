@@ -4,6 +4,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "base/path_size.h"
 #include "base/bytes.h"
 #include "switch/switch.h"
 
@@ -51,6 +52,7 @@ struct wrn_switch_head {
     uint8_t family;                       /* enum wrn_family of the packet in it */
     bool is_group;                        /* destination: multicast or broadcast */
     bool is_fragment;                     /* a later one, or the first of several */
+    uint16_t udp_source;                  /* port; 0: no UDP, or a later fragment of it */
     wrn_span body;                        /* behind the ethertype */
     wrn_span message;                     /* behind the IP headers: IGMP, ICMPv6, UDP */
 };
@@ -181,14 +183,11 @@ struct wrn_switch_place {
         uint64_t member;
         uint32_t until_s;
     } twins[WRN_SWITCH_TWINS];
-    struct wrn_switch_mtu { /* how much fits into one piece (switch_mtu.c) */
-        uint32_t base, top; /* surely; perhaps */
-        uint32_t probed, nonce, step, tries;
-        bool is_waiting, is_confirming;
-        wrn_mono due, look_at;
-    } mtu;
-    uint64_t stamp; /* of its last note about them, and when that came */
+    struct wrn_path_size mtu; /* how much fits into one piece (switch_mtu.c) */
+    uint64_t stamp;           /* of its last note about them, and when that came */
     uint32_t noted_s;
+    uint32_t here; /* of our addresses, up to which it was told last, and when it may be again */
+    wrn_mono here_at;
 };
 
 /* What a lane counts of a port. That lane alone writes. */
@@ -211,6 +210,7 @@ struct wrn_switch {
     _Atomic bool allows_dhcp, answers, stands_by;
     _Atomic uint64_t flood_each_ns; /* 0: no limit */
     _Atomic uint32_t flood_burst, age_s;
+    _Atomic uint64_t tunnel;        /* MAC and UDP port of this host's tunnels; 0: unknown */
     _Atomic uint32_t ports_touched; /* ports below it have been used */
     _Atomic uint64_t *by_peer;      /* generation and port of a peer's index; 0: none */
     struct wrn_switch_place *ports;
@@ -233,6 +233,9 @@ struct wrn_switch {
     uint64_t behind, stamp;     /* whom we stood by for; of our last frame */
     uint64_t guard_key[2];
     wrn_mono guard_at, note_at, mtu_at, probed_at;
+    wrn_mono announce_at; /* of others' addresses to our wire, … */
+    uint32_t announced;   /* … up to which entry that was done */
+    uint32_t notes_soon;
     bool forgets_once_more; /* the host's side's addresses, with the next probe */
     struct wrn_switch_settings settings;
     struct wrn_switch_counts *base; /* counts of whoever had the port before */
@@ -354,6 +357,13 @@ struct wrn_switch_event *wrn_switch_tell(struct wrn_switch *sw, wrn_mono now,
                                          struct wrn_switch_out *out, uint32_t port,
                                          enum wrn_switch_event_kind kind);
 
+/* ---- switch_claim.c: which IP addresses a sender may use */
+
+/* Tells whether what a frame comes from, or says of itself, is its sender's; 'ret_ip' is what it
+ * is, family NONE where there is no telling. */
+bool wrn_switch_claims_own(const struct wrn_frame_rules *rules, const struct wrn_switch_head *head,
+                           struct wrn_ip *ret_ip);
+
 /* ---- switch_guard.c: two gateways of one network on one wire */
 
 enum { WRN_SWITCH_GUARD_TYPE = 0x88b5 }; /* IEEE 802, local experimental ethertype 1 */
@@ -373,6 +383,35 @@ void wrn_switch_guard_on_time(struct wrn_switch *sw, struct wrn_now now,
  * 'out' has room for a frame. */
 void wrn_switch_guard_probe_size(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
                                  uint32_t size, uint64_t what, struct wrn_switch_out *out);
+
+/* Begins a frame that tells a member of our addresses; they follow at its end. 'out' has room for
+ * it. */
+struct wrn_switch_frame *wrn_switch_guard_here(struct wrn_switch *sw, struct wrn_now now,
+                                               uint32_t port, struct wrn_switch_out *out);
+
+/* The group that gateways talk to one another by. */
+void wrn_switch_guard_group(uint8_t ret_mac[WRN_MAC_ADDRESS_SIZE]);
+
+/* What gateways hear on our wire is told more often for a while. */
+void wrn_switch_guard_note_soon(struct wrn_switch *sw);
+
+/* A port has opened: it is told of the gateways on our wire at once, and more often for a while. */
+void wrn_switch_guard_greet(struct wrn_switch *sw, wrn_mono now);
+
+/* ---- switch_announce.c: where hosts are, after a gateway was taken over from */
+
+/* Our wire is to hear a frame from each address of other members' sides, by and by. */
+void wrn_switch_announce_begin(struct wrn_switch *sw, wrn_mono now);
+void wrn_switch_announce_on_time(struct wrn_switch *sw, wrn_mono now, struct wrn_switch_out *out);
+
+/* Tells a member, which took over, which addresses our side has: bounded, and twice a second at
+ * most. */
+void wrn_switch_announce_here(struct wrn_switch *sw, struct wrn_now now, uint32_t port,
+                              struct wrn_switch_out *out);
+
+/* Learns what a member says so. */
+void wrn_switch_announce_on_here(struct wrn_switch *sw, wrn_mono now, uint32_t port, wrn_span rows,
+                                 struct wrn_switch_out *out);
 
 /* ---- switch_mtu.c: how much reaches a member in one piece */
 

@@ -31,6 +31,7 @@ static enum wrn_switch_refusal send_to_host(struct ask *ask);
 static bool hears_reports(const struct ask *ask);
 static bool is_dhcp(const struct wrn_switch_head *head);
 static bool is_learned_from(const struct wrn_switch_head *head);
+static bool is_tunnel(const struct ask *ask);
 static bool may_flood(struct ask *ask);
 static bool permits(const struct ask *ask, wrn_handle peer, bool is_out);
 static uint32_t owner_of_destination(const struct ask *ask);
@@ -49,7 +50,7 @@ void wrn_switch_from_host(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wr
         .verdict = ret_verdict,
     };
     ret_verdict->count = 0;
-    ret_verdict->is_told = false;
+    ret_verdict->is_told = ret_verdict->is_lasting = false;
     enum wrn_switch_refusal refusal = check(&ask);
     finish(&ask, refusal == WRN_SWITCH_NONE ? send_to_members(&ask) : refusal);
 }
@@ -67,7 +68,7 @@ void wrn_switch_from_peer(struct wrn_switch *sw, uint32_t lane, wrn_mono now, wr
         .verdict = ret_verdict,
     };
     ret_verdict->count = 0;
-    ret_verdict->is_told = false;
+    ret_verdict->is_told = ret_verdict->is_lasting = false;
     if (ask.port == WRN_SWITCH_UNKNOWN || ask.port == WRN_SWITCH_HOST) {
         ask.port = WRN_SWITCH_HOST; /* there is nobody else to count it for */
         finish(&ask, WRN_SWITCH_CLOSED);
@@ -94,11 +95,19 @@ static enum wrn_switch_refusal check(struct ask *ask) {
     if (atomic_load_explicit(&sw->stands_by, memory_order_relaxed)) {
         return WRN_SWITCH_LOOP;
     }
+    if (is_tunnel(ask)) {
+        return WRN_SWITCH_TUNNEL;
+    }
     if (!wrn_frame_rules_type(rules, ask->head.type)) {
         return WRN_SWITCH_TYPE;
     }
     if (!wrn_frame_rules_mac(rules, ask->head.source)) {
         return WRN_SWITCH_MAC;
+    }
+    struct wrn_ip ip;
+    if (!wrn_switch_claims_own(rules, &ask->head, &ip)) {
+        tell(ask, true);
+        return WRN_SWITCH_ADDRESS;
     }
     refusal = check_source(ask);
     if (refusal == WRN_SWITCH_NONE && is_dhcp(&ask->head) &&
@@ -155,6 +164,8 @@ static enum wrn_switch_refusal send_to_members(struct ask *ask) {
         wrn_switch_add(&sw->lanes[ask->lane].ports[owner].out, 1);
         ask->verdict->peers[0] = peer;
         ask->verdict->count = 1;
+        ask->verdict->to = owner;
+        ask->verdict->is_lasting = true;
         return WRN_SWITCH_NONE;
     }
     return flood(ask);
@@ -227,6 +238,8 @@ static enum wrn_switch_refusal send_to_host(struct ask *ask) {
         }
     }
     wrn_switch_add(&ask->sw->lanes[ask->lane].ports[WRN_SWITCH_HOST].out, 1);
+    ask->verdict->to = WRN_SWITCH_HOST;
+    ask->verdict->is_lasting = owner == WRN_SWITCH_HOST;
     return WRN_SWITCH_NONE;
 }
 
@@ -252,6 +265,13 @@ static bool is_dhcp(const struct wrn_switch_head *head) {
 static bool is_learned_from(const struct wrn_switch_head *head) {
     return head->kind >= WRN_SWITCH_ARP && head->kind <= WRN_SWITCH_PIM &&
            head->kind != WRN_SWITCH_ROUTER_WANTED;
+}
+
+/* Whether this host sends it to carry frames of members. */
+static bool is_tunnel(const struct ask *ask) {
+    return ask->port == WRN_SWITCH_HOST && ask->head.udp_source != 0 &&
+           wrn_switch_mac_key(ask->head.source, ask->head.udp_source) ==
+               atomic_load_explicit(&ask->sw->tunnel, memory_order_relaxed);
 }
 
 /* Takes one from the port's bucket of floods, or notes that there are too many. */
@@ -300,6 +320,8 @@ static void tell(struct ask *ask, bool is_refused) {
 static void finish(struct ask *ask, enum wrn_switch_refusal refusal) {
     struct wrn_switch_counts *counts = &ask->sw->lanes[ask->lane].ports[ask->port];
     ask->verdict->refusal = (uint8_t)refusal;
+    ask->verdict->from = ask->port;
+    ask->verdict->is_lasting &= !ask->verdict->is_told; /* what is told of is told of each time */
     if (refusal != WRN_SWITCH_NONE) {
         ask->verdict->count = 0;
         wrn_switch_add(&counts->refused[refusal], 1);

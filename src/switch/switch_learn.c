@@ -7,6 +7,9 @@ enum { LANE = 0 }; /* the control thread's own */
 
 static void see_dhcp(struct wrn_switch *sw, wrn_mono now, uint32_t port,
                      const struct wrn_switch_head *head, struct wrn_switch_out *out);
+static void see_claim(struct wrn_switch *sw, wrn_mono now, uint32_t port,
+                      const struct wrn_switch_head *head, const struct wrn_ip *ip,
+                      struct wrn_switch_out *out);
 static void answer(struct wrn_switch *sw, wrn_mono now, const struct wrn_switch_head *head,
                    wrn_span frame, struct wrn_switch_out *out);
 static bool permits(const struct wrn_switch *sw, wrn_mono now, wrn_handle peer, bool is_out,
@@ -31,6 +34,11 @@ void wrn_switch_on_frame(struct wrn_switch *sw, struct wrn_now now, wrn_handle p
     }
     if (atomic_load_explicit(&sw->stands_by, memory_order_relaxed) ||
         !wrn_frame_rules_type(rules, head.type) || !wrn_frame_rules_mac(rules, head.source)) {
+        return;
+    }
+    struct wrn_ip ip;
+    if (!wrn_switch_claims_own(rules, &head, &ip)) {
+        see_claim(sw, now.mono, port, &head, &ip, out);
         return;
     }
     enum wrn_switch_refusal refusal = wrn_switch_mac_learn(sw, now.mono, port, &head, out);
@@ -79,6 +87,18 @@ static void see_dhcp(struct wrn_switch *sw, wrn_mono now, uint32_t port,
         memcpy(event->mac, head->source, sizeof event->mac);
         memcpy(event->ip.bytes, head->body.data + (is_v4 ? 12 : 8), is_v4 ? 4 : 16);
         event->ip.family = head->family;
+        event->vlan = head->vlan;
+    }
+}
+
+/* Somebody uses an address that his rights do not give him. */
+static void see_claim(struct wrn_switch *sw, wrn_mono now, uint32_t port,
+                      const struct wrn_switch_head *head, const struct wrn_ip *ip,
+                      struct wrn_switch_out *out) {
+    struct wrn_switch_event *event = wrn_switch_tell(sw, now, out, port, WRN_SWITCH_EVENT_ADDRESS);
+    if (event != NULL) {
+        memcpy(event->mac, head->source, sizeof event->mac);
+        event->ip = *ip;
         event->vlan = head->vlan;
     }
 }

@@ -40,7 +40,7 @@
     X(BAD_HOST_PACKET, "bad_host_packet")   /* neither IPv4 nor IPv6, or too large */              \
     X(NO_ROUTE, "no_route")                 /* destination in nobody's allowed IPs */              \
     X(NO_ENDPOINT, "no_endpoint")           /* the peer's address is not known */                  \
-    X(RELAY_TOO_SMALL, "relay_too_small")   /* larger than the relay of its path takes */          \
+    X(PATH_TOO_SMALL, "path_too_small")     /* larger than its path, or the relay, takes */        \
     X(QUEUE_FULL, "queue_full")             /* waited for a handshake and was pushed out */        \
     X(HANDSHAKE_FAILED, "handshake_failed") /* waited for a handshake that never completed */      \
     X(PEER_REMOVED, "peer_removed")         /* waited for a peer that was removed */               \

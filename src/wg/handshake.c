@@ -265,8 +265,8 @@ static enum wrn_drop admit(struct wrn_wg *wg, struct wrn_now now,
             return WRN_DROP_RATE_TABLE_FULL;
         }
     }
-    /* Everybody gets a reply, however often: a limit by source address would let somebody who
-     * forges a peer's address shut that peer out. The reply is smaller than what it answers. */
+    /* Everybody who comes this far gets a reply; how many do is for whoever hands messages over to
+     * bound (wg/shares.h). The reply is smaller than what it answers. */
     struct wrn_wg_message *reply =
         wrn_wg_push_message(out, &datagram->path, WRN_HANDLE_NONE, WRN_WG_COOKIE_SIZE);
     wrn_cookie_write_reply(wg->crypto, &wg->cookie_checker, now.mono, wg->rand, from,
@@ -427,11 +427,7 @@ static enum wrn_drop on_response(struct wrn_wg *wg, struct wrn_now now,
     wrn_wg_handshake_complete(wg, now, peer, out);
     /* The responder cannot send before it hears from us on the new session: say something at once.
      * */
-    if (peer->staged.count > 0) {
-        wrn_wg_release_staged(wg, now, peer, out);
-    } else {
-        wrn_wg_send_keepalive(wg, now, peer, out);
-    }
+    wrn_wg_send_keepalive(wg, now, peer, out); /* or what waits, which is better */
     return WRN_DROP_NONE;
 }
 

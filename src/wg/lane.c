@@ -5,6 +5,7 @@
 #include "wg/lane.h"
 
 #include "base/bytes.h"
+#include "packet/narrow.h"
 #include "switch/payload.h"
 #include "wg/destination.h"
 #include "wg/ecn.h"
@@ -41,13 +42,16 @@ static enum wrn_drop refuse(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_w
 static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packet *batch,
                      uint32_t begin, uint32_t end, struct wrn_wg_peer *peer,
                      struct wrn_wg_asks *asks);
-static bool is_too_large_for_relay(struct wrn_wg_lane *lane, struct wrn_wg_packet *packet);
+static bool is_too_large(struct wrn_wg_lane *lane, struct wrn_wg_packet *packet, size_t max);
 static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t begin,
-                 uint32_t end, struct wrn_wg_peer *peer, struct wrn_wg_asks *asks);
-static size_t datagram_size(const struct wrn_wg *wg, size_t size);
-static size_t padded_size(const struct wrn_wg *wg, size_t size);
+                 uint32_t end, struct wrn_wg_peer *peer, size_t max, struct wrn_wg_asks *asks);
+static size_t padded_size(size_t size, size_t max);
+static bool is_own(const struct wrn_aead_job *job);
 static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
                               uint32_t index);
+static enum wrn_drop check_opened(struct wrn_wg_lane *lane, wrn_handle peer, wrn_mono now,
+                                  const struct wrn_wg_datagram *datagram,
+                                  const struct wrn_aead_job *job, size_t *ret_size);
 static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
                        uint32_t begin, uint32_t end, struct wrn_wg_asks *asks);
 static void pass_window(struct wrn_wg_lane *lane, struct wrn_wg_datagram *batch, uint32_t begin,
@@ -196,10 +200,11 @@ void wrn_wg_lane_lost(struct wrn_wg_lane *lane, wrn_handle handle) {
     drop(lane, WRN_DROP_QUEUE_FULL);
 }
 
-uint32_t wrn_wg_relayed_mtu(const struct wrn_wg *wg) {
-    uint32_t mtu = WRN_WG_RELAYED_PACKET_MAX;
-    return datagram_size(wg, mtu) <= WRN_RELAYED_INSIDE_MAX ? mtu
-                                                            : mtu / WRN_WG_PADDING * WRN_WG_PADDING;
+size_t wrn_wg_packet_max(const struct wrn_wg_peer *peer, const struct wrn_path *path) {
+    size_t max = atomic_load_explicit(&peer->packet_max, memory_order_relaxed);
+    return path->kind == WRN_PATH_RELAY && max > WRN_WG_RELAYED_PACKET_MAX
+               ? WRN_WG_RELAYED_PACKET_MAX
+               : max;
 }
 
 struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct wrn_wg_peer *peer,
@@ -212,11 +217,15 @@ struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct
 }
 
 void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,
-                          const struct wrn_wg_peer *peer, const struct wrn_path *path,
+                          const struct wrn_wg_peer *peer, const struct wrn_path *path, size_t max,
                           struct wrn_session *session, uint64_t counter) {
     struct wrn_wg_packet *packet = &batch[index];
-    size_t padded = padded_size(lane->wg, packet->size);
+    size_t mtu = atomic_load_explicit(&lane->wg->mtu_bytes, memory_order_relaxed);
+    size_t padded = padded_size(packet->size, max < mtu ? max : mtu);
 
+    if (max < mtu) {
+        (void)wrn_narrow_mss(packet->bytes, packet->size, max);
+    }
     packet->outer_ecn = wrn_ecn_of_packet(packet->bytes, packet->size);
     packet->path = *path;
     packet->peer = peer->self;
@@ -344,21 +353,22 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
         return;
     }
     struct wrn_session *session = wrn_wg_sending_session(lane->wg, peer, now);
+    size_t max = wrn_wg_packet_max(peer, &path);
     if (session == NULL || atomic_load_explicit(&peer->held, memory_order_acquire) != 0) {
-        hold(lane, batch, begin, end, peer, asks);
+        hold(lane, batch, begin, end, peer, max, asks);
         return;
     }
     uint64_t counter;
     size_t largest = largest_of(session, batch, begin, end);
     if (!wrn_wg_take_counters(lane->wg, session, count, largest, &counter)) {
-        hold(lane, batch, begin, end, peer, asks); /* the session is used up from here on */
+        hold(lane, batch, begin, end, peer, max, asks); /* the session is used up from here on */
         return;
     }
     for (uint32_t i = begin; i < end; i++) {
-        if (path.kind == WRN_PATH_RELAY && is_too_large_for_relay(lane, &batch[i])) {
+        if (is_too_large(lane, &batch[i], max)) {
             continue;
         }
-        wrn_wg_lane_add_seal(lane, batch, i, peer, &path, session, counter + sealed);
+        wrn_wg_lane_add_seal(lane, batch, i, peer, &path, max, session, counter + sealed);
         bytes += batch[i].datagram_size;
         sealed++;
     }
@@ -372,21 +382,27 @@ static void seal_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_packe
     }
 }
 
-/* Refuses a packet that the relay of its path does not take, while it can still be quoted. */
-static bool is_too_large_for_relay(struct wrn_wg_lane *lane, struct wrn_wg_packet *packet) {
-    if (datagram_size(lane->wg, packet->size) <= WRN_RELAYED_INSIDE_MAX) {
+/* Refuses a packet that its path does not take, while it can still be quoted, or fragmented. */
+static bool is_too_large(struct wrn_wg_lane *lane, struct wrn_wg_packet *packet, size_t max) {
+    if (packet->size <= max) {
         return false;
     }
-    packet->drop = WRN_DROP_RELAY_TOO_SMALL;
-    drop(lane, WRN_DROP_RELAY_TOO_SMALL);
+    packet->drop = WRN_DROP_PATH_TOO_SMALL;
+    packet->packet_max = (uint16_t)max;
+    if (!wrn_narrow_may_fragment(packet->bytes, packet->size)) {
+        drop(lane, WRN_DROP_PATH_TOO_SMALL);
+    }
     return true;
 }
 
-/* Gives packets up to the peer's queue, as many as make sense. */
+/* Gives packets up to the peer's queue, as many as make sense: what is to be fragmented is before,
+ * of the rest it is found out when they leave whether the path takes them by then. */
 static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t begin,
-                 uint32_t end, struct wrn_wg_peer *peer, struct wrn_wg_asks *asks) {
+                 uint32_t end, struct wrn_wg_peer *peer, size_t max, struct wrn_wg_asks *asks) {
     for (uint32_t i = begin; i < end; i++) {
-        if (atomic_load_explicit(&peer->held, memory_order_relaxed) >= HELD_MAX) {
+        if (batch[i].size > max && wrn_narrow_may_fragment(batch[i].bytes, batch[i].size)) {
+            (void)is_too_large(lane, &batch[i], max);
+        } else if (atomic_load_explicit(&peer->held, memory_order_relaxed) >= HELD_MAX) {
             batch[i].drop = WRN_DROP_QUEUE_FULL;
             drop(lane, WRN_DROP_QUEUE_FULL);
         } else {
@@ -397,16 +413,11 @@ static void hold(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t
     }
 }
 
-/* Bytes of the datagram that a packet makes. */
-static size_t datagram_size(const struct wrn_wg *wg, size_t size) {
-    return WRN_WG_DATA_HEADER_SIZE + padded_size(wg, size) + WRN_WG_TAG_SIZE;
-}
-
-/* Padding hides sizes a little, but never makes the inner packet exceed the interface's MTU. */
-static size_t padded_size(const struct wrn_wg *wg, size_t size) {
+/* Padding hides sizes a little, but never makes the inner packet exceed the interface's MTU, nor
+ * what the peer's path takes: 'max'. */
+static size_t padded_size(size_t size, size_t max) {
     size_t padded = wrn_align_up(size, WRN_WG_PADDING);
-    size_t mtu = atomic_load_explicit(&wg->mtu_bytes, memory_order_relaxed);
-    size_t limit = size > mtu ? size : mtu;
+    size_t limit = size > max ? size : max;
     return padded < limit ? padded : limit;
 }
 
@@ -441,12 +452,31 @@ static enum wrn_drop add_open(struct wrn_wg_lane *lane, wrn_mono now, struct wrn
     return WRN_DROP_NONE;
 }
 
+/* What was opened may be what this peer may send, and bears the mark of the way it came. */
+static enum wrn_drop check_opened(struct wrn_wg_lane *lane, wrn_handle peer, wrn_mono now,
+                                  const struct wrn_wg_datagram *datagram,
+                                  const struct wrn_aead_job *job, size_t *ret_size) {
+    enum wrn_drop drop = lane->wg->is_bridged
+                             ? check_payload(job->out, job->size, ret_size)
+                             : check_inner(lane->wg, peer.index, job->out, job->size, ret_size);
+    if (drop == WRN_DROP_NONE) {
+        drop = wrn_wg_lane_check(lane, peer, false, now, job->out, *ret_size);
+    }
+    if (drop == WRN_DROP_NONE && !wrn_ecn_merge(job->out, *ret_size, datagram->outer_ecn)) {
+        drop = WRN_DROP_CONGESTION;
+    }
+    return drop;
+}
+
 /* What the jobs begin..end-1, all of one session, mean now that their tags were checked. */
 static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_datagram *batch,
                        uint32_t begin, uint32_t end, struct wrn_wg_asks *asks) {
     struct wrn_session *session = lane->job_sessions[begin];
     struct wrn_wg_peer *peer = wrn_pool_slot(&lane->wg->peers, session->peer.index);
     struct tally tally = {0};
+    const bool is_bridged = lane->wg->is_bridged;
+    size_t max = atomic_load_explicit(&peer->packet_max, memory_order_relaxed);
+    bool is_narrow = max < atomic_load_explicit(&lane->wg->mtu_bytes, memory_order_relaxed);
     pass_window(lane, batch, begin, end, &tally);
     for (uint32_t j = begin; j < end; j++) {
         const struct wrn_aead_job *job = &lane->jobs[j];
@@ -458,21 +488,22 @@ static void accept_run(struct wrn_wg_lane *lane, wrn_mono now, struct wrn_wg_dat
             }
             continue;
         }
-        if (datagram->drop == WRN_DROP_NONE) {
-            datagram->drop = lane->wg->is_bridged ? check_payload(job->out, job->size, &size)
-                                                  : check_inner(lane->wg, session->peer.index,
-                                                                job->out, job->size, &size);
+        if (datagram->drop == WRN_DROP_NONE && !is_bridged && is_own(job)) {
+            datagram->peer = session->peer;
+            if (may_ask(session, WRN_SESSION_ASK_OWN, now)) {
+                push(asks, WRN_WG_ASK_OWN, lane->job_packets[j], session->peer);
+            }
+            continue;
         }
         if (datagram->drop == WRN_DROP_NONE) {
-            datagram->drop = wrn_wg_lane_check(lane, session->peer, false, now, job->out, size);
-        }
-        if (datagram->drop == WRN_DROP_NONE &&
-            !wrn_ecn_merge(job->out, size, datagram->outer_ecn)) {
-            datagram->drop = WRN_DROP_CONGESTION;
+            datagram->drop = check_opened(lane, session->peer, now, datagram, job, &size);
         }
         if (datagram->drop != WRN_DROP_NONE) {
             drop(lane, datagram->drop);
             continue;
+        }
+        if (is_narrow) { /* and our host answers with segments that fit */
+            (void)wrn_narrow_mss(job->out, size, max);
         }
         datagram->packet = job->out;
         datagram->packet_size = size;
@@ -547,6 +578,10 @@ static void follow(wrn_mono now, struct wrn_wg_peer *peer, struct wrn_session *s
         may_ask(session, WRN_SESSION_ASK_ROAMED, now)) {
         push(asks, WRN_WG_ASK_ROAMED, index, peer->self);
     }
+}
+
+static bool is_own(const struct wrn_aead_job *job) {
+    return job->size >= WRN_WG_OWN_SIZE && job->out[0] == WRN_WG_OWN;
 }
 
 /* Finds the true size under the padding, and whether the sender may use this source address. */

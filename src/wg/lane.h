@@ -25,6 +25,8 @@ enum wrn_wg_ask_kind {
     WRN_WG_ASK_RENEW_RECEIVING,
     WRN_WG_ASK_TIMER,     /* a deadline earlier than the one planned was set */
     WRN_WG_ASK_KEEPALIVE, /* one was received (for the log) */
+    WRN_WG_ASK_OWN,       /* WRN_WG_OWN was received: for the owner, not wrn_wg_take_ask. 'index':
+                           * opened behind the datagram's header, WRN_WG_OWN_SIZE bytes at least */
 };
 
 struct wrn_wg_ask {

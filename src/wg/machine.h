@@ -76,6 +76,7 @@ struct wrn_wg_peer {
     /* Packets that lanes gave up to the control thread and that have not left yet. While there are
      * any, later ones go the same way, so that none overtakes another. */
     _Atomic uint32_t held;
+    bool is_paused;                 /* ... which counts as one more, so that lanes see it */
     struct wrn_wg_peer *ready_next; /* list of peers with packets for wrn_wg_pull_staged */
     bool ready;
     /* time */
@@ -84,6 +85,7 @@ struct wrn_wg_peer {
     _Atomic uint64_t deadline_ns[WRN_WG_TIMERS]; /* lanes set and clear them too */
     _Atomic uint32_t jitter_ns;                  /* of the next NEW_HANDSHAKE */
     _Atomic uint16_t keepalive_s;
+    _Atomic uint16_t packet_max;    /* of the host's packets to it, bytes */
     _Atomic bool another_keepalive; /* received again while a keepalive was due */
     /* accounts; lanes add */
     _Atomic uint64_t tx_bytes;
@@ -159,6 +161,9 @@ static inline enum wrn_drop wrn_wg_lane_check(const struct wrn_wg_lane *lane, wr
                                (wrn_span){packet, size});
 }
 
+/* Returns the bytes of the largest packet that this path takes to the peer. lane.c; any thread. */
+size_t wrn_wg_packet_max(const struct wrn_wg_peer *peer, const struct wrn_path *path);
+
 /* ---- wg.c ---- */
 
 /* Counts a refusal and returns its reason. */
@@ -228,7 +233,7 @@ struct wrn_session *wrn_wg_sending_session(const struct wrn_wg *wg, const struct
 
 /* Prepares one packet for sealing: header, padding, ECN and a job in the lane. */
 void wrn_wg_lane_add_seal(struct wrn_wg_lane *lane, struct wrn_wg_packet *batch, uint32_t index,
-                          const struct wrn_wg_peer *peer, const struct wrn_path *path,
+                          const struct wrn_wg_peer *peer, const struct wrn_path *path, size_t max,
                           struct wrn_session *session, uint64_t counter);
 
 /* Writes the header of a data message. */

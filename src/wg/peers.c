@@ -101,6 +101,7 @@ int wrn_wg_peer_add(struct wrn_wg *wg, struct wrn_now now,
     WRN_ASSERT(added); /* as many entries as slots */
     peer->self = handle;
     memcpy(peer->public_key, public_key, WRN_WG_KEY_SIZE);
+    peer->packet_max = WRN_WG_PACKET_MAX;
     wrn_wg_timers_stop(wg, peer);
     *ret_peer = handle;
     return 0;
@@ -153,6 +154,13 @@ void wrn_wg_peer_set_path(struct wrn_wg *wg, wrn_handle handle, const struct wrn
     struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
     if (peer != NULL) {
         (void)wrn_path_cell_write(&peer->path, WRN_PATH_OWNER, path);
+    }
+}
+
+void wrn_wg_peer_set_packet_max(struct wrn_wg *wg, wrn_handle handle, uint16_t bytes) {
+    struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    if (peer != NULL && !wg->is_bridged) {
+        atomic_store_explicit(&peer->packet_max, bytes, memory_order_relaxed);
     }
 }
 
@@ -251,6 +259,7 @@ bool wrn_wg_peer_info(const struct wrn_wg *wg, wrn_handle handle,
     ret_info->endpoint = path.remote;
     ret_info->path = path;
     ret_info->is_pinned = peer->is_pinned;
+    ret_info->packet_max = peer->packet_max;
     ret_info->tx_bytes = peer->tx_bytes;
     ret_info->rx_bytes = peer->rx_bytes;
     ret_info->last_handshake = peer->last_handshake;

@@ -58,6 +58,8 @@ void wrn_wg_take_ask(struct wrn_wg *wg, struct wrn_now now, const struct wrn_wg_
     case WRN_WG_ASK_KEEPALIVE:
         wrn_wg_push_event(out, WRN_WG_EVENT_KEEPALIVE_RECEIVED, peer->self, 0);
         break;
+    case WRN_WG_ASK_OWN:
+        break; /* of a machine that runs alone nobody asks for it */
     case WRN_WG_ASK_PACKET:
     case WRN_WG_ASK_DATAGRAM:
         WRN_ASSERT(false); /* have functions of their own */

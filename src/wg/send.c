@@ -72,7 +72,7 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         size_t size =
             peer->staged.count == 0 ? 0 : wrn_staged_first_size(&wg->staged, &peer->staged);
         uint64_t counter;
-        if (session == NULL || peer->staged.count == 0 ||
+        if (session == NULL || peer->staged.count == 0 || peer->is_paused ||
             !wrn_wg_take_counters(wg, session, 1, size, &counter)) {
             wg->ready_head = peer->ready_next;
             peer->ready = false;
@@ -84,9 +84,11 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         WRN_ASSERT(packet->size >= size);
         wrn_path_cell_read(&peer->path, &path);
         wrn_staged_pop(&wg->staged, &peer->staged, packet->bytes);
+        size_t max = wrn_wg_packet_max(peer, &path);
         enum wrn_drop why =
-            size == 0 ? WRN_DROP_NONE /* a keepalive */
-                      : wrn_wg_lane_check(lane, peer->self, true, now.mono, packet->bytes, size);
+            size == 0    ? WRN_DROP_NONE /* a keepalive */
+            : size > max ? WRN_DROP_PATH_TOO_SMALL
+                         : wrn_wg_lane_check(lane, peer->self, true, now.mono, packet->bytes, size);
         if (why != WRN_DROP_NONE) {
             unhold(peer, 1);
             (void)wrn_wg_drop(wg, why);
@@ -95,13 +97,36 @@ size_t wrn_wg_pull_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_p
         packet->size = size;
         packet->datagram_size = 0;
         packet->drop = WRN_DROP_NONE;
-        wrn_wg_lane_add_seal(lane, batch, filled, peer, &path, session, counter);
+        wrn_wg_lane_add_seal(lane, batch, filled, peer, &path, max, session, counter);
         account_sent(wg, now, peer, packet->datagram_size, packet->size == 0, out);
         wg->pulled[filled++] = peer->self;
     }
     wg->pulled_count = filled;
     wrn_aead_seal_batch(lane->crypto, lane->jobs, lane->job_count);
     return filled;
+}
+
+bool wrn_wg_seal_own(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle,
+                     struct wrn_wg_packet *packet) {
+    struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    struct wrn_wg_lane *lane = &wg->own_lane;
+    struct wrn_path path;
+    uint64_t counter;
+    packet->datagram_size = 0;
+    if (peer == NULL || !wrn_wg_is_ready(wg, now, handle)) {
+        return false;
+    }
+    struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
+    wrn_path_cell_read(&peer->path, &path);
+    if (path.kind != WRN_PATH_DIRECT || !wrn_path_leads(&path) ||
+        !wrn_wg_take_counters(wg, session, 1, packet->size, &counter)) {
+        return false;
+    }
+    packet->drop = WRN_DROP_NONE;
+    lane->job_count = 0;
+    wrn_wg_lane_add_seal(lane, packet, 0, peer, &path, packet->size, session, counter);
+    wrn_aead_seal_batch(lane->crypto, lane->jobs, lane->job_count);
+    return true;
 }
 
 void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_peer *peer,
@@ -111,11 +136,11 @@ void wrn_wg_send_keepalive(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
     if (!wrn_path_leads(&path)) {
         return;
     }
-    if (peer->staged.count > 0) {
+    struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
+    if (peer->staged.count > 0 && (session == NULL || !peer->is_paused)) {
         wrn_wg_release_staged(wg, now, peer, out); /* better than an empty packet */
         return;
     }
-    struct wrn_session *session = wrn_wg_sending_session(wg, peer, now.mono);
     uint64_t counter;
     if (session == NULL || !wrn_wg_take_counters(wg, session, 1, 0, &counter)) {
         atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
@@ -142,10 +167,25 @@ void wrn_wg_release_staged(struct wrn_wg *wg, struct wrn_now now, struct wrn_wg_
     if (peer->staged.count == 0) {
         return;
     }
-    if (wrn_wg_sending_session(wg, peer, now.mono) != NULL) {
-        set_ready(wg, peer);
-    } else {
+    if (wrn_wg_sending_session(wg, peer, now.mono) == NULL) {
         wrn_wg_initiate(wg, now, peer, false, out);
+    } else if (!peer->is_paused) {
+        set_ready(wg, peer);
+    }
+}
+
+void wrn_wg_peer_set_paused(struct wrn_wg *wg, struct wrn_now now, wrn_handle handle,
+                            bool is_paused, struct wrn_wg_out *out) {
+    struct wrn_wg_peer *peer = wrn_wg_peer_get(wg, handle);
+    if (peer == NULL || peer->is_paused == is_paused) {
+        return;
+    }
+    peer->is_paused = is_paused;
+    if (is_paused) {
+        atomic_fetch_add_explicit(&peer->held, 1, memory_order_relaxed);
+    } else {
+        wrn_wg_release_staged(wg, now, peer, out);
+        unhold(peer, 1); /* those that wait are counted still */
     }
 }
 

@@ -20,7 +20,7 @@ size_t wrn_unreachable(const uint8_t *packet, size_t size,
 
 /* Write "communication administratively prohibited" (ICMP 3/13, ICMPv6 1/1), and "fragmentation
  * needed" or "packet too big" (ICMP 3/4, ICMPv6 2/0) with the MTU in bytes of the way on, likewise.
- * The latter also to hosts that would have let the packet be fragmented: nobody does that here. */
+ * The latter for packets that may not be fragmented. */
 size_t wrn_prohibited(const uint8_t *packet, size_t size, uint8_t ret_answer[WRN_UNREACHABLE_SIZE]);
 size_t wrn_too_big(const uint8_t *packet, size_t size, uint16_t mtu_bytes,
                    uint8_t ret_answer[WRN_UNREACHABLE_SIZE]);

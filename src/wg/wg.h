@@ -69,13 +69,17 @@ enum {
     WRN_WG_TAILROOM = WRN_WG_PADDING + WRN_WG_TAG_SIZE, /* behind a host packet, writable */
     WRN_WG_PACKET_MAX = 65535,                          /* bytes of an inner packet */
     WRN_WG_INDEX_TAG_BITS_MAX = 8,
+    /* First byte of what owners of machines say to each other in the tunnel (wrn_wg_seal_own); no
+     * packet of IP begins so. It has WRN_WG_OWN_SIZE bytes or more, of which so many are handed to
+     * the other's owner (WRN_WG_ASK_OWN). */
+    WRN_WG_OWN = 0x07,
+    WRN_WG_OWN_SIZE = 12,
     WRN_WG_LANES_MAX = 128, /* of a machine at once, its own included */
     /* Packets to addresses that no peer has which a lane hands over: so many a second, after a
      * burst. The others are refused (CONTROL_BUSY). */
     WRN_WG_UNROUTED_PER_S = 250,
     WRN_WG_UNROUTED_BURST = 64,
-    /* Bytes of an inner packet that still passes a relay: 1,356, if the MTU is set to no more, else
-     * less, because packets are padded. What a larger MTU lets in is refused on such paths. */
+    /* Bytes of an inner packet that still passes a relay: 1,356. Larger ones are refused there. */
     WRN_WG_RELAYED_PACKET_MAX = WRN_RELAYED_INSIDE_MAX - WRN_WG_DATA_HEADER_SIZE - WRN_WG_TAG_SIZE,
 };
 
@@ -87,7 +91,7 @@ struct wrn_wg_datagram {
     uint8_t outer_ecn;    /* in: ECN bits of the outer header, 0..3 */
     uint8_t *packet;      /* out: inner packet for the host, inside 'bytes', ECN already merged */
     size_t packet_size;   /* out: its bytes; 0: nothing to deliver */
-    wrn_handle peer;      /* out: who sent it, if there is a packet */
+    wrn_handle peer;      /* out: who sent it, if there is a packet, or WRN_WG_OWN */
     enum wrn_drop drop;   /* out: why not, WRN_DROP_NONE if it was no refusal; already counted */
 };
 
@@ -101,8 +105,11 @@ struct wrn_wg_packet {
     struct wrn_path path; /* out: where to */
     /* out: whose it is, for wrn_wg_forget_source; NONE: asks_for_unrouted. is_bridged: in */
     wrn_handle peer;
-    uint8_t outer_ecn;  /* out: ECN bits for the outer header */
-    enum wrn_drop drop; /* out: why it was refused, WRN_DROP_NONE if it was not; already counted */
+    uint8_t outer_ecn; /* out: ECN bits for the outer header */
+    /* out: why it was refused, WRN_DROP_NONE if it was not; already counted, but for what is
+     * PATH_TOO_SMALL and may be fragmented (packet/narrow.h): that is the caller's to do */
+    enum wrn_drop drop;
+    uint16_t packet_max; /* out: PATH_TOO_SMALL: bytes of the largest packet that its path takes */
 };
 
 /* A handshake message, cookie reply or keepalive to send. */
@@ -261,11 +268,31 @@ void wrn_wg_peer_set_endpoint(struct wrn_wg *wg, wrn_handle peer,
 /* Sets how the peer is reached, all of it; one that leads nowhere: not at all, for now. */
 void wrn_wg_peer_set_path(struct wrn_wg *wg, wrn_handle peer, const struct wrn_path *path);
 
+/* Sets the largest inner packet that is sent to the peer, bytes (WRN_WG_RELAYED_PACKET_MAX is what
+ * all paths take); a new peer's is WRN_WG_PACKET_MAX. Larger ones are refused (PATH_TOO_SMALL),
+ * padding makes none larger, and where it is less than the MTU, TCP connections that begin are told
+ * to send smaller segments, both ends. Lower it before a path that is narrower is set. A bridged
+ * machine's keeps what it had. */
+void wrn_wg_peer_set_packet_max(struct wrn_wg *wg, wrn_handle peer, uint16_t bytes);
+
+/* Seals what the owner of the machine has to say itself to the peer, 'packet->size' bytes that are
+ * no packet of IP, if that can be done at once on a direct path: as large as they are, without
+ * padding. Returns whether it did; 'packet' is as after wrn_wg_on_packets. */
+bool wrn_wg_seal_own(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer,
+                     struct wrn_wg_packet *packet);
+
 /* Says whether the peer's path is what the caller set (pinned) or follows where its messages come
  * from, as a new peer's does. All that goes to a pinned peer, answers too, takes the set path, and
  * ROAMED never happens to it. To be done before the peer has a session: what a lane has in its
  * hands at that moment may still be followed. */
 void wrn_wg_peer_set_pinned(struct wrn_wg *wg, wrn_handle peer, bool is_pinned);
+
+/* Says that what the host sends to the peer waits for now, as packets wait for a handshake: in
+ * order, bounded alike (WRN_WG_STAGED_PER_PEER), later ones behind earlier ones. Handshakes and
+ * keepalives go on. Set again to false, all of it goes. To be paused before lanes may send to the
+ * peer: what one has in its hands at that moment still goes. A peer is added unpaused. */
+void wrn_wg_peer_set_paused(struct wrn_wg *wg, struct wrn_now now, wrn_handle peer, bool is_paused,
+                            struct wrn_wg_out *out);
 
 /* Sets the persistent keepalive interval, seconds 0..65535, 0 = off. Turning it on makes one due at
  * once if the interface is up and the endpoint known. */
@@ -302,7 +329,8 @@ struct wrn_wg_peer_info {
     struct wrn_endpoint endpoint; /* family NONE: unknown */
     struct wrn_path path;         /* all of it */
     bool is_pinned;
-    uint64_t tx_bytes; /* outer UDP payload, handshakes and keepalives included */
+    uint16_t packet_max; /* wrn_wg_peer_set_packet_max */
+    uint64_t tx_bytes;   /* outer UDP payload, handshakes and keepalives included */
     uint64_t rx_bytes;
     wrn_wall last_handshake; /* zero: never */
     uint16_t keepalive_s;
@@ -320,11 +348,6 @@ bool wrn_wg_peer_info(const struct wrn_wg *wg, wrn_handle peer, struct wrn_wg_pe
 /* Walks the allowed IPs of a peer: start with *cursor = 0; returns false at the end. */
 bool wrn_wg_peer_next_allowed(const struct wrn_wg *wg, wrn_handle peer, uint64_t *cursor,
                               struct wrn_prefix *ret_prefix);
-
-/* Returns the MTU of a path by a relay, bytes: what the host is told when WRN_DROP_RELAY_TOO_SMALL
- * refuses its packet. WRN_WG_RELAYED_PACKET_MAX or a little less, because packets are padded. Any
- * thread. */
-uint32_t wrn_wg_relayed_mtu(const struct wrn_wg *wg);
 
 /* Returns the number of peers. */
 uint32_t wrn_wg_peer_count(const struct wrn_wg *wg);

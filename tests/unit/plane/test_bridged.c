@@ -120,7 +120,7 @@ static void all_sizes(enum sites_way way) {
     }
     assert_int_equal(sites->relayed > 0, way == SITES_RELAYED);
     assert_int_equal(sites->carried > 0, way == SITES_CARRIED);
-    assert_int_equal(sites_drops(sites, 0, WRN_DROP_RELAY_TOO_SMALL), 0);
+    assert_int_equal(sites_drops(sites, 0, WRN_DROP_PATH_TOO_SMALL), 0);
     assert_int_equal(sites_drops(sites, 0, WRN_DROP_BAD_INNER_PACKET), 0);
     sites_destroy(sites);
 }

@@ -172,18 +172,14 @@ static void nobodys_packets_come_to_the_control_thread(void **state) {
     uint32_t asked = atomic_load(&asked_out);
     for (uint32_t i = 0; i < 5; i++) {
         const struct port_held *held = &port->held[i];
-        wrn_settle_send(&port->settle, network->near.wg, wrn_clock_read(),
-                        (wrn_span){held->bytes, held->size});
+        wrn_wg_queue_packet(network->near.wg, wrn_clock_read(), network->near.peer,
+                            (wrn_span){held->bytes, held->size}, port->settle.out);
         sent += 32 + wrn_align_up(held->size, 16);
     }
+    wrn_settle_run(&port->settle, network->near.wg, wrn_clock_read());
     assert_true(wrn_wg_peer_info(network->near.wg, network->near.peer, &info));
     assert_int_equal(info.tx_bytes - sent_before, sent);
     assert_true(atomic_load(&asked_out) >= asked + 5);
-    wrn_wg_peer_disallow(network->near.wg, network->near.peer, &prefix);
-    before = port_drops(port, 0, WRN_DROP_NO_ROUTE);
-    wrn_settle_send(&port->settle, network->near.wg, wrn_clock_read(),
-                    (wrn_span){port->held[0].bytes, port->held[0].size});
-    assert_true(port_drops(port, 0, WRN_DROP_NO_ROUTE) > before);
     port_destroy(port);
 }
 

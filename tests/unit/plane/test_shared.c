@@ -219,7 +219,7 @@ static void by_a_relay(void **state) {
     assert_int_equal(mtu, WRN_WG_RELAYED_PACKET_MAX);
     port_near_packet(port, 1, SMALL);
     port_settle(port, 1);
-    assert_int_equal(port_drops(port, 1, WRN_DROP_RELAY_TOO_SMALL), 1);
+    assert_int_equal(port_drops(port, 1, WRN_DROP_PATH_TOO_SMALL), 1);
     /* from one packet to the next */
     path = (struct wrn_path){.remote = path.remote};
     wrn_wg_peer_set_path(network->near.wg, network->near.peer, &path);
@@ -258,6 +258,33 @@ static void by_hand(void **state) {
     assert_int_equal(wrn_crew_inject(port->crew, wrn_clock_read(), WRN_HANDLE_NONE, &nothing, 1,
                                      port->settle.out),
                      WRN_ERR_NOT_FOUND);
+    port_destroy(port);
+}
+
+/* Newcomers' frames from one address that come faster than its share end in the worker, counted;
+ * other frames and what is in sessions pass them by. */
+static void a_flood_of_strangers_ends_in_the_worker(void **state) {
+    (void)state;
+    need_root();
+    struct port *port = port_create(1, 1);
+    uint8_t bytes[64] = {0};
+    greet(port, 1);
+    wrn_mono end = wrn_mono_add(wrn_clock_read().mono, WRN_S(20));
+    while (port_strays(port, WRN_STRAY_FRAME_FLOOD) < 1000) {
+        for (int i = 0; i < TRAIN; i++) {
+            bytes[0] = i % 2 == 0 ? 0x21 : 0x22; /* STRANGER, WHO */
+            send_raw(port, bytes, sizeof bytes);
+        }
+        assert_true(wrn_mono_before(wrn_clock_read().mono, end));
+    }
+    bytes[0] = 0x20;
+    port->held_count = 0;
+    send_raw(port, bytes, sizeof bytes);
+    port_far_packet(port, 0, SMALL);
+    port_settle(port, 0);
+    assert_true(port->held_count > 0);
+    assert_int_equal(port->held[port->held_count - 1].bytes[0], 0x20);
+    assert_int_equal(port_strays(port, WRN_STRAY_FRAME_LOST), 0);
     port_destroy(port);
 }
 
@@ -381,6 +408,7 @@ int main(void) {
         cmocka_unit_test(strays_and_frames),
         cmocka_unit_test(by_a_relay),
         cmocka_unit_test(by_hand),
+        cmocka_unit_test(a_flood_of_strangers_ends_in_the_worker),
         cmocka_unit_test(a_full_ring_drops),
         cmocka_unit_test(adding),
         cmocka_unit_test(coming_and_going),

@@ -8,12 +8,14 @@
 
 /* Switches with the numbers 1..COUNT; each other is peer of that index. FAR alone is on a wire of
  * its own. */
-enum { NEAR = 1, NEAR2, FAR, COUNT = FAR, HOST_MAC = 50, FAR_MAC, TYPE = 0x88f7 };
+enum { NEAR = 1, NEAR2, FAR, COUNT = FAR, HOST_MAC = 50, FAR_MAC, TYPE = 0x88f7, MACS = 40 };
 
 struct world {
     struct lan lans[COUNT + 1];
     bool is_up[COUNT + 1];
-    uint32_t probes, notes; /* that were sent */
+    uint32_t probes, notes;              /* that were sent */
+    uint32_t lost;                       /* so many of those through the tunnel are lost first */
+    uint32_t announced[COUNT + 1][MACS]; /* frames on the wire for addresses FAR_MAC and on */
     uint32_t events[COUNT + 1][WRN_SWITCH_EVENT_KINDS];
     char name[WRN_SWITCH_NAME_SIZE]; /* of the last event */
 };
@@ -54,6 +56,21 @@ static int stop(void **state) {
     return 0;
 }
 
+/* Counts what the wire hears from a far host's address that the host did not send. */
+static void note_announced(uint32_t from, const struct frame *frame, bool to_host) {
+    size_t type = wrn_load_be16(frame->bytes + 12) == 0x8100 ? 16 : 12;
+    for (uint32_t i = 0; i < MACS && to_host; i++) {
+        uint8_t mac[WRN_MAC_ADDRESS_SIZE];
+        lan_mac(mac, FAR_MAC + i);
+        if (memcmp(frame->bytes + sizeof mac, mac, sizeof mac) == 0) {
+            assert_int_equal(wrn_load_be16(frame->bytes + type), WRN_SWITCH_GUARD_TYPE);
+            assert_int_equal(frame->size, 60);
+            assert_int_equal(type == 16, i == 1); /* the second is of VLAN 7 */
+            world.announced[from][i]++;
+        }
+    }
+}
+
 /* Hands what a switch had to say to whom it is for, and counts its events. */
 static void carry(uint32_t from) {
     struct wrn_switch_out out = world.lans[from].out;
@@ -66,6 +83,11 @@ static void carry(uint32_t from) {
         memcpy(frame.bytes, out.frames[i].bytes, frame.size);
         world.probes += out.frames[i].to_host;
         world.notes += !out.frames[i].to_host;
+        if (!out.frames[i].to_host && world.lost > 0) {
+            world.lost--;
+            continue;
+        }
+        note_announced(from, &frame, out.frames[i].to_host);
         for (uint32_t to = 1; to <= COUNT; to++) {
             bool is_wire = out.frames[i].to_host && from != FAR && to != FAR;
             bool is_peer = false;
@@ -313,6 +335,74 @@ static void a_liar_takes_nothing_over(void **state) {
     assert_int_equal(lan_owner(&world.lans[FAR], HOST_MAC, 0), NEAR);
 }
 
+/* Hosts of FAR that keep quiet: switches on the near wire are told where they are now. */
+static void the_wire_hears_where_silent_hosts_are(void **state) {
+    (void)state;
+    pass(3);
+    assert_true(stands_by(NEAR2));
+    for (uint32_t i = 0; i < MACS; i++) {
+        struct frame frame = lan_frame(LAN_BROADCAST, FAR_MAC + i, TYPE);
+        if (i == 1) {
+            lan_tag(&frame, 0x8100, 7);
+        }
+        (void)lan_send(&world.lans[FAR], LAN_HOST, &frame);
+    }
+    memset(world.announced, 0, sizeof world.announced);
+    world.is_up[NEAR] = false;
+    pass(10);
+    assert_false(stands_by(NEAR2));
+    for (uint32_t i = 0; i < MACS; i++) {
+        assert_in_range(world.announced[NEAR2][i], 1, 6);
+        assert_int_equal(world.announced[FAR][i], 0);
+        assert_int_equal(lan_owner(&world.lans[NEAR2], FAR_MAC + i, i == 1 ? 7 : 0), FAR);
+    }
+    pass(80); /* so long it is told again with each note, should some have been lost */
+    uint32_t before = world.announced[NEAR2][0];
+    pass(20);
+    assert_int_equal(world.announced[NEAR2][0], before); /* that is all */
+}
+
+/* A gateway that is connected when the first notes are lost hears the next ones within seconds, not
+ * after ten: so one that dies soon after is taken over from as quickly. */
+static void first_notes_may_be_lost(void **state) {
+    struct lan *far = &world.lans[FAR];
+    (void)state;
+    world.lost = 6;
+    pass(4);
+    assert_true(stands_by(NEAR2));
+    assert_int_equal(world.lost, 0);
+    assert_true(wrn_switch_guard_is_twin(far->sw, wrn_switch_port_of(far->sw, lan_peer(NEAR)),
+                                         100 + NEAR2, wrn_switch_seconds(far->sw, far->now.mono)));
+    assert_int_equal(copies_from_wire(), 1);
+    world.is_up[NEAR] = false;
+    world.lost = 2; /* the first word of who takes over, too */
+    pass(6);
+    assert_int_equal(copies_from_wire(), 1);
+    assert_int_equal(lan_owner(far, HOST_MAC, 0), NEAR2);
+}
+
+/* Who comes when notes are rare need not wait for the next one: the gateway may die before. */
+static void a_new_port_is_told_at_once(void **state) {
+    enum { LATE = 9, AT_KIND = 14 + 5, NOTE = 2 };
+    struct lan *lan = &world.lans[NEAR];
+    bool is_told = false;
+    (void)state;
+    pass(20);
+    lan_wait(lan, WRN_MS(300));
+    assert_false(wrn_mono_reached(lan->now.mono, wrn_switch_due(lan->sw)));
+    lan_open(lan, LATE, "late");
+    assert_true(wrn_mono_reached(lan->now.mono, wrn_switch_due(lan->sw)));
+    lan->out.frame_count = lan->out.event_count = 0;
+    wrn_switch_on_time(lan->sw, lan->now, &lan->out);
+    for (uint32_t i = 0; i < lan->out.frame_count; i++) {
+        const struct wrn_switch_frame *frame = &lan->out.frames[i];
+        for (uint32_t k = 0; k < frame->count && frame->bytes[AT_KIND] == NOTE; k++) {
+            is_told = is_told || wrn_handle_equal(frame->peers[k], lan_peer(LATE));
+        }
+    }
+    assert_true(is_told);
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, start, stop)
     const struct CMUnitTest tests[] = {
@@ -320,6 +410,9 @@ int main(void) {
         TEST(what_a_loop_has_taught_is_forgotten),
         TEST(thefts_hurry_the_probe),
         TEST(the_other_takes_over),
+        TEST(the_wire_hears_where_silent_hosts_are),
+        TEST(first_notes_may_be_lost),
+        TEST(a_new_port_is_told_at_once),
         TEST(who_reaches_nobody_goes_last),
         TEST(it_can_be_switched_off),
         TEST(forged_and_old_probes_count_for_nothing),

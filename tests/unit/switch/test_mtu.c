@@ -139,7 +139,7 @@ static void the_same_path_is_no_other(void **state) {
     assert_int_equal(found(), TOP);
     wrn_switch_set_path(lan->sw, lan->now, lan_peer(THERE), BASE, BASE);
     assert_int_equal(found(), BASE);
-    wrn_switch_set_payload_max(way.lans[THERE].sw, lan_peer(HERE), BASE);
+    wrn_switch_set_path(way.lans[THERE].sw, lan->now, lan_peer(HERE), BASE, BASE);
     uint32_t probes = way.whole;
     pass(700);
     assert_int_equal(way.whole, probes);

@@ -320,6 +320,30 @@ static void lying_lengths_lead_nowhere(void **state) {
     }
 }
 
+/* Of this host's own interface alone, by its port alone; others may use that port, too. */
+static void tunnels_do_not_run_through_the_network(void **state) {
+    enum { PORT = 41000, OTHER };
+    uint8_t mac[WRN_MAC_ADDRESS_SIZE];
+    (void)state;
+    send(LAN_HOST, packet_udp(A, 1, PORT, 5000, false)); /* nobody has told it yet */
+    lan_mac(mac, A);
+    wrn_switch_set_tunnel(lan.sw, mac, PORT);
+    for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+        struct frame own = packet_udp(A, 1, PORT, 5000, is_v6 == 1);
+        assert_int_equal(lan_send(&lan, LAN_HOST, &own), WRN_SWITCH_TUNNEL);
+        lan_tag(&own, 0x8100, 12);
+        assert_int_equal(lan_send(&lan, LAN_HOST, &own), WRN_SWITCH_TUNNEL);
+        send(LAN_HOST, packet_udp(A, 1, OTHER, PORT, is_v6 == 1));
+        send(LAN_HOST, packet_udp(B, 2, PORT, 5000, is_v6 == 1)); /* of a machine behind it */
+        send(10, packet_udp(C, 3, PORT, 5000, is_v6 == 1));
+    }
+    assert_int_equal(lan_refused(&lan, LAN_HOST, WRN_SWITCH_TUNNEL), 4);
+    wrn_switch_set_tunnel(lan.sw, mac, OTHER);
+    send(LAN_HOST, packet_udp(A, 1, PORT, 5000, false));
+    wrn_switch_set_tunnel(lan.sw, mac, 0);
+    send(LAN_HOST, packet_udp(A, 1, OTHER, 5000, false));
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, start, stop)
     const struct CMUnitTest tests[] = {
@@ -333,6 +357,7 @@ int main(void) {
         TEST(dhcp_stays_on_each_side),
         TEST(truncated_frames_teach_nothing),
         TEST(lying_lengths_lead_nowhere),
+        TEST(tunnels_do_not_run_through_the_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

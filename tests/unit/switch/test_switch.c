@@ -221,7 +221,7 @@ static void ports_open_and_close(void **state) {
     assert_int_equal(lan_send(&lan, 20, &frame), WRN_SWITCH_NONE);
     assert_true(wrn_switch_is_open(lan.sw, lan_peer(20)));
     assert_int_equal(wrn_switch_payload_max(lan.sw, lan_peer(20)), 1400);
-    wrn_switch_set_payload_max(lan.sw, lan_peer(20), 1280);
+    wrn_switch_set_path(lan.sw, lan.now, lan_peer(20), 1280, 1280);
     assert_int_equal(wrn_switch_payload_max(lan.sw, lan_peer(20)), 1280);
     wrn_switch_close(lan.sw, lan.now, lan_peer(20));
     wrn_switch_close(lan.sw, lan.now, lan_peer(20));
