@@ -6,6 +6,11 @@
 #include "network/revoked.h"
 #include "overlay/overlay.h"
 
+enum {
+    WRN_MEETING_TTL_MAX_S = 3600, /* of records meet/... */
+    WRN_MEETING_VALUE_MAX = 320,  /* bytes of their values */
+};
+
 struct wrn_members_options {
     const struct wrn_descriptor *descriptor; /* copied as far as it is needed */
     /* Judgements that are kept, about 3.5 KiB each: a half of them of nodes, a quarter of owners of
@@ -51,6 +56,7 @@ enum wrn_reason wrn_members_admit(void *ctx, wrn_wall now,
  *     addr/IP  name/LABEL  node/HIT  use/KEY/K  create
  *     svc/NAME             put
  *     crl/HASH             put, create; by who may invite or administer
+ *     meet/PLACE           put; in an open network, by anybody
  * and their owners' deletes. NONE; RULE for all that is no such record, NOT_ADMITTED, EXPIRED or
  * EXCLUDED for its owner; a list in crl/ also as wrn_revoked_add. */
 enum wrn_reason wrn_members_rule(void *ctx, const struct wrn_record *record, wrn_wall now);

@@ -29,6 +29,7 @@ static enum wrn_reason rule_node(const struct asked *asked);
 static enum wrn_reason rule_crl(const struct asked *asked);
 static enum wrn_reason rule_service(const struct asked *asked);
 static enum wrn_reason rule_use(const struct asked *asked);
+static enum wrn_reason rule_meeting(const struct asked *asked);
 static enum wrn_reason judge_owner(const struct asked *asked, const struct wrn_rights **ret_rights);
 static bool read_ip(wrn_span text, struct wrn_ip *ret_ip);
 static bool is_locator_of(const struct asked *asked);
@@ -49,6 +50,7 @@ enum wrn_reason wrn_members_rule(void *ctx, const struct wrn_record *record, wrn
         {"crl/", MAY_CREATE | MAY_PUT, rule_crl},
         {"svc/", MAY_PUT | MAY_DELETE, rule_service},
         {"use/", MAY_CREATE, rule_use},
+        {"meet/", MAY_PUT, rule_meeting},
     };
     for (size_t i = 0; i < WRN_COUNT(families); i++) {
         size_t size = strlen(families[i].family);
@@ -192,6 +194,20 @@ static enum wrn_reason rule_use(const struct asked *asked) {
         asked->members, asked->now.s, WRN_MEMBERS_RECORD, invitation, record->proof, &has_revoked);
     bool may = answer.reason == WRN_REASON_NONE && wrn_rights_has_use(answer.rights, k);
     return may ? WRN_REASON_NONE : WRN_REASON_RULE;
+}
+
+/* 64 digits, in an open network: something sealed, for whoever knows the key. Anybody may be on
+ * such a ring, so nobody has to show anything; what he says ends soon. */
+static enum wrn_reason rule_meeting(const struct asked *asked) {
+    const struct wrn_record *record = asked->record;
+    uint8_t place[WRN_SHA256_SIZE];
+    wrn_wall until;
+    if (!asked->members->is_open || !read_hex(asked->rest, place) ||
+        record->ttl_s > WRN_MEETING_TTL_MAX_S || record->value.size > WRN_MEETING_VALUE_MAX) {
+        return WRN_REASON_RULE;
+    }
+    return wrn_members_admit(asked->members, asked->now, record->owner, (wrn_span){NULL, 0},
+                             &until);
 }
 
 /* ---- Parts */

@@ -56,6 +56,9 @@ static bool is_withdrawn(const struct wrn_revoked *revoked, const uint8_t *hash,
 static bool still_stands(const struct wrn_revoked *revoked, const struct wrn_revoked_list *list);
 static void settle(struct wrn_revoked *revoked);
 static bool has(void *ctx, const uint8_t *hash, const uint8_t *issuer, uint8_t *ret_by);
+static size_t write_list(const struct wrn_revoked *revoked, const uint8_t *seed, int64_t now_s,
+                         const uint8_t *all, size_t all_count, wrn_span chain, uint8_t *out,
+                         size_t capacity);
 static size_t gather(const struct wrn_revoked *revoked, const uint8_t *issuer,
                      const uint8_t *hashes, size_t count, uint8_t *all);
 static bool gather_one(uint8_t *all, size_t *count, const uint8_t *hash);
@@ -150,18 +153,54 @@ size_t wrn_revoked_write(const struct wrn_revoked *revoked, const uint8_t seed[W
                          int64_t now_s, const uint8_t *hashes, size_t count, wrn_span chain,
                          uint8_t *out, size_t capacity) {
     uint8_t all[WRN_REVOKED_HASHES_MAX][HASH];
-    uint8_t issuer[WRN_SIGN_PUBLIC_SIZE], signature[WRN_SIGNATURE_SIZE];
-    struct wrn_writer writer = wrn_writer(out, capacity);
+    uint8_t issuer[WRN_SIGN_PUBLIC_SIZE];
     if (!wrn_sign_public(seed, issuer) || chain.size > WRN_CREDENTIAL_MAX) {
         return 0;
     }
     size_t all_count = gather(revoked, issuer, hashes, count, all[0]);
+    return write_list(revoked, seed, now_s, all[0], all_count, chain, out, capacity);
+}
+
+void wrn_revoked_end_mark(const uint8_t network_id[WRN_NETWORK_ID_SIZE],
+                          uint8_t ret_mark[WRN_SHA256_SIZE]) {
+    static const char label[] = "warren network end 1"; /* with its zero byte */
+    wrn_sha256((wrn_span){(const uint8_t *)label, sizeof label},
+               (wrn_span){network_id, WRN_NETWORK_ID_SIZE}, ret_mark);
+}
+
+size_t wrn_revoked_write_end(const struct wrn_revoked *revoked, const uint8_t seed[WRN_SEED_SIZE],
+                             int64_t now_s, const uint8_t mark[WRN_SHA256_SIZE], uint8_t *out,
+                             size_t capacity) {
+    return write_list(revoked, seed, now_s, mark, 1, (wrn_span){NULL, 0}, out, capacity);
+}
+
+bool wrn_revoked_is_ended(const struct wrn_revoked *revoked, const uint8_t mark[WRN_SHA256_SIZE],
+                          int64_t *ret_date_s) {
+    for (uint32_t i = 0; i < revoked->count; i++) {
+        const struct wrn_revoked_list *list = &revoked->lists[i];
+        if (list->rank == WRN_REVOKED_OWNER && names(revoked, list, mark)) {
+            *ret_date_s = list->date_s;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* 'all' is ascending. */
+static size_t write_list(const struct wrn_revoked *revoked, const uint8_t *seed, int64_t now_s,
+                         const uint8_t *all, size_t all_count, wrn_span chain, uint8_t *out,
+                         size_t capacity) {
+    uint8_t issuer[WRN_SIGN_PUBLIC_SIZE], signature[WRN_SIGNATURE_SIZE];
+    struct wrn_writer writer = wrn_writer(out, capacity);
+    if (!wrn_sign_public(seed, issuer)) {
+        return 0;
+    }
     const struct wrn_revoked_list *last = find_list(revoked, issuer, true);
     int64_t date_s = last != NULL && last->date_s >= now_s ? last->date_s + 1 : now_s;
     if (all_count > WRN_REVOKED_HASHES_MAX || date_s < 0 || date_s >= WRN_RECORD_TIME_MAX_S) {
         return 0;
     }
-    struct wrn_sexp crl = write_crl(revoked, issuer, date_s, all[0], all_count);
+    struct wrn_sexp crl = write_crl(revoked, issuer, date_s, all, all_count);
     if (!wrn_sign(seed, LABEL, crl.bytes, signature)) {
         return 0;
     }

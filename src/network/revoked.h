@@ -84,6 +84,23 @@ size_t wrn_revoked_write(const struct wrn_revoked *revoked, const uint8_t seed[W
                          int64_t now_s, const uint8_t *hashes, size_t count, wrn_span chain,
                          uint8_t *out, size_t capacity);
 
+/* ---- The end of a network: a list of the owner that names this mark, and nothing else, so that it
+ * always fits into a record. It travels and is kept as all lists are; of anybody else it is naught.
+ */
+
+/* Writes the mark of the network with this id. */
+void wrn_revoked_end_mark(const uint8_t network_id[WRN_NETWORK_ID_SIZE],
+                          uint8_t ret_mark[WRN_SHA256_SIZE]);
+
+/* Writes the owner's list that ends the network, as wrn_revoked_write. */
+size_t wrn_revoked_write_end(const struct wrn_revoked *revoked, const uint8_t seed[WRN_SEED_SIZE],
+                             int64_t now_s, const uint8_t mark[WRN_SHA256_SIZE], uint8_t *out,
+                             size_t capacity);
+
+/* Tells whether the owner has ended the network, and when by his list's date. */
+bool wrn_revoked_is_ended(const struct wrn_revoked *revoked, const uint8_t mark[WRN_SHA256_SIZE],
+                          int64_t *ret_date_s);
+
 /* ---- Having the same as a peer. When digests differ, each sends its offers (in as many messages
  * as they need); who gets one sends what the other lacks, and its own offers if it lacks
  * something itself. Nobody trusts an offer: it only saves bytes. */

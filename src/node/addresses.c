@@ -181,7 +181,8 @@ struct wrn_ip wrn_network_resolver(const struct wrn_network *network) {
     const struct wrn_descriptor *descriptor = &network->descriptor;
     struct wrn_ip ip = descriptor->ipv4.ip;
     if (descriptor->kind == WRN_NETWORK_L2) { /* two machines on one wire would have it */
-        return (struct wrn_ip){.family = WRN_FAMILY_NONE};
+        return wrn_network_serves_dhcp(network) ? network->address
+                                                : (struct wrn_ip){.family = WRN_FAMILY_NONE};
     }
     if (ip.family == WRN_FAMILY_IPV4) {
         ip.bytes[3] |= 1; /* a range is a /30 at least: its first address is even */
@@ -227,7 +228,8 @@ static void put_all(struct wrn_network *network, bool is_open) {
     bool may_have = is_open && network->remembered.family == WRN_FAMILY_IPV4 &&
                     wrn_lease_is_assignable(&network->descriptor.ipv4, &network->remembered) &&
                     wrn_rights_has_address(&network->rights, &network->remembered);
-    if (resolver.family != WRN_FAMILY_NONE) {
+    bool is_own = network->descriptor.kind == WRN_NETWORK_L2; /* then it is there without this */
+    if (resolver.family != WRN_FAMILY_NONE && !is_own) {
         put(network, &resolver,
             resolver.family == WRN_FAMILY_IPV4 ? HOST_BITS_IPV4 : HOST_BITS_IPV6, is_open);
     }

@@ -207,6 +207,14 @@ void wrn_node_members(struct wrn_node *node, struct wrn_now now, wrn_handle hand
     wrn_network_end(network);
 }
 
+void wrn_node_members_stop(struct wrn_node *node, wrn_handle handle, uint32_t tag) {
+    struct wrn_network *network = wrn_node_network(node, handle);
+    if (network && tag != 0 && network->walk->tag == tag) {
+        network->walk->tag = 0;
+        wrn_overlay_crawl_stop(network->overlay, WRN_NETWORK_TAG_CALLER);
+    }
+}
+
 void wrn_network_questions_on_found(struct wrn_network *network, wrn_id id, bool is_last,
                                     enum wrn_reason reason) {
     struct wrn_network_walk *walk = network->walk;
@@ -384,6 +392,9 @@ static void keep_what_may_be(const struct wrn_network *network, const struct wrn
 /* Those that are there and said nothing are named, too. */
 static void end_walk(struct wrn_network *network) {
     struct wrn_network_walk *walk = network->walk;
+    if (!walk->is_over) { /* what it found yet would be taken for the next one's */
+        wrn_overlay_crawl_stop(network->overlay, WRN_NETWORK_TAG_CALLER);
+    }
     for (uint32_t i = 0; i < walk->count; i++) {
         if (!walk->has_answered[i]) {
             struct wrn_node_answer *said = wrn_network_answer(network, walk->tag);
@@ -425,14 +436,21 @@ void wrn_node_store(struct wrn_node *node, struct wrn_now now, wrn_handle handle
     }
     struct wrn_claim_request request = {.tag = WRN_NETWORK_TAG_CALLER | (tag & CALLER_TAG_MAX),
                                         .kind = kind,
-                                        .keep = keep,
                                         .key = key,
                                         .value = value,
                                         .ttl_s = ttl_s};
     wrn_network_begin(network, now, out);
-    enum wrn_reason reason =
-        network->is_gone ? WRN_REASON_LEAVING : wrn_network_store(network, &request);
+    enum wrn_reason reason = network->is_gone ? WRN_REASON_LEAVING : WRN_REASON_NONE;
+    if (reason == WRN_REASON_NONE && keep) {
+        reason = wrn_keeper_ask(network, &request);
+    } else if (reason == WRN_REASON_NONE && kind == WRN_RECORD_DELETE) {
+        wrn_keeper_end(network, key);
+    }
+    if (reason == WRN_REASON_NONE) {
+        reason = wrn_network_store(network, &request);
+    }
     if (reason != WRN_REASON_NONE) {
+        wrn_keeper_asked(network, request.tag, reason);
         answer_now(network, tag, reason);
     }
     wrn_network_end(network);
@@ -441,6 +459,9 @@ void wrn_node_store(struct wrn_node *node, struct wrn_now now, wrn_handle handle
 void wrn_network_questions_on_answer(struct wrn_network *network,
                                      const struct wrn_dht_answer *answer) {
     wrn_span record = wrn_network_keep(network, answer->record);
+    if (answer->is_last && answer->verb == WRN_DHT_STORE) {
+        wrn_keeper_asked(network, answer->tag, answer->reason);
+    }
     struct wrn_node_answer *said = wrn_network_answer(network, answer->tag & CALLER_TAG_MAX);
     said->is_last = answer->is_last;
     said->reason = answer->reason;

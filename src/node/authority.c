@@ -14,6 +14,7 @@ static void believe(void *ctx, wrn_handle peer);
 static void tell_revoked(struct wrn_authority *authority, const uint8_t *issuer);
 static void note_chain(struct wrn_authority *authority);
 static void show(struct wrn_authority *authority);
+static void tell_end(struct wrn_authority *authority);
 static void tell_self_revoked(struct wrn_authority *authority);
 static void tell_rights(struct wrn_authority *authority);
 static bool is_excluded(const struct wrn_network *network, const uint8_t *public_key);
@@ -51,6 +52,7 @@ struct wrn_authority *wrn_authority_init(struct wrn_arena *arena, struct wrn_net
         .renew_due = WRN_MONO_NEVER,
         .show_due = WRN_MONO_NEVER,
         .checks_due = WRN_MONO_NEVER,
+        .used_due = WRN_MONO_NEVER,
     };
     restore(authority, state, now);
     wrn_authority_uses_init(authority);
@@ -138,6 +140,7 @@ void wrn_authority_on_broadcast(struct wrn_network *network, wrn_id source, wrn_
 void wrn_authority_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer) {
     wrn_authority_uses_on_answer(network->authority, answer);
     wrn_authority_lists_on_answer(network->authority, answer);
+    wrn_authority_used_on_answer(network->authority, answer);
 }
 
 void wrn_authority_on_lost(struct wrn_network *network, wrn_span record, wrn_span winner,
@@ -151,6 +154,7 @@ void wrn_authority_on_ring(struct wrn_network *network, bool is_connected) {
         wrn_claim_on_connected(&network->authority->claim, network->now);
         wrn_authority_publish(network->authority);
         wrn_authority_look_for_lists(network->authority);
+        wrn_authority_used_soon(network->authority);
         wrn_authority_renew_on_connected(network->authority);
     }
 }
@@ -165,7 +169,9 @@ void wrn_authority_on_rights(struct wrn_network *network) {
         authority->last_until_s = network->rights.until_s;
     }
     if (network->standing == WRN_REASON_EXCLUDED) {
-        if (!authority->was_excluded) {
+        if (network->ended_s > 0 && !authority->has_told_end) {
+            tell_end(authority);
+        } else if (network->ended_s == 0 && !authority->was_excluded) {
             tell_self_revoked(authority);
         }
     } else if (network->standing == WRN_REASON_EXPIRED && authority->last_flags != 0) {
@@ -203,6 +209,7 @@ void wrn_authority_on_time(struct wrn_network *network) {
     wrn_authority_grants_on_time(authority);
     wrn_authority_renew_on_time(authority);
     wrn_authority_uses_on_time(authority);
+    wrn_authority_used_on_time(authority);
     if (wrn_mono_reached(network->now.mono, authority->show_due)) {
         show(authority);
     }
@@ -212,6 +219,7 @@ wrn_mono wrn_authority_due(const struct wrn_authority *authority) {
     wrn_mono due = wrn_mono_min(wrn_sync_due(authority->sync), wrn_authority_grants_due(authority));
     due = wrn_mono_min(due, authority->renew_due);
     due = wrn_mono_min(due, authority->show_due);
+    due = wrn_mono_min(due, authority->used_due);
     return wrn_mono_min(due, wrn_authority_uses_due(authority));
 }
 
@@ -304,10 +312,12 @@ static void restore(struct wrn_authority *authority, const struct wrn_state *sta
         grant->kept = state->grants[i];
         memcpy(grant->chain, grant->kept.chain.data, grant->kept.chain.size);
         grant->kept.chain.data = grant->chain;
-        grant->until_s = 0;
-        if (wrn_certs_read(&frame, grant->kept.chain, &certs) && certs.count > 0) {
-            grant->until_s = certs.certs[certs.count - 1].until_s;
-        }
+        const struct wrn_cert *cert =
+            wrn_certs_read(&frame, grant->kept.chain, &certs)
+                ? wrn_authority_cert_for(&certs, authority->network->node->public_key,
+                                         grant->kept.subject)
+                : NULL;
+        grant->until_s = cert != NULL ? cert->until_s : 0;
         grant->due = grant->kept.is_delivered ? WRN_MONO_NEVER : now.mono;
     }
     authority->grant_count = state->grant_count;
@@ -358,6 +368,19 @@ static void tell_revoked(struct wrn_authority *authority, const uint8_t *issuer)
         memcpy(event->by, by, sizeof event->by);
         (void)memcpy(event->label, peer->label, sizeof event->label);
     }
+}
+
+static void tell_end(struct wrn_authority *authority) {
+    struct wrn_network *network = authority->network;
+    authority->has_told_end = true;
+    if (network->is_leaving) {
+        return;
+    }
+    struct wrn_node_event *event = wrn_network_event(
+        network, WRN_NODE_EVENT_ENDED_KIND,
+        "%s: %s. Nothing is sent in it any more; to forget it: warren network leave %s",
+        network->descriptor.name, network->why, network->descriptor.name);
+    event->until_s = network->ended_s;
 }
 
 static void tell_self_revoked(struct wrn_authority *authority) {

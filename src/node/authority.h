@@ -42,11 +42,19 @@ bool wrn_node_next_invitation(const struct wrn_node *node, wrn_handle network, u
 
 /* Gives a member more rights: issues (* set element...) to its key, valid until 'until_s', to be
  * passed on if 'may_delegate', and sees to it that the member gets it (now or when it comes back).
- * NONE, NOT_ADMITTED, TOO_LARGE, FULL. */
+ * 'ret_hash' is that of the certificate. NONE, or NOT_ADMITTED, TOO_LARGE, FULL. */
 enum wrn_reason wrn_node_grant(struct wrn_node *node, struct wrn_now now, wrn_handle network,
                                const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span element,
                                bool may_delegate, int64_t until_s, struct wrn_node_out *out,
-                               char ret_why[WRN_JUDGE_WHY_SIZE]);
+                               uint8_t ret_hash[WRN_SHA256_SIZE], char ret_why[WRN_JUDGE_WHY_SIZE]);
+
+/* Ends the network for all, which only its owner can: a list says so, floods the ring and lies in
+ * the table; who is told sends nothing any more. 'ret_told': how many peers there are to hear it
+ * now. wrn_node_leave afterwards goes slowly enough for that. NONE; NOT_ADMITTED: another one owns
+ * it. */
+enum wrn_reason wrn_node_end(struct wrn_node *node, struct wrn_now now, wrn_handle network,
+                             struct wrn_node_out *out, uint32_t *ret_told,
+                             char ret_why[WRN_JUDGE_WHY_SIZE]);
 
 /* What to take back of whom. */
 enum wrn_node_revoke_what {

@@ -14,7 +14,8 @@ static const char ack_label[] = "warren certificate received 1";
 static void send_grant(struct wrn_authority *authority, struct wrn_authority_grant *grant);
 static void acknowledge(struct wrn_authority *authority, const struct wrn_network_peer *from,
                         wrn_id source, wrn_span chain);
-static bool says_the_same(const struct wrn_network *network, wrn_span a, wrn_span b);
+static bool says_the_same(const struct wrn_network *network, const uint8_t *subject, wrn_span a,
+                          wrn_span b);
 static wrn_span without_revoked(struct wrn_authority *authority, wrn_span chain, uint8_t *room);
 static struct wrn_authority_grant *room_for(struct wrn_authority *authority, const uint8_t *subject,
                                             wrn_span chain);
@@ -23,6 +24,7 @@ static bool is_better(const struct wrn_rights *rights, const struct wrn_network 
 enum wrn_reason wrn_node_grant(struct wrn_node *node, struct wrn_now now, wrn_handle handle,
                                const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span element,
                                bool may_delegate, int64_t until_s, struct wrn_node_out *out,
+                               uint8_t ret_hash[WRN_SHA256_SIZE],
                                char ret_why[WRN_JUDGE_WHY_SIZE]) {
     struct wrn_network *network = wrn_node_network(node, handle);
     struct wrn_authority_wish wish = {
@@ -36,17 +38,18 @@ enum wrn_reason wrn_node_grant(struct wrn_node *node, struct wrn_now now, wrn_ha
         return WRN_REASON_MALFORMED;
     }
     wrn_network_begin(network, now, out);
-    enum wrn_reason reason = wrn_authority_grant(network->authority, &wish, ret_why);
+    enum wrn_reason reason = wrn_authority_grant(network->authority, &wish, ret_hash, ret_why);
     wrn_network_end(network);
     return reason;
 }
 
 enum wrn_reason wrn_authority_grant(struct wrn_authority *authority,
                                     const struct wrn_authority_wish *wish,
+                                    uint8_t ret_hash[WRN_SHA256_SIZE],
                                     char ret_why[WRN_JUDGE_WHY_SIZE]) {
     struct wrn_network *network = authority->network;
     struct wrn_authority_wish whole = *wish;
-    uint8_t chain[WRN_CREDENTIAL_MAX], hash[WRN_SHA256_SIZE];
+    uint8_t chain[WRN_CREDENTIAL_MAX];
     size_t size;
     if (!wrn_sign_public_is_sound(wish->subject)) {
         wrn_authority_say(ret_why, "That is no key of a node.");
@@ -58,11 +61,14 @@ enum wrn_reason wrn_authority_grant(struct wrn_authority *authority,
     }
     whole.flags = wrn_authority_flags_of(authority, wish->element, NULL);
     enum wrn_reason reason =
-        wrn_authority_issue(authority, &whole, chain, sizeof chain, &size, hash, ret_why);
+        wrn_authority_issue(authority, &whole, chain, sizeof chain, &size, ret_hash, ret_why);
     if (reason != WRN_REASON_NONE) {
         return reason;
     }
-    reason = wrn_authority_add_grant(authority, wish->subject, (wrn_span){chain, size}, false);
+    const struct wrn_network_peer *peer = wrn_network_peer_by_key(network, wish->subject);
+    wrn_span known = peer != NULL ? (wrn_span){peer->chain, peer->chain_size} : (wrn_span){0};
+    reason =
+        wrn_authority_add_grant(authority, wish->subject, (wrn_span){chain, size}, known, false);
     if (reason != WRN_REASON_NONE) {
         wrn_authority_say(ret_why,
                           "%d certificates wait for members who were not there since: wait "
@@ -72,12 +78,32 @@ enum wrn_reason wrn_authority_grant(struct wrn_authority *authority,
     return reason;
 }
 
+/* Returns the first chain with what the other one has besides, in 'room'; the first one alone if
+ * there is nothing, or no room for it. */
+static wrn_span join_chains(const struct wrn_network *network, const uint8_t *subject,
+                            wrn_span chain, wrn_span other, uint8_t room[WRN_CREDENTIAL_MAX]) {
+    struct wrn_pack_frame frame = wrn_descriptor_frame(&network->descriptor);
+    size_t size = 0;
+    bool is_joined = other.size > 0 && other.size <= WRN_CREDENTIAL_MAX &&
+                     wrn_certs_merge(&frame, network->now.wall.s, subject, chain, other, room,
+                                     WRN_CREDENTIAL_MAX, &size) == 0 &&
+                     size > 0;
+    return is_joined ? (wrn_span){room, size} : chain;
+}
+
 enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
                                         const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
-                                        bool is_renewal) {
+                                        wrn_span known, bool is_renewal) {
+    const struct wrn_network *network = authority->network;
     struct wrn_authority_grant *grant = room_for(authority, subject, chain);
+    uint8_t merged[WRN_CREDENTIAL_MAX], both[WRN_CREDENTIAL_MAX];
     if (grant == NULL) {
         return WRN_REASON_FULL;
+    }
+    chain = join_chains(network, subject, chain, known, merged);
+    if (memcmp(grant->kept.subject, subject, sizeof grant->kept.subject) == 0) {
+        /* what was known of it when the last one was issued would be forgotten with its place */
+        chain = join_chains(network, subject, chain, grant->kept.chain, both);
     }
     memset(grant, 0, sizeof *grant);
     memcpy(grant->kept.subject, subject, sizeof grant->kept.subject);
@@ -88,6 +114,18 @@ enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
     wrn_network_save(authority->network, true);
     send_grant(authority, grant);
     return WRN_REASON_NONE;
+}
+
+const struct wrn_cert *wrn_authority_cert_for(const struct wrn_certs *certs,
+                                              const uint8_t issuer[WRN_SIGN_PUBLIC_SIZE],
+                                              const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]) {
+    for (uint32_t i = 0; i < certs->count; i++) {
+        if (memcmp(certs->certs[i].subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0 &&
+            memcmp(certs->certs[i].issuer, issuer, WRN_SIGN_PUBLIC_SIZE) == 0) {
+            return &certs->certs[i];
+        }
+    }
+    return NULL;
 }
 
 void wrn_authority_send_grants(struct wrn_authority *authority,
@@ -269,38 +307,44 @@ static wrn_span without_revoked(struct wrn_authority *authority, wrn_span chain,
                : chain;
 }
 
-/* Both give their last certificate's subject the same by the same issuer. */
-static bool says_the_same(const struct wrn_network *network, wrn_span a, wrn_span b) {
+/* Both give the subject the same. What we issued stands before what was known of it besides; the
+ * way to us may lead through the subject, too, by what others issued. */
+static bool says_the_same(const struct wrn_network *network, const uint8_t *subject, wrn_span a,
+                          wrn_span b) {
     struct wrn_pack_frame frame = wrn_descriptor_frame(&network->descriptor);
     struct wrn_certs first, second;
-    if (!wrn_certs_read(&frame, a, &first) || !wrn_certs_read(&frame, b, &second) ||
-        first.count == 0 || second.count == 0) {
+    if (!wrn_certs_read(&frame, a, &first) || !wrn_certs_read(&frame, b, &second)) {
         return false;
     }
-    const struct wrn_cert *one = &first.certs[first.count - 1];
-    const struct wrn_cert *other = &second.certs[second.count - 1];
-    return wrn_sexp_equal(one->element, other->element) && one->may_pass_on == other->may_pass_on;
+    const uint8_t *issuer = network->node->public_key;
+    const struct wrn_cert *one = wrn_authority_cert_for(&first, issuer, subject);
+    const struct wrn_cert *other = wrn_authority_cert_for(&second, issuer, subject);
+    return one != NULL && other != NULL && wrn_sexp_equal(one->element, other->element) &&
+           one->may_pass_on == other->may_pass_on;
 }
 
-/* The place of an older one that says the same; a new one; one that is over or was delivered. */
+/* A new place, for what was issued before is good until it ends, and has to be known when it is
+ * revoked; if there is none that of an older one that says the same, or of one that is over or was
+ * delivered. */
 static struct wrn_authority_grant *room_for(struct wrn_authority *authority, const uint8_t *subject,
                                             wrn_span chain) {
-    struct wrn_authority_grant *done = NULL;
+    struct wrn_authority_grant *same = NULL, *done = NULL;
     int64_t now_s = authority->network->now.wall.s;
+    if (authority->grant_count < WRN_STATE_GRANTS_MAX) {
+        return &authority->grants[authority->grant_count++];
+    }
     for (uint32_t i = 0; i < authority->grant_count; i++) {
         struct wrn_authority_grant *grant = &authority->grants[i];
         if (memcmp(grant->kept.subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0 &&
-            says_the_same(authority->network, grant->kept.chain, chain)) {
-            return grant;
+            says_the_same(authority->network, subject, grant->kept.chain, chain)) {
+            same = grant;
         }
         bool is_done = grant->until_s <= now_s || grant->kept.is_delivered;
         if (is_done && (done == NULL || grant->until_s < done->until_s)) {
             done = grant;
         }
     }
-    return authority->grant_count < WRN_STATE_GRANTS_MAX
-               ? &authority->grants[authority->grant_count++]
-               : done;
+    return same != NULL ? same : done;
 }
 
 /* Nothing is taken away by what others send. */

@@ -64,5 +64,8 @@ enum wrn_reason wrn_authority_admit(struct wrn_authority *authority,
  * is not ours. When that changes, wrn_network_judge_self is called. */
 bool wrn_authority_may_claim(const struct wrn_authority *authority);
 
+/* How often a later end of our membership was asked for in vain since we were on the ring. */
+uint32_t wrn_authority_renewals(const struct wrn_authority *authority);
+
 /* Whether others have all uses of that invitation. */
 bool wrn_authority_is_spent(const struct wrn_authority *authority);

@@ -129,6 +129,7 @@ enum wrn_reason wrn_authority_invite(struct wrn_authority *authority,
     memcpy(made->seed, invitation->seed, sizeof made->seed);
     memcpy(made->cert_hash, hash, sizeof made->cert_hash);
     memcpy(authority->chains[index], invitation->chain, size);
+    wrn_authority_used_soon(authority);
     wrn_network_save(network, true);
     return WRN_REASON_NONE;
 }

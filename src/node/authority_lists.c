@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of revocations in the table: crl/HASH, with the issuer's chain as its proof. */
+#include "base/hex.h"
 #include "node/authority_state.h"
 #include "spki/cert.h"
 
@@ -80,15 +81,11 @@ void wrn_authority_lists_on_answer(struct wrn_authority *authority,
 }
 
 static size_t write_key(const uint8_t *public_key, char out[WRN_RECORD_KEY_MAX]) {
-    static const char digits[] = "0123456789abcdef";
     static const char family[4] = {'c', 'r', 'l', '/'};
     uint8_t key[WRN_SPKI_KEY_SEXP_SIZE], hash[WRN_SHA256_SIZE];
     wrn_spki_hash(wrn_spki_key_sexp(public_key, key), hash);
     memcpy(out, family, sizeof family);
-    for (size_t i = 0; i < sizeof hash; i++) {
-        out[sizeof family + 2 * i] = digits[hash[i] >> 4];
-        out[sizeof family + 2 * i + 1] = digits[hash[i] & 15];
-    }
+    wrn_hex_write(hash, sizeof hash, out + sizeof family);
     return sizeof family + 2 * sizeof hash;
 }
 

@@ -62,6 +62,10 @@ void wrn_authority_renew_on_rights(struct wrn_authority *authority) {
     schedule(authority);
 }
 
+uint32_t wrn_authority_renewals(const struct wrn_authority *authority) {
+    return authority->renew_tries;
+}
+
 void wrn_authority_renew_on_connected(struct wrn_authority *authority) {
     authority->renew_tries = 0;
     schedule(authority);
@@ -290,7 +294,8 @@ static void renew(struct wrn_authority *authority, const uint8_t *subject, wrn_s
         if (wrn_authority_issue(authority, &wish, renewed, sizeof renewed, &size, hash, why) ==
                 WRN_REASON_NONE &&
             authority->rights.until_s > holding.way.until_s) {
-            (void)wrn_authority_add_grant(authority, subject, (wrn_span){renewed, size}, true);
+            (void)wrn_authority_add_grant(authority, subject, (wrn_span){renewed, size}, chain,
+                                          true);
             return;
         }
     }

@@ -2,7 +2,13 @@
 /* Takes rights back: finds which certificates have to go, and writes this node's next list. */
 #include "node/authority_state.h"
 
-enum { HASHES_MAX = 64, ELEMENT_MAX = 640 };
+enum {
+    HASHES_MAX = 64,
+    ELEMENT_MAX = 640,
+    /* Who ends a network stays so long to tell it: a comparison of lists follows after one second,
+     * should the first word be lost. */
+    LINGER_S = 3,
+};
 
 /* What is gathered for one command. */
 struct taking {
@@ -19,6 +25,7 @@ struct taking {
     uint8_t hashes[HASHES_MAX][WRN_SHA256_SIZE];
 };
 
+static enum wrn_reason end_network(struct wrn_network *network, char *why);
 static void gather_chain(struct taking *taking, enum wrn_node_revoke_what what, wrn_span chain);
 static void gather_cert(struct taking *taking, enum wrn_node_revoke_what what,
                         const struct wrn_certs *certs, const struct wrn_cert *cert);
@@ -50,6 +57,45 @@ enum wrn_reason wrn_node_revoke(struct wrn_node *node, struct wrn_now now, wrn_h
         wrn_authority_revoke(network->authority, what, subject_or_hash, chain, ret_count, ret_why);
     wrn_network_end(network);
     return reason;
+}
+
+enum wrn_reason wrn_node_end(struct wrn_node *node, struct wrn_now now, wrn_handle handle,
+                             struct wrn_node_out *out, uint32_t *ret_told,
+                             char ret_why[WRN_JUDGE_WHY_SIZE]) {
+    struct wrn_network *network = wrn_node_network(node, handle);
+    *ret_told = 0;
+    if (network == NULL) {
+        wrn_authority_say(ret_why, "There is no such network.");
+        return WRN_REASON_NOT_FOUND;
+    }
+    wrn_network_begin(network, now, out);
+    enum wrn_reason reason = end_network(network, ret_why);
+    *ret_told = reason == WRN_REASON_NONE ? network->up_count : 0;
+    wrn_network_end(network);
+    return reason;
+}
+
+static enum wrn_reason end_network(struct wrn_network *network, char *why) {
+    uint8_t list[WRN_REVOKED_LIST_MAX];
+    if (network->standing != WRN_REASON_NONE || (network->rights.flags & WRN_RIGHT_OWNER) == 0) {
+        wrn_authority_say(why, "Only its owner can end a network.");
+        return WRN_REASON_NOT_ADMITTED;
+    }
+    size_t size = wrn_revoked_write_end(network->revoked, network->node->options.seed,
+                                        network->now.wall.s, network->end_mark, list, sizeof list);
+    if (size == 0) {
+        wrn_authority_say(why, "The end could not be signed: no memory is left.");
+        return WRN_REASON_FULL;
+    }
+    enum wrn_reason reason =
+        wrn_authority_add_list(network->authority, (wrn_span){list, size}, NULL);
+    if (reason != WRN_REASON_NONE) {
+        wrn_authority_say(why, "This node's own list is refused: %s.", wrn_reason_text(reason));
+        return reason;
+    }
+    network->linger_due = network->up_count > 0 ? wrn_mono_add(network->now.mono, WRN_S(LINGER_S))
+                                                : network->now.mono;
+    return WRN_REASON_NONE;
 }
 
 enum wrn_reason wrn_authority_revoke(struct wrn_authority *authority,
@@ -212,7 +258,7 @@ static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *
     static const char *const words[] = {"member", NULL};
     static const char *const roles[] = {"member",  "invite", "admin", "relay",
                                         "gateway", "route",  NULL};
-    uint8_t room[ELEMENT_MAX + 64];
+    uint8_t room[ELEMENT_MAX + 64], hash[WRN_SHA256_SIZE];
     struct wrn_sexp empty = {{NULL, 0}};
     struct wrn_authority_wish wish = {
         .subject = taking->subject, .until_s = taking->until_s, .flags = WRN_RIGHT_MEMBER};
@@ -227,7 +273,7 @@ static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *
     bool is_set =
         wrn_authority_write_set(words, taking->element, roles, room, sizeof room, &wish.element) ||
         wrn_authority_write_set(words, empty, NULL, room, sizeof room, &wish.element);
-    return is_set ? wrn_authority_grant(taking->authority, &wish, why) : WRN_REASON_TOO_LARGE;
+    return is_set ? wrn_authority_grant(taking->authority, &wish, hash, why) : WRN_REASON_TOO_LARGE;
 }
 
 static bool is_member_without(struct taking *taking, wrn_span chain) {

@@ -82,13 +82,18 @@ struct wrn_authority {
     uint64_t checks_noted;
     wrn_mono checks_due;
     struct wrn_authority_check *checks; /* WRN_AUTHORITY_CHECKS_MAX */
+    /* How often our invitations were used: what is being looked up. */
+    wrn_mono used_due;
+    uint32_t used_turn, used_left; /* whose turn is next; how many are left in this round */
+    uint32_t used_tag, used_k;     /* of the question under way; 0: none is */
+    uint8_t used_key[WRN_SIGN_PUBLIC_SIZE];
     /* Our chain, as peers were shown it. */
     uint8_t shown[WRN_SHA256_SIZE];
     bool has_shown;
     uint32_t show_again; /* times */
     wrn_mono show_due;
     /* What was said of our own rights last. */
-    bool was_judged, was_excluded;
+    bool was_judged, was_excluded, has_told_end;
     uint8_t last_flags;
     int64_t last_until_s;
     struct wrn_rights rights; /* of whomever is in question */
@@ -129,10 +134,18 @@ uint8_t wrn_authority_flags_of(struct wrn_authority *authority, struct wrn_sexp 
                                bool *ret_has_route);
 
 /* Notes a certificate for somebody, in the place of what was issued to him with the same element,
- * to be delivered from now on. FULL: none of the others has been delivered or has ended. */
+ * to be delivered from now on. What was 'known' that he has besides (a chain, may be empty) is kept
+ * behind it, so that all of it can be revoked while he is away. FULL: none of the others has been
+ * delivered or has ended. */
 enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
                                         const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
-                                        bool is_renewal);
+                                        wrn_span known, bool is_renewal);
+
+/* The first certificate of an issuer for somebody in a chain: of a grant's, what was issued. NULL:
+ * none. */
+const struct wrn_cert *wrn_authority_cert_for(const struct wrn_certs *certs,
+                                              const uint8_t issuer[WRN_SIGN_PUBLIC_SIZE],
+                                              const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]);
 
 /* The commands of authority.h, in an input. */
 enum wrn_reason wrn_authority_invite(struct wrn_authority *authority,
@@ -141,6 +154,7 @@ enum wrn_reason wrn_authority_invite(struct wrn_authority *authority,
                                      char ret_why[WRN_JUDGE_WHY_SIZE]);
 enum wrn_reason wrn_authority_grant(struct wrn_authority *authority,
                                     const struct wrn_authority_wish *wish,
+                                    uint8_t ret_hash[WRN_SHA256_SIZE],
                                     char ret_why[WRN_JUDGE_WHY_SIZE]);
 enum wrn_reason wrn_authority_revoke(struct wrn_authority *authority,
                                      enum wrn_node_revoke_what what,
@@ -182,6 +196,19 @@ void wrn_authority_uses_on_answer(struct wrn_authority *authority,
                                   const struct wrn_dht_answer *answer);
 void wrn_authority_uses_on_time(struct wrn_authority *authority);
 wrn_mono wrn_authority_uses_due(const struct wrn_authority *authority);
+
+/* Writes the key of the record of an invitation's k-th use; returns its size. */
+size_t wrn_authority_use_key(const struct wrn_authority_use *use, uint32_t k,
+                             char out[WRN_RECORD_KEY_MAX]);
+
+/* The invitation with this key, if it is ours, is known to have been used k times. The uses of ours
+ * are looked up soon (the ring was found, or there is a new one); time; an answer of the table. */
+void wrn_authority_used(struct wrn_authority *authority, const uint8_t key[WRN_SIGN_PUBLIC_SIZE],
+                        uint32_t k);
+void wrn_authority_used_soon(struct wrn_authority *authority);
+void wrn_authority_used_on_time(struct wrn_authority *authority);
+void wrn_authority_used_on_answer(struct wrn_authority *authority,
+                                  const struct wrn_dht_answer *answer);
 
 /* Whether a member has no use of the invitation by which it came, as far as is known; whether it
  * has one, or needs none (else that is looked up now: ask again). */

@@ -3,6 +3,7 @@
  * can create. Our own is claimed before an address is; others' are looked up once. */
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "base/wire.h"
 #include "node/authority_state.h"
 
@@ -34,7 +35,6 @@ static bool find_use(struct wrn_authority *authority, const uint8_t *subject, wr
 static bool use_of_way(struct wrn_authority *authority, const uint8_t *subject,
                        const struct wrn_certs *certs, const struct wrn_rights *rights,
                        uint32_t grant, struct wrn_authority_use *ret_use);
-static size_t write_key(const struct wrn_authority_use *use, uint32_t k, char *out);
 static struct wrn_authority_check *find_check(struct wrn_authority *authority, const uint8_t *key);
 static struct wrn_authority_check *note(struct wrn_authority *authority, const uint8_t *key,
                                         const struct wrn_authority_use *use, wrn_mono now);
@@ -171,7 +171,7 @@ static size_t candidate(void *ctx, uint32_t index, char *ret_key) {
         k = index == 0 ? known : k - 1;
         k += index > 0 && k >= known ? 1 : 0;
     }
-    return k <= authority->use.high ? write_key(&authority->use, k, ret_key) : 0;
+    return k <= authority->use.high ? wrn_authority_use_key(&authority->use, k, ret_key) : 0;
 }
 
 static void new_round(void *ctx) {
@@ -442,13 +442,10 @@ static bool use_of_way(struct wrn_authority *authority, const uint8_t *subject,
 }
 
 /* use/KEY/K */
-static size_t write_key(const struct wrn_authority_use *use, uint32_t k, char *out) {
-    static const char digits[] = "0123456789abcdef";
+size_t wrn_authority_use_key(const struct wrn_authority_use *use, uint32_t k,
+                             char out[WRN_RECORD_KEY_MAX]) {
     char text[WRN_RECORD_KEY_MAX], hex[HEX + 1];
-    for (size_t i = 0; i < sizeof use->key; i++) {
-        hex[2 * i] = digits[use->key[i] >> 4];
-        hex[2 * i + 1] = digits[use->key[i] & 15];
-    }
+    wrn_hex_write(use->key, sizeof use->key, hex);
     hex[HEX] = '\0';
     size_t size = (size_t)snprintf(text, sizeof text, "use/%s/%u", hex, (unsigned)k);
     memcpy(out, text, size);
@@ -493,7 +490,7 @@ static struct wrn_authority_check *note(struct wrn_authority *authority, const u
 static void look(struct wrn_authority *authority, struct wrn_authority_check *check) {
     struct wrn_network *network = authority->network;
     char key[WRN_RECORD_KEY_MAX];
-    size_t size = write_key(&check->use, check->k, key);
+    size_t size = wrn_authority_use_key(&check->use, check->k, key);
     authority->serial = (uint16_t)(authority->serial % (WRN_AUTHORITY_TAG_LISTS - 1) + 1);
     check->tag = (uint32_t)WRN_NETWORK_TAGS_USES << 16 | authority->serial;
     check->due = wrn_mono_add(network->now.mono, WRN_S(ASK_S));
@@ -561,6 +558,7 @@ static void accept_use(struct wrn_authority *authority, struct wrn_authority_che
     struct wrn_network_peer *peer = wrn_network_peer_by_key(network, check->public_key);
     check->state = WRN_AUTHORITY_USE_GOOD;
     check->due = WRN_MONO_NEVER;
+    wrn_authority_used(authority, check->use.key, check->k);
     if (check->was_refused && peer != NULL && wrn_sync_is_settled(authority->sync)) {
         peer->is_waiting = false;
         wrn_network_peer_permit(network, peer);

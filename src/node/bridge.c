@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The switch of an l2 network: who may send gets a port, all members stay connected, so that a
  * broadcast reaches each of them, and what the switch wants sent or said is passed on. */
+#include <stdio.h>
+
+#include "base/hex.h"
+#include "network/dhcp.h"
 #include "node/gate.h"
 #include "node/network_internal.h"
 
@@ -13,14 +17,23 @@ enum {
     IP4_UDP = 28,       /* bytes of headers outside of a datagram */
     IP6_UDP = 48,
     UNDERLAY_MTU = 1500,
+    FRAME_MTU = 1500, /* of what is in a frame */
 };
 
 static enum wrn_drop check(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
                            wrn_span payload);
 static bool permits(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
                     wrn_span packet);
+static void serve(struct wrn_network *network, wrn_span frame);
 static void perform(struct wrn_network *network);
 static void say(struct wrn_network *network, const struct wrn_switch_event *event);
+static struct wrn_frame_rules frames_of(const struct wrn_rights *rights);
+static struct wrn_ip ip_of(const uint64_t number[2], uint8_t family);
+static struct wrn_node_event *say_loop(struct wrn_network *network,
+                                       const struct wrn_switch_event *event);
+static struct wrn_node_event *say_ip(struct wrn_network *network,
+                                     const struct wrn_switch_event *event, const char *who,
+                                     const char *other);
 static uint32_t payload_top(const struct wrn_path *path);
 static void look(struct wrn_network *network);
 static void look_by(struct wrn_network *network, uint32_t in_s);
@@ -43,11 +56,13 @@ void wrn_network_bridge_init(struct wrn_network *network, struct wrn_arena *aren
     options.lanes_max = WRN_WG_LANES_MAX;
     options.own = 1; /* while measuring */
     if (!is_measured) {
+        /* The id goes over wires in the clear, the descriptor's nonce does not: members have it,
+         * and who was ever invited. */
         static const char label[] = "warren loop guard";
         const struct wrn_primitives *primitives = network->node->options.primitives;
         uint8_t hash[WRN_HASH_SIZE];
         primitives->hash(primitives->ctx, (wrn_span){(const uint8_t *)label, sizeof(label)},
-                         (wrn_span){descriptor->id, sizeof(descriptor->id)}, hash);
+                         (wrn_span){descriptor->nonce, sizeof(descriptor->nonce)}, hash);
         memcpy(options.secret, hash, sizeof(options.secret));
         options.own = wrn_load_be64(network->node->hit + 8);
         options.permits = permits;
@@ -66,21 +81,25 @@ void wrn_network_bridge_init(struct wrn_network *network, struct wrn_arena *aren
             wrn_switch_set(made, now, &state->bridge);
         }
         network->bridge.look_due = network->bridge.hold_due = WRN_MONO_NEVER;
+        wrn_network_bridge_port(network);
     }
 }
 
 struct wrn_wg_filter wrn_network_bridge_filter(struct wrn_network *network) {
-    return (struct wrn_wg_filter){.check = check, .ctx = network->bridge.made};
+    return (struct wrn_wg_filter){.check = check, .ctx = network};
 }
 
 /* What the machine asks of a payload: the frame in it is the switch's business. */
 static enum wrn_drop check(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
                            wrn_span payload) {
+    const struct wrn_network *network = ctx;
     (void)lane;
     (void)is_out;
-    (void)now;
     (void)payload;
-    return wrn_switch_is_open(ctx, peer) ? WRN_DROP_NONE : WRN_DROP_CLOSED;
+    return wrn_gate_is_believed(network->gate, now) &&
+                   wrn_switch_is_open(network->bridge.made, peer)
+               ? WRN_DROP_NONE
+               : WRN_DROP_CLOSED;
 }
 
 static bool permits(void *ctx, uint32_t lane, wrn_handle peer, bool is_out, wrn_mono now,
@@ -107,7 +126,7 @@ void wrn_network_bridge_follow(struct wrn_network *network, const struct wrn_net
     struct wrn_switch_port port = {
         .peer = peer->wg,
         .member = wrn_load_be64(peer->hit + 8),
-        .theirs = theirs.rights->frames,
+        .theirs = frames_of(theirs.rights),
         .payload_max = WRN_WG_RELAYED_PACKET_MAX,
     };
     if (wrn_overlay_path(network->overlay, peer->overlay, &path)) {
@@ -137,8 +156,43 @@ void wrn_network_bridge_path(struct wrn_network *network, const struct wrn_netwo
 
 void wrn_network_bridge_ours(struct wrn_network *network) {
     if (network->bridge.made != NULL) {
-        wrn_switch_set_ours(network->bridge.made, &network->rights.frames);
+        struct wrn_frame_rules ours = frames_of(&network->rights);
+        wrn_switch_set_ours(network->bridge.made, &ours);
     }
+}
+
+/* The UDP port of the tunnels is the node's, or another one than before. */
+void wrn_network_bridge_port(struct wrn_network *network) {
+    if (network->bridge.made != NULL) {
+        uint8_t mac[WRN_MAC_ADDRESS_SIZE];
+        wrn_node_bridge_mac(network->node, network->descriptor.id, mac);
+        wrn_switch_set_tunnel(network->bridge.made, mac, network->node->options.port);
+    }
+}
+
+/* Whose rights name addresses is bound to them. */
+static struct wrn_frame_rules frames_of(const struct wrn_rights *rights) {
+    struct wrn_frame_rules frames = rights->frames;
+    static_assert((int)WRN_RIGHTS_RANGES_MAX <= (int)WRN_FRAME_RANGES_MAX, "all ranges fit");
+    frames.is_bound = !rights->any_address;
+    frames.range_count = 0;
+    for (size_t i = 0; i < rights->address_count && frames.is_bound; i++) {
+        const struct wrn_rights_range *range = &rights->addresses[i];
+        frames.ranges[frames.range_count++] = (struct wrn_frame_range){
+            ip_of(range->low, range->family), ip_of(range->high, range->family)};
+    }
+    return frames;
+}
+
+static struct wrn_ip ip_of(const uint64_t number[2], uint8_t family) {
+    struct wrn_ip ip = {.family = family};
+    if (family == WRN_FAMILY_IPV4) {
+        wrn_store_be32(ip.bytes, (uint32_t)number[1]);
+    } else {
+        wrn_store_be64(ip.bytes, number[0]);
+        wrn_store_be64(ip.bytes + 8, number[1]);
+    }
+    return ip;
 }
 
 /* What would fit into one datagram of the underlay's usual size: whether it does the switch finds
@@ -233,13 +287,21 @@ wrn_mono wrn_network_bridge_due(const struct wrn_network *network) {
 void wrn_node_on_frame(struct wrn_node *node, struct wrn_now now, wrn_handle handle,
                        wrn_handle peer, wrn_span frame, struct wrn_node_out *out) {
     struct wrn_network *network = wrn_node_network(node, handle);
-    if (network == NULL || network->is_gone || network->bridge.made == NULL) {
+    if (network == NULL || network->is_gone) {
         return;
     }
     wrn_network_begin(network, now, out);
+    if (network->bridge.made == NULL) {
+        wrn_network_size_on_probe(network, peer, frame);
+        wrn_network_end(network);
+        return;
+    }
     network->bridge.out->frame_count = network->bridge.out->event_count = 0;
     wrn_switch_on_frame(network->bridge.made, now, peer, frame, network->bridge.out);
     perform(network);
+    if (wrn_handle_equal(peer, WRN_HANDLE_NONE)) {
+        serve(network, frame);
+    }
     wrn_network_end(network);
 }
 
@@ -257,9 +319,65 @@ bool wrn_node_set_bridge(struct wrn_node *node, struct wrn_now now, wrn_handle h
     wrn_network_begin(network, now, out);
     wrn_switch_set(network->bridge.made, now, settings);
     network->bridge.is_set = true;
+    network->notes.tell = true; /* whether there is a resolver follows from it */
     wrn_network_save(network, true);
     wrn_network_end(network);
     return true;
+}
+
+void wrn_node_bridge_mac(const struct wrn_node *node, const uint8_t *network_id,
+                         uint8_t ret_mac[WRN_MAC_ADDRESS_SIZE]) {
+    enum { LOCAL = 0x02, TAIL = 10 };
+    ret_mac[0] = LOCAL;
+    for (size_t i = 1; i < WRN_MAC_ADDRESS_SIZE; i++) {
+        ret_mac[i] = node->hit[TAIL + i] ^ network_id[i];
+    }
+}
+
+/* ---- the host's own DHCP client ---- */
+
+bool wrn_network_serves_dhcp(const struct wrn_network *network) {
+    struct wrn_switch_settings settings = {.serves_dhcp = false};
+    if (network->bridge.made != NULL) {
+        wrn_switch_settings(network->bridge.made, &settings);
+    }
+    return settings.serves_dhcp && !settings.allows_dhcp &&
+           network->descriptor.ipv4.ip.family == WRN_FAMILY_IPV4;
+}
+
+/* Answers a frame of the host's side, if it is one of its own DHCP client's. */
+static void serve(struct wrn_network *network, wrn_span frame) {
+    uint8_t room[WRN_DHCP_FRAME_MAX];
+    enum wrn_dhcp_said said;
+    char text[WRN_PREFIX_TEXT_SIZE];
+    struct wrn_dhcp dhcp = {.range = network->descriptor.ipv4,
+                            .address = network->address,
+                            .server = network->descriptor.ipv4.ip,
+                            .resolver = wrn_network_resolver(network),
+                            .mtu = FRAME_MTU};
+    if (!wrn_network_serves_dhcp(network)) {
+        return;
+    }
+    wrn_node_bridge_mac(network->node, network->descriptor.id, dhcp.mac);
+    memcpy(dhcp.server_mac, dhcp.mac, sizeof(dhcp.mac));
+    dhcp.server_mac[WRN_MAC_ADDRESS_SIZE - 1] ^= 1;
+    dhcp.server.bytes[3] |= 1; /* nobody leases it; a range is a /30 at least */
+    (void)snprintf(dhcp.domain, sizeof(dhcp.domain), "%s.warren", network->descriptor.name);
+    size_t size = wrn_dhcp_on_frame(&dhcp, frame, room, &said);
+    wrn_span bytes = wrn_network_keep(network, (wrn_span){room, size});
+    if (size > 0 && bytes.size == size) {
+        struct wrn_node_action *action = wrn_network_emit(network, WRN_NODE_FRAME);
+        action->is_open = true;
+        action->bytes = bytes;
+    }
+    if (said == WRN_DHCP_DECLINED) {
+        struct wrn_node_event *event = wrn_network_event(
+            network, WRN_NODE_EVENT_IP_DUPLICATE_KIND,
+            "this host's DHCP client says that another machine has %s, which this host has leased; "
+            "give that machine another address",
+            wrn_network_ip_text(&network->address, text));
+        event->ip = network->address;
+    }
 }
 
 /* ---- what the switch wants ---- */
@@ -291,6 +409,7 @@ static void say(struct wrn_network *network, const struct wrn_switch_event *even
         [WRN_SWITCH_EVENT_QUOTA] = WRN_NODE_EVENT_MAC_QUOTA_KIND,
         [WRN_SWITCH_EVENT_STORM] = WRN_NODE_EVENT_STORM_KIND,
         [WRN_SWITCH_EVENT_DUPLICATE] = WRN_NODE_EVENT_IP_DUPLICATE_KIND,
+        [WRN_SWITCH_EVENT_ADDRESS] = WRN_NODE_EVENT_IP_REFUSED_KIND,
         [WRN_SWITCH_EVENT_DHCP] = WRN_NODE_EVENT_DHCP_REFUSED_KIND,
         [WRN_SWITCH_EVENT_LOOP] = WRN_NODE_EVENT_LOOP_KIND,
         [WRN_SWITCH_EVENT_LOOP_ENDED] = WRN_NODE_EVENT_LOOP_ENDED_KIND,
@@ -298,11 +417,9 @@ static void say(struct wrn_network *network, const struct wrn_switch_event *even
     enum wrn_node_event_kind kind = kinds[event->kind];
     const char *who = event->name[0] ? event->name : "this side";
     const char *other = event->other[0] ? event->other : "this side";
-    char mac[18], other_mac[18], ip[WRN_PREFIX_TEXT_SIZE];
+    char mac[18];
     struct wrn_node_event *said = NULL;
     write_mac(event->mac, mac);
-    write_mac(event->other_mac, other_mac);
-    (void)wrn_network_ip_text(&event->ip, ip);
     switch (event->kind) {
     case WRN_SWITCH_EVENT_STOLEN:
         said = wrn_network_event(network, kind,
@@ -327,9 +444,8 @@ static void say(struct wrn_network *network, const struct wrn_switch_event *even
                                  who, network->descriptor.name);
         break;
     case WRN_SWITCH_EVENT_DUPLICATE:
-        said = wrn_network_event(network, kind,
-                                 "two machines have the address %s: %s at %s and %s at %s", ip, mac,
-                                 who, other_mac, other);
+    case WRN_SWITCH_EVENT_ADDRESS:
+        said = say_ip(network, event, who, other);
         break;
     case WRN_SWITCH_EVENT_DHCP:
         said = wrn_network_event(network, kind,
@@ -338,10 +454,7 @@ static void say(struct wrn_network *network, const struct wrn_switch_event *even
                                  mac, who, network->descriptor.name);
         break;
     case WRN_SWITCH_EVENT_LOOP:
-        said = wrn_network_event(network, kind,
-                                 "%s is attached to the same wire: this host stands by until that "
-                                 "ends, so that nothing goes in a circle",
-                                 who);
+        said = say_loop(network, event);
         break;
     default:
         said = wrn_network_event(network, kind, "this host is the only gateway of its wire again");
@@ -351,11 +464,43 @@ static void say(struct wrn_network *network, const struct wrn_switch_event *even
     memcpy(said->label, event->name, sizeof(said->label));
 }
 
+static struct wrn_node_event *say_loop(struct wrn_network *network,
+                                       const struct wrn_switch_event *event) {
+    if (event->name[0] == '\0') { /* what we said came back to us */
+        return wrn_network_event(network, WRN_NODE_EVENT_LOOP_KIND,
+                                 "two ports of this host are one wire, and what is for all goes in "
+                                 "a circle there: detach one of them (warren bridge show %s)",
+                                 network->descriptor.name);
+    }
+    return wrn_network_event(network, WRN_NODE_EVENT_LOOP_KIND,
+                             "%s is attached to the same wire: this host stands by until that "
+                             "ends, so that nothing goes in a circle",
+                             event->name);
+}
+
+static struct wrn_node_event *say_ip(struct wrn_network *network,
+                                     const struct wrn_switch_event *event, const char *who,
+                                     const char *other) {
+    char mac[18], other_mac[18], ip[WRN_PREFIX_TEXT_SIZE] = "an address of others";
+    write_mac(event->mac, mac);
+    write_mac(event->other_mac, other_mac);
+    if (event->ip.family != WRN_FAMILY_NONE) {
+        (void)wrn_network_ip_text(&event->ip, ip);
+    }
+    if (event->kind == WRN_SWITCH_EVENT_DUPLICATE) {
+        return wrn_network_event(network, WRN_NODE_EVENT_IP_DUPLICATE_KIND,
+                                 "two machines have the address %s: %s at %s and %s at %s", ip, mac,
+                                 who, other_mac, other);
+    }
+    return wrn_network_event(network, WRN_NODE_EVENT_IP_REFUSED_KIND,
+                             "%s at %s uses %s, which its capability does not give it: refused; "
+                             "look what that machine does, or give the member (address ...)",
+                             mac, who, ip);
+}
+
 static void write_mac(const uint8_t mac[WRN_MAC_ADDRESS_SIZE], char ret_text[18]) {
-    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < WRN_MAC_ADDRESS_SIZE; i++) {
-        ret_text[3 * i] = digits[mac[i] >> 4];
-        ret_text[3 * i + 1] = digits[mac[i] & 15];
+        wrn_hex_write(&mac[i], 1, ret_text + 3 * i);
         ret_text[3 * i + 2] = ':';
     }
     ret_text[17] = '\0';

@@ -9,14 +9,17 @@
 #define WRN_NODE_EVENT_LIST(X)                                                                     \
     X(CONNECTED, "network.connected")       /* this node is part of the ring */                    \
     X(DISCONNECTED, "network.disconnected") /* it has lost the ring and looks for it */            \
-    X(ADDRESS, "address.held")              /* 'ip' is ours */                                     \
+    X(ENDED, "network.ended")  /* by its owner, at until_s: nothing passes any more */             \
+    X(MET, "network.met")      /* a member was found through an open network: 'hit' */             \
+    X(ADDRESS, "address.held") /* 'ip' is ours */                                                  \
     X(ADDRESS_LOST, "address.lost")                                                                \
     X(ADDRESS_TROUBLE, "address.trouble") /* none is free, or none can be had now: 'text' */       \
     X(NAME, "name.held")                                                                           \
     X(NAME_TROUBLE, "name.trouble")                                                                \
-    X(PEER_UP, "peer.up")     /* 'hit', 'label', 'is_direct' */                                    \
-    X(PEER_PATH, "peer.path") /* the same: another path */                                         \
-    X(PEER_DOWN, "peer.down") /* 'reason' */                                                       \
+    X(PEER_UP, "peer.up")         /* 'hit', 'label', 'is_direct' */                                \
+    X(PEER_PATH, "peer.path")     /* the same: another path */                                     \
+    X(PEER_CIPHER, "peer.cipher") /* its locator and its own word differ about ciphers */          \
+    X(PEER_DOWN, "peer.down")     /* 'reason' */                                                   \
     X(PEER_REFUSED, "peer.refused")                                                                \
     X(REVOKED, "member.revoked")       /* 'hit' was revoked by 'by' */                             \
     X(SELF_REVOKED, "self.revoked")    /* we were: nobody admits us any more */                    \
@@ -25,12 +28,14 @@
     X(EXPIRED, "membership.expired")                                                               \
     X(GRANTED, "rights.changed") /* ours */                                                        \
     X(INVITATION_SPENT, "invitation.spent")                                                        \
+    X(RECORD_LOST, "record.lost") /* one that this node kept in the table: 'reason' */             \
     /* of l2 networks' switches (switch/switch.h): 'label' is who */                               \
     X(MAC_REFUSED, "mac.refused")                                                                  \
     X(MAC_MOVED, "mac.moved")                                                                      \
     X(MAC_QUOTA, "mac.quota")                                                                      \
     X(STORM, "bridge.storm")                                                                       \
     X(IP_DUPLICATE, "ip.duplicate")                                                                \
+    X(IP_REFUSED, "ip.refused")                                                                    \
     X(DHCP_REFUSED, "dhcp.refused")                                                                \
     X(LOOP, "bridge.loop")                                                                         \
     X(LOOP_ENDED, "bridge.loop_ended")

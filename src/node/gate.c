@@ -39,6 +39,7 @@ struct lane {
 struct wrn_gate {
     struct wrn_policy policy;
     _Atomic(const struct own *) own;
+    _Atomic uint64_t believed_until_ns;
     struct own owns[ROOMS];
     struct place *places;
     struct room (*rooms)[ROOMS];
@@ -76,6 +77,7 @@ struct wrn_gate *wrn_gate_init(struct wrn_arena *arena, const struct wrn_gate_op
     made->lanes = wrn_arena_take(arena, options->lanes_max, sizeof *made->lanes);
     wrn_policy_init(&made->policy, arena, &options->policy, rand, now);
     atomic_store_explicit(&made->own, &made->owns[0], memory_order_relaxed);
+    atomic_store_explicit(&made->believed_until_ns, WRN_MONO_NEVER.ns, memory_order_relaxed);
     made->peers_max = options->peers_max;
     made->lanes_max = options->lanes_max;
     made->epoch = 1;
@@ -107,7 +109,7 @@ bool wrn_gate_permits(struct wrn_gate *gate, uint32_t number, wrn_handle peer, b
                       wrn_mono now, wrn_span packet) {
     WRN_ASSERT(number < gate->lanes_max);
     struct lane *lane = &gate->lanes[number];
-    const struct room *room = current_of(gate, peer);
+    const struct room *room = wrn_gate_is_believed(gate, now) ? current_of(gate, peer) : NULL;
     if (room == NULL) {
         count(&lane->closed);
         return false;
@@ -154,6 +156,14 @@ void wrn_gate_reclaim(struct wrn_gate *gate) {
     gate->has_replaced = false;
 }
 
+void wrn_gate_believe(struct wrn_gate *gate, wrn_mono until) {
+    atomic_store_explicit(&gate->believed_until_ns, until.ns, memory_order_release);
+}
+
+bool wrn_gate_is_believed(const struct wrn_gate *gate, wrn_mono now) {
+    return now.ns <= atomic_load_explicit(&gate->believed_until_ns, memory_order_acquire);
+}
+
 const struct wrn_policy_pair *wrn_gate_pair(const struct wrn_gate *gate, wrn_handle peer) {
     const struct room *room = current_of(gate, peer);
     return room != NULL ? &room->pair : NULL;
@@ -188,7 +198,7 @@ static enum wrn_drop check(void *ctx, uint32_t number, wrn_handle peer, bool is_
     struct wrn_gate *gate = ctx;
     WRN_ASSERT(number < gate->lanes_max);
     struct lane *lane = &gate->lanes[number];
-    const struct room *room = current_of(gate, peer);
+    const struct room *room = wrn_gate_is_believed(gate, now) ? current_of(gate, peer) : NULL;
     if (room == NULL) {
         count(&lane->closed);
         return WRN_DROP_CLOSED;

@@ -63,6 +63,15 @@ void wrn_gate_close(struct wrn_gate *gate, wrn_handle peer);
  * cost room that is there anyway. */
 void wrn_gate_reclaim(struct wrn_gate *gate);
 
+/* Until when lanes may go by what was set: the moment at which whoever sets it would have been
+ * heard of, had the host not been asleep. Later nothing passes until it is moved ahead; so packets
+ * that waited in the kernel meanwhile do not pass by rules that nobody has looked at since. At
+ * first WRN_MONO_NEVER. */
+void wrn_gate_believe(struct wrn_gate *gate, wrn_mono until);
+
+/* Whether that moment lies ahead. Any lane. */
+bool wrn_gate_is_believed(const struct wrn_gate *gate, wrn_mono now);
+
 /* The pair that holds now, until the next call for this peer; NULL: closed. */
 const struct wrn_policy_pair *wrn_gate_pair(const struct wrn_gate *gate, wrn_handle peer);
 

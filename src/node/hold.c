@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "node/gate.h"
 #include "node/network_internal.h"
+#include "packet/narrow.h"
 #include "wg/unreachable.h"
 
 enum {
@@ -65,10 +66,11 @@ static bool is_ours(const struct wrn_network *network, const struct wrn_ip *ip);
 static bool may_be_found(const struct wrn_network *network, const struct wrn_ip *ip);
 static struct place *place_of(struct wrn_hold *hold, const struct wrn_ip *ip);
 static struct place *new_place(struct wrn_hold *hold);
+static void keep_narrow(struct wrn_network *network, struct place *place, wrn_span packet);
 static void keep(struct wrn_network *network, struct place *place, wrn_span packet);
 static struct held *pop(struct wrn_hold *hold, struct place *place);
 static void drop_first(struct wrn_hold *hold, struct place *place);
-static void send_all(struct wrn_network *network, struct place *place);
+static void send_all(struct wrn_network *network, struct place *place, wrn_handle peer);
 static void give_up(struct wrn_network *network, struct place *place);
 static void answer_host(struct wrn_network *network, const uint8_t *bytes, size_t size);
 static void go_on(struct wrn_network *network, struct place *place);
@@ -77,7 +79,7 @@ static void take_record(const struct wrn_network *network, struct place *place, 
 static void set_step(struct wrn_network *network, struct place *place, enum step step,
                      uint32_t seconds);
 static void update_due(struct wrn_hold *hold);
-static bool is_open_to(const struct wrn_network *network, const struct wrn_ip *ip);
+static wrn_handle open_to(const struct wrn_network *network, const struct wrn_ip *ip);
 
 struct wrn_hold *wrn_hold_init(struct wrn_arena *arena) {
     struct wrn_hold *hold = wrn_arena_take(arena, 1, sizeof(*hold));
@@ -126,7 +128,7 @@ void wrn_hold_on_packet(struct wrn_network *network, wrn_span packet) {
         place->give_up = wrn_mono_add(network->now.mono, WRN_S(WRN_NODE_HELD_S));
         set_step(network, place, STEP_WAITING, 0);
     }
-    keep(network, place, packet);
+    keep_narrow(network, place, packet);
     network->notes.resolved = true;
 }
 
@@ -222,8 +224,9 @@ static void go_on(struct wrn_network *network, struct place *place) {
         }
         return;
     }
-    if (is_open_to(network, &place->ip)) {
-        send_all(network, place);
+    wrn_handle peer = open_to(network, &place->ip);
+    if (peer.generation != 0) {
+        send_all(network, place, peer);
         place->step = STEP_FREE;
         return;
     }
@@ -276,12 +279,11 @@ static void set_step(struct wrn_network *network, struct place *place, enum step
     place->due = wrn_mono_add(network->now.mono, WRN_S(seconds));
 }
 
-/* Tells whether a peer has the address, may be sent to, and knows that our own address is ours:
- * else it would refuse what comes from there. */
-static bool is_open_to(const struct wrn_network *network, const struct wrn_ip *ip) {
+/* Who has the address and may be sent to; NONE. */
+static wrn_handle open_to(const struct wrn_network *network, const struct wrn_ip *ip) {
     const struct wrn_network_peer *peer = wrn_network_peer_at(network, ip);
-    return peer && wrn_gate_pair(network->gate, peer->wg) != NULL &&
-           (ip->family != WRN_FAMILY_IPV4 || peer->told == wrn_network_told(network, peer));
+    bool is_open = peer && wrn_gate_pair(network->gate, peer->wg) != NULL;
+    return is_open ? peer->wg : WRN_HANDLE_NONE;
 }
 
 static void update_due(struct wrn_hold *hold) {
@@ -289,12 +291,30 @@ static void update_due(struct wrn_hold *hold) {
     for (uint32_t i = 0; i < PLACES_MAX; i++) {
         const struct place *place = &hold->places[i];
         if (place->step != STEP_FREE) {
-            hold->due = wrn_mono_min(hold->due, wrn_mono_min(place->due, place->give_up));
+            hold->due = wrn_mono_min(hold->due, place->due);
+        }
+        if (place->step != STEP_FREE && place->step != STEP_ABSENT) { /* no packets wait there */
+            hold->due = wrn_mono_min(hold->due, place->give_up);
         }
     }
 }
 
 /* ---- packets ---- */
+
+/* What no path may take, and may be fragmented, is. */
+static void keep_narrow(struct wrn_network *network, struct place *place, wrn_span packet) {
+    uint8_t fragment[WRN_WG_RELAYED_PACKET_MAX];
+    struct wrn_narrow_plan plan;
+    if (packet.size <= WRN_WG_RELAYED_PACKET_MAX ||
+        !wrn_narrow_plan(packet.data, packet.size, WRN_WG_RELAYED_PACKET_MAX, &plan)) {
+        keep(network, place, packet);
+        return;
+    }
+    for (uint32_t i = 0; i < plan.count; i++) {
+        size_t size = wrn_narrow_write(&plan, i, fragment);
+        keep(network, place, (wrn_span){fragment, size});
+    }
+}
 
 static void keep(struct wrn_network *network, struct place *place, wrn_span packet) {
     struct wrn_hold *hold = network->hold;
@@ -344,13 +364,13 @@ static void drop_first(struct wrn_hold *hold, struct place *place) {
     hold->lost++;
 }
 
-static void send_all(struct wrn_network *network, struct place *place) {
+/* To the machine, where they may have to wait for more: what lanes have for this peer from now on
+ * comes behind them. */
+static void send_all(struct wrn_network *network, struct place *place, wrn_handle peer) {
     while (place->count > 0) {
         const struct held *held = pop(network->hold, place);
-        wrn_span bytes = wrn_network_keep(network, (wrn_span){held->bytes, held->size});
-        if (bytes.size > 0) {
-            wrn_network_emit(network, WRN_NODE_SEND)->bytes = bytes;
-        }
+        wrn_wg_queue_packet(network->wg, network->now, peer, (wrn_span){held->bytes, held->size},
+                            network->out->wg);
     }
 }
 

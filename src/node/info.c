@@ -45,7 +45,9 @@ bool wrn_node_network_info(const struct wrn_node *node, wrn_handle handle,
     ret_info->label = wrn_names_own(network->names);
     ret_info->rights = network->rights.flags;
     ret_info->until_s = network->rights.until_s;
+    ret_info->renewals = wrn_authority_renewals(network->authority);
     ret_info->standing = network->standing;
+    ret_info->ended_s = network->ended_s;
     ret_info->is_spent = wrn_authority_is_spent(network->authority);
     ret_info->trouble = trouble_of(network);
     while (wrn_revoked_next(network->revoked, &cursor).size > 0) {
@@ -137,8 +139,10 @@ static void describe(const struct wrn_network *network, const struct wrn_network
     info->ipv6 = peer->ipv6;
     info->rights = peer->rights;
     info->until_s = peer->until_s;
+    info->is_waiting = peer->is_waiting || !wrn_network_is_known_to(network, peer);
+    info->cert = peer->cert;
     info->is_waiting = peer->is_waiting;
-    info->mtu = WRN_NODE_MTU;
+    info->mtu = wrn_network_size_of(network, peer);
     describe_way(network, info);
     if (wrn_wg_peer_info(network->wg, peer->wg, &tunnel)) {
         const struct wrn_policy_pair *pair = wrn_gate_pair(network->gate, peer->wg);

@@ -17,6 +17,10 @@ static struct wrn_ip read_record(const struct wrn_network *network,
                                  wrn_mono *ret_end);
 static struct wrn_network_peer *other_with(const struct wrn_network *network,
                                            const struct wrn_network_peer *peer);
+static void believe(struct wrn_network *network, struct wrn_network_peer *peer);
+static void set(struct wrn_network *network, struct wrn_network_peer *peer,
+                const struct wrn_ip *ip);
+static void ask_again_later(struct wrn_network *network, struct wrn_network_peer *peer);
 static void ask(struct wrn_network *network, struct wrn_network_peer *peer);
 static void note_owner(const struct wrn_network *network, struct wrn_network_peer *peer,
                        wrn_span bytes);
@@ -30,10 +34,17 @@ void wrn_network_lease_shown(struct wrn_network *network, struct wrn_network_pee
     peer->lease_due = WRN_MONO_NEVER;
     struct wrn_ip ip = read_record(network, peer, record, &peer->lease_due);
     bool is_same = wrn_ip_equal(&ip, &peer->ipv4_shown);
+    bool was_unbelieved = peer->is_unbelieved;
     peer->ipv4_shown = ip;
+    peer->is_unbelieved = record.size > 0 && ip.family == WRN_FAMILY_NONE;
     if (ip.family == WRN_FAMILY_NONE) {
-        peer->ipv4 = none;
+        set(network, peer, &none);
+        peer->check_tag = 0;
         peer->check_due = WRN_MONO_NEVER;
+        if (peer->is_unbelieved) { /* a clock, or what we know of its chain, may be wrong */
+            peer->check_tries = was_unbelieved ? peer->check_tries : 0;
+            ask_again_later(network, peer);
+        }
         return;
     }
     if (wrn_ip_equal(&ip, &peer->ipv4)) {
@@ -42,11 +53,8 @@ void wrn_network_lease_shown(struct wrn_network *network, struct wrn_network_pee
     if (wrn_ip_equal(&ours, &ip)) { /* of us and it the table decides, who asks for us */
         wrn_lease_on_missing(&network->lease, network->now);
     }
-    peer->ipv4 = none;
-    if (wrn_ip_equal(&ip, &peer->ipv4_proven) ||
-        (!peer->is_doubted && !other_with(network, peer) && !wrn_ip_equal(&ours, &ip))) {
-        peer->ipv4 = ip;
-    }
+    set(network, peer, &none);
+    believe(network, peer);
     if (!wrn_ip_equal(&ip, &peer->ipv4_proven) &&
         (!is_same || peer->check_due.ns == WRN_MONO_NEVER.ns)) {
         peer->check_tries = 0;
@@ -55,14 +63,43 @@ void wrn_network_lease_shown(struct wrn_network *network, struct wrn_network_pee
     }
 }
 
+void wrn_network_lease_withdraw(struct wrn_network *network, struct wrn_network_peer *peer) {
+    static const struct wrn_ip none = {.family = WRN_FAMILY_NONE};
+    set(network, peer, &none);
+    peer->ipv4_proven = peer->ipv4_shown = none;
+    peer->is_unbelieved = true;
+    peer->check_tag = peer->check_tries = 0;
+    ask_again_later(network, peer);
+}
+
 void wrn_network_lease_on_time(struct wrn_network *network, struct wrn_network_peer *peer) {
     if (wrn_mono_reached(network->now.mono, peer->lease_due)) {
+        static const struct wrn_ip none = {.family = WRN_FAMILY_NONE};
         peer->lease_due = WRN_MONO_NEVER;
-        peer->ipv4_shown.family = peer->ipv4.family = WRN_FAMILY_NONE;
+        peer->ipv4_shown = none;
+        set(network, peer, &none);
         wrn_network_peer_allow(network, peer);
     }
-    if (wrn_mono_reached(network->now.mono, peer->check_due)) {
+    if (!wrn_mono_reached(network->now.mono, peer->check_due)) {
+        return;
+    }
+    if (peer->is_unbelieved && peer->overlay.generation != 0) {
+        ask_again_later(network, peer);
+        peer->asks_again = true;
+        wrn_network_tell(network, peer);
+    } else {
         ask(network, peer);
+    }
+}
+
+void wrn_network_leases_look(struct wrn_network *network) {
+    uint32_t cursor = 0;
+    for (struct wrn_network_peer *peer = wrn_network_peer_next(network, &cursor); peer;
+         peer = wrn_network_peer_next(network, &cursor)) {
+        if (peer->ipv4.family == WRN_FAMILY_NONE && peer->ipv4_shown.family != WRN_FAMILY_NONE) {
+            believe(network, peer);
+            wrn_network_peer_allow(network, peer);
+        }
     }
 }
 
@@ -118,6 +155,32 @@ static struct wrn_network_peer *other_with(const struct wrn_network *network,
     return NULL;
 }
 
+/* Until the table says otherwise, if nobody else has the address. */
+static void believe(struct wrn_network *network, struct wrn_network_peer *peer) {
+    struct wrn_ip ours = wrn_lease_address(&network->lease);
+    const struct wrn_ip *ip = &peer->ipv4_shown;
+    if (wrn_ip_equal(ip, &peer->ipv4_proven) ||
+        (!peer->is_doubted && !other_with(network, peer) && !wrn_ip_equal(&ours, ip))) {
+        set(network, peer, ip);
+    }
+}
+
+/* It has this address from now on. */
+static void set(struct wrn_network *network, struct wrn_network_peer *peer,
+                const struct wrn_ip *ip) {
+    bool is_freed = peer->ipv4.family != WRN_FAMILY_NONE && !wrn_ip_equal(&peer->ipv4, ip);
+    network->notes.freed = network->notes.freed || is_freed;
+    peer->ipv4 = *ip;
+}
+
+static void ask_again_later(struct wrn_network *network, struct wrn_network_peer *peer) {
+    uint64_t wait_s = (uint64_t)AGAIN_S << peer->check_tries;
+    if (peer->check_tries < AGAIN_MAX) {
+        peer->check_tries++;
+    }
+    peer->check_due = wrn_mono_add(network->now.mono, WRN_S(wait_s));
+}
+
 static void ask(struct wrn_network *network, struct wrn_network_peer *peer) {
     char key[WRN_RECORD_KEY_MAX];
     peer->check_due = WRN_MONO_NEVER;
@@ -158,24 +221,27 @@ static void note_owner(const struct wrn_network *network, struct wrn_network_pee
 
 static void conclude(struct wrn_network *network, struct wrn_network_peer *peer,
                      enum wrn_reason reason) {
+    static const struct wrn_ip none = {.family = WRN_FAMILY_NONE};
     struct wrn_network_peer *other = other_with(network, peer);
     if (peer->check_mine) {
         peer->is_doubted = false;
-        peer->ipv4_proven = peer->ipv4 = peer->ipv4_shown;
+        peer->ipv4_proven = peer->ipv4_shown;
+        set(network, peer, &peer->ipv4_shown);
         if (other) { /* it was believed, and is asked for anew should it still say so */
-            other->ipv4.family = other->ipv4_proven.family = WRN_FAMILY_NONE;
+            other->ipv4_proven = none;
+            set(network, other, &none);
             wrn_network_peer_allow(network, other);
         }
     } else if (peer->check_others) {
         peer->is_doubted = true;
-        peer->ipv4.family = peer->ipv4_proven.family = WRN_FAMILY_NONE;
+        peer->ipv4_proven = none;
+        set(network, peer, &none);
         peer->check_due = wrn_mono_add(network->now.mono, WRN_S(DOUBTED_S));
-    } else if (peer->check_tries < AGAIN_MAX) {
+    } else if (peer->check_tries < AGAIN_MAX || peer->ipv4.family == WRN_FAMILY_NONE) {
         /* none is there, or nobody has answered: a record that was just stored, a ring that was
          * just found */
         (void)reason;
-        peer->check_due =
-            wrn_mono_add(network->now.mono, WRN_S((uint64_t)AGAIN_S << peer->check_tries++));
+        ask_again_later(network, peer);
     }
     wrn_network_peer_allow(network, peer);
 }

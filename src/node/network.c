@@ -110,7 +110,8 @@ void wrn_node_leave(struct wrn_node *node, struct wrn_now now, wrn_handle handle
 void wrn_network_leave_on_time(struct wrn_network *network) {
     if (!network->is_leaving || network->is_gone ||
         (!wrn_mono_reached(network->now.mono, network->leave_due) &&
-         !wrn_network_addresses_are_off(network))) {
+         (!wrn_network_addresses_are_off(network) ||
+          !wrn_mono_reached(network->now.mono, network->linger_due)))) {
         return;
     }
     network->is_gone = true;
@@ -151,6 +152,8 @@ size_t wrn_node_save(const struct wrn_node *node, wrn_handle handle, uint8_t *ou
         state.has_bridge = true;
         wrn_switch_settings(network->bridge.made, &state.bridge);
     }
+    wrn_meet_fill(network, &state);
+    wrn_keeper_fill(network, &state);
     wrn_authority_fill(network->authority, &state);
     return wrn_state_write(&state, out, capacity);
 }
@@ -197,6 +200,7 @@ static struct wrn_network *build(struct wrn_arena *arena, struct wrn_node *node,
     }
     wrn_network_peers_init(network, arena, seeds[2]);
     wrn_network_addresses_init(network, arena, &state->descriptor);
+    wrn_keeper_init(network, arena, state);
     struct wrn_hold *hold = wrn_hold_init(arena);
     if (network) {
         network->hold = hold;
@@ -266,6 +270,7 @@ static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
     options.credential_max = WRN_CREDENTIAL_MAX;
     options.peers_max = WRN_NETWORK_PEERS_MAX;
     options.cached_max = WRN_STATE_LOCATORS_MAX;
+    options.found_max = WRN_MEET_FOUND_MAX;
     options.cached_bytes = CACHED_LOCATORS_BYTES;
     options.route.watched_max = 256;
     options.route.watched_bytes = 64 << 10;
@@ -281,7 +286,7 @@ static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
                                            .bytes_max = 512 << 10,
                                            .writer_bytes_max = 16 << 10,
                                            .requests_max = 32,
-                                           .kept_max = 16,
+                                           .kept_max = 16 + WRN_STATE_KEPT_MAX,
                                            .rule = wrn_members_rule};
     if (network) {
         memcpy(options.seed, node->options.seed, sizeof(options.seed));
@@ -291,7 +296,9 @@ static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
         options.admit = admit;
         options.admit_ctx = network;
         options.announces = node->options.announces;
+        options.speaks_aes = node->options.speaks_aes;
         options.port = node->options.port;
+        options.paths.has_streams = node->options.has_streams;
         options.dht.rule_ctx = network->members;
     }
     uint8_t *memory = wrn_arena_take(arena, wrn_overlay_memory_size(&options), 1);
@@ -301,6 +308,9 @@ static bool build_overlay(struct wrn_arena *arena, struct wrn_network *network,
     network->overlay =
         wrn_overlay_init(memory, &options, node->options.primitives, node->options.rand, now);
     wrn_wipe(options.seed, sizeof(options.seed));
+    if (network->overlay) {
+        wrn_overlay_set_streams(network->overlay, node->options.tcp_port, node->options.tls_port);
+    }
     return network->overlay != NULL;
 }
 
@@ -322,6 +332,7 @@ static void load(struct wrn_network *network, const struct wrn_state *state) {
     memcpy(network->endpoints, state->endpoints, sizeof(network->endpoints));
     network->route_count = state->route_count;
     memcpy(network->routes, state->routes, sizeof(network->routes));
+    wrn_meet_init(network, state);
     for (uint8_t i = 0; i < state->locator_count; i++) {
         wrn_network_locator(network, state->locators[i]);
     }
@@ -331,6 +342,7 @@ static void load(struct wrn_network *network, const struct wrn_state *state) {
     network->standing = WRN_REASON_NOT_ADMITTED;
     network->wall_ahead_ns = wrn_network_wall_ahead(&network->now);
     network->rights_due = network->leave_due = WRN_MONO_NEVER;
+    wrn_revoked_end_mark(network->descriptor.id, network->end_mark);
     network->due = network->started;
 }
 
@@ -363,10 +375,11 @@ static void start(struct wrn_network *network) {
                                      (wrn_span){network->locators[i], network->locator_sizes[i]});
     }
     wrn_gate_behind(network->gate, network->routes, network->route_count);
-    wrn_wg_set_mtu(network->wg, WRN_NODE_MTU);
+    wrn_wg_set_mtu(network->wg, wrn_node_mtu(network->node));
     wrn_wg_set_up(network->wg, network->now, true, network->out->wg);
     network->notes.judge = true;
     wrn_overlay_start(network->overlay, network->now, network->out->overlay);
+    wrn_meet_on_alone(network);
 }
 
 static uint32_t free_place(const struct wrn_node *node) {
@@ -400,7 +413,11 @@ static enum wrn_reason admit(void *ctx, wrn_wall now, const uint8_t *public_key,
 
 /* Nothing is to be sent to the ring through one of our own tunnels. */
 static bool may_probe(void *ctx, const struct wrn_endpoint *endpoint) {
-    const struct wrn_node *node = ((const struct wrn_network *)ctx)->node;
+    return wrn_network_may_reach(ctx, endpoint);
+}
+
+bool wrn_network_may_reach(const struct wrn_network *own, const struct wrn_endpoint *endpoint) {
+    const struct wrn_node *node = own->node;
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
         const struct wrn_network *network = node->networks[i];
         if (network && (wrn_network_is_in(&network->descriptor.ipv4, &endpoint->ip) ||

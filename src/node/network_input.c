@@ -6,15 +6,20 @@
 #include <stdio.h>
 
 #include "node/authority_internal.h"
+#include "node/gate.h"
 #include "node/hold.h"
 #include "node/network_internal.h"
 
-enum { ROUNDS_MAX = 64 };
+enum {
+    ROUNDS_MAX = 64,
+    LATE_S = 10, /* after its time an input stands for sleep: lists are compared anew */
+};
 
 static void note_clocks(struct wrn_network *network);
 static bool follow(struct wrn_network *network);
 static bool are_same(const struct wrn_rights *a, const struct wrn_rights *b);
 static void follow_judgement(struct wrn_network *network);
+static bool has_ended(struct wrn_network *network, char ret_why[WRN_NETWORK_WHY_SIZE]);
 static void follow_relaying(struct wrn_network *network);
 static void say_why(struct wrn_network *network, const struct wrn_members_answer *answer);
 static wrn_mono earliest(const struct wrn_network *network);
@@ -42,6 +47,9 @@ void wrn_network_end(struct wrn_network *network) {
         }
     }
     network->due = earliest(network);
+    wrn_mono expected =
+        wrn_mono_before(network->due, network->now.mono) ? network->now.mono : network->due;
+    wrn_gate_believe(network->gate, wrn_mono_add(expected, WRN_S(LATE_S)));
     network->out = NULL;
 }
 
@@ -177,6 +185,7 @@ static bool follow(struct wrn_network *network) {
         (void)wrn_overlay_set_credential(network->overlay,
                                          (wrn_span){network->chain, network->chain_size});
         wrn_network_addresses_prove(network);
+        wrn_keeper_prove(network);
     } else if (notes->judge) {
         notes->judge = false;
         follow_judgement(network);
@@ -192,9 +201,13 @@ static bool follow(struct wrn_network *network) {
     } else if (notes->tell) {
         notes->tell = false;
         wrn_network_tell_all(network);
+    } else if (notes->freed) {
+        notes->freed = false;
+        wrn_network_leases_look(network);
     } else if (notes->resolved) {
         notes->resolved = false;
         wrn_hold_go_on(network);
+        wrn_network_peers_resume(network);
     } else {
         return false;
     }
@@ -221,6 +234,10 @@ static void follow_judgement(struct wrn_network *network) {
     struct wrn_members_answer answer =
         wrn_members_judge(network->members, network->now.wall, network->node->public_key,
                           (wrn_span){network->chain, network->chain_size});
+    char ended[WRN_NETWORK_WHY_SIZE];
+    if (has_ended(network, ended)) {
+        answer = (struct wrn_members_answer){.reason = WRN_REASON_EXCLUDED, .why = ended};
+    }
     enum wrn_reason before = network->standing;
     bool is_same = answer.reason == WRN_REASON_NONE && before == WRN_REASON_NONE &&
                    are_same(&network->rights, answer.rights);
@@ -245,6 +262,22 @@ static void follow_judgement(struct wrn_network *network) {
     }
     wrn_authority_on_rights(network);
     wrn_network_addresses_follow(network);
+}
+
+/* Its owner has ended the network: nobody is anything in it, but its ring goes on, so that all
+ * learn of it. */
+static bool has_ended(struct wrn_network *network, char ret_why[WRN_NETWORK_WHY_SIZE]) {
+    char date[WRN_SPKI_DATE_SIZE];
+    if (!wrn_revoked_is_ended(network->revoked, network->end_mark, &network->ended_s)) {
+        network->ended_s = 0;
+        return false;
+    }
+    if (!wrn_spki_date_write(network->ended_s, date)) {
+        memset(date, '?', sizeof(date));
+    }
+    (void)snprintf(ret_why, WRN_NETWORK_WHY_SIZE, "its owner ended it: %.*s (UTC)",
+                   WRN_SPKI_DATE_SIZE, date);
+    return true;
 }
 
 /* We forward for others only as long as our chain permits it: they ask for that, too. */
@@ -293,7 +326,7 @@ static void note_clocks(struct wrn_network *network) {
     int64_t ahead_ns = wrn_network_wall_ahead(&network->now);
     int64_t jump_ns = (int64_t)((uint64_t)ahead_ns - (uint64_t)network->wall_ahead_ns);
     bool is_late = network->due.ns != WRN_MONO_NEVER.ns &&
-                   wrn_mono_since(network->now.mono, network->due) > WRN_S(ASLEEP_S);
+                   wrn_mono_since(network->now.mono, network->due) > WRN_S(LATE_S);
     bool is_set = jump_ns > SET_NS || jump_ns < -SET_NS;
     bool was_asleep = is_late || jump_ns > asleep_ns || jump_ns < -asleep_ns;
     if (is_set) {
@@ -317,11 +350,16 @@ static wrn_mono earliest(const struct wrn_network *network) {
     }
     due = wrn_mono_min(due, network->rights_due);
     due = wrn_mono_min(due, network->leave_due);
+    if (network->is_leaving && wrn_mono_before(network->now.mono, network->linger_due)) {
+        due = wrn_mono_min(due, network->linger_due);
+    }
     due = wrn_mono_min(due, wrn_network_peers_due(network));
     due = wrn_mono_min(due, wrn_network_addresses_due(network));
     due = wrn_mono_min(due, wrn_network_questions_due(network));
     due = wrn_mono_min(due, wrn_hold_due(network->hold));
     due = wrn_mono_min(due, wrn_network_bridge_due(network));
+    due = wrn_mono_min(due, wrn_keeper_due(network));
+    due = wrn_mono_min(due, wrn_meet_due(network));
     return wrn_mono_min(due, wrn_authority_due(network->authority));
 }
 

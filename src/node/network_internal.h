@@ -4,14 +4,16 @@
 #pragma once
 #include "base/heap.h"
 #include "base/keymap.h"
+#include "base/path_size.h"
 #include "base/wire.h"
 #include "network/revoked.h"
 #include "node/node.h"
 #include "node/state.h"
 
-struct wrn_gate;      /* node/gate.h */
-struct wrn_authority; /* node/authority_internal.h */
-struct wrn_hold;      /* node/hold.h */
+struct wrn_gate;         /* node/gate.h */
+struct wrn_authority;    /* node/authority_internal.h */
+struct wrn_hold;         /* node/hold.h */
+struct wrn_network_kept; /* node/keeper.c */
 
 enum {
     WRN_NETWORK_PEERS_MAX =
@@ -20,6 +22,7 @@ enum {
     WRN_NETWORK_WALKED_MAX = 1024,  /* nodes that are asked who they are, in one question */
     WRN_NETWORK_REFUSED_MAX = 16,   /* nodes that are said to be refused, in ten minutes */
     WRN_NETWORK_ALLOWED_MAX = 3 + WRN_STATE_ROUTES_MAX, /* prefixes that a peer may have */
+    WRN_MEET_FOUND_MAX = 16, /* addresses of members that were found elsewhere, at a time */
     WRN_NETWORK_WHY_SIZE = WRN_JUDGE_WHY_SIZE + 100,
     /* The upper 16 bits of tags of the table's requests: whose they are. */
     WRN_NETWORK_TAGS_LEASE = 0x0001,
@@ -30,6 +33,8 @@ enum {
     WRN_NETWORK_TAGS_CHECK = 0x0008,
     WRN_NETWORK_TAGS_USES = 0x0007,      /* the authority's, too */
     WRN_NETWORK_TAGS_LOOK = 0x0009,      /* of a walk that looks for members: bridge.c */
+    WRN_NETWORK_TAGS_KEPT = 0x000a,      /* of the caller's records that are kept: keeper.c */
+    WRN_NETWORK_TAGS_MEET = 0x000b,      /* of other networks, in an open one: meet.c */
     WRN_NETWORK_TAG_CALLER = 0x40000000, /* with the caller's 24 bits below */
 };
 
@@ -46,6 +51,7 @@ enum wrn_network_message {
     WRN_NETWORK_INFO = 0x09,
     WRN_NETWORK_USE = 0x0a,
     WRN_NETWORK_SHOW = 0x0b,
+    WRN_NETWORK_SIZE = 0x0c,
 };
 
 /* A node that has shown a chain which was good, and what came of it. It is up while 'overlay' is a
@@ -66,13 +72,19 @@ struct wrn_network_peer {
     bool is_waiting; /* revocations are still being compared with it: nothing passes. Authority's */
     bool was_set;    /* its gate was open before, so that what it permits now is strict */
     bool is_dirty;   /* it has shown another chain: to be judged at the end of the input */
-    bool is_relayed; /* its path leads through a relay, by the relay's endpoint */
+    bool is_relayed; /* its path leads through a relay, by the relay's own path */
     bool may_relay;  /* by its chain; the ring knows */
-    bool is_direct, was_told;      /* what PEER_UP and PEER_PATH last said */
+    bool is_direct, is_stream; /* what PEER_UP and PEER_PATH last said */
+    bool was_told;
     uint8_t tells;                 /* how often it was told in vain */
     uint8_t rights;                /* enum wrn_right, as last judged; 0: none */
     int64_t until_s;               /* its membership's end */
+    bool says_aes;                 /* it says itself that it speaks the second suite ('heard') */
+    bool was_contrary;             /* ... and its locator says something else, which was said */
+    struct wrn_rights_cert cert;   /* ... and its certificate; zero: it is the owner */
     uint32_t told;                 /* number of ours that it has; 0: none */
+    bool asks_again;               /* it is asked for its own, though we have them */
+    bool is_unbelieved;            /* the record that it showed was refused, maybe for a while */
     uint32_t said;                 /* ... that it was last sent */
     uint32_t heard;                /* of its own that we have; 0: none. Even: it waits, too */
     char label[WRN_LABEL_SIZE];    /* what it says that it is called, "" */
@@ -91,6 +103,8 @@ struct wrn_network_peer {
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];     /* that it offers, and may */
     uint64_t tx_bytes, rx_bytes;                        /* when traffic was last looked at */
     struct wrn_path path;                               /* by which the machine reaches it */
+    struct wrn_path_size size; /* of the packets that its path takes (size.c) */
+    uint64_t size_tx_bytes;    /* what was sent when that was last confirmed */
     uint32_t chain_size;
     uint8_t chain[WRN_CREDENTIAL_MAX]; /* packed, as shown; at the end: most of it is not touched */
 };
@@ -143,6 +157,7 @@ struct wrn_network_notes {
     bool addressed, named;      /* we have another address, name: each is said with the other */
     bool routes;                /* a prefix is free that several peers offer */
     bool tell;                  /* our addresses have changed: peers are to be told */
+    bool freed;                 /* somebody has an IPv4 address no more, or another one */
     bool saved, saved_urgently; /* SAVE stands in 'out' already */
 };
 
@@ -154,6 +169,27 @@ struct wrn_network_bridge {
     uint32_t looks;
     wrn_mono look_due; /* the ring is walked for members who are not connected */
     wrn_mono hold_due; /* links of members are kept */
+};
+
+/* Members are looked for through an open network in which this host is, too. */
+struct wrn_meet {
+    bool is_set;
+    uint8_t through[WRN_NETWORK_ID_SIZE];
+    uint8_t seal_key[WRN_KEY_SIZE],
+        place_key[WRN_KEY_SIZE]; /* of all members, and of nobody else */
+    wrn_mono say_due, look_due;  /* in an input of the open network */
+    uint32_t looks;              /* in a row, while we are alone */
+    bool is_said;                /* our addresses are there: */
+    uint8_t said[WRN_HASH_SIZE];
+    wrn_mono said_at;
+    uint32_t known;      /* members that the look before found, as far as they are told apart */
+    uint32_t seen_count; /* ... that this one has found */
+    wrn_id seen[WRN_MEET_FOUND_MAX];
+    uint32_t found_count;
+    struct {
+        wrn_id id;
+        struct wrn_endpoint at;
+    } found[WRN_MEET_FOUND_MAX]; /* not yet given to the ring */
 };
 
 struct wrn_network {
@@ -189,11 +225,13 @@ struct wrn_network {
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX];
 
     /* Our own standing. */
-    enum wrn_reason standing;       /* NONE: 'rights' are ours */
-    struct wrn_rights rights;       /* what our chain gives, now */
-    char why[WRN_NETWORK_WHY_SIZE]; /* ... else why it gives nothing */
-    wrn_mono rights_due;            /* when that is to be judged again */
-    bool may_relay;                 /* by our chain; the ring knows */
+    enum wrn_reason standing;          /* NONE: 'rights' are ours */
+    struct wrn_rights rights;          /* what our chain gives, now */
+    char why[WRN_NETWORK_WHY_SIZE];    /* ... else why it gives nothing */
+    wrn_mono rights_due;               /* when that is to be judged again */
+    bool may_relay;                    /* by our chain; the ring knows */
+    uint8_t end_mark[WRN_SHA256_SIZE]; /* what the owner's list names when he ends the network */
+    int64_t ended_s;                   /* ... when he has; 0: he has not */
 
     /* The machines. */
     struct wrn_judge *judge;
@@ -208,6 +246,7 @@ struct wrn_network {
     struct wrn_hold *hold;
     struct wrn_authority *authority;
     struct wrn_network_bridge bridge;
+    struct wrn_meet meet;
 
     /* Peers. */
     struct wrn_pool peers; /* of struct wrn_network_peer */
@@ -219,6 +258,8 @@ struct wrn_network {
     wrn_mono traffic_due;
     uint32_t traffic_idle; /* looks in a row that have found nothing */
     uint32_t told;         /* number of what we tell now, from 1 */
+    uint32_t told_since;   /* ... and of what first told of this IPv4 address: */
+    struct wrn_ip told_ip; /* family NONE: it tells of none */
     uint32_t check_serial;
     uint64_t told_digest;
     uint64_t digest_key[2];
@@ -238,7 +279,8 @@ struct wrn_network {
     /* Questions of the caller. */
     struct wrn_network_question questions[WRN_NETWORK_QUESTIONS_MAX];
     struct wrn_network_walk *walk;
-    uint64_t info_second; /* in which so many were told who we are */
+    struct wrn_network_kept *kept; /* WRN_STATE_KEPT_MAX records that the caller wants kept */
+    uint64_t info_second;          /* in which so many were told who we are */
     uint32_t info_said;
 
     enum wrn_ring_state ring_state;
@@ -247,6 +289,7 @@ struct wrn_network {
     bool is_leaving;        /* wrn_node_leave */
     bool is_gone;           /* GONE was said */
     wrn_mono leave_due;     /* ... when that is said at the latest */
+    wrn_mono linger_due;    /* ... and at the earliest: peers are being told something */
 };
 
 struct wrn_node {
@@ -276,6 +319,11 @@ void wrn_network_leave_on_time(struct wrn_network *network);
 /* Takes the locator of a peer to be kept on disk, instead of an older one of the same peer, or of
  * the oldest. False: it is no locator, or the same as before. */
 bool wrn_network_locator(struct wrn_network *network, wrn_span locator);
+
+/* Tells whether two spans have the same bytes. */
+static inline bool wrn_network_are_equal(wrn_span a, wrn_span b) {
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
 
 /* Tells whether an address is in a prefix (of family NONE: no), and whether it is a HIT. */
 bool wrn_network_is_in(const struct wrn_prefix *prefix, const struct wrn_ip *ip);
@@ -371,9 +419,15 @@ void wrn_network_peer_up(struct wrn_network *network, wrn_handle overlay);
 void wrn_network_peer_way(struct wrn_network *network, wrn_handle overlay);
 void wrn_network_peer_down(struct wrn_network *network, wrn_handle overlay, enum wrn_reason reason);
 
+/* How it is reached, in words for people: static text. */
+const char *wrn_network_how(const struct wrn_network_peer *peer);
+
 /* Lets pass between us and a peer what both are permitted now, or nothing: after its rights, ours,
  * or 'is_waiting' have changed. In an input. */
 void wrn_network_peer_permit(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* Sets the cipher that both speak. In an input. */
+void wrn_network_peer_cipher(struct wrn_network *network, struct wrn_network_peer *peer);
 
 /* Its deadlines have changed. */
 void wrn_network_peer_due(struct wrn_network *network, struct wrn_network_peer *peer);
@@ -395,6 +449,13 @@ void wrn_network_lease_shown(struct wrn_network *network, struct wrn_network_pee
 void wrn_network_lease_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer);
 void wrn_network_lease_on_time(struct wrn_network *network, struct wrn_network_peer *peer);
 
+/* A peer's rights do not permit the address that it has any more; it is asked for it again later,
+ * as they may change. */
+void wrn_network_lease_withdraw(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* Somebody, we or a peer, has an address no more: whoever shows the same may be believed now. */
+void wrn_network_leases_look(struct wrn_network *network);
+
 /* ---- What peers are told (tell.c) ---- */
 
 /* ADDRESSES came. */
@@ -406,6 +467,20 @@ uint32_t wrn_network_told(const struct wrn_network *network, const struct wrn_ne
 
 /* Sends ours to one peer now, and again until it says that it has them. */
 void wrn_network_tell(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* It has not said that it has them: sends them again, and asks for an answer. */
+void wrn_network_tell_again(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* Tells whether a peer would take what we send: it has heard that we let it through, and which
+ * address is ours, if any. */
+bool wrn_network_is_known_to(const struct wrn_network *network,
+                             const struct wrn_network_peer *peer);
+
+/* What is sent to peers waits as long as they would refuse it: the first looks whether that is so
+ * of one, and says so to the machine; the other lets those go of whom it is not so any more, behind
+ * what was held for them. */
+void wrn_network_peer_pause(struct wrn_network *network, const struct wrn_network_peer *peer);
+void wrn_network_peers_resume(struct wrn_network *network);
 
 /* Looks whether ours have changed, and if so, tells all. */
 void wrn_network_tell_all(struct wrn_network *network);
@@ -419,6 +494,26 @@ void wrn_network_look_for_traffic(struct wrn_network *network);
 
 /* Gives the peer in the machine what it may have of addresses and routes now, and no more. */
 void wrn_network_peer_allow(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* ---- How large packets to a peer may be, in an l3 network (size.c) ---- */
+
+/* A peer's path is about to be this one: what relays carry counts from now on, and on a direct path
+ * more is looked for. */
+void wrn_network_size_follow(struct wrn_network *network, struct wrn_network_peer *peer,
+                             const struct wrn_path *path);
+
+/* Packets have gone to a peer, or come from it: there is a session now, maybe. */
+void wrn_network_size_on_traffic(struct wrn_network *network, struct wrn_network_peer *peer);
+
+/* What is due of it, at its 'size.due'; a probe, an answer of a peer's node. */
+void wrn_network_size_on_time(struct wrn_network *network, struct wrn_network_peer *peer);
+void wrn_network_size_on_probe(struct wrn_network *network, wrn_handle wg, wrn_span probe);
+void wrn_network_size_on_answer(struct wrn_network *network, struct wrn_network_peer *peer,
+                                wrn_span message);
+
+/* The largest packet to a peer now, and to any, bytes. */
+uint32_t wrn_network_size_of(const struct wrn_network *network,
+                             const struct wrn_network_peer *peer);
 
 /* ---- The switch of an l2 network (bridge.c); in an l3 network these do nothing ---- */
 
@@ -437,6 +532,11 @@ void wrn_network_bridge_close(struct wrn_network *network, const struct wrn_netw
 void wrn_network_bridge_path(struct wrn_network *network, const struct wrn_network_peer *peer,
                              const struct wrn_path *path);
 void wrn_network_bridge_ours(struct wrn_network *network);
+void wrn_network_bridge_port(struct wrn_network *network);
+
+/* Whether the host's own DHCP client is answered: with the leased address, in a network of layer 2
+ * that has a range. */
+bool wrn_network_serves_dhcp(const struct wrn_network *network);
 
 /* The ring was found; a member was lost; a walk has found a node. */
 void wrn_network_bridge_on_connected(struct wrn_network *network);
@@ -480,9 +580,12 @@ void wrn_network_addresses_tell(struct wrn_network *network);
 /* Looks who has what is offered by several, anew. */
 void wrn_network_routes_follow(struct wrn_network *network);
 
-/* Tells whether a prefix may be one behind a node: none that meets what the network itself has, or
- * would lead tunnels into themselves. */
+/* Tells whether a prefix may be one behind a node: none that meets what the network itself has. */
 bool wrn_network_may_route(const struct wrn_network *network, const struct wrn_prefix *prefix);
+
+/* Tells whether a peer is reached at an address of a prefix now: a route to it through this network
+ * would lead the tunnel into itself. */
+bool wrn_network_is_underneath(const struct wrn_network *network, const struct wrn_prefix *prefix);
 
 /* A prefix of a peer's is reached now through this interface, or not any more. */
 void wrn_network_route_to(struct wrn_network *network, const struct wrn_prefix *prefix,
@@ -490,6 +593,52 @@ void wrn_network_route_to(struct wrn_network *network, const struct wrn_prefix *
 
 /* The resolver's address in this network. */
 struct wrn_ip wrn_network_resolver(const struct wrn_network *network);
+
+/* ---- Records that the caller wants kept (keeper.c) ---- */
+
+/* Takes room from the arena ('network' NULL: measures), and what is to be kept from the state; puts
+ * it into one that is to be saved. */
+void wrn_keeper_init(struct wrn_network *network, struct wrn_arena *arena,
+                     const struct wrn_state *state);
+void wrn_keeper_fill(const struct wrn_network *network, struct wrn_state *state);
+
+/* What the caller is about to store under the request's tag is to be kept if it can be stored (then
+ * that is on the disk before he is told): NONE, TOO_LARGE, FULL (WRN_STATE_KEPT_MAX). What became
+ * of it; of other tags too. */
+enum wrn_reason wrn_keeper_ask(struct wrn_network *network,
+                               const struct wrn_claim_request *request);
+void wrn_keeper_asked(struct wrn_network *network, uint32_t tag, enum wrn_reason reason);
+
+/* Nothing under this key is kept any more; saved at once. */
+void wrn_keeper_end(struct wrn_network *network, wrn_span key);
+
+/* The ring was found; our chain, which proves records, is another one; an answer to a store of the
+ * keeper; the ring gave a record up, this or another; time. */
+void wrn_keeper_on_connected(struct wrn_network *network);
+void wrn_keeper_prove(struct wrn_network *network);
+void wrn_keeper_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer);
+void wrn_keeper_on_lost(struct wrn_network *network, wrn_span record, enum wrn_reason reason);
+void wrn_keeper_on_time(struct wrn_network *network);
+wrn_mono wrn_keeper_due(const struct wrn_network *network);
+
+/* ---- Members that are found through an open network (meet.c) ---- */
+
+/* What the state says; puts it into one that is to be saved. */
+void wrn_meet_init(struct wrn_network *network, const struct wrn_state *state);
+void wrn_meet_fill(const struct wrn_network *network, struct wrn_state *state);
+
+/* The network has been added, or has lost its ring: what may help is looked for soon. */
+void wrn_meet_on_alone(struct wrn_network *network);
+
+/* An answer of this open network's table, about another network. */
+void wrn_meet_on_answer(struct wrn_network *network, const struct wrn_dht_answer *answer);
+
+/* What is due of it, for others if it is an open one; when. */
+void wrn_meet_on_time(struct wrn_network *network);
+wrn_mono wrn_meet_due(const struct wrn_network *network);
+
+/* Tells whether an address is none that our own tunnels lead to (network.c). */
+bool wrn_network_may_reach(const struct wrn_network *network, const struct wrn_endpoint *endpoint);
 
 /* ---- Questions of the caller (answers.c) ---- */
 

@@ -5,8 +5,11 @@
 #include "node/hold.h"
 #include "node/network_internal.h"
 
+enum { FEW_LOCATORS = 4 };
+
 static void forward(struct wrn_network *network, const struct wrn_overlay_action *action,
                     enum wrn_node_action_kind kind);
+static void on_cache(struct wrn_network *network, wrn_span locator);
 static void on_carried(struct wrn_network *network, const struct wrn_overlay_action *action);
 static void on_failed(struct wrn_network *network, const struct wrn_overlay_action *action);
 static void on_state(struct wrn_network *network, enum wrn_ring_state state);
@@ -63,9 +66,7 @@ void wrn_network_on_ring(struct wrn_network *network, const struct wrn_overlay_a
         wrn_network_questions_on_found(network, action->id, action->is_last, action->reason);
         break;
     case WRN_OVERLAY_CACHE:
-        if (wrn_network_locator(network, action->bytes)) {
-            wrn_network_save(network, false);
-        }
+        on_cache(network, action->bytes);
         break;
     case WRN_OVERLAY_SUM: /* nobody asks for sums */
         break;
@@ -126,6 +127,7 @@ static void on_state(struct wrn_network *network, enum wrn_ring_state state) {
         wrn_authority_on_ring(network, true);
         wrn_network_addresses_on_connected(network);
         wrn_network_bridge_on_connected(network);
+        wrn_keeper_on_connected(network);
         network->notes.resolved = true;
     } else if (state == WRN_RING_STATE_ALONE && network->was_connected) {
         network->was_connected = false;
@@ -133,6 +135,7 @@ static void on_state(struct wrn_network *network, enum wrn_ring_state state) {
                                 "no other host of %s can be reached; it is being looked for",
                                 network->descriptor.name);
         wrn_authority_on_ring(network, false);
+        wrn_meet_on_alone(network);
     }
 }
 
@@ -146,6 +149,11 @@ static void on_message(struct wrn_network *network, const struct wrn_overlay_act
     case WRN_NETWORK_ADDRESSES:
         if (from) {
             wrn_network_on_addresses(network, from, action->bytes);
+        }
+        break;
+    case WRN_NETWORK_SIZE:
+        if (from) {
+            wrn_network_size_on_answer(network, from, action->bytes);
         }
         break;
     case WRN_NETWORK_INFO_ASK:
@@ -177,6 +185,12 @@ static void on_answer(struct wrn_network *network, const struct wrn_overlay_acti
     case WRN_NETWORK_TAGS_HOLD:
         wrn_hold_on_answer(network, &answer);
         break;
+    case WRN_NETWORK_TAGS_KEPT:
+        wrn_keeper_on_answer(network, &answer);
+        break;
+    case WRN_NETWORK_TAGS_MEET:
+        wrn_meet_on_answer(network, &answer);
+        break;
     case WRN_NETWORK_TAGS_CHECK:
         wrn_network_lease_on_answer(network, &answer);
         break;
@@ -189,10 +203,21 @@ static void on_answer(struct wrn_network *network, const struct wrn_overlay_acti
     }
 }
 
+/* The first ones that are known are on disk at once: who knew hardly anybody, and crashes, must not
+ * come back to nobody. */
+static void on_cache(struct wrn_network *network, wrn_span locator) {
+    uint8_t before = network->locator_count;
+    if (wrn_network_locator(network, locator)) {
+        bool is_new = network->locator_count > before;
+        wrn_network_save(network, is_new && network->locator_count <= FEW_LOCATORS);
+    }
+}
+
 static void on_lost(struct wrn_network *network, const struct wrn_overlay_action *action) {
     wrn_span winner = action->answer.record;
     wrn_network_addresses_on_lost(network, action->bytes, winner, action->reason);
     wrn_authority_on_lost(network, action->bytes, winner, action->reason);
+    wrn_keeper_on_lost(network, action->bytes, action->reason);
 }
 
 bool wrn_network_locator(struct wrn_network *network, wrn_span bytes) {

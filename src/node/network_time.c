@@ -4,9 +4,11 @@
 #include "node/authority_internal.h"
 #include "node/hold.h"
 #include "node/network_internal.h"
+#include "wg/receiver.h"
 
 static struct wrn_network *owner_of(const struct wrn_node *node, struct wrn_now now,
                                     const struct wrn_endpoint *from, wrn_span datagram);
+static struct wrn_network *machine_of(const struct wrn_node *node, wrn_span datagram);
 static void inject(struct wrn_network *network, uint16_t socket, const struct wrn_endpoint *from,
                    wrn_span datagram);
 static wrn_mono due_of(const struct wrn_network *network);
@@ -14,14 +16,18 @@ static wrn_mono due_of(const struct wrn_network *network);
 void wrn_node_on_datagram(struct wrn_node *node, struct wrn_now now, wrn_handle handle,
                           uint16_t socket, const struct wrn_endpoint *from, uint8_t *bytes,
                           size_t size, struct wrn_node_out *out) {
-    struct wrn_network *network = socket == 0 ? owner_of(node, now, from, (wrn_span){bytes, size})
-                                              : wrn_node_network(node, handle);
+    wrn_span datagram = {bytes, size};
+    bool is_stream = wrn_socket_is_stream(socket);
+    bool is_frame = size > 0 && wrn_frame_is_ours(bytes[0]);
+    struct wrn_network *network = socket != 0 && !is_stream ? wrn_node_network(node, handle)
+                                  : is_frame || !is_stream  ? owner_of(node, now, from, datagram)
+                                                            : machine_of(node, datagram);
     node->strays += network == NULL;
     if (!network || network->is_gone || size == 0) {
         return;
     }
     wrn_network_begin(network, now, out);
-    if (wrn_frame_is_ours(bytes[0])) {
+    if (is_frame) {
         wrn_overlay_on_datagram(network->overlay, now, socket, from, bytes, size, out->overlay);
     } else if (socket != 0) {
         inject(network, socket, from, (wrn_span){bytes, size});
@@ -48,6 +54,24 @@ static struct wrn_network *owner_of(const struct wrn_node *node, struct wrn_now 
         }
     }
     return count > 0 ? candidates[now.mono.ns / WRN_MS(1) % count] : NULL;
+}
+
+/* WireGuard's, by a stream that all networks share: told by index or mac1, as the workers do. */
+static struct wrn_network *machine_of(const struct wrn_node *node, wrn_span datagram) {
+    uint32_t tag = 0;
+    enum wrn_wg_receiver receiver =
+        wrn_wg_receiver(datagram.data, datagram.size, WRN_NODE_TAG_BITS, &tag);
+    for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX && receiver != WRN_WG_RECEIVER_NONE; i++) {
+        struct wrn_network *network = node->networks[i];
+        bool is_it = network && !network->is_gone &&
+                     (receiver == WRN_WG_RECEIVER_TAGGED
+                          ? i == tag
+                          : wrn_wg_is_initiation_for(network->wg, node->options.crypto, datagram));
+        if (is_it) {
+            return network;
+        }
+    }
+    return NULL;
 }
 
 /* WireGuard's, through a socket that was opened for one peer: the path is what the ring says, not
@@ -111,6 +135,8 @@ void wrn_node_on_time(struct wrn_node *node, struct wrn_now now, struct wrn_node
     wrn_network_questions_on_time(network);
     wrn_hold_on_time(network);
     wrn_network_bridge_on_time(network);
+    wrn_keeper_on_time(network);
+    wrn_meet_on_time(network);
     if (wrn_mono_reached(now.mono, wrn_authority_due(network->authority))) {
         wrn_authority_on_time(network);
     }

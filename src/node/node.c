@@ -78,11 +78,22 @@ void wrn_node_remove(struct wrn_node *node, wrn_handle network) {
     node->generations[network.index]++;
 }
 
+void wrn_node_set_streams(struct wrn_node *node, uint16_t tcp_port, uint16_t tls_port) {
+    node->options.tcp_port = tcp_port;
+    node->options.tls_port = tls_port;
+    for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
+        if (node->networks[i]) {
+            wrn_overlay_set_streams(node->networks[i]->overlay, tcp_port, tls_port);
+        }
+    }
+}
+
 void wrn_node_set_port(struct wrn_node *node, uint16_t port) {
     node->options.port = port;
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
         if (node->networks[i]) {
             wrn_overlay_set_port(node->networks[i]->overlay, port);
+            wrn_network_bridge_port(node->networks[i]);
         }
     }
 }

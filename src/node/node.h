@@ -19,8 +19,9 @@ struct wrn_node;
 
 enum {
     WRN_NODE_NETWORKS_MAX = 64,
-    WRN_NODE_MTU = WRN_WG_RELAYED_PACKET_MAX, /* of the networks' interfaces: passes relays too */
-    WRN_NODE_HELD_PACKETS = 256,              /* packets that wait for their peer, of a network */
+    WRN_NODE_MTU_MIN = 1280,     /* of the networks' interfaces: IPv6 wants that, */
+    WRN_NODE_MTU_MAX = 1420,     /* and this is what Ethernet leaves, by IPv4 and by IPv6 */
+    WRN_NODE_HELD_PACKETS = 256, /* packets that wait for their peer, of a network */
     WRN_NODE_HELD_BYTES = 256 << 10,
     WRN_NODE_HELD_S = 15, /* ... so long at most */
     WRN_NODE_ACTIONS_MAX = 2048,
@@ -33,6 +34,11 @@ struct wrn_node_options {
     wrn_span host;               /* its name, as it is; copied (255 bytes at most) */
     uint16_t port;               /* of UDP socket 0, for announcements; wrn_node_set_port */
     bool announces;              /* on the LAN, by multicast */
+    bool speaks_aes;             /* AES-256-GCM with members that do, too: it is fast here */
+    bool has_streams;            /* the driver has streams (WRN_SOCKET_TCP and its like) */
+    uint16_t mtu_bytes;          /* of the networks' interfaces, WRN_NODE_MTU_MIN to _MAX; 0: what
+                                  * relays carry, too (WRN_WG_RELAYED_PACKET_MAX) */
+    uint16_t tcp_port, tls_port; /* where it takes them, 0: nowhere; wrn_node_set_streams */
     struct wrn_crypto *crypto;   /* outlives the node, as 'primitives' */
     const struct wrn_primitives *primitives;
     struct wrn_rand rand;
@@ -43,17 +49,17 @@ struct wrn_node_options {
 /* ---- what comes out ---- */
 
 enum wrn_node_action_kind {
-    WRN_NODE_DATAGRAM,  /* send 'bytes' from 'socket' to 'to'. 0: the socket of all networks */
+    WRN_NODE_DATAGRAM,  /* send 'bytes' from 'socket' to 'to'. 0: the socket of all networks, and
+                         * so are streams (overlay/limits.h) */
     WRN_NODE_MULTICAST, /* send 'bytes' to the LAN's announcement group, from socket 0 */
     WRN_NODE_SOCKETS,   /* open (is_open) or close the sockets first 'socket', 'count' of them, of
                          * this network: numbers of two networks are not the same sockets */
     WRN_NODE_INJECT,    /* 'bytes', a WireGuard datagram, came for the network's machine by 'path':
                          * wrn_crew_inject, or wrn_wg_on_datagrams */
-    WRN_NODE_SEND,      /* 'bytes', a packet of the host that was held, can be sent now: to the
-                         * machine as if the host had sent it now (wrn_wg_on_packets) */
     WRN_NODE_TO_HOST,   /* 'bytes', a packet to write to the interface (an ICMP error) */
     WRN_NODE_FRAME,   /* 'bytes', an Ethernet frame of an l2 network: to the host ('is_open') or to
-                         * 'members', past the switch: wrn_crew_send_frame */
+                         * 'members', past the switch: wrn_crew_send_frame; or, in an l3 network,
+                         * what this node says to one of theirs in the tunnel, 'is_whole' */
     WRN_NODE_ADDRESS, /* the interface gets ('is_open') or loses 'prefix' */
     WRN_NODE_ROUTE,   /* the same of a route to 'prefix' through the interface */
     WRN_NODE_SAVE,    /* the network's state has changed: wrn_node_save soon; 'is_urgent': before
@@ -125,6 +131,9 @@ struct wrn_node *wrn_node_init(void *memory, const struct wrn_node_options *opti
 /* Wipes all secrets, of its networks too. NULL is fine. */
 void wrn_node_finish(struct wrn_node *node);
 
+/* The MTU of the interfaces of l3 networks, bytes. */
+uint32_t wrn_node_mtu(const struct wrn_node *node);
+
 /* The host's key, and its HIT. */
 const uint8_t *wrn_node_public_key(const struct wrn_node *node);
 const uint8_t *wrn_node_hit(const struct wrn_node *node);
@@ -154,7 +163,7 @@ size_t wrn_node_save(const struct wrn_node *node, wrn_handle network, uint8_t *o
 /* ---- inputs ---- */
 
 /* A datagram came that is no worker's business: to socket 0 ('network' NONE) a frame of some ring;
- * to another socket anything. Opened in place. */
+ * by a stream (NONE, too) and to other sockets anything. Opened in place. */
 void wrn_node_on_datagram(struct wrn_node *node, struct wrn_now now, wrn_handle network,
                           uint16_t socket, const struct wrn_endpoint *from, uint8_t *bytes,
                           size_t size, struct wrn_node_out *out);
@@ -169,7 +178,8 @@ void wrn_node_on_packet(struct wrn_node *node, struct wrn_now now, wrn_handle ne
                         wrn_span packet, struct wrn_node_out *out);
 
 /* A verdict of an l2 network's switch has told of a frame ('peer' of the machine; NONE: from the
- * host's side). See wrn_switch_on_frame. */
+ * host's side), see wrn_switch_on_frame; or the node at the other end of an l3 network's tunnel
+ * says something to this one (WRN_WG_OWN). */
 void wrn_node_on_frame(struct wrn_node *node, struct wrn_now now, wrn_handle network,
                        wrn_handle peer, wrn_span frame, struct wrn_node_out *out);
 
@@ -183,6 +193,9 @@ wrn_mono wrn_node_due(const struct wrn_node *node);
 bool wrn_node_set_local(struct wrn_node *node, struct wrn_now now,
                         const struct wrn_locator_endpoint *endpoints, size_t count,
                         uint32_t *cursor, struct wrn_node_out *out);
+
+/* This host takes streams at other ports, of all its addresses; 0: at none. */
+void wrn_node_set_streams(struct wrn_node *node, uint16_t tcp_port, uint16_t tls_port);
 
 /* UDP socket 0 has another port, which announcements on the LAN say from now on. Others hear of it
  * by what comes from there. */
@@ -208,12 +221,30 @@ void wrn_node_probe(struct wrn_node *node, struct wrn_now now, wrn_handle networ
 void wrn_node_members(struct wrn_node *node, struct wrn_now now, wrn_handle network, uint32_t tag,
                       struct wrn_node_out *out);
 
-/* Records of the table. The value is at most some 480 bytes; families: docs/networks.md. */
+/* Gives up such a question, if it is open: it is answered no more, and there is room for another
+ * one (a network answers one at a time; the others get FULL). */
+void wrn_node_members_stop(struct wrn_node *node, wrn_handle network, uint32_t tag);
+
+/* Records of the table. The value is at most some 480 bytes; families: docs/networks.md. With
+ * 'keep' what could be stored is renewed, and stored again after a restart, until it is deleted
+ * (SAVE before the ANSWER); FULL: WRN_STATE_KEPT_MAX are kept. DELETE ends that in any case. */
 void wrn_node_get(struct wrn_node *node, struct wrn_now now, wrn_handle network, uint32_t tag,
                   wrn_span key, struct wrn_node_out *out);
 void wrn_node_store(struct wrn_node *node, struct wrn_now now, wrn_handle network, uint32_t tag,
                     enum wrn_record_kind kind, wrn_span key, wrn_span value, uint32_t ttl_s,
                     bool keep, struct wrn_node_out *out);
+
+/* Walks the records that are kept: start with *cursor = 0; false at the end. Spans are valid until
+ * the next input. */
+struct wrn_node_kept {
+    enum wrn_record_kind kind;
+    wrn_span key, value;
+    uint32_t ttl_s;
+    bool is_stored;         /* holders had it when they were asked last; else: */
+    enum wrn_reason reason; /* why not. NONE: it is under way */
+};
+bool wrn_node_next_kept(const struct wrn_node *node, wrn_handle network, uint32_t *cursor,
+                        struct wrn_node_kept *ret_kept);
 
 /* ---- routes: prefixes that lie behind a node, which members reach through it ---- */
 
@@ -245,10 +276,35 @@ struct wrn_node_route {
 bool wrn_node_next_route(const struct wrn_node *node, wrn_handle network, uint32_t *cursor,
                          struct wrn_node_route *ret_route);
 
+/* ---- members that are found through an open network ---- */
+
+/* Members of 'network' whose known peers are all out of reach are looked for in the table of
+ * another network of this host, 'through', from now on, and find this host there; NONE: no more.
+ * Kept. NONE; NOT_FOUND: there is no such network; SELF: it is the same one; RULE: it is not an
+ * open one. */
+enum wrn_reason wrn_node_meet(struct wrn_node *node, struct wrn_now now, wrn_handle network,
+                              wrn_handle through, struct wrn_node_out *out);
+
+struct wrn_node_meeting {
+    uint8_t through[WRN_NETWORK_ID_SIZE];
+    const char *name; /* of that network; NULL: this host is in it no more */
+    bool is_said;     /* this host's addresses lie there */
+    uint32_t known;   /* other members that were found there when it was last looked */
+};
+
+/* Tells how it stands; false: no such thing is set. */
+bool wrn_node_meeting(const struct wrn_node *node, wrn_handle network,
+                      struct wrn_node_meeting *ret_meeting);
+
 /* ---- l2 networks ---- */
 
 /* The switch of an l2 network, for lanes and for questions; NULL: an l3 network, or no such one. */
 struct wrn_switch *wrn_node_switch(const struct wrn_node *node, wrn_handle network);
+
+/* Writes the address of the host's own interface in the l2 network whose id begins so (6 bytes are
+ * looked at): what the driver gives its bridge, and whose DHCP client is answered. */
+void wrn_node_bridge_mac(const struct wrn_node *node, const uint8_t *network_id,
+                         uint8_t ret_mac[WRN_MAC_ADDRESS_SIZE]);
 
 /* Changes how it switches, from now on; kept. Its present settings: wrn_switch_settings. False: it
  * is no l2 network. */
@@ -284,7 +340,9 @@ struct wrn_node_network_info {
     const char *label;              /* ours, or "" */
     uint8_t rights;                 /* enum wrn_right */
     int64_t until_s;                /* our membership's end; WRN_RECORD_TIME_MAX_S: none */
+    uint32_t renewals;              /* asked for in vain, for a later end */
     enum wrn_reason standing;       /* NONE: a member; or why not */
+    int64_t ended_s;                /* when its owner ended it (then EXCLUDED); 0: he has not */
     bool
         is_spent; /* others have all uses of the invitation by which we came: nobody lets us send */
     const char *trouble; /* why there is no address, no ring, ...: a sentence; "" if all is well */
@@ -314,10 +372,13 @@ struct wrn_node_peer_info {
     struct wrn_ip ipv4, ipv6;   /* that it may send from */
     uint8_t rights;
     int64_t until_s;
+    struct wrn_rights_cert cert;  /* by which it is a member, the last of its chain; zero: none is
+                                   * needed, it is the owner */
     struct wrn_endpoint endpoint; /* DIRECT */
     uint8_t relay[WRN_HIT_SIZE];  /* RELAYED: through whom; zero: nobody */
     char relay_label[WRN_LABEL_SIZE];
-    bool is_open, is_waiting; /* the policy has no limits; revocations are still being compared */
+    bool is_open;    /* the policy has no limits */
+    bool is_waiting; /* revocations are still being compared, or it does not know our address yet */
     uint64_t tx_bytes, rx_bytes;
     wrn_wall last_handshake;
     enum wrn_cipher cipher;

@@ -176,7 +176,9 @@ void wrn_network_peer_down(struct wrn_network *network, wrn_handle overlay,
         memcpy(event->label, peer->label, sizeof(event->label));
     }
     peer->overlay = WRN_HANDLE_NONE;
+    network->notes.freed = network->notes.freed || peer->ipv4.family != WRN_FAMILY_NONE;
     peer->ipv4 = (struct wrn_ip){.family = WRN_FAMILY_NONE};
+    peer->is_unbelieved = peer->asks_again = false;
     peer->route_count = 0;
     peer->is_relayed = false;
     peer->was_told = peer->may_relay = false;
@@ -214,6 +216,32 @@ void wrn_network_peer_permit(struct wrn_network *network, struct wrn_network_pee
     peer->was_set = true;
     wrn_network_peer_allow(network, peer);
     network->notes.resolved = true; /* what was held can go */
+}
+
+/* What both offer: of the peer we have its signed locator, and as soon as it has told of itself its
+ * own word, which is never older. */
+void wrn_network_peer_cipher(struct wrn_network *network, struct wrn_network_peer *peer) {
+    struct wrn_overlay_peer_info info;
+    if (peer->wg.generation == 0 ||
+        !wrn_overlay_peer_info(network->overlay, peer->overlay, &info)) {
+        return;
+    }
+    bool is_offered = peer->heard != 0 ? peer->says_aes : info.speaks_aes;
+    if (peer->heard != 0 && peer->says_aes != info.speaks_aes && !peer->was_contrary) {
+        struct wrn_node_event *event = wrn_network_event(
+            network, WRN_NODE_EVENT_PEER_CIPHER_KIND,
+            "%s says that it speaks %s; the locator of it that was seen said the contrary: it was "
+            "set otherwise since, or somebody shows an old one",
+            peer->label[0] ? peer->label : "a host",
+            peer->says_aes ? "AES-256-GCM" : "ChaCha20-Poly1305 only");
+        memcpy(event->hit, peer->hit, sizeof(event->hit));
+        memcpy(event->label, peer->label, sizeof(event->label));
+    }
+    peer->was_contrary = peer->heard != 0 && peer->says_aes != info.speaks_aes;
+    bool is_aes = network->node->options.speaks_aes && is_offered;
+    wrn_wg_peer_set_cipher(network->wg, network->now, peer->wg,
+                           is_aes ? WRN_CIPHER_AES_256_GCM : WRN_CIPHER_CHACHA20_POLY1305,
+                           network->out->wg);
 }
 
 void wrn_network_peers_judge(struct wrn_network *network, bool all) {
@@ -269,6 +297,7 @@ static struct wrn_network_peer *take(struct wrn_network *network, const uint8_t 
     peer->self = handle;
     peer->rights_due = peer->lease_due = peer->tell_due = peer->check_due = WRN_MONO_NEVER;
     peer->forget_due = wrn_mono_add(network->now.mono, WRN_S(FORGET_S));
+    peer->size.due = WRN_MONO_NEVER;
     set_due(network, peer);
     return peer;
 }
@@ -296,12 +325,26 @@ static struct wrn_members_answer rights_of(struct wrn_network *network,
                              (wrn_span){peer->chain, peer->chain_size});
 }
 
+/* The last certificate of the first chain that makes it a member; zero: it is the owner. */
+static struct wrn_rights_cert member_cert(const struct wrn_rights *rights) {
+    for (uint32_t grant = 0; grant < rights->grant_count; grant++) {
+        uint32_t chain = (rights->member_grants >> grant & 1) != 0 ? rights->grants[grant] : 0;
+        for (uint32_t i = rights->cert_count; i-- > 0;) {
+            if ((chain >> i & 1) != 0) {
+                return rights->certs[i];
+            }
+        }
+    }
+    return (struct wrn_rights_cert){{0}, {0}, {0}};
+}
+
 /* Looks what a peer may now, and makes it so: it is in the machine as long as it is a member. */
 static void judge(struct wrn_network *network, struct wrn_network_peer *peer) {
     struct wrn_members_answer answer = rights_of(network, peer);
     bool is_good = answer.reason == WRN_REASON_NONE;
     peer->rights = is_good ? answer.rights->flags : 0;
     peer->until_s = is_good ? answer.rights->until_s : 0;
+    peer->cert = is_good ? member_cert(answer.rights) : (struct wrn_rights_cert){{0}, {0}, {0}};
     bool may_relay = is_good && wrn_rights_may_relay(answer.rights);
     peer->rights_due =
         is_good ? wrn_network_when(network, answer.rights->changes_s) : WRN_MONO_NEVER;
@@ -333,6 +376,8 @@ static void attach(struct wrn_network *network, struct wrn_network_peer *peer) {
     }
     wrn_gate_close(network->gate, peer->wg);
     wrn_wg_peer_set_pinned(network->wg, peer->wg, true);
+    wrn_network_peer_cipher(network, peer);
+    peer->path = (struct wrn_path){.kind = WRN_PATH_DIRECT}; /* to nowhere: what comes is another */
     (void)set_path(network, peer);
     peer->allowed_count = 0;
     peer->tx_bytes = peer->rx_bytes = 0;
@@ -347,6 +392,7 @@ static void detach(struct wrn_network *network, struct wrn_network_peer *peer) {
     wrn_gate_close(network->gate, peer->wg);
     wrn_wg_peer_remove(network->wg, peer->wg);
     peer->wg = WRN_HANDLE_NONE;
+    wrn_path_size_put_off(&peer->size, WRN_MONO_NEVER);
     wrn_network_peer_allow(network, peer);
 }
 
@@ -360,26 +406,37 @@ static bool set_path(struct wrn_network *network, struct wrn_network_peer *peer)
         !wrn_overlay_peer_info(network->overlay, peer->overlay, &info)) {
         return false;
     }
-    bool was_direct = peer->is_direct;
-    peer->is_relayed = path.kind == WRN_PATH_RELAY;
-    peer->is_direct = info.way.kind == WRN_WAY_DIRECT;
+    bool was_direct = peer->is_direct, was_stream = peer->is_stream;
+    peer->is_relayed = info.way.kind == WRN_WAY_RELAY;
+    peer->is_stream = wrn_way_is_stream(&info.way);
+    peer->is_direct = info.way.kind == WRN_WAY_DIRECT && !peer->is_stream;
     if (peer->wg.generation != 0) {
+        bool is_other = !wrn_path_equal(&peer->path, &path);
+        wrn_network_peer_cipher(network, peer); /* a newer locator may have come with it */
+        if (is_other) {
+            wrn_network_size_follow(network, peer, &path); /* before anything goes there */
+        }
         wrn_wg_peer_set_path(network->wg, peer->wg, &path);
-        if (!wrn_path_equal(&peer->path, &path)) {
+        if (is_other) {
             peer->path = path;
+            network->notes.routes = network->notes.routes || network->wants_routes; /* under one? */
             wrn_network_bridge_path(network, peer, &path);
         }
     }
-    return peer->is_direct != was_direct;
+    return peer->is_direct != was_direct || peer->is_stream != was_stream;
+}
+
+const char *wrn_network_how(const struct wrn_network_peer *peer) {
+    return peer->is_direct ? "directly" : peer->is_stream ? "by TCP" : "through a relay";
 }
 
 static void say_path(struct wrn_network *network, struct wrn_network_peer *peer) {
     if (!peer->was_told) {
         return;
     }
-    struct wrn_node_event *event = wrn_network_event(
-        network, WRN_NODE_EVENT_PEER_PATH_KIND, "%s is reached %s now",
-        peer->label[0] ? peer->label : "a host", peer->is_direct ? "directly" : "through a relay");
+    struct wrn_node_event *event =
+        wrn_network_event(network, WRN_NODE_EVENT_PEER_PATH_KIND, "%s is reached %s now",
+                          peer->label[0] ? peer->label : "a host", wrn_network_how(peer));
     memcpy(event->hit, peer->hit, sizeof(event->hit));
     memcpy(event->label, peer->label, sizeof(event->label));
     event->ip = peer->ipv4;
@@ -392,6 +449,7 @@ static void set_due(struct wrn_network *network, struct wrn_network_peer *peer) 
     wrn_mono due = wrn_mono_min(peer->forget_due, peer->rights_due);
     due = wrn_mono_min(due, wrn_mono_min(peer->lease_due, peer->check_due));
     due = wrn_mono_min(due, peer->tell_due);
+    due = wrn_mono_min(due, peer->size.due);
     wrn_heap_set(&network->peer_dues, &peer->due, due);
 }
 
@@ -407,7 +465,10 @@ static void on_due(struct wrn_network *network, struct wrn_network_peer *peer) {
     }
     wrn_network_lease_on_time(network, peer);
     if (wrn_mono_reached(now, peer->tell_due)) {
-        wrn_network_tell(network, peer);
+        wrn_network_tell_again(network, peer);
+    }
+    if (wrn_mono_reached(now, peer->size.due)) {
+        wrn_network_size_on_time(network, peer);
     }
     if (wrn_mono_reached(now, peer->rights_due)) {
         peer->rights_due = WRN_MONO_NEVER;

@@ -131,6 +131,19 @@ bool wrn_network_may_route(const struct wrn_network *network, const struct wrn_p
            !meet(prefix, &hits);
 }
 
+bool wrn_network_is_underneath(const struct wrn_network *network, const struct wrn_prefix *prefix) {
+    uint32_t cursor = 0;
+    wrn_handle peer;
+    while ((peer = wrn_overlay_peer_next(network->overlay, &cursor)).generation != 0) {
+        struct wrn_path path;
+        if (wrn_overlay_path(network->overlay, peer, &path) && wrn_path_leads(&path) &&
+            wrn_network_is_in(prefix, &path.remote.ip)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Addresses of the host itself, of its links, of groups: nothing of that lies behind anybody. */
 static bool is_special(const struct wrn_prefix *prefix) {
     const uint8_t *b = prefix->ip.bytes;

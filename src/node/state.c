@@ -24,6 +24,7 @@ static void write_head(struct wrn_sexp_writer *writer, const struct wrn_state *s
 static void write_places(struct wrn_sexp_writer *writer, const struct wrn_state *state);
 static void write_bridge(struct wrn_sexp_writer *writer,
                          const struct wrn_switch_settings *settings);
+static void write_kept(struct wrn_sexp_writer *writer, const struct wrn_state_kept *kept);
 static void write_endpoint(struct wrn_sexp_writer *writer, const struct wrn_endpoint *endpoint);
 static void write_invitation(struct wrn_sexp_writer *writer,
                              const struct wrn_state_invitation *invitation);
@@ -40,10 +41,12 @@ static bool read_standing(struct wrn_sexp_cursor *cursor, struct wrn_state *stat
 static bool read_wants(struct wrn_sexp_cursor *cursor, struct wrn_state *state);
 static bool read_places(struct wrn_sexp_cursor *cursor, struct wrn_state *state);
 static bool read_bridge(struct wrn_sexp_cursor *inner, struct wrn_switch_settings *ret_settings);
+static bool read_kept(struct wrn_sexp_cursor *inner, struct wrn_state_kept *ret_kept);
 static bool read_endpoint(struct wrn_sexp_cursor *inner, struct wrn_endpoint *ret_endpoint);
 static bool read_route(struct wrn_sexp_cursor *inner, struct wrn_prefix *ret_prefix);
 static bool read_invitation(struct wrn_sexp_cursor *inner, const struct wrn_state *state,
                             struct wrn_state_invitation *ret_invitation);
+static bool take_used(struct wrn_sexp_cursor *inner, struct wrn_state_invitation *invitation);
 static bool read_grant(struct wrn_sexp_cursor *inner, const struct wrn_state *state,
                        struct wrn_state_grant *ret_grant);
 static bool take_optional(struct wrn_sexp_cursor *cursor, const char *name, wrn_span *ret_value);
@@ -222,8 +225,14 @@ static void write_places(struct wrn_sexp_writer *writer, const struct wrn_state 
         (void)wrn_prefix_print(&state->routes[i], text);
         write_text(writer, "route", text);
     }
+    if (state->has_meeting) {
+        write_field(writer, "meets", (wrn_span){state->meeting, sizeof state->meeting});
+    }
     if (state->has_bridge) {
         write_bridge(writer, &state->bridge);
+    }
+    for (uint32_t i = 0; i < state->kept_count; i++) {
+        write_kept(writer, &state->kept[i]);
     }
 }
 
@@ -239,8 +248,23 @@ static void write_bridge(struct wrn_sexp_writer *writer,
     if (settings->guards_loops) {
         wrn_sexp_put_word(writer, "guard");
     }
+    if (settings->serves_dhcp) {
+        wrn_sexp_put_word(writer, "server");
+    }
     write_number(writer, "floods", settings->floods_per_s);
     write_number(writer, "age", settings->age_s);
+    wrn_sexp_close(writer);
+}
+
+static void write_kept(struct wrn_sexp_writer *writer, const struct wrn_state_kept *kept) {
+    wrn_sexp_open(writer, "kept");
+    wrn_sexp_put_word(writer, kept->kind == WRN_RECORD_CREATE ? "create" : "put");
+    wrn_sexp_put_bytes(writer, kept->key);
+    wrn_sexp_put_bytes(writer, kept->value);
+    write_number(writer, "ttl", kept->ttl_s);
+    if (kept->kind == WRN_RECORD_CREATE) {
+        write_date(writer, "claimed", kept->claimed_s);
+    }
     wrn_sexp_close(writer);
 }
 
@@ -261,6 +285,9 @@ static void write_invitation(struct wrn_sexp_writer *writer,
     write_date(writer, "made", invitation->made_s);
     write_date(writer, "until", invitation->until_s);
     write_number(writer, "uses", invitation->uses);
+    if (invitation->used > 0) {
+        write_number(writer, "used", invitation->used);
+    }
     if (invitation->is_revoked) {
         wrn_sexp_open(writer, "revoked");
         wrn_sexp_close(writer);
@@ -411,9 +438,26 @@ static bool read_places(struct wrn_sexp_cursor *cursor, struct wrn_state *state)
             return false;
         }
     }
+    wrn_span meeting = {NULL, 0};
+    if (!take_optional(cursor, "meets", &meeting) ||
+        (meeting.data != NULL && meeting.size != sizeof state->meeting)) {
+        return false;
+    }
+    if (meeting.data != NULL) {
+        state->has_meeting = true;
+        memcpy(state->meeting, meeting.data, sizeof state->meeting);
+    }
     if (wrn_sexp_take_named(cursor, "bridge", &inner)) {
         state->has_bridge = true;
-        return state->descriptor.kind == WRN_NETWORK_L2 && read_bridge(&inner, &state->bridge);
+        if (state->descriptor.kind != WRN_NETWORK_L2 || !read_bridge(&inner, &state->bridge)) {
+            return false;
+        }
+    }
+    while (wrn_sexp_take_named(cursor, "kept", &inner)) {
+        if (state->kept_count == WRN_STATE_KEPT_MAX ||
+            !read_kept(&inner, &state->kept[state->kept_count++])) {
+            return false;
+        }
     }
     return true;
 }
@@ -423,8 +467,23 @@ static bool read_bridge(struct wrn_sexp_cursor *inner, struct wrn_switch_setting
     ret_settings->allows_dhcp = wrn_sexp_take_word(inner, "dhcp");
     ret_settings->answers_neighbours = wrn_sexp_take_word(inner, "answers");
     ret_settings->guards_loops = wrn_sexp_take_word(inner, "guard");
+    ret_settings->serves_dhcp = wrn_sexp_take_word(inner, "server");
     return wrn_sexp_take_number(inner, "floods", UINT32_MAX, &ret_settings->floods_per_s) &&
            wrn_sexp_take_number(inner, "age", AGE_MAX, &ret_settings->age_s) &&
+           wrn_sexp_at_end(inner);
+}
+
+static bool read_kept(struct wrn_sexp_cursor *inner, struct wrn_state_kept *ret_kept) {
+    bool is_create = wrn_sexp_take_word(inner, "create");
+    ret_kept->kind = is_create ? WRN_RECORD_CREATE : WRN_RECORD_PUT;
+    return (is_create || wrn_sexp_take_word(inner, "put")) &&
+           wrn_sexp_take_atom(inner, &ret_kept->key) && ret_kept->key.size > 0 &&
+           ret_kept->key.size <= WRN_RECORD_KEY_MAX &&
+           wrn_sexp_take_atom(inner, &ret_kept->value) &&
+           ret_kept->value.size <= WRN_RECORD_VALUE_MAX &&
+           wrn_sexp_take_number(inner, "ttl", WRN_RECORD_TTL_MAX_S, &ret_kept->ttl_s) &&
+           ret_kept->ttl_s > 0 &&
+           (!is_create || take_date(inner, "claimed", &ret_kept->claimed_s)) &&
            wrn_sexp_at_end(inner);
 }
 
@@ -458,9 +517,19 @@ static bool read_invitation(struct wrn_sexp_cursor *inner, const struct wrn_stat
            take_date(inner, "made", &invitation->made_s) &&
            take_date(inner, "until", &invitation->until_s) &&
            wrn_sexp_take_number(inner, "uses", UINT16_MAX, &invitation->uses) &&
-           take_flag(inner, "revoked", &invitation->is_revoked) &&
+           take_used(inner, invitation) && take_flag(inner, "revoked", &invitation->is_revoked) &&
            wrn_sexp_take_field(inner, "chain", &invitation->chain) && wrn_sexp_at_end(inner) &&
            is_chain(state, invitation->chain, WRN_INVITATION_CHAIN_MAX);
+}
+
+/* It may be missing. */
+static bool take_used(struct wrn_sexp_cursor *inner, struct wrn_state_invitation *invitation) {
+    struct wrn_sexp_cursor before = *inner, number;
+    if (!wrn_sexp_take_named(&before, "used", &number)) {
+        return true;
+    }
+    return wrn_sexp_take_number(inner, "used", invitation->uses, &invitation->used) &&
+           invitation->used > 0;
 }
 
 static bool read_grant(struct wrn_sexp_cursor *inner, const struct wrn_state *state,

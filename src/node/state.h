@@ -6,6 +6,7 @@
 #pragma once
 #include "network/invitation.h"
 #include "network/revoked.h"
+#include "overlay/record.h"
 #include "switch/switch.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
     WRN_STATE_INVITATIONS_MAX = 64, /* that this node made and that have not ended */
     WRN_STATE_GRANTS_MAX = 64,      /* certificates that this node has issued to others */
     WRN_STATE_ROUTES_MAX = 8,
+    WRN_STATE_KEPT_MAX = 32, /* records of the table that this node keeps alive */
 };
 
 /* An invitation that this node has made. */
@@ -21,7 +23,8 @@ struct wrn_state_invitation {
     uint8_t seed[WRN_SEED_SIZE];        /* secret, so that it can be shown again */
     uint8_t cert_hash[WRN_SHA256_SIZE]; /* of the certificate that makes it good */
     int64_t made_s, until_s;
-    uint32_t uses;
+    uint32_t uses; /* 0: not counted */
+    uint32_t used; /* of them, as far as is known; never fewer than before */
     bool is_revoked;
     wrn_span chain; /* packed, from the owner to its key */
 };
@@ -31,6 +34,15 @@ struct wrn_state_grant {
     uint8_t subject[WRN_SIGN_PUBLIC_SIZE];
     bool is_delivered;
     wrn_span chain; /* packed, from the owner to the subject */
+};
+
+/* A record that this node is to store, and to renew until it is deleted. */
+struct wrn_state_kept {
+    enum wrn_record_kind kind; /* PUT or CREATE */
+    wrn_span key;              /* 1..WRN_RECORD_KEY_MAX bytes */
+    wrn_span value;            /* at most WRN_RECORD_VALUE_MAX */
+    uint32_t ttl_s;            /* 1..WRN_RECORD_TTL_MAX_S */
+    int64_t claimed_s;         /* CREATE: since when the key is claimed */
 };
 
 /* Spans are the caller's when it is written, in the expression when it was read. */
@@ -51,8 +63,12 @@ struct wrn_state {
     wrn_span lists;                            /* wrn_revoked_save; empty: none */
     uint8_t route_count;
     struct wrn_prefix routes[WRN_STATE_ROUTES_MAX]; /* that we offer to members */
-    bool has_bridge;                                /* l2: somebody has set how it switches */
+    bool has_meeting;                     /* members are looked for through an open network: */
+    uint8_t meeting[WRN_NETWORK_ID_SIZE]; /* ... with this id */
+    bool has_bridge;                      /* l2: somebody has set how it switches */
     struct wrn_switch_settings bridge;
+    uint8_t kept_count;
+    struct wrn_state_kept kept[WRN_STATE_KEPT_MAX];
     uint8_t invitation_count;
     struct wrn_state_invitation invitations[WRN_STATE_INVITATIONS_MAX];
     uint8_t grant_count;

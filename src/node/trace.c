@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "node/gate.h"
 #include "node/network_internal.h"
 
@@ -144,7 +145,7 @@ static void say_verdict(const char *name, struct wrn_node_trace *trace) {
         return;
     }
     say(trace, "it passes (%s)", wrn_policy_ground_name((enum wrn_policy_ground)verdict->ground));
-    if (verdict->element == WRN_POLICY_NO_ELEMENT) {
+    if (verdict->element == WRN_POLICY_NO_ELEMENT && verdict->ground != WRN_POLICY_BY_RULE) {
         return;
     }
     say(trace, ": a rule of %s permits %s", is_ours ? "this host's" : name,
@@ -158,7 +159,6 @@ static void say_verdict(const char *name, struct wrn_node_trace *trace) {
 }
 
 static void print_hash(const uint8_t *hash, char text[17]) {
-    for (uint32_t i = 0; i < 8; i++) {
-        (void)snprintf(text + (size_t)i * 2, 3, "%02x", hash[i]);
-    }
+    wrn_hex_write(hash, 8, text);
+    text[16] = '\0';
 }

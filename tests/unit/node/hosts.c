@@ -54,7 +54,13 @@ uint64_t hosts_sent[HOSTS_MAX][HOSTS_MAX];
 struct wrn_node_out *hosts_out;
 wrn_span hosts_chain;
 bool hosts_are_bare;
+bool hosts_know_nobody;
+static bool makes_open;
 bool hosts_announce;
+uint16_t hosts_mtu;
+uint32_t hosts_whole_max = UINT32_MAX;
+uint32_t hosts_owns;
+bool hosts_speak_aes;
 
 static struct flight *flights;
 static uint32_t flight_first, flight_count, host_count;
@@ -95,7 +101,11 @@ int hosts_begin(void **state) {
     wrn_prng_init(&prng, check_seed(), 0);
     hosts_now = (struct wrn_now){.mono = {WRN_S(1000)}, .wall = {.s = 1795000000}};
     memset(hosts, 0, sizeof(hosts));
-    hosts_are_bare = hosts_announce = false;
+    hosts_know_nobody = false;
+    hosts_are_bare = hosts_announce = hosts_speak_aes = false;
+    hosts_mtu = 0;
+    hosts_whole_max = UINT32_MAX;
+    hosts_owns = 0;
     memset(hosts_are_apart, 0, sizeof(hosts_are_apart));
     memset(hosts_sent, 0, sizeof(hosts_sent));
     flights = map(FLIGHTS_MAX * sizeof(*flights));
@@ -138,6 +148,8 @@ void hosts_start_again(uint32_t number) {
     struct wrn_node_options options = {.host = {(const uint8_t *)name, (size_t)size},
                                        .port = PORT,
                                        .announces = hosts_announce,
+                                       .speaks_aes = hosts_speak_aes,
+                                       .mtu_bytes = hosts_mtu,
                                        .crypto = crypto,
                                        .primitives = &primitives,
                                        .rand = wrn_prng_rand(&prng)};
@@ -206,9 +218,16 @@ uint32_t hosts_create_l2(uint32_t number, const char *name) {
     return create(number, WRN_NETWORK_L2, name, NULL);
 }
 
+uint32_t hosts_create_open(uint32_t number, const char *name) {
+    makes_open = true;
+    uint32_t network = create(number, WRN_NETWORK_L3, name, NULL);
+    makes_open = false;
+    return network;
+}
+
 static uint32_t create(uint32_t number, enum wrn_network_kind kind, const char *name,
                        const char *ipv4) {
-    struct wrn_descriptor descriptor = {.kind = kind};
+    struct wrn_descriptor descriptor = {.kind = kind, .is_open = makes_open};
     struct wrn_state state;
     uint8_t seed[WRN_SEED_SIZE];
     seed_of(hosts[number].letter, seed);
@@ -253,7 +272,7 @@ uint32_t hosts_join(uint32_t number, uint32_t owner, uint32_t network, const cha
                                .chain = hosts_chain,
                                .wants_address = !hosts_are_bare,
                                .wants_name = !hosts_are_bare,
-                               .endpoint_count = 1,
+                               .endpoint_count = hosts_know_nobody ? 0 : 1,
                                .endpoints = {hosts[owner].at}};
     memcpy(joined.signature, state.signature, sizeof(joined.signature));
     free(room);
@@ -401,6 +420,19 @@ enum wrn_switch_refusal hosts_send_frame(uint32_t number, uint32_t index, wrn_sp
     return (enum wrn_switch_refusal)verdict.refusal;
 }
 
+/* What the node itself says in the tunnel, in a datagram that nobody fragments. */
+static void send_own(uint32_t number, wrn_handle network, wrn_handle peer, wrn_span bytes) {
+    static uint8_t room[WRN_WG_HEADROOM + DATAGRAM_ROOM + WRN_WG_TAILROOM];
+    struct wrn_wg *wg = wrn_node_wg(hosts[number].node, network);
+    struct wrn_wg_packet packet = {.bytes = room + WRN_WG_HEADROOM, .size = bytes.size};
+    assert_true(wg && bytes.size <= DATAGRAM_ROOM);
+    memcpy(packet.bytes, bytes.data, bytes.size);
+    hosts_owns++;
+    if (wrn_wg_seal_own(wg, hosts_now, peer, &packet) && bytes.size <= hosts_whole_max) {
+        send_by(number, network, &packet.path, (wrn_span){packet.datagram, packet.datagram_size});
+    }
+}
+
 static void perform_frame(uint32_t number, const struct wrn_node_action *action) {
     if (action->is_open) {
         take_packet(&hosts[number], action->network, action->bytes);
@@ -408,6 +440,11 @@ static void perform_frame(uint32_t number, const struct wrn_node_action *action)
     for (size_t at = 0; at < action->members.size; at += sizeof(wrn_handle)) {
         wrn_handle peer;
         memcpy(&peer, action->members.data + at, sizeof(peer));
+        if (!wrn_node_switch(hosts[number].node, action->network)) {
+            assert_true(action->is_whole);
+            send_own(number, action->network, peer, action->bytes);
+            continue;
+        }
         send_to_member(number, action->network, peer, action->bytes);
     }
 }
@@ -425,6 +462,11 @@ static void to_machine(uint32_t number, wrn_handle network, const struct wrn_pat
         take_payload(number, network, datagram.peer, packet);
     } else if (packet.size > 0) {
         take_packet(&hosts[number], network, packet);
+    } else if (datagram.drop == WRN_DROP_NONE && size > WRN_WG_KEEPALIVE_SIZE &&
+               wrn_load_le32(bytes) == WRN_WG_TYPE_DATA &&
+               bytes[WRN_WG_DATA_HEADER_SIZE] == WRN_WG_OWN) {
+        tell_frame(number, network, datagram.peer,
+                   (wrn_span){bytes + WRN_WG_DATA_HEADER_SIZE, WRN_WG_OWN_SIZE});
     }
     settle(number, network);
 }
@@ -444,6 +486,16 @@ static bool from_host(uint32_t number, wrn_handle network, wrn_span bytes) {
         packet.datagram_size == 0 && packet.drop == WRN_DROP_NONE && packet.peer.generation == 0;
     settle(number, network);
     return is_nobodys;
+}
+
+static void note_disk(struct host *host, wrn_handle network) {
+    uint8_t *room = malloc(WRN_STATE_MAX);
+    struct wrn_state state;
+    assert_non_null(room);
+    size_t size = wrn_node_save(host->node, network, room, WRN_STATE_MAX);
+    assert_int_equal(wrn_state_read((wrn_span){room, size}, &state), WRN_STATE_OK);
+    host->locators_on_disk = state.locator_count;
+    free(room);
 }
 
 static void note_prefix(struct wrn_node_action *list, uint32_t *count,
@@ -477,9 +529,6 @@ static void perform(uint32_t number, const struct wrn_node_action *action) {
         to_machine(number, action->network, &action->path, (uint8_t *)(uintptr_t)action->bytes.data,
                    action->bytes.size);
         break;
-    case WRN_NODE_SEND:
-        assert_false(from_host(number, action->network, action->bytes));
-        break;
     case WRN_NODE_TO_HOST:
         take_packet(host, action->network, action->bytes);
         break;
@@ -494,6 +543,9 @@ static void perform(uint32_t number, const struct wrn_node_action *action) {
         break;
     case WRN_NODE_SAVE:
         host->saves++;
+        if (action->is_urgent) {
+            note_disk(host, action->network);
+        }
         break;
     case WRN_NODE_EVENT:
         if (host->event_count < HOSTS_EVENTS_MAX) {

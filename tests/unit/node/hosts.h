@@ -33,7 +33,8 @@ struct host {
     uint32_t route_count;
     struct wrn_node_action routes[32];
     uint32_t saves, gone;
-    uint16_t announced; /* the port that was announced on the LAN last; 0: none */
+    uint32_t locators_on_disk; /* as of the last save that was urgent */
+    uint16_t announced;        /* the port that was announced on the LAN last; 0: none */
 };
 
 extern struct host hosts[HOSTS_MAX];
@@ -54,6 +55,9 @@ void hosts_public(char letter, uint8_t ret_public[WRN_SIGN_PUBLIC_SIZE]);
 /* Creates a network on a host, with this range (NULL: it is drawn). Returns its number there. */
 uint32_t hosts_create(uint32_t host, const char *name, const char *ipv4);
 
+/* Creates one on whose ring anybody may be. */
+uint32_t hosts_create_open(uint32_t host, const char *name);
+
 /* Creates one of kind l2, without addresses. */
 uint32_t hosts_create_l2(uint32_t host, const char *name);
 
@@ -65,8 +69,20 @@ uint32_t hosts_join(uint32_t host, uint32_t owner, uint32_t network, const char 
 /* Whether who joins wants no address, so that it is there for others only. */
 extern bool hosts_are_bare;
 
+/* Whether who joins knows no endpoint at all, not even the owner's. */
+extern bool hosts_know_nobody;
+
 /* Whether hosts that are added announce themselves. */
 extern bool hosts_announce;
+
+/* Whether hosts that are added, or start again, offer AES-256-GCM. */
+extern bool hosts_speak_aes;
+
+/* The MTU of networks of hosts that are added, 0: see node.h; the largest of what nodes say in the
+ * tunnel, in datagrams that nobody fragments, that arrives; and how often they spoke. */
+extern uint16_t hosts_mtu;
+extern uint32_t hosts_whole_max;
+extern uint32_t hosts_owns;
 
 /* The chain that the last hosts_join made. */
 extern wrn_span hosts_chain;

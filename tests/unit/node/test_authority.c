@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "network/certs.h"
+#include "network/revoked.h"
 #include "overlay/limits.h"
 #include "spki/cert.h"
 #include "unit/node/hosts.h"
@@ -95,13 +96,13 @@ static void begin(void) {
 }
 
 static enum wrn_reason grant(uint32_t host, uint32_t to, const char *element, bool may_delegate) {
-    uint8_t subject[WRN_SIGN_PUBLIC_SIZE];
+    uint8_t subject[WRN_SIGN_PUBLIC_SIZE], hash[WRN_SHA256_SIZE];
     hosts_public(hosts[to].letter, subject);
     hosts_before();
     enum wrn_reason reason =
         wrn_node_grant(node_of(host), hosts_now, network_of(host), subject,
                        (wrn_span){(const uint8_t *)element, strlen(element)}, may_delegate,
-                       hosts_now.wall.s + 30 * DAY_S, hosts_out, why);
+                       hosts_now.wall.s + 30 * DAY_S, hosts_out, hash, why);
     hosts_perform(host);
     return reason;
 }
@@ -291,6 +292,60 @@ static void two_uses_are_two(void **state) {
     hosts_until(dave_is_refused, 300, "the third one is refused");
     assert_true(both_are_there());
     assert_false(has_address(DAVE));
+}
+
+static uint32_t used_by_now(void) {
+    const struct wrn_state_invitation *made = NULL;
+    uint32_t cursor = 0;
+    assert_true(wrn_node_next_invitation(node_of(ALICE), network_of(ALICE), &cursor, &made));
+    return made->used;
+}
+
+static bool one_is_counted(void) {
+    return used_by_now() == 1;
+}
+
+static bool two_are_counted(void) {
+    return used_by_now() == 2;
+}
+
+static bool all_are_counted(void) {
+    return used_by_now() == 4;
+}
+
+/* Also of those whom somebody else let in while its maker was off, and of two at once; and it is
+ * still known after a restart. */
+static void uses_are_counted(void **state) {
+    (void)state;
+    static uint8_t saved[WRN_STATE_MAX];
+    const struct wrn_state_invitation *made = NULL;
+    uint32_t cursor = 0;
+    begin();
+    assert_int_equal(invite(ALICE, 4, false, "", DAY_S), WRN_REASON_NONE);
+    hosts_run(150000);
+    assert_int_equal(used_by_now(), 0);
+    join(BOB);
+    hosts_until(one_is_counted, 60, "the first one is counted");
+    assert_true(wrn_node_next_invitation(node_of(ALICE), network_of(ALICE), &cursor, &made));
+    assert_int_equal(wrn_node_show_invitation(node_of(ALICE), hosts_now, network_of(ALICE),
+                                              made->cert_hash, &invitation),
+                     WRN_REASON_NONE);
+    hosts_run(5000);
+    size_t size = wrn_node_save(node_of(ALICE), network_of(ALICE), saved, sizeof saved);
+    hosts_stop(ALICE);
+    hosts_run(60000);
+    join(CAROL);
+    hosts_until(carol_is_there, 90, "she is let in by Bob");
+    hosts_start_again(ALICE);
+    numbers[ALICE] = hosts_load(ALICE, (wrn_span){saved, size});
+    assert_int_equal(used_by_now(), 1);
+    hosts_until(two_are_counted, 150, "who came meanwhile is counted");
+    assert_int_equal(hosts_add('e'), DAVE + 1);
+    join(DAVE);
+    join(DAVE + 1);
+    hosts_until(all_are_counted, 200, "two that came at once are two");
+    hosts_run(300000);
+    assert_int_equal(used_by_now(), 4);
 }
 
 /* ---- chains that are none ---- */
@@ -620,6 +675,91 @@ static void a_revoked_admin_has_no_word(void **state) {
     hosts_until(carol_is_in_again, 600, "what he said does not count any more");
 }
 
+/* ---- the end of a network ---- */
+
+static enum wrn_reason end_it(uint32_t host, uint32_t *ret_told) {
+    hosts_before();
+    enum wrn_reason reason =
+        wrn_node_end(node_of(host), hosts_now, network_of(host), hosts_out, ret_told, why);
+    hosts_perform(host);
+    return reason;
+}
+
+static bool has_ended(uint32_t host) {
+    struct wrn_node_network_info info = hosts_info(host, numbers[host]);
+    return info.ended_s > 0 && info.standing == WRN_REASON_EXCLUDED && info.rights == 0 &&
+           strstr(info.trouble, "its owner ended it") != NULL;
+}
+
+static bool bob_has_ended(void) {
+    return has_ended(BOB);
+}
+
+static bool carol_has_ended(void) {
+    return has_ended(CAROL);
+}
+
+static bool alice_is_gone(void) {
+    return hosts[ALICE].gone == 1;
+}
+
+/* Who is there hears it before the owner has left; who was off, from the others or the table. */
+static void an_owner_ends_his_network(void **state) {
+    (void)state;
+    static uint8_t saved[WRN_STATE_MAX];
+    uint32_t told = 0;
+    invite_both();
+    size_t size = wrn_node_save(node_of(CAROL), network_of(CAROL), saved, sizeof saved);
+    hosts_stop(CAROL);
+    hosts_run(120000); /* her links are given up */
+    int64_t now_s = hosts_now.wall.s;
+    assert_int_equal(end_it(ALICE, &told), WRN_REASON_NONE);
+    assert_int_equal(told, 1);
+    hosts_before();
+    wrn_node_leave(node_of(ALICE), hosts_now, network_of(ALICE), true, hosts_out);
+    hosts_perform(ALICE);
+    hosts_until(bob_has_ended, 2, "a member hears it");
+    assert_in_range(hosts_info(BOB, numbers[BOB]).ended_s, now_s, now_s + 1);
+    const struct wrn_node_event *event = hosts_event(BOB, WRN_NODE_EVENT_ENDED_KIND);
+    assert_non_null(event);
+    assert_int_equal(event->until_s, hosts_info(BOB, numbers[BOB]).ended_s);
+    assert_null(hosts_event(BOB, WRN_NODE_EVENT_SELF_REVOKED_KIND));
+    hosts_until(alice_is_gone, 30, "the owner has left");
+    hosts_stop(ALICE);
+    assert_int_equal(invite(BOB, 1, false, "", DAY_S), WRN_REASON_NOT_ADMITTED);
+    hosts_start_again(CAROL);
+    numbers[CAROL] = hosts_load(CAROL, (wrn_span){saved, size});
+    assert_false(has_ended(CAROL));
+    hosts_until(carol_has_ended, 60, "who was off learns it");
+    assert_true(hosts_info(CAROL, numbers[CAROL]).ipv4.family == WRN_FAMILY_NONE);
+    size = wrn_node_save(node_of(CAROL), network_of(CAROL), saved, sizeof saved);
+    hosts_stop(CAROL);
+    hosts_stop(BOB);
+    hosts_start_again(CAROL);
+    numbers[CAROL] = hosts_load(CAROL, (wrn_span){saved, size});
+    assert_true(has_ended(CAROL)); /* from the disk, alone */
+}
+
+/* Not even by a list that names what the owner's would. */
+static void nobody_else_ends_it(void **state) {
+    (void)state;
+    uint32_t told = 0, count = 0;
+    uint8_t mark[WRN_SHA256_SIZE];
+    invite_both();
+    assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
+    hosts_until(bob_administers, 5, "Bob has what he was given");
+    hosts_run(3000);
+    assert_int_equal(end_it(BOB, &told), WRN_REASON_NOT_ADMITTED);
+    wrn_revoked_end_mark(wrn_node_descriptor(node_of(BOB), network_of(BOB))->id, mark);
+    assert_int_equal(take_back(BOB, WRN_NODE_REVOKE_CERT, mark, &count), WRN_REASON_NONE);
+    hosts_run(30000);
+    for (uint32_t host = ALICE; host <= CAROL; host++) {
+        assert_int_equal(hosts_info(host, numbers[host]).ended_s, 0);
+        assert_int_equal(hosts_info(host, numbers[host]).standing, WRN_REASON_NONE);
+    }
+    assert_true(passes(ALICE, CAROL) && passes(BOB, CAROL));
+}
+
 /* A grant waits for a member that is away, also over a restart of the one who gave it. */
 static void what_was_granted_waits(void **state) {
     (void)state;
@@ -665,6 +805,69 @@ static void who_was_invited_gets_a_year_at_once(void **state) {
     hosts_run(1300 * 1000);
     assert_int_equal(rights_of(BOB), WRN_RIGHT_MEMBER);
     assert_null(hosts_event(BOB, WRN_NODE_EVENT_EXPIRED_KIND));
+}
+
+static bool carol_has_a_year(void) {
+    return hosts_info(CAROL, numbers[CAROL]).until_s > first_end_s;
+}
+
+/* She has what she joined by and what she got for it. The owner, who has been started again since,
+ * revokes both while she is away: what he gave alone would leave her in by the other one. */
+static void revoke_who_is_away(const char *given, bool is_demoted, uint32_t expected) {
+    static uint8_t saved[WRN_STATE_MAX], alices[WRN_STATE_MAX];
+    uint32_t count = 0;
+    begin();
+    assert_int_equal(invite(ALICE, 5, false, "", 30 * DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    join(CAROL);
+    first_end_s = hosts_now.wall.s + 300 * DAY_S;
+    hosts_until(carol_has_a_year, 60, "she has a membership of her own");
+    hosts_until(carol_is_there, 60, "she has an address");
+    hosts_run(10000);
+    if (given != NULL) {
+        assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
+        hosts_run(20000);
+    }
+    size_t size = wrn_node_save(node_of(CAROL), network_of(CAROL), saved, sizeof saved);
+    size_t alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
+    assert_true(size > 0 && alices_size > 0);
+    hosts_stop(CAROL);
+    hosts_stop(ALICE);
+    hosts_run(60000);
+    hosts_start_again(ALICE);
+    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
+    hosts_run(10000);
+    if (is_demoted) {
+        assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_EXTRA, CAROL, &count),
+                         WRN_REASON_NONE);
+    } else if (given != NULL) {
+        assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
+    }
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
+    assert_int_equal(count, expected);
+    hosts_start_again(CAROL);
+    numbers[CAROL] = hosts_load(CAROL, (wrn_span){saved, size});
+    for (uint32_t ms = 0; ms < 60000; ms += 500) {
+        hosts_run(500);
+        assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
+    }
+}
+
+static void who_is_revoked_while_away_has_nothing_left(void **state) {
+    (void)state;
+    revoke_who_is_away(NULL, false, 2);
+}
+
+/* What was issued before is forgotten neither when the same is given again, nor when a demotion
+ * gives a membership anew. */
+static void what_is_given_again_is_revoked_with_what_was_given(void **state) {
+    (void)state;
+    revoke_who_is_away("(1:*3:set(6:member)(5:relay))", false, 4);
+}
+
+static void who_was_demoted_while_away_can_be_revoked(void **state) {
+    (void)state;
+    revoke_who_is_away("(1:*3:set(6:member)(5:relay))", true, 3);
 }
 
 /* Not more than it had, and for as long. */
@@ -743,6 +946,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_invitation_is_used_once, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_lies_about_its_use_is_refused, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(two_uses_are_two, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(uses_are_counted, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(bad_chains_let_nobody_in, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(narrowed_chains_stay_narrow, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(promoted_and_demoted, hosts_begin, hosts_end),
@@ -753,8 +957,16 @@ int main(void) {
         cmocka_unit_test_setup_teardown(who_was_away_does_not_believe_the_revoked, hosts_begin,
                                         hosts_end),
         cmocka_unit_test_setup_teardown(a_revoked_admin_has_no_word, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(an_owner_ends_his_network, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(nobody_else_ends_it, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(what_was_granted_waits, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_was_invited_gets_a_year_at_once, hosts_begin,
+                                        hosts_end),
+        cmocka_unit_test_setup_teardown(who_is_revoked_while_away_has_nothing_left, hosts_begin,
+                                        hosts_end),
+        cmocka_unit_test_setup_teardown(what_is_given_again_is_revoked_with_what_was_given,
+                                        hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(who_was_demoted_while_away_can_be_revoked, hosts_begin,
                                         hosts_end),
         cmocka_unit_test_setup_teardown(a_membership_is_renewed_in_time, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_is_not_renewed_is_told, hosts_begin, hosts_end),

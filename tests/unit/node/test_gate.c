@@ -115,6 +115,24 @@ static void a_gate_begins_closed(void **state) {
     assert_false(passes(bench, alice, true, &out));
 }
 
+/* What waited in the kernel while the host was asleep does not pass by rules of before. */
+static void nothing_passes_by_rules_that_are_old(void **state) {
+    struct bench *bench = *state;
+    struct packet in = packet_udp("10.1.0.2", 6, "10.1.0.1", 5);
+    wrn_mono later = wrn_mono_add(start, 1);
+    set(bench, alice, "(allow)", "(allow)");
+    assert_true(passes(bench, alice, false, &in)); /* at first they hold for ever */
+    wrn_gate_believe(bench->gate, start);
+    assert_true(passes(bench, alice, false, &in));
+    assert_int_equal(
+        bench->filter.check(bench->filter.ctx, 0, alice, false, later, packet_span(&in)),
+        WRN_DROP_CLOSED);
+    assert_false(wrn_gate_permits(bench->gate, 0, alice, false, later, packet_span(&in)));
+    assert_int_equal(counts(bench).closed, 2);
+    wrn_gate_believe(bench->gate, later);
+    assert_true(wrn_gate_permits(bench->gate, 0, alice, false, later, packet_span(&in)));
+}
+
 static void it_is_one_peers(void **state) {
     struct bench *bench = *state;
     struct packet packet = packet_udp("10.1.0.1", 5, "10.1.0.2", 6);
@@ -442,6 +460,7 @@ static void what_is_set_holds_for_all_who_ask_afterwards(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_gate_begins_closed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_passes_by_rules_that_are_old, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_is_one_peers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(open_pairs_reach_this_host, set_up, tear_down),
         cmocka_unit_test_setup_teardown(our_addresses_come_and_go, set_up, tear_down),

@@ -59,6 +59,7 @@ static size_t make(const char *label, const struct wrn_prefix *routes, uint8_t c
     wrn_write_u8(&writer, WRN_NETWORK_ADDRESSES);
     wrn_write_u32(&writer, number);
     wrn_write_u32(&writer, 0);
+    wrn_write_u8(&writer, 0); /* no other suite */
     wrn_write_u8(&writer, (uint8_t)strlen(label));
     wrn_write_bytes(&writer, label, strlen(label));
     wrn_write_u8(&writer, count);
@@ -214,12 +215,17 @@ static void test_noise(void **state) {
     assert_int_equal(bob->allowed_count, 3);
 }
 
+/* The last byte of an address that he was not lent. */
+static uint8_t not_bobs(void) {
+    return bob->ipv4.bytes[3] == 9 ? 10 : 9;
+}
+
 /* What Bob, called so, says of himself, signed by whom. */
 static size_t make_info(const char *label, char signer, uint8_t out[2048]) {
     struct wrn_writer writer = wrn_writer(out, 2048);
     uint8_t key[WRN_SIGN_PUBLIC_SIZE], seed[WRN_SEED_SIZE], hash[WRN_SHA256_SIZE];
     uint8_t head[160], signature[WRN_SIGNATURE_SIZE];
-    const uint8_t ipv4[4] = {10, 77, 0, 9};
+    const uint8_t ipv4[4] = {10, 77, 0, not_bobs()};
     struct wrn_writer signs = wrn_writer(head, sizeof(head));
     hosts_public('b', key);
     memset(seed, signer, sizeof(seed));
@@ -265,7 +271,7 @@ static void test_info_is_signed(void **state) {
     }
     const struct wrn_node_answer *said = &hosts[ALICE].answers[before];
     assert_string_equal(said->label, "false");
-    assert_int_equal(said->ipv4.bytes[3], 9);
+    assert_int_equal(said->ipv4.bytes[3], not_bobs());
     assert_false(said->is_proven);
 }
 

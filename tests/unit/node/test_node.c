@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: whole nodes find each other, have addresses and names, send what both may send, and no
  * longer than they may. Method: a few hosts in virtual time. */
+#include <stdio.h>
+
 #include "unit/node/hosts.h"
 
 enum { ALICE, BOB, CAROL, DAVE };
@@ -84,6 +86,23 @@ static void test_announced_port(void **state) {
     hosts_until(is_announced, 120, "the new port is announced");
 }
 
+static bool carol_is_known(void) {
+    struct wrn_node_peer_info peer;
+    return hosts_peer(BOB, bobs, CAROL, &peer);
+}
+
+/* A crash must not cost a member the only others that it knows: the one that invited it may be gone
+ * when it comes back. */
+static void test_first_peers_are_saved_at_once(void **state) {
+    (void)state;
+    make_two("(member)", 0);
+    uint32_t before = hosts[BOB].locators_on_disk;
+    hosts_add('c');
+    (void)hosts_join(CAROL, ALICE, alices, "(member)", 0);
+    hosts_until(carol_is_known, 60, "two members know each other");
+    assert_true(hosts[BOB].locators_on_disk > before);
+}
+
 static void test_two(void **state) {
     (void)state;
     make_two("(member)", 0);
@@ -138,6 +157,12 @@ static bool seven_is_answered(void) {
     return has_answer(ALICE, 7);
 }
 
+static void list_members(uint32_t tag) {
+    hosts_before();
+    wrn_node_members(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], tag, hosts_out);
+    hosts_perform(ALICE);
+}
+
 static void test_names_and_members(void **state) {
     (void)state;
     struct wrn_names_answer answer;
@@ -155,9 +180,7 @@ static void test_names_and_members(void **state) {
     assert_memory_equal(said->hit, wrn_node_hit(hosts[BOB].node), WRN_HIT_SIZE);
     assert_true(wrn_ip_equal(&said->name.ipv4, &ipv4));
     hosts[ALICE].answer_count = 0;
-    hosts_before();
-    wrn_node_members(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 7, hosts_out);
-    hosts_perform(ALICE);
+    list_members(7);
     hosts_until(seven_is_answered, 20, "all are listed");
     bool has_bob = false;
     for (uint32_t i = 0; i < 2; i++) {
@@ -173,6 +196,29 @@ static void test_names_and_members(void **state) {
     assert_true(has_bob);
     assert_true(answer_of(ALICE, 7, 2)->is_last);
     assert_null(answer_of(ALICE, 7, 3));
+}
+
+/* Who gave up asking around, as its time was over, left its walk behind: for a minute whoever asked
+ * was told of nobody but itself. */
+static void test_a_list_that_was_given_up_is_in_nobodys_way(void **state) {
+    (void)state;
+    make_two("(member)", 0);
+    hosts[ALICE].answer_count = 0;
+    list_members(8);
+    list_members(9);
+    assert_true(has_answer(ALICE, 9));
+    for (uint32_t i = 0; !answer_of(ALICE, 9, i)->is_last; i++) {
+        assert_int_equal(answer_of(ALICE, 9, i)->reason, WRN_REASON_NONE);
+    }
+    wrn_node_members_stop(hosts[ALICE].node, hosts[ALICE].networks[alices], 9); /* not open */
+    wrn_node_members_stop(hosts[ALICE].node, hosts[ALICE].networks[alices], 8);
+    list_members(7);
+    hosts_until(seven_is_answered, 20, "all are listed");
+    assert_false(answer_of(ALICE, 7, 0)->is_last);
+    assert_false(answer_of(ALICE, 7, 1)->is_last);
+    assert_true(answer_of(ALICE, 7, 2)->is_last);
+    assert_int_equal(answer_of(ALICE, 7, 2)->reason, WRN_REASON_NONE);
+    assert_false(has_answer(ALICE, 8));
 }
 
 /* From an IPv6 address, or a HIT, to a name that was never looked up. */
@@ -258,6 +304,105 @@ static void test_table(void **state) {
     hosts_perform(ALICE);
     hosts_until(seven_is_answered, 20, "it is refused");
     assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_RULE);
+}
+
+static void ask_alice(enum wrn_record_kind kind, const char *key, const char *value, bool keep) {
+    hosts[ALICE].answer_count = 0;
+    hosts_before();
+    wrn_node_store(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], 7, kind,
+                   (wrn_span){(const uint8_t *)key, strlen(key)},
+                   (wrn_span){(const uint8_t *)value, strlen(value)}, 30, keep, hosts_out);
+    hosts_perform(ALICE);
+    hosts_until(seven_is_answered, 20, "she has an answer");
+}
+
+/* How many records bob gets for a key. */
+static uint32_t bob_finds(const char *key) {
+    uint32_t count = 0;
+    hosts[BOB].answer_count = 0;
+    hosts_before();
+    wrn_node_get(hosts[BOB].node, hosts_now, hosts[BOB].networks[bobs], 7,
+                 (wrn_span){(const uint8_t *)key, strlen(key)}, hosts_out);
+    hosts_perform(BOB);
+    hosts_run(16000);
+    for (uint32_t i = 0; i < hosts[BOB].answer_count; i++) {
+        count += hosts[BOB].answers[i].record.size > 0;
+    }
+    return count;
+}
+
+static uint32_t alice_keeps(struct wrn_node_kept *ret_first) {
+    uint32_t cursor = 0, count = 0;
+    struct wrn_node_kept kept;
+    while (wrn_node_next_kept(hosts[ALICE].node, hosts[ALICE].networks[alices], &cursor, &kept)) {
+        *ret_first = count++ == 0 ? kept : *ret_first;
+    }
+    return count;
+}
+
+/* What lives for 30 s is there after five minutes, and after a restart from what was on the disk
+ * when its writer had its answer; until it is deleted, by a node that was started anew. What could
+ * not be stored is not kept, nor is what nobody asked to keep. */
+static void test_kept(void **state) {
+    (void)state;
+    struct wrn_node_kept kept;
+    make_two("(member)", 0);
+    ask_alice(WRN_RECORD_PUT, "svc/once", "x", false);
+    ask_alice(WRN_RECORD_PUT, "any/thing", "x", true);
+    assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_RULE);
+    assert_int_equal(alice_keeps(&kept), 0);
+    uint32_t saves = hosts[ALICE].saves;
+    ask_alice(WRN_RECORD_PUT, "svc/web", "80", true);
+    assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_NONE);
+    assert_true(hosts[ALICE].saves > saves);
+    uint8_t *room = malloc(WRN_STATE_MAX);
+    assert_non_null(room);
+    size_t size =
+        wrn_node_save(hosts[ALICE].node, hosts[ALICE].networks[alices], room, WRN_STATE_MAX);
+    hosts_run(300000);
+    assert_int_equal(bob_finds("svc/once"), 0);
+    assert_int_equal(bob_finds("svc/web"), 1);
+    assert_int_equal(alice_keeps(&kept), 1);
+    assert_true(kept.is_stored && kept.ttl_s == 30);
+    hosts_stop(ALICE);
+    hosts_run(60000); /* longer than it lives */
+    assert_int_equal(bob_finds("svc/web"), 0);
+    hosts_start_again(ALICE);
+    alices = hosts_load(ALICE, (wrn_span){room, size});
+    hosts_run(120000);
+    assert_int_equal(bob_finds("svc/web"), 1);
+    assert_int_equal(alice_keeps(&kept), 1);
+    assert_memory_equal(kept.value.data, "80", 2);
+    ask_alice(WRN_RECORD_DELETE, "svc/web", "", false);
+    assert_int_equal(alice_keeps(&kept), 0);
+    hosts_run(120000);
+    assert_int_equal(bob_finds("svc/web"), 0);
+    free(room);
+}
+
+/* There is room for so many, and what is stored again is one. */
+static void test_kept_bounds(void **state) {
+    (void)state;
+    struct wrn_node_kept kept;
+    char key[] = "svc/00";
+    make_two("(member)", 0);
+    for (uint32_t i = 0; i < WRN_STATE_KEPT_MAX - 1; i++) {
+        key[4] = (char)('a' + i / 10);
+        key[5] = (char)('0' + i % 10);
+        ask_alice(WRN_RECORD_PUT, key, "x", true);
+        assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_NONE);
+    }
+    ask_alice(WRN_RECORD_PUT, key, "x", true);
+    assert_int_equal(alice_keeps(&kept), WRN_STATE_KEPT_MAX - 1);
+    ask_alice(WRN_RECORD_PUT, key, "y", true);
+    assert_int_equal(alice_keeps(&kept), WRN_STATE_KEPT_MAX);
+    ask_alice(WRN_RECORD_PUT, key, "z", true);
+    assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_FULL);
+    ask_alice(WRN_RECORD_DELETE, key, "", false);
+    assert_int_equal(alice_keeps(&kept), WRN_STATE_KEPT_MAX - 2);
+    hosts_run(120000);
+    assert_int_equal(alice_keeps(&kept), WRN_STATE_KEPT_MAX - 2);
+    assert_true(kept.is_stored);
 }
 
 static bool through_a_relay(void) {
@@ -436,6 +581,158 @@ static void test_first_both_ways(void **state) {
     hosts_until(both_came, 5, "the packets came");
 }
 
+static uint64_t wrong_sources(uint32_t host, uint32_t network) {
+    uint64_t drops[WRN_DROP_COUNT];
+    wrn_wg_drops(wrn_node_wg(hosts[host].node, hosts[host].networks[network]), drops);
+    return drops[WRN_DROP_WRONG_SOURCE] + drops[WRN_DROP_CLOSED];
+}
+
+/* Alice starts again. */
+static void restart_alice(void) {
+    uint8_t *room = malloc(WRN_STATE_MAX);
+    assert_non_null(room);
+    size_t size =
+        wrn_node_save(hosts[ALICE].node, hosts[ALICE].networks[alices], room, WRN_STATE_MAX);
+    assert_true(size > 0);
+    hosts_stop(ALICE);
+    hosts_run(1000);
+    hosts_start_again(ALICE);
+    alices = hosts_load(ALICE, (wrn_span){room, size});
+    free(room);
+}
+
+/* Bob has got what alice sent, in order; without loss all but what was the oldest while it was held
+ * before the first one came. Returns how many came. */
+static uint32_t check_stamps(const char *text, uint32_t *next, bool is_lossy) {
+    uint32_t count = hosts[BOB].packet_count;
+    size_t size = strlen(text);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct host_packet *packet = &hosts[BOB].packets[i];
+        char came[32] = "";
+        assert_true(size < sizeof(came) && packet->size >= size);
+        memcpy(came, packet->bytes + packet->size - size, size);
+        uint32_t number = (uint32_t)strtoul(strchr(came, ' '), NULL, 10);
+        CHECK(number == *next || (number > *next && (is_lossy || *next == 0)),
+              "%u instead of %u: ", number, *next);
+        *next = number + 1;
+    }
+    hosts[BOB].packet_count = 0;
+    return count;
+}
+
+/* A host that starts again and sends all the time is refused nothing: none of its packets is there
+ * before its peer knows whose they are, none overtakes another. Once more with a path that loses
+ * half of what tells the peer so. */
+static void test_no_packet_comes_too_early(void **state) {
+    (void)state;
+    /* Oftener than each 5 ms is refused as long as it is held. */
+    enum { AT_LEAST = 500, EVERY_MS = 5, ROUNDS = 8, LOSSY = 1200 };
+    struct wrn_prng prng;
+    char text[32];
+    wrn_prng_init(&prng, 12, 0);
+    make_two("(member)", 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint32_t next = 0, came = 0;
+        restart_alice();
+        for (uint32_t sent = 1; came < AT_LEAST; sent++) {
+            (void)snprintf(text, sizeof(text), "stamp %06u", sent);
+            send(ALICE, alices, &a, &b, text);
+            hosts_run(EVERY_MS);
+            came += check_stamps(text, &next, round > 0);
+            hosts_are_apart[ALICE][BOB] =
+                round > 0 && sent < LOSSY && (wrn_prng_next(&prng) & 1) != 0;
+            assert_true(sent < 20000);
+        }
+        assert_int_equal(wrong_sources(BOB, bobs), 0);
+    }
+}
+
+/* Alice looks up from a sleep, as it seems to her, again and again, on a path that loses half of
+ * what goes one way: in the end she knows that bob knows her, whichever answer was lost. */
+static void test_lost_answers(void **state) {
+    (void)state;
+    struct wrn_prng prng;
+    wrn_prng_init(&prng, 11, 0);
+    make_two("(member)", 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    for (uint32_t round = 0; round < 10; round++) {
+        char text[] = "round 0";
+        struct wrn_now woken = hosts_now;
+        woken.wall.s += 100;
+        hosts_before();
+        wrn_node_accept_routes(hosts[ALICE].node, woken, hosts[ALICE].networks[alices],
+                               round % 2 == 0, hosts_out); /* any input */
+        hosts_perform(ALICE);
+        assert_false(two_know_addresses());
+        for (uint32_t i = 0; i < 2000 && !two_know_addresses(); i++) {
+            hosts_are_apart[BOB][ALICE] = (wrn_prng_next(&prng) & 1) != 0;
+            hosts_run(10);
+        }
+        hosts_are_apart[BOB][ALICE] = false;
+        hosts_until(two_know_addresses, 65, "what was lost was told again");
+        text[6] = (char)('0' + round);
+        send(ALICE, alices, &a, &b, text);
+        hosts_run(20000); /* held, as long as lists are compared after the sleep: not lost */
+        assert_int_equal(hosts_got(BOB, bobs, text), 1);
+    }
+    assert_int_equal(wrong_sources(BOB, bobs), 0);
+}
+
+static bool has_cipher(enum wrn_cipher cipher) {
+    struct wrn_node_peer_info a, b;
+    return two_know_addresses() && hosts_peer(ALICE, alices, BOB, &a) &&
+           hosts_peer(BOB, bobs, ALICE, &b) && a.cipher == cipher && b.cipher == cipher;
+}
+
+static bool is_aes(void) {
+    return has_cipher(WRN_CIPHER_AES_256_GCM);
+}
+
+static bool is_chacha(void) {
+    return has_cipher(WRN_CIPHER_CHACHA20_POLY1305);
+}
+
+static void restart_bob(bool speaks_aes) {
+    uint8_t *room = malloc(WRN_STATE_MAX);
+    assert_non_null(room);
+    size_t size = wrn_node_save(hosts[BOB].node, hosts[BOB].networks[bobs], room, WRN_STATE_MAX);
+    assert_true(size > 0);
+    hosts_stop(BOB);
+    hosts_speak_aes = speaks_aes;
+    hosts_start_again(BOB);
+    bobs = hosts_load(BOB, (wrn_span){room, size});
+    free(room);
+}
+
+/* AES-256-GCM between two that both offer it, ChaCha20-Poly1305 as soon as one does not; no
+ * handshake is refused for its suite meanwhile. */
+static void test_ciphers(void **state) {
+    (void)state;
+    static const bool offers[] = {true, false, true};
+    char text[] = "cipher 0";
+    hosts_speak_aes = true;
+    make_two("(member)", 0);
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
+    for (uint32_t i = 0; i < WRN_COUNT(offers); i++) {
+        uint64_t drops[WRN_DROP_COUNT];
+        if (i > 0) {
+            restart_bob(offers[i]);
+        }
+        hosts_until(offers[i] ? is_aes : is_chacha, 60, "both have the cipher");
+        text[7] = (char)('0' + i);
+        send(ALICE, alices, &a, &b, text);
+        hosts_run(1000);
+        assert_int_equal(hosts_got(BOB, bobs, text), 1);
+        wrn_wg_drops(wrn_node_wg(hosts[ALICE].node, hosts[ALICE].networks[alices]), drops);
+        assert_int_equal(drops[WRN_DROP_WRONG_SUITE], 0);
+        wrn_wg_drops(wrn_node_wg(hosts[BOB].node, hosts[BOB].networks[bobs]), drops);
+        assert_int_equal(drops[WRN_DROP_WRONG_SUITE], 0);
+    }
+    assert_null(hosts_event(ALICE, WRN_NODE_EVENT_PEER_CIPHER_KIND));
+    assert_null(hosts_event(BOB, WRN_NODE_EVENT_PEER_CIPHER_KIND));
+}
+
 static bool alice_is_told(void) {
     return hosts[ALICE].packet_count > 0;
 }
@@ -463,6 +760,41 @@ static void test_nobody_there(void **state) {
         send(ALICE, alices, &a, &far, "far");
     }
     assert_true(hosts[ALICE].packet_count < 60);
+}
+
+static bool bob_is_off(void) {
+    return hosts_info(BOB, bobs).ring != WRN_RING_STATE_CONNECTED;
+}
+
+static bool bob_is_on(void) {
+    return !bob_is_off();
+}
+
+/* Packets wait while there is no ring. When it is back, and nobody has their addresses, they are
+ * given up, whenever each was sent; and nothing is due again and again (do_due sees that): for
+ * those that waited almost as long as they may it was, and took all of a processor for seconds. */
+static void test_nobody_there_when_the_ring_is_back(void **state) {
+    (void)state;
+    enum { LAST = 250, SENT_MAX = 100 };
+    make_two("(member)", 0);
+    struct wrn_ip b = hosts_info(BOB, bobs).ipv4, nobody = b;
+    struct wrn_ip a = hosts_info(ALICE, alices).ipv4;
+    hosts_are_apart[ALICE][BOB] = hosts_are_apart[BOB][ALICE] = true;
+    hosts_until(bob_is_off, 300, "his ring is gone");
+    uint32_t sent = 0;
+    for (; sent < SENT_MAX && (sent < 20 || bob_is_off()); sent++) {
+        nobody.bytes[3] = (uint8_t)(LAST - sent);
+        if (!wrn_ip_equal(&nobody, &a) && !wrn_ip_equal(&nobody, &b)) {
+            send(BOB, bobs, &b, &nobody, "anybody?");
+        }
+        if (sent == 19) {
+            hosts_are_apart[ALICE][BOB] = hosts_are_apart[BOB][ALICE] = false;
+        }
+        hosts_run(1000);
+    }
+    assert_true(bob_is_on());
+    hosts_run(60000);
+    assert_int_equal(hosts_info(BOB, bobs).held_packets, 0);
 }
 
 /* Records are renewed, and peers hear of it: an address lives longer than its record. */
@@ -600,69 +932,6 @@ static void test_leaving(void **state) {
     assert_int_equal(answer_of(ALICE, 7, 0)->found, WRN_NAMES_ABSENT);
 }
 
-static uint32_t routes_to(uint32_t host, const struct wrn_prefix *prefix) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < hosts[host].route_count; i++) {
-        count += hosts[host].routes[i].prefix.length_bits == prefix->length_bits &&
-                 wrn_ip_equal(&hosts[host].routes[i].prefix.ip, &prefix->ip);
-    }
-    return count;
-}
-
-static enum wrn_reason offer(uint32_t host, uint32_t network, const struct wrn_prefix *prefix,
-                             bool is_offered) {
-    hosts_before();
-    enum wrn_reason reason = wrn_node_offer_route(
-        hosts[host].node, hosts_now, hosts[host].networks[network], prefix, is_offered, hosts_out);
-    hosts_perform(host);
-    return reason;
-}
-
-/* A prefix behind bob is reached by alice once she wants that, if his certificate permits it. */
-static void test_routes(void **state) {
-    (void)state;
-    struct wrn_prefix behind, wide, other;
-    struct wrn_node_route route;
-    uint32_t cursor = 0;
-    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)"192.168.7.0/24", 14}, &behind),
-                     0);
-    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)"10.0.0.0/8", 10}, &wide), 0);
-    assert_int_equal(wrn_prefix_parse((wrn_span){(const uint8_t *)"192.168.8.0/24", 14}, &other),
-                     0);
-    make_two("(* set (member) (route (ip4 (* prefix #c0a807#))))", 0);
-    assert_int_equal(offer(BOB, bobs, &wide, true), WRN_REASON_RULE);
-    assert_int_equal(offer(BOB, bobs, &other, true), WRN_REASON_NOT_ADMITTED);
-    assert_int_equal(offer(BOB, bobs, &other, false), WRN_REASON_NOT_FOUND);
-    assert_int_equal(offer(BOB, bobs, &behind, true), WRN_REASON_NONE);
-    hosts_run(3000);
-    assert_true(
-        wrn_node_next_route(hosts[ALICE].node, hosts[ALICE].networks[alices], &cursor, &route));
-    assert_false(route.is_ours);
-    assert_false(route.is_used);
-    assert_string_equal(route.label, "host-b");
-    assert_false(
-        wrn_node_next_route(hosts[ALICE].node, hosts[ALICE].networks[alices], &cursor, &route));
-    assert_int_equal(routes_to(ALICE, &behind), 0);
-    struct wrn_ip a = hosts_info(ALICE, alices).ipv4, far = behind.ip;
-    far.bytes[3] = 9;
-    send(BOB, bobs, &far, &a, "not wanted");
-    hosts_run(1000);
-    assert_int_equal(hosts_got(ALICE, alices, "not wanted"), 0);
-    hosts_before();
-    wrn_node_accept_routes(hosts[ALICE].node, hosts_now, hosts[ALICE].networks[alices], true,
-                           hosts_out);
-    hosts_perform(ALICE);
-    assert_int_equal(routes_to(ALICE, &behind), 1);
-    send(ALICE, alices, &a, &far, "behind bob");
-    send(BOB, bobs, &far, &a, "from behind bob");
-    hosts_run(1000);
-    assert_int_equal(hosts_got(BOB, bobs, "behind bob"), 1);
-    assert_int_equal(hosts_got(ALICE, alices, "from behind bob"), 1);
-    assert_int_equal(offer(BOB, bobs, &behind, false), WRN_REASON_NONE);
-    hosts_run(3000);
-    assert_int_equal(routes_to(ALICE, &behind), 0);
-}
-
 /* What may be sent is decided by the sender's rights; who asks why is told. */
 static void test_rules(void **state) {
     (void)state;
@@ -700,22 +969,31 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_alone, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_two, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_first_peers_are_saved_at_once, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_names_and_members, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_a_list_that_was_given_up_is_in_nobodys_way,
+                                        hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_reverse, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_carry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_table, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_kept, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_kept_bounds, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_announced_port, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_killed_and_back, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relayed, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_relay_by_right, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_packets, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_first_both_ways, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_no_packet_comes_too_early, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_lost_answers, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_ciphers, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_nobody_there, hosts_begin, hosts_end),
+        cmocka_unit_test_setup_teardown(test_nobody_there_when_the_ring_is_back, hosts_begin,
+                                        hosts_end),
         cmocka_unit_test_setup_teardown(test_half_a_day, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_expiry, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_networks_apart, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_leaving, hosts_begin, hosts_end),
-        cmocka_unit_test_setup_teardown(test_routes, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(test_rules, hosts_begin, hosts_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

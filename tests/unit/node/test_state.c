@@ -103,6 +103,13 @@ static struct wrn_state full(void) {
     state.route_count = 2;
     state.routes[0] = prefix_of("192.168.7.0/24");
     state.routes[1] = prefix_of("2001:db8::/32");
+    state.kept_count = 2;
+    state.kept[0] = (struct wrn_state_kept){
+        .kind = WRN_RECORD_PUT, .key = span_of("svc/web"), .value = span_of("80"), .ttl_s = 30};
+    state.kept[1] = (struct wrn_state_kept){.kind = WRN_RECORD_CREATE,
+                                            .key = span_of("name/printer"),
+                                            .ttl_s = 604800,
+                                            .claimed_s = NOW_S};
     state.invitation_count = 2;
     for (uint32_t i = 0; i < 2; i++) {
         struct wrn_state_invitation *invitation = &state.invitations[i];
@@ -111,6 +118,7 @@ static struct wrn_state full(void) {
         invitation->made_s = NOW_S;
         invitation->until_s = NOW_S + DAY_S;
         invitation->uses = i;
+        invitation->used = i > 1 ? i - 1 : 0;
         invitation->is_revoked = i == 1;
         invitation->chain = state.invitation_chain;
     }
@@ -147,6 +155,13 @@ static void what_is_written_comes_back(void **state) {
     assert_span(after.lists, before.lists);
     assert_int_equal(after.route_count, 2);
     assert_int_equal(after.routes[1].length_bits, 32);
+    assert_int_equal(after.kept_count, 2);
+    assert_int_equal(after.kept[0].kind, WRN_RECORD_PUT);
+    assert_span(after.kept[0].value, span_of("80"));
+    assert_span(after.kept[1].key, span_of("name/printer"));
+    assert_int_equal(after.kept[1].kind, WRN_RECORD_CREATE);
+    assert_int_equal(after.kept[1].ttl_s, 604800);
+    assert_int_equal(after.kept[1].claimed_s, NOW_S);
     assert_int_equal(after.invitation_count, 2);
     assert_int_equal(after.invitations[1].seed[0], 2);
     assert_int_equal(after.invitations[1].until_s, NOW_S + DAY_S);
@@ -209,6 +224,12 @@ static void bad_fields_are_refused(void **state) {
         {"(5:label6:host-2)", "(5:label0:)", WRN_STATE_FIELD},
         {"(5:lists6:lists", "(5:listt6:lists", WRN_STATE_FIELD},
         {"(5:route14:192.168.7.0/24)", "(5:route14:192.168.7.1/24)", WRN_STATE_FIELD},
+        {"(4:kept3:put", "(4:kept3:got", WRN_STATE_FIELD},
+        {"(4:kept3:put7:svc/web2:80(3:ttl2:30))", "(4:kept3:put0:2:80(3:ttl2:30))",
+         WRN_STATE_FIELD},
+        {"(3:ttl2:30)", "(3:ttl1:0)", WRN_STATE_FIELD},
+        {"(3:ttl6:604800)", "(3:ttl6:604801)", WRN_STATE_FIELD},
+        {"(4:kept6:create", "(4:kept3:put", WRN_STATE_FIELD}, /* a PUT claims nothing */
         {"(9:delivered)", "(9:delivered1:x)", WRN_STATE_FIELD},
         {"(4:uses1:0)", "(4:uses1:x)", WRN_STATE_FIELD},
         {"(7:revoked)", "(7:rewoked)", WRN_STATE_FIELD},
@@ -272,6 +293,11 @@ static void no_more_than_there_is_room_for(void **state) {
     before.invitation_count = WRN_STATE_INVITATIONS_MAX;
     before.grant_count = WRN_STATE_GRANTS_MAX;
     before.route_count = WRN_STATE_ROUTES_MAX;
+    before.kept_count = WRN_STATE_KEPT_MAX;
+    for (uint32_t i = 0; i < WRN_STATE_KEPT_MAX; i++) {
+        before.kept[i] = before.kept[1];
+        before.kept[i].value = (wrn_span){large, WRN_RECORD_VALUE_MAX};
+    }
     for (uint32_t i = 0; i < WRN_STATE_INVITATIONS_MAX; i++) {
         before.endpoints[i % 16] = before.endpoints[0];
         before.locators[i % 16] = before.locators[0];
