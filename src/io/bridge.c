@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "io/cleanup.h"
+#include "io/host_routes.h"
 #include "io/netlink.h"
 
 struct walk {
@@ -35,7 +36,7 @@ static int change(struct nl_sock *queries, struct nl_msg *wish);
 static int set_number(struct nl_sock *queries, uint32_t index, int type, uint32_t value);
 static int make(struct nl_sock *queries, struct nl_msg *wish, const char *name, const char *alias,
                 uint32_t *ret_index);
-static void look_at_route(void *ctx, struct nlmsghdr *message);
+static void look_at_route(void *ctx, const struct wrn_host_route *route);
 
 int wrn_bridge_find(struct nl_sock *queries, const char *name, struct wrn_bridge_link *ret_link) {
     const struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
@@ -140,17 +141,11 @@ int wrn_bridge_set_alias(struct nl_sock *queries, uint32_t index, const char *al
 }
 
 bool wrn_bridge_is_default_route(struct nl_sock *queries, uint32_t index) {
-    static const unsigned char families[] = {AF_INET, AF_INET6};
+    static const enum wrn_family families[] = {WRN_FAMILY_IPV4, WRN_FAMILY_IPV6};
     struct search search = {.index = index};
     for (size_t i = 0; i < WRN_COUNT(families) && !search.is_found; i++) {
-        const struct rtmsg header = {.rtm_family = families[i]};
-        WRN_CLEANUP(wrn_netlink_free_message)
-        struct nl_msg *question = nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_DUMP);
-        if (question == NULL ||
-            nlmsg_append(question, (void *)(uintptr_t)&header, sizeof header, NLMSG_ALIGNTO) < 0 ||
-            wrn_netlink_list(queries, question, look_at_route, &search) != 0) {
-            return false; /* without a family there is no route of it */
-        }
+        int error = wrn_host_routes_walk(queries, families[i], look_at_route, &search);
+        (void)error; /* without a family there is no route of it */
     }
     return search.is_found;
 }
@@ -278,16 +273,8 @@ static int make(struct nl_sock *queries, struct nl_msg *wish, const char *name, 
     return 0;
 }
 
-static void look_at_route(void *ctx, struct nlmsghdr *message) {
+static void look_at_route(void *ctx, const struct wrn_host_route *route) {
     struct search *search = ctx;
-    struct rtmsg header;
-    if (message->nlmsg_type != RTM_NEWROUTE || nlmsg_datalen(message) < (int)sizeof header) {
-        return;
-    }
-    memcpy(&header, nlmsg_data(message), sizeof header);
-    struct nlattr *interface = nlmsg_find_attr(message, sizeof header, RTA_OIF);
     search->is_found =
-        search->is_found ||
-        (header.rtm_dst_len == 0 && header.rtm_type == RTN_UNICAST && interface != NULL &&
-         nla_len(interface) >= (int)sizeof(uint32_t) && nla_get_u32(interface) == search->index);
+        search->is_found || (route->prefix.length_bits == 0 && route->interface == search->index);
 }

@@ -9,10 +9,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "io/clock.h"
+#include "io/journal.h"
 
 enum { LINES_BURST = 200, LINES_PER_S = 100 };
 
+static void write_entry(struct wrn_log *log, enum wrn_log_level level,
+                        const struct wrn_log_field *fields, const char *format, va_list args)
+    WRN_PRINTF(4, 0);
+static bool send_entry(struct wrn_log *log, enum wrn_log_level level,
+                       const struct wrn_log_field *fields, const char *message);
 static bool has_room(void);
 static bool take_token(struct wrn_log *log, wrn_mono now);
 static void write_line(struct wrn_log *log, enum wrn_log_level level, wrn_wall wall,
@@ -32,33 +39,31 @@ enum wrn_log_level wrn_log_level_parse(const char *text) {
 }
 
 void wrn_log_init(struct wrn_log *log, enum wrn_log_level level) {
-    *log = (struct wrn_log){.level = level, .tokens = LINES_BURST};
+    *log = (struct wrn_log){.level = level, .journal = -1, .tokens = LINES_BURST};
+}
+
+void wrn_log_open_journal(struct wrn_log *log, const char *identifier) {
+    int fd = wrn_journal_open();
+    log->journal = fd >= 0 ? fd : -1;
+    log->identifier = identifier;
 }
 
 void wrn_log_write(struct wrn_log *log, enum wrn_log_level level, const char *format, ...) {
-    if (level > log->level || level == WRN_LOG_SILENT) {
-        return;
-    }
-    struct wrn_now now = wrn_clock_read();
-    if (!has_room() || !take_token(log, now.mono)) {
-        log->suppressed++;
-        return;
-    }
-    char message[WRN_LOG_VALUE_MAX];
-    char quoted[WRN_LOG_VALUE_MAX * 2];
     va_list args;
     va_start(args, format);
-    int printed = vsnprintf(message, sizeof message, format, args);
+    write_entry(log, level, NULL, format, args);
     va_end(args);
-    if (printed < 0) {
-        return;
-    }
-    wrn_log_quote(message, quoted, sizeof quoted);
-    write_line(log, level, now.wall, quoted);
+}
+
+void wrn_log_write_with(struct wrn_log *log, enum wrn_log_level level,
+                        const struct wrn_log_field *fields, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    write_entry(log, level, fields, format, args);
+    va_end(args);
 }
 
 void wrn_log_quote(const char *text, char *ret_value, size_t size) {
-    static const char hex[] = "0123456789abcdef";
     size_t used = 0;
     ret_value[used++] = '"';
     for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
@@ -71,14 +76,62 @@ void wrn_log_quote(const char *text, char *ret_value, size_t size) {
         } else if (*c < 0x20 || *c == 0x7f) {
             ret_value[used++] = '\\';
             ret_value[used++] = 'x';
-            ret_value[used++] = hex[*c >> 4];
-            ret_value[used++] = hex[*c & 15];
+            wrn_hex_write(c, 1, ret_value + used);
+            used += 2;
         } else {
             ret_value[used++] = (char)*c;
         }
     }
     ret_value[used++] = '"';
     ret_value[used] = '\0';
+}
+
+static void write_entry(struct wrn_log *log, enum wrn_log_level level,
+                        const struct wrn_log_field *fields, const char *format, va_list args) {
+    char message[WRN_LOG_VALUE_MAX];
+    char quoted[WRN_LOG_VALUE_MAX * 2];
+    if (level > log->level || level == WRN_LOG_SILENT) {
+        return;
+    }
+    struct wrn_now now = wrn_clock_read();
+    bool has_journal = log->journal >= 0;
+    if ((!has_journal && !has_room()) || !take_token(log, now.mono)) {
+        log->suppressed++;
+        return;
+    }
+    if (vsnprintf(message, sizeof message, format, args) < 0 ||
+        (has_journal && send_entry(log, level, fields, message))) {
+        return;
+    }
+    if (has_journal && !has_room()) {
+        log->suppressed++;
+        return;
+    }
+    wrn_log_quote(message, quoted, sizeof quoted);
+    write_line(log, level, now.wall, quoted);
+}
+
+/* False: the journal does not take it, as it has ended, say. */
+static bool send_entry(struct wrn_log *log, enum wrn_log_level level,
+                       const struct wrn_log_field *fields, const char *message) {
+    static const char *const priorities[] = {"7", "3", "6", "7"}; /* of syslog(3), by level */
+    struct wrn_journal_entry entry;
+    char lost[24];
+    entry.size = 0;
+    wrn_journal_put(&entry, "MESSAGE", message);
+    wrn_journal_put(&entry, "PRIORITY", priorities[level]);
+    wrn_journal_put(&entry, "SYSLOG_IDENTIFIER", log->identifier);
+    wrn_journal_put(&entry, "WARREN_INTERFACE", log->interface[0] != '\0' ? log->interface : NULL);
+    (void)snprintf(lost, sizeof lost, "%" PRIu64, log->suppressed);
+    wrn_journal_put(&entry, "WARREN_SUPPRESSED", log->suppressed > 0 ? lost : NULL);
+    for (; fields != NULL && fields->name != NULL; fields++) {
+        wrn_journal_put(&entry, fields->name, fields->value);
+    }
+    if (wrn_journal_send(log->journal, &entry) != 0) {
+        return false;
+    }
+    log->suppressed = 0;
+    return true;
 }
 
 /* A reader that stands still must not stop the tunnel: its lines are lost, and counted. */

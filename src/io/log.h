@@ -12,9 +12,11 @@ enum { WRN_LOG_VALUE_MAX = 512 }; /* bytes of one message, longer ones are cut *
 struct wrn_log {
     enum wrn_log_level level; /* lines above it are not written */
     char interface[16];       /* goes into each line; empty: left out */
+    int journal;              /* where entries go instead of lines; -1: there is none */
     wrn_mono refilled;        /* state of the rate limit */
     uint32_t tokens;
     uint64_t suppressed;
+    const char *identifier;
 };
 
 /* Reads the value of LOG_LEVEL: "verbose" or "debug", "error", "silent"; NULL and anything else
@@ -28,6 +30,21 @@ void wrn_log_init(struct wrn_log *log, enum wrn_log_level level);
  * after that; what was left out is counted in the next line). 'format' makes the message. */
 void wrn_log_write(struct wrn_log *log, enum wrn_log_level level, const char *format, ...)
     WRN_PRINTF(3, 4);
+
+/* Has entries go to systemd's journal if standard error leads there, with 'identifier' (static) as
+ * the program's name. What the journal does not take goes to standard error. Once. */
+void wrn_log_open_journal(struct wrn_log *log, const char *identifier);
+
+/* A field of an entry in the journal: "WARREN_" and more in A-Z, 0-9 and '_'. */
+struct wrn_log_field {
+    const char *name;
+    const char *value; /* NULL: it is left out */
+};
+
+/* The same as wrn_log_write; the journal gets the fields, too. They end with one without a name. */
+void wrn_log_write_with(struct wrn_log *log, enum wrn_log_level level,
+                        const struct wrn_log_field *fields, const char *format, ...)
+    WRN_PRINTF(4, 5);
 
 /* Copies 'text' into 'ret_value' as a value of key=value: in quotes, control characters, quotes and
  * backslashes escaped, cut to 'size' bytes with the terminating zero. 'size' ≥ 8. */

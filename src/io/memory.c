@@ -5,11 +5,19 @@
 
 #include <link.h>
 #include <malloc.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
+#endif
+
 enum { FRAME_ROOM = 16 << 10, STACK_ROOM = 256 << 10 };
+
+/* Bytes of all that was mapped since the start that are not locked: a process has one memory. */
+static _Atomic size_t unlocked_size;
 
 static void forget_stack(void);
 static int forget_object(struct dl_phdr_info *object, size_t size, void *unused);
@@ -23,6 +31,10 @@ int wrn_memory_map(size_t size, void **ret_memory) {
     /* Tables are touched here and there: with huge pages each touch would cost 2 MiB. */
     (void)madvise(memory, size, MADV_NOHUGEPAGE);
     (void)madvise(memory, size, MADV_DONTDUMP);
+    /* Each page once it is touched; the limit counts the whole block. */
+    if (mlock2(memory, size, MLOCK_ONFAULT) != 0) {
+        atomic_fetch_add(&unlocked_size, size);
+    }
     *ret_memory = memory;
     return 0;
 }
@@ -33,8 +45,15 @@ void wrn_memory_unmap(void *memory, size_t size) {
     }
 }
 
+size_t wrn_memory_unlocked(void) {
+    return atomic_load(&unlocked_size);
+}
+
 void wrn_memory_discard(void *memory, size_t size) {
-    (void)madvise(memory, size, MADV_DONTNEED);
+    if (madvise(memory, size, MADV_DONTNEED_LOCKED) != 0 &&
+        madvise(memory, size, MADV_DONTNEED) != 0) {
+        memset(memory, 0, size); /* locked, and the kernel is an old one */
+    }
 }
 
 void wrn_memory_forbid_core_dumps(void) {

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory for machines: large, zeroed, resident only where touched, never in a core dump. */
+/* Memory for machines: large, zeroed, resident only where touched, never in a core dump, and, if
+ * the system lets us, never in swap space. */
 #pragma once
 #include "base/base.h"
 
 /* Maps 'size' zeroed bytes, aligned to a page. Returns 0 and sets 'ret_memory' (give it to
  * wrn_memory_unmap with the same size), or -errno, -ENOMEM where the system does not overcommit. */
 WRN_NODISCARD int wrn_memory_map(size_t size, void **ret_memory);
+
+/* Returns how many bytes of all that was mapped the system would not lock (no CAP_IPC_LOCK, and
+ * RLIMIT_MEMLOCK is too low): they may be written to swap space. */
+size_t wrn_memory_unlocked(void);
 
 /* Gives the memory back. NULL is fine. The caller has wiped what was secret. */
 void wrn_memory_unmap(void *memory, size_t size);

@@ -5,7 +5,7 @@
 #include "io/multicast.h"
 
 #include "io/cleanup.h"
-#include "io/cmsg.h"
+#include "io/datagram.h"
 
 #ifndef IPV6_MULTICAST_ALL
 #define IPV6_MULTICAST_ALL 29 /* Linux 4.20 */
@@ -94,28 +94,19 @@ size_t wrn_multicast_send(const struct wrn_multicast *multicast, wrn_span datagr
 size_t wrn_multicast_receive(const struct wrn_multicast *multicast, int fd, uint8_t *buffer,
                              size_t capacity, struct wrn_endpoint *ret_from) {
     for (;;) {
-        union wrn_sockaddr address;
-        union wrn_cmsg_receive control;
         struct wrn_cmsg_facts facts;
-        struct iovec part = {buffer, capacity};
-        struct msghdr message = {.msg_name = &address,
-                                 .msg_namelen = sizeof address,
-                                 .msg_iov = &part,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control.bytes,
-                                 .msg_controllen = sizeof control.bytes};
-        ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
-        if (got < 0 && (errno == EINTR || errno == ECONNREFUSED)) {
+        ssize_t got = wrn_datagram_receive(fd, buffer, capacity, ret_from, &facts);
+        if (got == -EINTR || got == -ECONNREFUSED) {
             continue;
         }
         if (got < 0) {
             return 0;
         }
-        wrn_cmsg_read(&message, &facts);
         /* The IPv6 socket hears what is sent to us alone, too: whoever does that is not asked for.
          * The other one is bound to the group. */
         bool is_to_group = fd != multicast->fd6 || wrn_ip_equal(&facts.local, &group6);
-        if (got > 0 && is_to_group && wrn_endpoint_from_sockaddr(&address, ret_from)) {
+        bool is_whole = got > 0 && (size_t)got <= capacity;
+        if (is_whole && is_to_group && ret_from->ip.family != WRN_FAMILY_NONE) {
             return (size_t)got;
         }
     }

@@ -39,7 +39,7 @@ size_t wrn_multicast_join(struct wrn_multicast *multicast, const struct wrn_host
 size_t wrn_multicast_send(const struct wrn_multicast *multicast, wrn_span datagram);
 
 /* Reads one datagram of 'fd', one of the sockets, and who sent it (a link-local address with its
- * interface). What did not come to the group is passed over. Returns its bytes, cut to 'capacity',
- * or 0 if nothing more waits. Our own come back, too. */
+ * interface). What did not come to the group, or is larger than 'capacity', is passed over. Returns
+ * its bytes, or 0 if nothing more waits. Our own come back, too. */
 size_t wrn_multicast_receive(const struct wrn_multicast *multicast, int fd, uint8_t *buffer,
                              size_t capacity, struct wrn_endpoint *ret_from);

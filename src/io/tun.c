@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TUN and TAP devices through /dev/net/tun, one packet a system call, which may be as large as 64
  * KiB. Keeps no state but the descriptors. */
-#define _GNU_SOURCE /* setns */
 #include "io/tun.h"
 
 #include <ctype.h>
@@ -15,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "io/cleanup.h"
+#include "io/steward.h"
 #include "io/tun_info.h"
 
 static_assert((int)WRN_TUN_NAME_SIZE == IFNAMSIZ, "the kernel's size of interface names");
@@ -213,14 +213,14 @@ static int create(const char *name, unsigned kind, struct wrn_tun *ret_tun) {
     if (wrn_tun_name_problem(name) != NULL) {
         return -EINVAL;
     }
-    fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
+    int error = wrn_steward_open_tun(-1, &fd);
+    if (error != 0) {
+        return error;
     }
     if (ioctl(fd, TUNGETFEATURES, &features) < 0) {
         return -errno;
     }
-    int error = attach(fd, name, kind, features & (IFF_MULTI_QUEUE | IFF_VNET_HDR));
+    error = attach(fd, name, kind, features & (IFF_MULTI_QUEUE | IFF_VNET_HDR));
     if (error != 0) {
         return error;
     }
@@ -379,17 +379,8 @@ static int open_beside(const struct wrn_tun *tun, int *ret_fd) {
     if (error != 0) {
         return error;
     }
-    if (ours >= 0 && setns(theirs, CLONE_NEWNET) < 0) {
-        return -ENODEV;
-    }
-    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    error = fd < 0 ? -errno : 0;
-    if (ours >= 0) {
-        /* where we came from, we are let in again */
-        WRN_ASSERT(setns(ours, CLONE_NEWNET) == 0);
-    }
-    *ret_fd = fd;
-    return error;
+    error = wrn_steward_open_tun(ours >= 0 ? theirs : -1, ret_fd);
+    return error == -EPERM && ours >= 0 ? -ENODEV : error;
 }
 
 /* Translates to the kernel's TUN_F_*. */

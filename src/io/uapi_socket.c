@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "io/cleanup.h"
+#include "io/steward.h"
 
 #define SOCKET_FOLDER "/var/run/wireguard"
 #define LOCK_PATH     SOCKET_FOLDER "/.warren-wg.lock"
@@ -58,6 +59,7 @@ int wrn_uapi_socket_open(const char *name, struct wrn_uapi_socket *ret_socket) {
     if (listen(fd, BACKLOG) < 0 || !remember_file(&made)) {
         error = -errno;
         (void)unlink(address.sun_path);
+        wrn_close_fd(&made.file);
         return error;
     }
     made.fd = wrn_take_fd(&fd);
@@ -98,18 +100,40 @@ int wrn_uapi_socket_adopt(int given_fd, struct wrn_uapi_socket *ret_socket) {
     return 0;
 }
 
+void wrn_uapi_socket_give(const struct wrn_uapi_socket *socket, uid_t uid) {
+    int failed = socket->file >= 0 ? fchownat(socket->file, "", uid, (gid_t)-1, AT_EMPTY_PATH) : 0;
+    (void)failed;
+}
+
+void wrn_uapi_socket_watched_path(const struct wrn_uapi_socket *socket,
+                                  char ret_path[WRN_UAPI_PATH_MAX]) {
+    if (access(socket->path, F_OK) == 0 || errno != EACCES) {
+        (void)snprintf(ret_path, WRN_UAPI_PATH_MAX, "%s", socket->path);
+    } else {
+        (void)snprintf(ret_path, WRN_UAPI_PATH_MAX, "/proc/self/fd/%d", socket->file);
+    }
+}
+
 bool wrn_uapi_socket_is_there(const struct wrn_uapi_socket *socket) {
     struct stat now;
-    return socket->path[0] == '\0' || (lstat(socket->path, &now) == 0 &&
-                                       now.st_dev == socket->device && now.st_ino == socket->inode);
+    bool is_there = false;
+    if (socket->path[0] == '\0') {
+        return true;
+    }
+    if (lstat(socket->path, &now) == 0) {
+        return now.st_dev == socket->device && now.st_ino == socket->inode;
+    }
+    return errno == EACCES && wrn_steward_has_socket(&is_there) && is_there;
 }
 
 void wrn_uapi_socket_close(struct wrn_uapi_socket *socket) {
     if (socket->fd < 0) {
         return;
     }
-    if (socket->path[0] != '\0' && wrn_uapi_socket_is_there(socket)) {
-        (void)unlink(socket->path);
+    wrn_close_fd(&socket->file);
+    if (socket->path[0] != '\0' && wrn_uapi_socket_is_there(socket) && unlink(socket->path) != 0 &&
+        errno == EACCES) {
+        (void)wrn_steward_remove_socket();
     }
     wrn_close_fd(&socket->fd);
 }
@@ -175,9 +199,11 @@ static bool is_served(const struct sockaddr_un *address) {
 /* Notes which file stands at the socket's path. */
 static bool remember_file(struct wrn_uapi_socket *socket) {
     struct stat now;
-    if (lstat(socket->path, &now) < 0) {
+    WRN_CLEANUP(wrn_close_fd) int file = open(socket->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0 || fstat(file, &now) < 0) {
         return false;
     }
+    socket->file = wrn_take_fd(&file);
     socket->device = now.st_dev;
     socket->inode = now.st_ino;
     return true;

@@ -12,10 +12,11 @@ struct wrn_uapi_socket {
     char path[WRN_UAPI_PATH_MAX]; /* empty: it has no file */
     dev_t device; /* which file it is: another process may put its own at the path */
     ino_t inode;
+    int file; /* that file, only to be named by it (O_PATH): its folder may be closed to us later */
 };
 
 /* A socket that is not there. */
-#define WRN_UAPI_SOCKET_NONE ((struct wrn_uapi_socket){.fd = -1})
+#define WRN_UAPI_SOCKET_NONE ((struct wrn_uapi_socket){.fd = -1, .file = -1})
 
 /* Writes the path of the socket of interface 'name' (at most 15 bytes). */
 void wrn_uapi_socket_path(const char *name, char ret_path[WRN_UAPI_PATH_MAX]);
@@ -30,6 +31,14 @@ WRN_NODISCARD int wrn_uapi_socket_open(const char *name, struct wrn_uapi_socket 
  * 0, or
  * -ENOTSOCK, -EINVAL (not listening, not Unix), or -errno. */
 WRN_NODISCARD int wrn_uapi_socket_adopt(int fd, struct wrn_uapi_socket *ret_socket);
+
+/* Gives the socket's file to the user that we are about to become. What cannot be done shows when
+ * it is watched. */
+void wrn_uapi_socket_give(const struct wrn_uapi_socket *socket, uid_t uid);
+
+/* Writes a path by which the file can be watched, also if its folder is closed to us. */
+void wrn_uapi_socket_watched_path(const struct wrn_uapi_socket *socket,
+                                  char ret_path[WRN_UAPI_PATH_MAX]);
 
 /* Tells whether the socket's file is still there and still ours. True if it never had one. */
 bool wrn_uapi_socket_is_there(const struct wrn_uapi_socket *socket);
