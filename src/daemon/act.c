@@ -13,8 +13,6 @@ static void flush(struct wrn_daemon *daemon);
 static void set_sockets(struct wrn_daemon *daemon, const struct wrn_node_action *action);
 static void inject(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
                    const struct wrn_node_action *action);
-static void send_packet(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
-                        wrn_span bytes);
 static void hand_to_host(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
                          wrn_span bytes);
 static void send_frame(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
@@ -47,6 +45,10 @@ static void act(struct wrn_daemon *daemon, struct wrn_node_out *out,
     }
     switch (action->kind) {
     case WRN_NODE_DATAGRAM:
+        if (wrn_socket_is_stream(action->socket)) {
+            wrn_daemon_send_stream(daemon, action);
+            break;
+        }
         error = wrn_extra_send(daemon->extra, network->handle.index, action->socket, &action->to,
                                action->bytes);
         (void)error; /* as if it had been lost on its way */
@@ -59,9 +61,6 @@ static void act(struct wrn_daemon *daemon, struct wrn_node_out *out,
         break;
     case WRN_NODE_INJECT:
         inject(daemon, network, action);
-        break;
-    case WRN_NODE_SEND:
-        send_packet(daemon, network, action->bytes);
         break;
     case WRN_NODE_TO_HOST:
         hand_to_host(daemon, network, action->bytes);
@@ -147,15 +146,6 @@ static void inject(struct wrn_daemon *daemon, const struct wrn_daemon_network *n
     wrn_settle_run(&daemon->settle, network->wg, now);
 }
 
-/* As if the host had sent it just now. */
-static void send_packet(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
-                        wrn_span bytes) {
-    if (network->wg == NULL || bytes.size > WRN_WG_PACKET_MAX) {
-        return;
-    }
-    wrn_settle_send(&daemon->settle, network->wg, wrn_clock_read(), bytes);
-}
-
 static void hand_to_host(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
                          wrn_span bytes) {
     const struct wrn_tun *tun = wrn_crew_tun(daemon->crew, network->machine);
@@ -178,7 +168,9 @@ static void send_frame(struct wrn_daemon *daemon, const struct wrn_daemon_networ
     if (network->wg == NULL || count > WRN_SWITCH_PORTS_MAX) {
         return;
     }
-    memcpy(peers, action->members.data, count * sizeof peers[0]);
+    if (count > 0) { /* none: it is for this host alone */
+        memcpy(peers, action->members.data, count * sizeof peers[0]);
+    }
     int error =
         wrn_crew_send_frame(daemon->crew, now, network->machine, action->is_open, action->is_whole,
                             peers, (uint32_t)count, action->bytes, daemon->settle.out);
@@ -186,12 +178,41 @@ static void send_frame(struct wrn_daemon *daemon, const struct wrn_daemon_networ
     wrn_settle_run(&daemon->settle, network->wg, now);
 }
 
+/* A line for people; for the journal also what it is about, each by itself. */
+static void write_event(struct wrn_log *log, const struct wrn_daemon_network *network,
+                        const struct wrn_node_event *event) {
+    static const uint8_t nobody[WRN_HIT_SIZE];
+    char hit[WRN_HIT_TEXT_SIZE];
+    char by[WRN_HIT_TEXT_SIZE];
+    char ip[WRN_PREFIX_TEXT_SIZE];
+    struct wrn_prefix prefix = {event->ip, event->ip.family == WRN_FAMILY_IPV4 ? 32 : 128};
+    bool has_ip = event->ip.family != WRN_FAMILY_NONE;
+    wrn_hit_print(event->hit, hit);
+    wrn_hit_print(event->by, by);
+    if (has_ip) {
+        (void)wrn_prefix_print(&prefix, ip);
+        ip[strcspn(ip, "/")] = '\0';
+    }
+    const char *name = wrn_node_event_name(event->kind);
+    const struct wrn_log_field fields[] = {
+        {"WARREN_EVENT", name},
+        {"WARREN_NETWORK", network->name},
+        {"WARREN_NETWORK_ID", network->id},
+        {"WARREN_HIT", memcmp(event->hit, nobody, sizeof nobody) != 0 ? hit : NULL},
+        {"WARREN_BY", memcmp(event->by, nobody, sizeof nobody) != 0 ? by : NULL},
+        {"WARREN_NAME", event->label[0] != '\0' ? event->label : NULL},
+        {"WARREN_IP", has_ip ? ip : NULL},
+        {"WARREN_REASON", event->reason != WRN_REASON_NONE ? wrn_reason_name(event->reason) : NULL},
+        {NULL, NULL},
+    };
+    wrn_log_write_with(log, WRN_LOG_INFO, fields, "%s: %s", name, event->text);
+}
+
 static void tell(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
                  const struct wrn_node_action *action) {
     struct wrn_log *log = daemon->log;
     memcpy(log->interface, network->interface, sizeof log->interface);
-    wrn_log_write(log, WRN_LOG_INFO, "%s: %s", wrn_node_event_name(action->event.kind),
-                  action->event.text);
+    write_event(log, network, &action->event);
     log->interface[0] = '\0';
     wrn_daemon_tell_event(daemon, action->network, &action->event);
 }

@@ -13,6 +13,13 @@
 
 enum { NAMES_MAX = 100 };
 
+/* The interface of a VLAN of an interface; its name is empty as long as none was found. */
+struct vlan_search {
+    uint32_t lower;
+    uint16_t vlan;
+    char name[WRN_BRIDGE_NAME_SIZE];
+};
+
 static void on_network(void *ctx, wrn_handle network, bool is_there);
 static void on_links(void *ctx, int fd, int events);
 static void follow_all(struct wrn_attach *attach, wrn_handle network);
@@ -25,6 +32,9 @@ static void follow_vtep(struct wrn_attach *attach, struct wrn_attach_entry *entr
 static int start_vtep(struct wrn_attach_entry *entry, const struct wrn_daemon_interface *bridge);
 static int find_vlan(struct wrn_attach *attach, struct wrn_attach_entry *entry,
                      const struct wrn_bridge_link *lower, struct wrn_bridge_link *ret_link);
+static void say_who_has_vlan(struct wrn_attach *attach, struct wrn_attach_entry *entry,
+                             const struct wrn_bridge_link *lower, const char *name);
+static void look_at_vlan(void *ctx, const struct wrn_bridge_link *link);
 static void join(struct wrn_attach *attach, struct wrn_attach_entry *entry,
                  const struct wrn_bridge_link *lower, struct wrn_bridge_link *link,
                  uint32_t bridge);
@@ -264,6 +274,9 @@ static void follow_interface(struct wrn_attach *attach, struct wrn_attach_entry 
     struct wrn_bridge_link link;
     int error = wrn_bridge_find(attach->addresses.queries, port->interface, &lower);
     if (error == -ENODEV) {
+        if (port->index != 0) {
+            give_back(attach, entry); /* if it is there by another name: nobody asked for that */
+        }
         port->index = 0;
         entry->lower = 0;
         set_state(attach, entry, WRN_ATTACH_WAITING,
@@ -289,9 +302,10 @@ static void follow_interface(struct wrn_attach *attach, struct wrn_attach_entry 
     port->mtu_bytes = link.mtu_bytes;
     port->has_carrier = link.has_carrier;
     memcpy(port->port, link.name, sizeof port->port);
-    if (link.master == bridge->index) {
-        set_state(attach, entry, WRN_ATTACH_ATTACHED, "%s", "");
-    } else if (link.master != 0) {
+    bool is_in = link.master == bridge->index;
+    if (is_in && (link.is_up || port->state == WRN_ATTACH_ATTACHED)) {
+        set_state(attach, entry, WRN_ATTACH_ATTACHED, "%s", ""); /* who sets it down may do so */
+    } else if (!is_in && link.master != 0) {
         set_state(attach, entry, WRN_ATTACH_TAKEN,
                   "%s is a port of something else now; to have it back: ip link set %s nomaster",
                   link.name, link.name);
@@ -308,11 +322,15 @@ static void join(struct wrn_attach *attach, struct wrn_attach_entry *entry,
     struct nl_sock *queries = attach->addresses.queries;
     bool was_down = !lower->is_up;
     int error = 0;
-    if (was_down != entry->was_down && entry->lower != lower->index) { /* not the one of before */
+    bool is_in = link->master == bridge; /* and could not be set up */
+    if (!is_in && was_down != entry->was_down &&
+        entry->lower != lower->index) { /* not the one of before */
         entry->was_down = was_down;
         error = wrn_attach_save(attach, entry->port.network);
     }
-    error = error != 0 ? error : wrn_bridge_set_master(queries, link->index, bridge);
+    if (error == 0 && !is_in) {
+        error = wrn_bridge_set_master(queries, link->index, bridge);
+    }
     if (error == 0 && !lower->is_up) {
         error = wrn_bridge_set_up(queries, lower->index, true);
     }
@@ -322,8 +340,11 @@ static void join(struct wrn_attach *attach, struct wrn_attach_entry *entry,
     if (error == 0) {
         set_state(attach, entry, WRN_ATTACH_ATTACHED, "%s", "");
     } else {
-        set_state(attach, entry, WRN_ATTACH_FAILED, "cannot make %s a port of the bridge: %s",
-                  link->name, strerror(-error));
+        set_state(attach, entry, WRN_ATTACH_FAILED, "cannot make %s a port of the bridge: %s%s",
+                  link->name, strerror(-error),
+                  error == -ENETDOWN ? "; what it is made upon has to be up first (ip link set "
+                                       "INTERFACE up)"
+                                     : "");
     }
 }
 
@@ -348,17 +369,45 @@ static int find_vlan(struct wrn_attach *attach, struct wrn_attach_entry *entry,
         error = wrn_bridge_create_vlan(attach->addresses.queries, name, alias, lower->index,
                                        port->vlan, &index);
         error = error != 0 ? error : wrn_bridge_look(attach->addresses.queries, index, ret_link);
+        if (error == 0) {
+            int loud = wrn_addresses_make_quiet(&attach->addresses, index);
+            (void)loud; /* it has an address more */
+        }
     } else if (error == 0 && strcmp(ret_link->alias, alias) != 0) {
         error = -EEXIST;
     }
     if (error == -EEXIST) {
-        set_state(
-            attach, entry, WRN_ATTACH_FAILED,
-            "VLAN %u of %s has an interface already, which was not made here: attach that one "
-            "itself: warren attach NETWORK %s",
-            port->vlan, port->interface, name);
+        say_who_has_vlan(attach, entry, lower, name);
     }
     return error;
+}
+
+/* Why there is no interface of ours for a VLAN: somebody else's is it, or only has its name. */
+static void say_who_has_vlan(struct wrn_attach *attach, struct wrn_attach_entry *entry,
+                             const struct wrn_bridge_link *lower, const char *name) {
+    const struct wrn_attach_port *port = &entry->port;
+    struct vlan_search search = {.lower = lower->index, .vlan = port->vlan};
+    int error = wrn_bridge_walk(attach->addresses.queries, look_at_vlan, &search);
+    if (error == 0 && search.name[0] == '\0') {
+        set_state(
+            attach, entry, WRN_ATTACH_FAILED,
+            "another interface has the name %s, which VLAN %u of %s would have: rename it (ip "
+            "link set %s name OTHER)",
+            name, port->vlan, port->interface, name);
+        return;
+    }
+    set_state(attach, entry, WRN_ATTACH_FAILED,
+              "VLAN %u of %s has an interface already, which was not made here: attach that one "
+              "itself: warren attach NETWORK %s",
+              port->vlan, port->interface, search.name);
+}
+
+static void look_at_vlan(void *ctx, const struct wrn_bridge_link *link) {
+    struct vlan_search *search = ctx;
+    if (strcmp(link->kind, "vlan") == 0 && link->lower == search->lower &&
+        link->vlan == search->vlan) {
+        memcpy(search->name, link->name, sizeof search->name);
+    }
 }
 
 static void follow_vtep(struct wrn_attach *attach, struct wrn_attach_entry *entry,
@@ -439,12 +488,15 @@ static void set_state(struct wrn_attach *attach, struct wrn_attach_entry *entry,
     port->state = state;
     memcpy(port->why, why, sizeof port->why);
     char vtep[WRN_VTEP_TEXT_SIZE] = "";
+    char vlan[sizeof ", VLAN 65535"] = "";
     if (port->is_vtep) {
         wrn_vtep_print(&port->vtep, vtep);
+    } else if (port->vlan != 0) {
+        (void)snprintf(vlan, sizeof vlan, ", VLAN %u", port->vlan);
     }
     wrn_log_write(wrn_daemon_log(attach->daemon),
-                  state == WRN_ATTACH_FAILED ? WRN_LOG_ERROR : WRN_LOG_INFO, "port %s: %s%s%s",
-                  port->is_vtep ? vtep : port->interface, wrn_attach_state_name(state),
+                  state == WRN_ATTACH_FAILED ? WRN_LOG_ERROR : WRN_LOG_INFO, "port %s%s: %s%s%s",
+                  port->is_vtep ? vtep : port->interface, vlan, wrn_attach_state_name(state),
                   why[0] != '\0' ? ": " : "", why);
 }
 
@@ -473,7 +525,7 @@ static void give_back(struct wrn_attach *attach, struct wrn_attach_entry *entry)
         error = wrn_bridge_set_master(queries, port->index, 0);
     }
     if (pass_on_down(attach, entry) && port->state == WRN_ATTACH_ATTACHED &&
-        wrn_bridge_find(queries, port->interface, &lower) == 0) {
+        wrn_bridge_look(queries, entry->lower, &lower) == 0) {
         error = error != 0 ? error : wrn_bridge_set_up(queries, lower.index, false);
     }
     if (error != 0 && error != -ENODEV) {

@@ -10,8 +10,11 @@ enum { LIST_MAX = 256 };
 static bool check_place(struct wrn_attach *attach, wrn_handle network,
                         const struct wrn_attach_wish *wish, struct wrn_attach_refusal *ret_refusal);
 static bool check_kind(const struct wrn_bridge_link *link, struct wrn_attach_refusal *ret_refusal);
-static bool check_free(struct wrn_attach *attach, const struct wrn_attach_wish *wish,
-                       const struct wrn_bridge_link *link, struct wrn_attach_refusal *ret_refusal);
+static bool check_free(struct wrn_attach *attach, wrn_handle network,
+                       const struct wrn_attach_wish *wish, const struct wrn_bridge_link *link,
+                       struct wrn_attach_refusal *ret_refusal);
+static bool was_put_there(const struct wrn_attach *attach, wrn_handle network,
+                          const struct wrn_bridge_link *link);
 static bool check_use(struct wrn_attach *attach, const struct wrn_bridge_link *link,
                       struct wrn_attach_refusal *ret_refusal);
 
@@ -32,7 +35,7 @@ bool wrn_attach_check(struct wrn_attach *attach, wrn_handle network,
                    "when it appears: --later",
                    wish->interface);
     }
-    return check_kind(link, ret_refusal) && check_free(attach, wish, link, ret_refusal) &&
+    return check_kind(link, ret_refusal) && check_free(attach, network, wish, link, ret_refusal) &&
            (wish->is_forced || wish->vlan != 0 || check_use(attach, link, ret_refusal));
 }
 
@@ -97,8 +100,9 @@ static bool check_kind(const struct wrn_bridge_link *link, struct wrn_attach_ref
     return true;
 }
 
-static bool check_free(struct wrn_attach *attach, const struct wrn_attach_wish *wish,
-                       const struct wrn_bridge_link *link, struct wrn_attach_refusal *ret_refusal) {
+static bool check_free(struct wrn_attach *attach, wrn_handle network,
+                       const struct wrn_attach_wish *wish, const struct wrn_bridge_link *link,
+                       struct wrn_attach_refusal *ret_refusal) {
     struct wrn_bridge_link master = {.name = "another one"};
     if (strncmp(link->alias, "warren ", 7) == 0 && wish->vlan == 0) {
         return wrn_attach_refuse(ret_refusal, WRN_RPC_REFUSED, "OURS",
@@ -106,7 +110,7 @@ static bool check_free(struct wrn_attach *attach, const struct wrn_attach_wish *
                                  "interface that it is made upon, or another one",
                                  link->name);
     }
-    if (wish->vlan != 0 || link->master == 0) {
+    if (wish->vlan != 0 || link->master == 0 || was_put_there(attach, network, link)) {
         return true;
     }
     int error = wrn_bridge_look(attach->addresses.queries, link->master, &master);
@@ -126,6 +130,19 @@ static bool check_free(struct wrn_attach *attach, const struct wrn_attach_wish *
             : "",
         strcmp(master.kind, "bridge") == 0 ? master.name : "",
         strcmp(master.kind, "bridge") == 0 ? " up) and attach b" : "");
+}
+
+/* Whether somebody made it a port of this network's bridge by hand: then it only is to be known. */
+static bool was_put_there(const struct wrn_attach *attach, wrn_handle network,
+                          const struct wrn_bridge_link *link) {
+    struct wrn_daemon_interface bridge;
+    bool is_ours = !wrn_daemon_interface(attach->daemon, network, &bridge) || !bridge.is_bridge ||
+                   link->master != bridge.index || link->index == bridge.tap_index;
+    for (size_t i = 0; i < WRN_ATTACH_PORTS_MAX && !is_ours; i++) {
+        const struct wrn_attach_entry *entry = &attach->entries[i];
+        is_ours = entry->is_used && entry->port.index == link->index; /* a VTEP's */
+    }
+    return !is_ours;
 }
 
 /* Whether the host itself lives on it: as a port it would be deaf there. */

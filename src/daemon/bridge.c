@@ -33,6 +33,7 @@ static int try_name(struct wrn_daemon *daemon, const char *name,
                     struct wrn_daemon_network *network);
 static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *network,
                     struct wrn_tun *ret_tun);
+static uint8_t value_of(char digit);
 static void make_deaf(const char *name);
 static void suffix_of(const struct wrn_daemon *daemon, char ret_suffix[WRN_DAEMON_ALIAS_SIZE]);
 static void note_left(void *ctx, const struct wrn_bridge_link *link);
@@ -153,20 +154,17 @@ static int make_bridge(struct wrn_daemon *daemon, const char *wanted,
  * another address on the LAN each time. */
 static int try_name(struct wrn_daemon *daemon, const char *name,
                     struct wrn_daemon_network *network) {
-    enum { LOCAL = 0x02, TAIL = 10 };
     char alias[WRN_DAEMON_ALIAS_SIZE];
     char tap[WRN_TUN_NAME_SIZE + 1];
-    const uint8_t *hit = wrn_node_hit(daemon->node);
-    uint8_t mac[WRN_MAC_ADDRESS_SIZE] = {LOCAL};
+    uint8_t mac[WRN_MAC_ADDRESS_SIZE], id[WRN_MAC_ADDRESS_SIZE];
     (void)snprintf(tap, sizeof tap, "%st", name);
     if (if_nametoindex(name) != 0 || if_nametoindex(tap) != 0) {
         return -EEXIST;
     }
-    for (size_t i = 1; i < sizeof mac; i++) {
-        uint8_t digits =
-            (uint8_t)((uint8_t)network->id[2 * i] << 4 ^ (uint8_t)network->id[2 * i + 1]);
-        mac[i] = hit[TAIL + i] ^ digits;
+    for (size_t i = 0; i < sizeof id; i++) {
+        id[i] = (uint8_t)(value_of(network->id[2 * i]) << 4 | value_of(network->id[2 * i + 1]));
     }
+    wrn_node_bridge_mac(daemon->node, id, mac);
     wrn_daemon_alias(daemon, "bridge", network->id, alias);
     int error = wrn_bridge_create(daemon->addresses.queries, name, alias, mac, &network->index);
     if (error == 0) {
@@ -176,6 +174,11 @@ static int try_name(struct wrn_daemon *daemon, const char *name,
         make_deaf(name);
     }
     return error;
+}
+
+/* Of a small hexadecimal digit. */
+static uint8_t value_of(char digit) {
+    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
 }
 
 static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *network,

@@ -159,7 +159,8 @@ static int fail(char reterr_why[WRN_DAEMON_WHY_SIZE], const char *path, int erro
     const char *next =
         error == -EADDRINUSE ? "another warrend serves it: use that one, or end it with warren down"
         : error == -EACCES || error == -EPERM || error == -EROFS
-            ? "start warrend as root, or choose another place with --socket"
+            ? "start warrend as root, with a --user who may write to its folder, or choose another "
+              "place with --socket"
         : error == -ENOENT || error == -ENOTDIR ? "make its folder, or choose another place with "
                                                   "--socket"
         : error == -EEXIST       ? "a file that is no socket stands there: remove it, or choose "
@@ -193,6 +194,10 @@ static void accept_client(struct wrn_control *control, int fd) {
     client->level = is_admin ? WRN_RPC_ADMIN : WRN_RPC_READ;
     client->input = malloc(WRN_RPC_LINE_MAX + 1);
     client->session = wrn_rpc_session_create(&control->host, client->level, on_send, client);
+    if (client->session != NULL) {
+        struct ucred peer = wrn_control_socket_peer(fd);
+        wrn_rpc_session_caller(client->session, peer.uid, peer.pid);
+    }
     if (client->input == NULL || client->session == NULL ||
         wrn_watch_open(wrn_daemon_loop(control->daemon), fd, WRN_WATCH_READ, on_client, client,
                        &client->watch) != 0) {

@@ -15,7 +15,8 @@
 
 #include "io/cleanup.h"
 
-#define LOCK_SUFFIX ".lock"
+#define LOCK_SUFFIX        ".lock"
+#define WRN_CONTROL_FOLDER "/run/warren"
 
 enum {
     BACKLOG = 64,
@@ -34,6 +35,7 @@ static int connect_to(const struct sockaddr_un *address);
 static int clear_path(const struct sockaddr_un *address);
 static int bind_it(int fd, const struct sockaddr_un *address);
 static int give_to_group(const char *path, gid_t admins);
+static gid_t group_of(gid_t admins);
 
 int wrn_control_socket_open(const char *path, gid_t admins, struct wrn_control_socket *ret_socket) {
     WRN_CLEANUP(wrn_close_fd) int fd = -1, lock = -1;
@@ -76,6 +78,33 @@ int wrn_control_socket_open(const char *path, gid_t admins, struct wrn_control_s
     return 0;
 }
 
+void wrn_control_socket_prepare(const char *path, gid_t admins, uid_t uid, gid_t *ret_group) {
+    char beside[WRN_CONTROL_PATH_MAX + sizeof LOCK_SUFFIX];
+    struct stat status;
+    *ret_group = group_of(admins);
+    size_t length = strlen(path);
+    const char *slash = strrchr(path, '/');
+    if (length >= WRN_CONTROL_PATH_MAX || slash == NULL || slash == path) {
+        return;
+    }
+    memcpy(beside, path, (size_t)(slash - path));
+    beside[slash - path] = '\0';
+    bool is_ours = strcmp(beside, WRN_CONTROL_FOLDER) == 0 || access(beside, F_OK) != 0;
+    if (make_folder(path) == 0 && is_ours) {
+        WRN_CLEANUP(wrn_close_fd)
+        int folder = open(beside, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int failed = folder < 0 ? -1 : fchown(folder, uid, (gid_t)-1);
+        (void)failed;
+    }
+    (void)snprintf(beside, sizeof beside, "%s" LOCK_SUFFIX, path);
+    WRN_CLEANUP(wrn_close_fd)
+    int lock = open(beside, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (lock >= 0 && fstat(lock, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink == 1) {
+        int failed = fchown(lock, uid, (gid_t)-1);
+        (void)failed;
+    }
+}
+
 void wrn_control_socket_close(struct wrn_control_socket *socket) {
     struct stat status;
     if (socket->fd < 0) {
@@ -108,11 +137,20 @@ bool wrn_control_socket_group(const char *text, gid_t *ret_group) {
     return *text != '\0' && number <= GROUP_NUMBER_MAX;
 }
 
-bool wrn_control_socket_is_admin(int fd, gid_t admins) {
+struct ucred wrn_control_socket_peer(int fd) {
     struct ucred peer = {.uid = (uid_t)-1, .gid = WRN_CONTROL_NOBODY};
-    gid_t groups[GROUPS_MAX];
     socklen_t size = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return (struct ucred){.uid = (uid_t)-1, .gid = WRN_CONTROL_NOBODY};
+    }
+    return peer;
+}
+
+bool wrn_control_socket_is_admin(int fd, gid_t admins) {
+    struct ucred peer = wrn_control_socket_peer(fd);
+    gid_t groups[GROUPS_MAX];
+    socklen_t size;
+    if (peer.uid == (uid_t)-1) {
         return false;
     }
     if (peer.uid == 0 || peer.uid == geteuid()) {
@@ -226,12 +264,14 @@ static int bind_it(int fd, const struct sockaddr_un *address) {
 
 /* Members of the group may open it; without one root alone. */
 static int give_to_group(const char *path, gid_t admins) {
-    gid_t group = admins;
-    if (!wrn_control_socket_group(WRN_CONTROL_GROUP, &group)) {
-        group = admins;
-    }
+    gid_t group = group_of(admins);
     if (group != WRN_CONTROL_NOBODY && chown(path, (uid_t)-1, group) < 0 && errno != EPERM) {
         return -errno;
     }
     return chmod(path, 0660) == 0 ? 0 : -errno;
+}
+
+static gid_t group_of(gid_t admins) {
+    gid_t group = admins;
+    return wrn_control_socket_group(WRN_CONTROL_GROUP, &group) ? group : admins;
 }

@@ -2,6 +2,7 @@
 /* The socket file of control: made, found to be dead, removed, and who may open it. Reads no
  * request. */
 #pragma once
+#include <sys/socket.h>
 #include <sys/types.h>
 #include "base/base.h"
 
@@ -28,6 +29,12 @@ struct wrn_control_socket {
 WRN_NODISCARD int wrn_control_socket_open(const char *path, gid_t admins,
                                           struct wrn_control_socket *ret_socket);
 
+/* Makes its folder if that is missing, for a user who will make the socket there, and gives what an
+ * earlier process left there to him. To be called as root; 'ret_group' becomes the group that the
+ * socket will be of, WRN_CONTROL_NOBODY: none. What cannot be done is told when the socket is made.
+ */
+void wrn_control_socket_prepare(const char *path, gid_t admins, uid_t uid, gid_t *ret_group);
+
 /* Closes it and removes its file if it is still ours. One that is not there is fine. */
 void wrn_control_socket_close(struct wrn_control_socket *socket);
 
@@ -37,6 +44,9 @@ bool wrn_control_socket_group(const char *text, gid_t *ret_group);
 /* Tells whether the process at the other end of a connection was root, one of our own user, or in
  * 'admins', when it connected. */
 bool wrn_control_socket_is_admin(int fd, gid_t admins);
+
+/* Who was at the other end of a connection when it was made; the user -1: that cannot be found. */
+struct ucred wrn_control_socket_peer(int fd);
 
 /* Tells whether a process listens at 'path' now. */
 bool wrn_control_socket_is_served(const char *path);

@@ -13,6 +13,7 @@
 #include "daemon/daemon_internal.h"
 #include "io/clock.h"
 #include "io/memory.h"
+#include "io/path_mtu.h"
 #include "io/rcu.h"
 #include "wg/uapi.h"
 
@@ -24,6 +25,7 @@ enum { TIMER_ROUNDS = 64, CHORES_MS = 1000, GIVE_BACK_AFTER_S = 30 };
 
 static int create_parts(struct wrn_daemon *daemon, char why[WRN_DAEMON_WHY_SIZE]);
 static int create_rooms(struct wrn_daemon *daemon);
+static uint16_t mtu_of(const struct wrn_daemon_options *options);
 static int create_node(struct wrn_daemon *daemon);
 static int create_crew(struct wrn_daemon *daemon);
 static int open_port(struct wrn_daemon *daemon, char why[WRN_DAEMON_WHY_SIZE]);
@@ -36,7 +38,7 @@ static void drain(struct wrn_daemon *daemon);
 static void on_timer(void *ctx, int fd, int events);
 static void on_route(void *ctx, int fd, int events);
 static void on_extra(void *ctx, int fd, int events);
-static void on_extra_datagram(void *ctx, uint32_t network, uint16_t socket,
+static void on_extra_datagram(void *ctx, uint32_t network, uint16_t socket, uint32_t interface,
                               const struct wrn_endpoint *from, uint8_t *bytes, size_t size);
 static void on_chores(uv_timer_t *timer);
 static void free_timer(uv_handle_t *handle);
@@ -93,7 +95,7 @@ void wrn_daemon_destroy(struct wrn_daemon *daemon) {
     struct wrn_watch *watches[] = {
         daemon->reports_watch,   daemon->route_watch,          daemon->timer_watch,
         daemon->addresses_watch, daemon->multicast_watches[0], daemon->multicast_watches[1],
-        daemon->extra_watch,
+        daemon->extra_watch,     daemon->streams_watch,
     };
     for (size_t i = 0; i < WRN_COUNT(watches); i++) {
         wrn_watch_close(watches[i]);
@@ -103,6 +105,7 @@ void wrn_daemon_destroy(struct wrn_daemon *daemon) {
     }
     wrn_crew_destroy(daemon->crew);
     wrn_extra_destroy(daemon->extra);
+    wrn_streams_destroy(daemon->streams);
     wrn_multicast_close(&daemon->multicast);
     wrn_addresses_close(&daemon->addresses);
     if (daemon->timer_fd >= 0) {
@@ -239,6 +242,7 @@ int wrn_daemon_set_port(struct wrn_daemon *daemon, uint16_t port) {
     }
     wrn_disk_note_port(daemon->folder, wrn_daemon_port(daemon));
     wrn_node_set_port(daemon->node, wrn_daemon_port(daemon));
+    wrn_daemon_listen_streams(daemon);
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
         if (daemon->networks[i].wg != NULL) {
             wrn_wg_forget_sources(daemon->networks[i].wg);
@@ -259,7 +263,12 @@ void wrn_daemon_facts(const struct wrn_daemon *daemon, struct wrn_daemon_facts *
         .provider = wrn_crypto_provider_name(daemon->crypto),
         .extra_sockets = wrn_extra_count(daemon->extra),
     };
+    ret_facts->has_streams = daemon->streams != NULL;
+    if (daemon->streams != NULL) {
+        wrn_streams_facts(daemon->streams, &ret_facts->streams);
+    }
     wrn_crew_strays(daemon->crew, ret_facts->strays);
+    ret_facts->strays[WRN_STRAY_INSIDE] += daemon->inside;
     for (uint32_t i = 0; i < WRN_DAEMON_DEPTH_MAX; i++) {
         ret_facts->lost_actions += daemon->outs[i].lost;
     }
@@ -379,6 +388,7 @@ static int create_parts(struct wrn_daemon *daemon, char why[WRN_DAEMON_WHY_SIZE]
     if (error != 0) {
         return wrn_daemon_complain(error, why, "cannot start: %s", strerror(-error));
     }
+    wrn_daemon_open_streams(daemon);
     return 0;
 }
 
@@ -462,6 +472,21 @@ static void open_multicast(struct wrn_daemon *daemon) {
     }
 }
 
+/* The MTU of networks' interfaces: what was set, or what the way out of this host leaves. Less than
+ * relays carry makes nothing better: there datagrams are fragmented. */
+static uint16_t mtu_of(const struct wrn_daemon_options *options) {
+    enum { HEADS = 40 + 8 + WRN_WG_DATA_HEADER_SIZE + WRN_WG_TAG_SIZE }; /* by IPv6 */
+    uint32_t least = WRN_WG_RELAYED_PACKET_MAX;
+    uint32_t underlay = wrn_path_mtu_default();
+    if (options->mtu != 0) {
+        return options->mtu;
+    }
+    if (underlay == 0 || underlay >= WRN_NODE_MTU_MAX + HEADS) {
+        return WRN_NODE_MTU_MAX; /* no default route: there may be one later */
+    }
+    return (uint16_t)(underlay > least + HEADS ? underlay - HEADS : least);
+}
+
 static int create_node(struct wrn_daemon *daemon) {
     char host[HOST_NAME_MAX + 1] = "";
     (void)gethostname(host, sizeof host - 1);
@@ -469,6 +494,9 @@ static int create_node(struct wrn_daemon *daemon) {
     struct wrn_node_options options = {
         .host = {(const uint8_t *)host, strlen(host)},
         .port = wrn_daemon_port(daemon),
+        .speaks_aes = daemon->options->speaks_aes && wrn_crypto_has_fast_aes(daemon->crypto),
+        .has_streams = daemon->options->streams,
+        .mtu_bytes = mtu_of(daemon->options),
         .announces = daemon->multicast.fd4 >= 0 || daemon->multicast.fd6 >= 0,
         .crypto = daemon->crypto,
         .primitives = &daemon->primitives,
@@ -595,9 +623,13 @@ static void on_extra(void *ctx, int fd, int events) {
     wrn_extra_read(daemon->extra);
 }
 
-static void on_extra_datagram(void *ctx, uint32_t network, uint16_t socket,
+static void on_extra_datagram(void *ctx, uint32_t network, uint16_t socket, uint32_t interface,
                               const struct wrn_endpoint *from, uint8_t *bytes, size_t size) {
     struct wrn_daemon *daemon = ctx;
+    if (wrn_daemon_is_inside(daemon, interface)) {
+        daemon->inside++; /* as on the port of all networks */
+        return;
+    }
     wrn_daemon_hear(daemon, daemon->networks[network].handle, socket, from, bytes, size);
 }
 
@@ -605,6 +637,7 @@ static void on_extra_datagram(void *ctx, uint32_t network, uint16_t socket,
 static void on_chores(uv_timer_t *timer) {
     struct wrn_daemon *daemon = timer->data;
     wrn_daemon_do_chores(daemon);
+    wrn_daemon_keep_streams(daemon);
     if (wrn_mono_reached(wrn_clock_read().mono, daemon->give_back_due)) {
         daemon->give_back_due = WRN_MONO_NEVER;
         wrn_memory_give_back();

@@ -3,8 +3,10 @@
  * resolver, hooks and the like build on. All of it belongs to the control thread. */
 #pragma once
 #include "daemon/options.h"
+#include "daemon/streams.h"
 #include "io/udp.h"
 #include "node/node.h"
+#include "wg/wg.h"
 
 typedef struct uv_loop_s uv_loop_t;
 struct wrn_daemon;
@@ -120,6 +122,7 @@ struct wrn_daemon_interface {
     uint32_t route_count; /* that lead through it, besides those of the addresses */
     struct wrn_prefix routes[32];
     uint64_t drops[WRN_DROP_COUNT]; /* of its machine */
+    uint64_t events[WRN_WG_EVENT_COUNT];
 };
 
 /* Describes it; false if the network is not there. */
@@ -185,6 +188,21 @@ WRN_NODISCARD int wrn_daemon_set_port(struct wrn_daemon *daemon, uint16_t port);
 const struct wrn_locator_endpoint *wrn_daemon_local(const struct wrn_daemon *daemon,
                                                     size_t *ret_count);
 
+/* A route of this host that leads elsewhere than into a network of ours. */
+struct wrn_daemon_foreign {
+    char route[WRN_PREFIX_TEXT_SIZE]; /* where to */
+    char interface[16];               /* by which one; "?": several, or it has just gone */
+};
+
+/* Tells whether one leads to an address of 'range' (family NONE: none does) and writes the first.
+ * Those shorter than /8 do not count, nor do those that refuse. foreign.c. */
+bool wrn_daemon_foreign_route(const struct wrn_daemon *daemon, const struct wrn_prefix *range,
+                              struct wrn_daemon_foreign *ret_foreign);
+
+/* Writes where such routes of IPv4 lead, 'capacity' of them at most. Returns how many. */
+size_t wrn_daemon_foreign_ranges(const struct wrn_daemon *daemon, struct wrn_prefix *ret_list,
+                                 size_t capacity);
+
 /* Tells which endpoints routers have mapped to our port; replaces those of before. */
 void wrn_daemon_set_mapped(struct wrn_daemon *daemon, const struct wrn_endpoint *endpoints,
                            size_t count);
@@ -199,5 +217,7 @@ struct wrn_daemon_facts {
     uint32_t offloads; /* WRN_UAPI_OFFLOAD_* in use */
     const char *provider;
     uint32_t extra_sockets; /* open now, for hard NATs */
+    bool has_streams;
+    struct wrn_streams_facts streams;
 };
 void wrn_daemon_facts(const struct wrn_daemon *daemon, struct wrn_daemon_facts *ret_facts);

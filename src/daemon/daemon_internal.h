@@ -45,8 +45,9 @@ struct wrn_daemon_network {
     struct wrn_prefix routes[WRN_DAEMON_ROUTES_MAX];
     uint32_t peer_route_count; /* that lead through it to single peers: overlap.c */
     struct wrn_ip peer_routes[WRN_DAEMON_PEER_ROUTES_MAX];
-    wrn_mono save_due; /* NEVER: it is on the disk as it is */
-    bool is_forgotten; /* once it has gone its state goes, too */
+    uint64_t events[WRN_WG_EVENT_COUNT]; /* of its machine, counted */
+    wrn_mono save_due;                   /* NEVER: it is on the disk as it is */
+    bool is_forgotten;                   /* once it has gone its state goes, too */
     wrn_daemon_gone_fn on_gone;
     void *gone_ctx;
 };
@@ -106,6 +107,7 @@ struct wrn_daemon {
     size_t batch_count;
     uint8_t *room; /* for one packet with what is written around it */
     struct wrn_extra *extra;
+    struct wrn_streams *streams; /* NULL: without */
 
     int timer_fd;
     wrn_mono timer_due; /* what the timer is set to */
@@ -113,6 +115,7 @@ struct wrn_daemon {
 
     struct wrn_addresses addresses;
     struct wrn_multicast multicast;
+    uint64_t inside;    /* datagrams of the ring that came by a network's own interface */
     size_t local_count; /* of these, 'own_count' are of interfaces */
     size_t own_count;
     struct wrn_locator_endpoint local[WRN_ENDPOINTS_MAX];
@@ -123,7 +126,7 @@ struct wrn_daemon {
 
     struct wrn_watch *reports_watch, *route_watch, *timer_watch, *addresses_watch;
     struct wrn_watch *multicast_watches[2];
-    struct wrn_watch *extra_watch;
+    struct wrn_watch *extra_watch, *streams_watch;
 
     struct wrn_daemon_asker askers[WRN_DAEMON_TAGS_MAX];
     uint32_t last_tag;
@@ -165,6 +168,21 @@ void wrn_daemon_tell_local(struct wrn_daemon *daemon);
 
 /* Performs the actions of 'out', whose machine is settled. */
 void wrn_daemon_act(struct wrn_daemon *daemon, struct wrn_node_out *out);
+
+/* ---- streams_node.c ---- */
+
+/* Makes the streams, if they are wanted, and takes them at their ports. What is not to be had is
+ * logged, and nothing else fails by it. Comes after the node. */
+void wrn_daemon_open_streams(struct wrn_daemon *daemon);
+
+/* Listens where the options say; again when the UDP port has changed. */
+void wrn_daemon_listen_streams(struct wrn_daemon *daemon);
+
+/* Tells the streams by which of them peers are reached, and does what is due: once a second. */
+void wrn_daemon_keep_streams(struct wrn_daemon *daemon);
+
+/* Performs a datagram for a stream. */
+void wrn_daemon_send_stream(struct wrn_daemon *daemon, const struct wrn_node_action *action);
 
 /* ---- reports.c ---- */
 
@@ -226,7 +244,17 @@ void wrn_daemon_let_ranges_go(struct wrn_daemon *daemon, const struct wrn_daemon
  * needed any more. */
 void wrn_daemon_follow_overlaps(struct wrn_daemon *daemon);
 
+/* Tells whether two ranges have addresses in common. */
+bool wrn_daemon_share(const struct wrn_prefix *a, const struct wrn_prefix *b);
+
 /* ---- host.c ---- */
+
+/* Tells whether an interface is that of a network of ours; 0 is none. */
+bool wrn_daemon_is_inside(const struct wrn_daemon *daemon, uint32_t interface);
+
+/* Tells whether an address of this host is in a network of ours and nowhere else. Asks the kernel.
+ */
+bool wrn_daemon_is_address_inside(const struct wrn_daemon *daemon, const struct wrn_ip *ip);
 
 /* Looks at the host's addresses, and tells the node if they are others now, or if 'is_forced'. */
 void wrn_daemon_look_around(struct wrn_daemon *daemon, bool is_forced);

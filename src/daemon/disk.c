@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "crypto/crypto.h"
 #include "io/cleanup.h"
 #include "io/file.h"
@@ -28,11 +29,14 @@ enum {
     TEXT_MAX = 4 << 20,  /* bytes of a file that is read */
     IDENTITY_MAX = 4096, /* ... of an identity */
     COLUMNS = 100,
+    LEVELS_MAX = 4, /* of folders, one in the other */
 };
 
 static int complain(int error, char why[WRN_DISK_WHY_SIZE], const char *format, ...)
     WRN_PRINTF(3, 4);
 static int make_folders(const char *path);
+static bool give_one(int fd, uid_t uid, gid_t gid);
+static int open_level(int folder, const char *name, DIR **ret_level);
 static const char *reading_problem(int error);
 static int read_file(int folder, const char *name, size_t max, uint8_t **ret_bytes,
                      size_t *ret_size);
@@ -75,6 +79,59 @@ int wrn_disk_open(const char *path, int *ret_fd, char reterr_why[WRN_DISK_WHY_SI
                         path);
     }
     *ret_fd = wrn_take_fd(&fd);
+    return 0;
+}
+
+/* By descriptors alone: whoever may write there now must not be able to lead us elsewhere. */
+int wrn_disk_give(int folder, const char *path, uid_t uid, gid_t gid,
+                  char reterr_why[WRN_DISK_WHY_SIZE]) {
+    DIR *levels[LEVELS_MAX] = {NULL};
+    size_t depth = 0;
+    int error = give_one(folder, uid, gid) ? open_level(folder, ".", &levels[depth++]) : -errno;
+    depth -= error != 0 && depth > 0;
+    while (depth > 0 && levels[depth - 1] != NULL) {
+        const struct dirent *entry = readdir(levels[depth - 1]);
+        if (entry == NULL) {
+            (void)closedir(levels[--depth]);
+            continue;
+        }
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        int above = dirfd(levels[depth - 1]);
+        WRN_CLEANUP(wrn_close_fd)
+        int fd = openat(above, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        struct stat status;
+        bool is_file =
+            fd >= 0 && fstat(fd, &status) == 0 &&
+            (S_ISDIR(status.st_mode) || (S_ISREG(status.st_mode) && status.st_nlink == 1));
+        if (is_file && !give_one(fd, uid, gid) && error == 0) {
+            error = -errno;
+        }
+        if (is_file && S_ISDIR(status.st_mode) && depth < LEVELS_MAX) {
+            depth += open_level(fd, ".", &levels[depth]) == 0;
+        }
+    }
+    return error == 0 ? 0
+                      : complain(error, reterr_why,
+                                 "cannot give the state folder %s to user %u: %s; do it by hand "
+                                 "(chown -R), or say --user root",
+                                 path, (unsigned)uid, strerror(-error));
+}
+
+static bool give_one(int fd, uid_t uid, gid_t gid) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && (status.st_uid == uid || fchown(fd, uid, gid) == 0);
+}
+
+static int open_level(int folder, const char *name, DIR **ret_level) {
+    WRN_CLEANUP(wrn_close_fd)
+    int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *ret_level = fd >= 0 ? fdopendir(fd) : NULL;
+    if (*ret_level == NULL) {
+        return -errno;
+    }
+    (void)wrn_take_fd(&fd);
     return 0;
 }
 
@@ -151,11 +208,7 @@ void wrn_disk_note_port(int folder, uint16_t port) {
 }
 
 void wrn_disk_id(const uint8_t id[WRN_NETWORK_ID_SIZE], char ret_text[WRN_DISK_ID_TEXT_SIZE]) {
-    static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < WRN_NETWORK_ID_SIZE; i++) {
-        ret_text[2 * i] = hex[id[i] >> 4];
-        ret_text[2 * i + 1] = hex[id[i] & 15];
-    }
+    wrn_hex_write(id, WRN_NETWORK_ID_SIZE, ret_text);
     ret_text[WRN_DISK_ID_TEXT_SIZE - 1] = '\0';
 }
 

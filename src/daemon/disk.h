@@ -8,6 +8,7 @@
  *     networks/<id>/state    advanced form of the state's expression (node/state.h), 0600
  *     networks/<id>/ports    what an l2 network's bridge is connected with (attach_disk.c) */
 #pragma once
+#include <sys/types.h>
 #include "base/base.h"
 #include "base/rand.h"
 #include "node/state.h"
@@ -23,6 +24,12 @@ enum {
  * Returns 0; -EWOULDBLOCK: another process has it; -EPERM: others may write there; or another
  * -errno; with a sentence. */
 WRN_NODISCARD int wrn_disk_open(const char *path, int *ret_fd, char reterr_why[WRN_DISK_WHY_SIZE]);
+
+/* Gives the folder and all files in it to a user: those that are root's, or of somebody who served
+ * it before. To be called as root. What is no file or folder, or has another name elsewhere, is
+ * left alone. Returns 0 or -errno, with a sentence. */
+WRN_NODISCARD int wrn_disk_give(int folder, const char *path, uid_t uid, gid_t gid,
+                                char reterr_why[WRN_DISK_WHY_SIZE]);
 
 /* Reads the identity, or makes one if there is none (-ENOENT elsewhere never is success). 'path'
  * names the folder for messages. 'ret_pair' is the caller's to wipe. Returns 0, or -errno with a

@@ -13,20 +13,23 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
 #include "daemon/doctor_firewall.h"
 #include "daemon/hooks.h"
+#include "daemon/metrics.h"
 #include "daemon/netcheck.h"
 #include "daemon/service_names.h"
 #include "daemon/trouble.h"
 #include "io/cleanup.h"
 #include "io/clock.h"
+#include "io/memory.h"
+#include "io/privileges.h"
+#include "io/steward.h"
 #include "wg/uapi.h"
 
-enum { TEXT_SIZE = 640, FREE_LEAST = 4 << 20, EXPIRY_SOON_S = 7 * 86400 };
+enum { TEXT_SIZE = 640, FREE_LEAST = 4 << 20, EXPIRY_SOON_S = 7 * 86400, RENEWALS = 2 };
 
 /* 2026-01-01: no clock that is right shows less. */
 static const int64_t plausible_s = 1767225600;
@@ -39,6 +42,7 @@ struct report {
 };
 
 static void check_rights(struct report *report);
+static void check_memory(struct report *report);
 static void check_tun(struct report *report);
 static void check_state(struct report *report);
 static void check_port(struct report *report);
@@ -56,6 +60,7 @@ static bool is_forwarding(const char *path);
 static void check_nat(struct report *report);
 static void check_carrier(struct report *report);
 static void check_hooks(struct report *report);
+static void check_metrics(struct report *report);
 static void WRN_PRINTF(5, 6) add(struct report *report, enum state state, const char *what,
                                  const char *fix, const char *format, ...);
 
@@ -63,6 +68,7 @@ json_t *wrn_doctor(const struct wrn_doctor_subject *subject) {
     struct report report = {.subject = subject,
                             .lists = {json_array(), json_array(), json_array()}};
     check_rights(&report);
+    check_memory(&report);
     check_tun(&report);
     check_state(&report);
     check_port(&report);
@@ -72,6 +78,7 @@ json_t *wrn_doctor(const struct wrn_doctor_subject *subject) {
     check_nat(&report);
     check_carrier(&report);
     check_hooks(&report);
+    check_metrics(&report);
     (void)json_array_extend(report.lists[FAULT], report.lists[WARNING]);
     (void)json_array_extend(report.lists[FAULT], report.lists[OK]);
     json_decref(report.lists[WARNING]);
@@ -80,21 +87,39 @@ json_t *wrn_doctor(const struct wrn_doctor_subject *subject) {
 }
 
 static void check_rights(struct report *report) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-    if (syscall(SYS_capget, &header, data) < 0) {
-        add(report, WARNING, "rights", "", "cannot be looked at: %s", strerror(errno));
-    } else if ((data[0].effective & 1u << CAP_NET_ADMIN) == 0) {
+    struct wrn_privileges_state state;
+    char text[WRN_PRIVILEGES_TEXT_SIZE];
+    wrn_privileges_look(&state);
+    wrn_privileges_print(&state, text);
+    if ((state.capabilities & UINT64_C(1) << CAP_NET_ADMIN) == 0) {
         add(report, FAULT, "rights", "start warrend as root, or with CAP_NET_ADMIN",
             "warrend lacks CAP_NET_ADMIN: it can make no interface and set no address");
+    } else if (state.uid == 0) {
+        add(report, WARNING, "rights",
+            "useradd --system --user-group " WRN_PRIVILEGES_USER ", then restart warrend",
+            "warrend stays root, without most of root's capabilities (%s)", text);
     } else {
-        add(report, OK, "rights", "", "warrend may make interfaces");
+        add(report, OK, "rights", "", "%s", text);
+    }
+}
+
+static void check_memory(struct report *report) {
+    size_t unlocked = wrn_memory_unlocked();
+    if (unlocked > 0) {
+        add(report, WARNING, "keys in memory",
+            "raise the limit: LimitMEMLOCK=infinity of the service, ulimit -l unlimited, or "
+            "CAP_IPC_LOCK in a container",
+            "%zu KiB that hold keys may be written to swap space: locking them was refused",
+            unlocked >> 10);
+    } else {
+        add(report, OK, "keys in memory", "", "locked: they are never written to swap space");
     }
 }
 
 static void check_tun(struct report *report) {
-    WRN_CLEANUP(wrn_close_fd) int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    WRN_CLEANUP(wrn_close_fd) int fd = -1;
     struct stat status;
+    int error = wrn_steward_open_tun(-1, &fd);
     if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISCHR(status.st_mode))) {
         add(report, FAULT, "tun device",
             "rm /dev/net/tun; modprobe tun; in a container: give it the host's /dev/net/tun",
@@ -103,10 +128,10 @@ static void check_tun(struct report *report) {
         add(report, OK, "tun device", "", "/dev/net/tun can be opened");
     } else {
         add(report, FAULT, "tun device",
-            errno == EACCES || errno == EPERM
+            error == -EACCES || error == -EPERM
                 ? "start warrend as root; in a container: give it the device /dev/net/tun"
                 : "modprobe tun; in a container: give it the device /dev/net/tun",
-            "/dev/net/tun cannot be opened: %s", strerror(errno));
+            "/dev/net/tun cannot be opened: %s", strerror(-error));
     }
 }
 
@@ -232,7 +257,9 @@ static void check_unserved(struct report *report) {
     const struct wrn_daemon_unserved *unserved;
     for (size_t i = 0; (unserved = wrn_daemon_unserved(report->subject->daemon, i)) != NULL; i++) {
         (void)snprintf(what, sizeof what, "network %.16s", unserved->id);
-        add(report, FAULT, what, "mend what it says, then: warren down && warren up",
+        add(report, FAULT, what,
+            "mend what it says, then: warren down && warren up (a service: systemctl restart "
+            "warrend)",
             "it is not served: %s", unserved->why);
     }
 }
@@ -259,8 +286,10 @@ static void check_network(struct report *report, wrn_handle network) {
     }
     if (left_s <= 0) {
         add(report, FAULT, what, fix, "this machine's membership has ended");
-    } else if (left_s < EXPIRY_SOON_S && info.until_s < WRN_RECORD_TIME_MAX_S) {
-        add(report, WARNING, what, fix, "this machine's membership ends in %" PRId64 " hours",
+    } else if (left_s < EXPIRY_SOON_S && info.renewals >= RENEWALS) {
+        add(report, WARNING, what, fix,
+            "this machine's membership ends in %" PRId64
+            " hours, and nobody who may renew it has done so",
             left_s / 3600);
     }
     if (!wrn_daemon_interface(report->subject->daemon, network, &interface)) {
@@ -274,7 +303,8 @@ static void check_network(struct report *report, wrn_handle network) {
     if (trouble.text[0] != '\0') {
         add(report, WARNING, what, trouble.fix, "%s", trouble.text);
     } else if (left_s > 0) {
-        add(report, OK, what, "", "%u peers, %" PRIu64 " nodes on the ring", info.peers, info.size);
+        add(report, OK, what, "", "%u peer%s, %" PRIu64 " node%s on the ring", info.peers,
+            info.peers == 1 ? "" : "s", info.size, info.size == 1 ? "" : "s");
     }
     check_range(report, network, &info);
     check_names(report, network, name);
@@ -295,6 +325,18 @@ static void check_range(struct report *report, wrn_handle network,
     }
     (void)snprintf(what, sizeof what, "range of %s", info->descriptor->name);
     (void)wrn_prefix_print(range, text);
+    struct wrn_daemon_foreign foreign;
+    if (wrn_daemon_foreign_route(report->subject->daemon, range, &foreign)) {
+        add(report, WARNING, what,
+            "have the network made anew with another range (warren network create NAME --ipv4 "
+            "RANGE), or take that route away",
+            "%s, the network's, and the route %s by %s of this machine are of the same range: "
+            "hosts with the address of a member cannot be reached there, nor members here that "
+            "the route leads to",
+            text, foreign.route, foreign.interface);
+        freeifaddrs(all);
+        return;
+    }
     for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
         if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET ||
             one->ifa_netmask == NULL || strcmp(one->ifa_name, own.name) == 0) {
@@ -389,6 +431,10 @@ static void check_nat(struct report *report) {
         add(report, FAULT, "reach", "allow outgoing UDP, or try from another network",
             "nobody answers: something between here and the others drops UDP, or all of them are "
             "off");
+    } else if (wrn_netcheck_is_by_streams(&view)) {
+        add(report, WARNING, "reach", "allow outgoing UDP: paths are direct and faster then",
+            "something between here and the others drops UDP; %u peers are reached by TCP instead",
+            (unsigned)view.streams);
     } else if (is_hard && !is_mapped) {
         const char *text = portmap != NULL ? wrn_portmap_mapping(portmap)->text : "";
         add(report, WARNING, "reach",
@@ -435,6 +481,16 @@ static void check_hooks(struct report *report) {
         " events left out",
         runs, failures, left_out);
     json_decref(status);
+}
+
+static void check_metrics(struct report *report) {
+    const struct wrn_metrics *metrics = report->subject->metrics;
+    if (metrics == NULL) {
+        return;
+    }
+    const char *why = wrn_metrics_why(metrics);
+    add(report, why != NULL ? WARNING : OK, "metrics", "", "%s",
+        why != NULL ? why : "they are served");
 }
 
 static void add(struct report *report, enum state state, const char *what, const char *fix,

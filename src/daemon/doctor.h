@@ -9,6 +9,7 @@
 
 struct wrn_service_names;
 struct wrn_hooks;
+struct wrn_metrics;
 
 /* What it looks at; NULL: that part is switched off. */
 struct wrn_doctor_subject {
@@ -16,6 +17,7 @@ struct wrn_doctor_subject {
     const struct wrn_portmap *portmap;
     const struct wrn_service_names *names;
     const struct wrn_hooks *hooks;
+    const struct wrn_metrics *metrics;
     const json_t *ruleset; /* of `nft -j list ruleset`; NULL: it could not be read */
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "io/cleanup.h"
+#include "io/datagram.h"
 #include "overlay/limits.h"
 
 enum {
@@ -158,7 +159,11 @@ static int open_one(struct wrn_extra *extra, uint32_t network, uint16_t number) 
     if (error != 0) {
         return error;
     }
+    int wanted_facts = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &wanted_facts, sizeof wanted_facts) != 0) {
+        return -errno;
+    }
     if (epoll_ctl(extra->epoll_fd, EPOLL_CTL_ADD, fd, &wanted) != 0) {
         return -errno;
     }
@@ -185,23 +190,19 @@ static int bind_anew(int fd, uint16_t last_port, uint16_t *ret_port) {
 static void read_one(struct wrn_extra *extra, uint32_t network, uint16_t number) {
     uint8_t room[ROOM];
     for (int i = 0; i < READS_MAX; i++) {
-        struct sockaddr_in address = {0};
-        socklen_t size = sizeof address;
+        struct wrn_endpoint from;
+        struct wrn_cmsg_facts facts;
         const struct place *place = place_of(extra, network, number);
         if (place == NULL) {
             return;
         }
-        ssize_t got =
-            recvfrom(place->fd, room, sizeof room, MSG_TRUNC, (struct sockaddr *)&address, &size);
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        ssize_t got = wrn_datagram_receive(place->fd, room, sizeof room, &from, &facts);
+        if (got == -EAGAIN) {
             return;
         }
-        if (got <= 0 || (size_t)got > sizeof room || size != sizeof address ||
-            address.sin_family != AF_INET) {
+        if (got <= 0 || (size_t)got > sizeof room || from.ip.family == WRN_FAMILY_NONE) {
             continue; /* an ICMP error, or nothing for us */
         }
-        struct wrn_endpoint from = {.ip.family = WRN_FAMILY_IPV4, .port = ntohs(address.sin_port)};
-        memcpy(from.ip.bytes, &address.sin_addr, sizeof address.sin_addr);
-        extra->on_datagram(extra->ctx, network, number, &from, room, (size_t)got);
+        extra->on_datagram(extra->ctx, network, number, facts.interface, &from, room, (size_t)got);
     }
 }

@@ -7,8 +7,9 @@
 
 struct wrn_extra;
 
-/* Called with each datagram that came; 'bytes' may be changed. May open and close sockets. */
-typedef void (*wrn_extra_fn)(void *ctx, uint32_t network, uint16_t socket,
+/* Called with each datagram that came by the host's interface of that index (0: not known); 'bytes'
+ * may be changed. May open and close sockets. */
+typedef void (*wrn_extra_fn)(void *ctx, uint32_t network, uint16_t socket, uint32_t interface,
                              const struct wrn_endpoint *from, uint8_t *bytes, size_t size);
 
 /* Makes an empty set for networks 0 to 'networks' - 1. Returns 0 or -errno. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "daemon/errands.h"
 #include "daemon/spawn.h"
 #include "io/cleanup.h"
 
@@ -50,7 +51,6 @@ static void start_event(struct kind *kind);
 static void end_event(struct kind *kind);
 static void read_folder(struct kind *kind);
 static bool is_trusted(struct wrn_hooks *hooks, const char *path, bool is_folder);
-static bool is_good_name(const char *name);
 static void sort(char **names, size_t count);
 static void on_end(void *ctx, int status, wrn_span output);
 static void note(struct kind *kind, int status, wrn_span output);
@@ -195,8 +195,9 @@ static void read_folder(struct kind *kind) {
     while (folder != NULL && (entry = readdir(folder)) != NULL &&
            kind->program_count < WRN_HOOKS_PROGRAMS_MAX) {
         int length = snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-        if (!is_good_name(entry->d_name) || length < 0 || (size_t)length >= sizeof file ||
-            access(file, X_OK) != 0 || !is_trusted(hooks, file, false)) {
+        if (!wrn_errands_is_hook_name(entry->d_name) || length < 0 ||
+            (size_t)length >= sizeof file || access(file, X_OK) != 0 ||
+            !is_trusted(hooks, file, false)) {
             continue;
         }
         kind->programs[kind->program_count] = strdup(file);
@@ -205,35 +206,21 @@ static void read_folder(struct kind *kind) {
     sort(kind->programs, kind->program_count);
 }
 
-/* Ours or root's, and writable for nobody else: we run it with all rights that we have. */
+/* The steward judges the same once more before it runs one. */
 static bool is_trusted(struct wrn_hooks *hooks, const char *path, bool is_folder) {
     struct stat info;
     if (stat(path, &info) != 0 || (is_folder ? !S_ISDIR(info.st_mode) : !S_ISREG(info.st_mode))) {
         return false;
     }
-    bool is_good =
-        (info.st_uid == 0 || info.st_uid == geteuid()) && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-    if (!is_good) {
-        hooks->failures++;
-        wrn_log_write(hooks->log, WRN_LOG_ERROR,
-                      "hook %s is not run: it must belong to root, and nobody else may write there "
-                      "(chown root, chmod go-w)",
-                      path);
+    if (wrn_errands_is_trusted(path, is_folder)) {
+        return true;
     }
-    return is_good;
-}
-
-/* As run-parts(8) has it, and dots: what editors and packages leave behind is left alone. */
-static bool is_good_name(const char *name) {
-    size_t size = strlen(name);
-    bool is_good = size > 0 && name[0] != '.' && name[size - 1] != '~';
-    for (size_t i = 0; i < size && is_good; i++) {
-        char c = name[i];
-        is_good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '-' || c == '_' || c == '.';
-    }
-    return is_good && (size < 9 || strcmp(name + size - 9, ".dpkg-old") != 0) &&
-           (size < 10 || strcmp(name + size - 10, ".dpkg-dist") != 0);
+    hooks->failures++;
+    wrn_log_write(hooks->log, WRN_LOG_ERROR,
+                  "hook %s is not run: it must belong to root, and nobody else may write there "
+                  "(chown root, chmod go-w)",
+                  path);
+    return false;
 }
 
 /* A few names, by insertion. */

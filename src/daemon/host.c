@@ -11,8 +11,11 @@ enum {
 
 static size_t gather(struct wrn_daemon *daemon, const struct wrn_host_address *list, size_t count,
                      struct wrn_locator_endpoint *ret_local, size_t capacity);
-static uint32_t rank_of(const struct wrn_daemon *daemon, const struct wrn_host_address *address);
-static bool is_ours(const struct wrn_daemon *daemon, const struct wrn_host_address *address);
+static uint32_t rank_of(const struct wrn_host_address *address);
+static size_t leave_out_ours(const struct wrn_daemon *daemon, struct wrn_host_address *list,
+                             size_t count);
+static void keep_streams(struct wrn_daemon *daemon, const struct wrn_host_address *list,
+                         size_t count);
 static void tell_node(struct wrn_daemon *daemon);
 
 void wrn_daemon_look_around(struct wrn_daemon *daemon, bool is_forced) {
@@ -26,6 +29,7 @@ void wrn_daemon_look_around(struct wrn_daemon *daemon, bool is_forced) {
         return;
     }
     count = count < LIST_MAX ? count : LIST_MAX;
+    count = leave_out_ours(daemon, list, count);
     (void)wrn_multicast_join(&daemon->multicast, list, count);
     size_t used = 0;
     for (size_t i = 0; i < daemon->mapped_count; i++) {
@@ -41,6 +45,7 @@ void wrn_daemon_look_around(struct wrn_daemon *daemon, bool is_forced) {
     if (is_same && !is_forced) {
         return;
     }
+    keep_streams(daemon, list, count);
     memcpy(daemon->local, local, sizeof local);
     daemon->local_count = used;
     daemon->own_count = own;
@@ -73,6 +78,35 @@ void wrn_daemon_on_multicast(void *ctx, int fd, int events) {
     }
 }
 
+bool wrn_daemon_is_inside(const struct wrn_daemon *daemon, uint32_t interface) {
+    for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
+        const struct wrn_daemon_network *network = &daemon->networks[i];
+        if (network->wg != NULL && interface != 0 && network->index == interface) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool wrn_daemon_is_address_inside(const struct wrn_daemon *daemon, const struct wrn_ip *ip) {
+    struct wrn_host_address list[LIST_MAX];
+    size_t count = 0;
+    bool is_inside = false;
+    if (wrn_addresses_list(&daemon->addresses, list, LIST_MAX, &count) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < count && i < LIST_MAX; i++) {
+        if (!wrn_ip_equal(&list[i].prefix.ip, ip)) {
+            continue;
+        }
+        if (!wrn_daemon_is_inside(daemon, list[i].interface)) {
+            return false; /* it is elsewhere, too */
+        }
+        is_inside = true;
+    }
+    return is_inside;
+}
+
 const struct wrn_locator_endpoint *wrn_daemon_local(const struct wrn_daemon *daemon,
                                                     size_t *ret_count) {
     *ret_count = daemon->local_count;
@@ -93,7 +127,7 @@ static size_t gather(struct wrn_daemon *daemon, const struct wrn_host_address *l
     size_t used = 0;
     for (uint32_t rank = 0; rank < RANKS && (rank < RANKS - 1 || used == 0); rank++) {
         for (size_t i = 0; i < count && used < capacity; i++) {
-            if (rank_of(daemon, &list[i]) == rank) {
+            if (rank_of(&list[i]) == rank) {
                 ret_local[used++] = (struct wrn_locator_endpoint){
                     .at = {.ip = list[i].prefix.ip, .port = wrn_daemon_port(daemon)},
                     .kind = WRN_ENDPOINT_LOCAL,
@@ -105,9 +139,8 @@ static size_t gather(struct wrn_daemon *daemon, const struct wrn_host_address *l
 }
 
 /* 0 is best; RANKS: no address to name to others. */
-static uint32_t rank_of(const struct wrn_daemon *daemon, const struct wrn_host_address *address) {
-    if (!address->is_up || !address->is_usable || address->is_link_local ||
-        is_ours(daemon, address)) {
+static uint32_t rank_of(const struct wrn_host_address *address) {
+    if (!address->is_up || !address->is_usable || address->is_link_local) {
         return RANKS;
     }
     return address->is_loopback         ? RANKS - 1
@@ -116,14 +149,17 @@ static uint32_t rank_of(const struct wrn_daemon *daemon, const struct wrn_host_a
                                         : 0;
 }
 
-/* What comes out of a network does not lead to it. */
-static bool is_ours(const struct wrn_daemon *daemon, const struct wrn_host_address *address) {
-    for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) {
-        if (daemon->networks[i].wg != NULL && daemon->networks[i].index == address->interface) {
-            return true;
+/* What comes out of a network does not lead to it: neither are its addresses named to others, nor
+ * is anybody called there. Returns how many are left. */
+static size_t leave_out_ours(const struct wrn_daemon *daemon, struct wrn_host_address *list,
+                             size_t count) {
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!wrn_daemon_is_inside(daemon, list[i].interface)) {
+            list[left++] = list[i];
         }
     }
-    return false;
+    return left;
 }
 
 static void tell_node(struct wrn_daemon *daemon) {
@@ -135,5 +171,17 @@ static void tell_node(struct wrn_daemon *daemon) {
         more =
             wrn_node_set_local(daemon->node, now, daemon->local, daemon->local_count, &cursor, out);
         wrn_daemon_perform(daemon);
+    }
+}
+
+/* What left from an address that has gone will not come back. */
+static void keep_streams(struct wrn_daemon *daemon, const struct wrn_host_address *list,
+                         size_t count) {
+    struct wrn_ip ips[LIST_MAX];
+    for (size_t i = 0; i < count; i++) {
+        ips[i] = list[i].prefix.ip;
+    }
+    if (daemon->streams != NULL && count < LIST_MAX) { /* else some may be missing here */
+        wrn_streams_keep(daemon->streams, ips, count);
     }
 }

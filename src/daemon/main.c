@@ -13,23 +13,36 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <linux/capability.h>
 #include <openssl/crypto.h>
 
 #include "daemon/control.h"
 #include "daemon/control_socket.h"
 #include "daemon/daemon.h"
 #include "daemon/disk.h"
+#include "daemon/errands.h"
+#include "daemon/metrics.h"
 #include "daemon/service.h"
 #include "io/background.h"
 #include "io/cleanup.h"
 #include "io/loop.h"
 #include "io/memory.h"
+#include "io/notify.h"
+#include "io/privileges.h"
 #include "io/random.h"
+#include "io/steward.h"
 
 #define CONFIG_PATH "/etc/warren/warrend.conf"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { CONFIG_MAX = 64 << 10, LOG_MAX = 8 << 20, FOLDER_LOOKS = 150, LOOK_MS = 20 };
+enum {
+    CONFIG_MAX = 64 << 10,
+    LOG_MAX = 8 << 20,
+    FOLDER_LOOKS = 150,
+    LOOK_MS = 20,
+    NOTE_SIZE = 64,
+    USEC_PER_MS = 1000,
+};
 
 /* All that runs. Zeroed parts are not there. */
 struct program {
@@ -38,6 +51,8 @@ struct program {
     struct wrn_daemon_options options;
     uv_loop_t loop;
     uv_signal_t signals[WRN_LOOP_SIGNALS];
+    uv_timer_t watchdog;
+    struct wrn_notify notify;
     struct wrn_log log;
     int folder;
     int complaints; /* where to say why it did not start; -1: to the log alone */
@@ -53,6 +68,11 @@ static int read_config(const char *path, bool has_to_be, struct wrn_daemon_optio
                        char why[WRN_OPTIONS_WHY_SIZE]);
 static int run(struct program *program);
 static int serve(struct program *program);
+static int prepare(struct program *program);
+static int renounce(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
+static void confine(struct program *program);
+static void watch_over(struct program *program);
+static void on_watchdog(uv_timer_t *timer);
 static int start(struct program *program);
 static int open_folder(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
 static int start_parts(struct program *program, char why[WRN_DAEMON_WHY_SIZE]);
@@ -157,11 +177,19 @@ static int serve(struct program *program) {
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG,
                               NULL);
     wrn_log_init(&program->log, program->options.log_level);
+    wrn_log_open_journal(&program->log, "warrend");
     wrn_memory_forbid_core_dumps();
+    wrn_notify_open(&program->notify);
     allow_many_files();
+    int code = prepare(program);
+    if (code != EXIT_DONE) {
+        return code;
+    }
     wrn_loop_open(&program->loop, program->signals, on_signal);
-    int code = start(program);
+    code = start(program);
     if (code == EXIT_DONE) {
+        confine(program);
+        watch_over(program);
         if (program->ready >= 0) {
             wrn_background_ready(program->ready, true);
         }
@@ -170,12 +198,106 @@ static int serve(struct program *program) {
                       wrn_daemon_version(), wrn_daemon_port(program->daemon));
         wrn_memory_give_back();
         (void)uv_run(&program->loop, UV_RUN_DEFAULT);
+        (void)wrn_notify_tell(&program->notify, "STOPPING=1\nSTATUS=ending");
     }
     finish(program);
     return code;
 }
 
-/* Folder, identity, node, parts. What was made before a failure is closed by 'finish'. */
+/* What takes root: folder, log and the socket's place are made and given to the user that we become
+ * then. The steward stays. */
+static int prepare(struct program *program) {
+    char why[WRN_DAEMON_WHY_SIZE];
+    int error = open_folder(program, why);
+    if (error == 0 && program->ready >= 0) {
+        write_log_to_file(program);
+    }
+    error = error != 0 ? error : renounce(program, why);
+    if (error != 0) {
+        wrn_steward_stop();
+        return fail(program, why);
+    }
+    return EXIT_DONE;
+}
+
+static int renounce(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
+    const struct wrn_daemon_options *options = &program->options;
+    struct wrn_steward_options wishes = {.judge = wrn_errands_judge, .ctx = program->options.hooks};
+    gid_t group = WRN_CONTROL_NOBODY;
+    struct wrn_privileges who;
+    /* BPF: flows are led to workers by a program of ours; with one worker there is none. IPC_LOCK:
+     * memory with keys stays out of swap space. */
+    const unsigned needed[] = {CAP_NET_ADMIN, CAP_NET_BIND_SERVICE, CAP_IPC_LOCK, CAP_BPF};
+    size_t count = WRN_COUNT(needed) - (options->workers == 1);
+    static_assert((int)WRN_PRIVILEGES_WHY_SIZE == (int)WRN_DAEMON_WHY_SIZE, "the same room");
+    int error = wrn_privileges_find(options->user, &who, why);
+    if (error != 0) {
+        return error;
+    }
+    if (who.is_root) {
+        gid_t admins = WRN_CONTROL_NOBODY;
+        bool is_there =
+            options->admins[0] != '\0' && wrn_control_socket_group(options->admins, &admins);
+        wrn_control_socket_prepare(options->socket, is_there ? admins : WRN_CONTROL_NOBODY, who.uid,
+                                   &group);
+        wrn_metrics_prepare(options->metrics, who.uid);
+        error = wrn_disk_give(program->folder, options->state, who.uid, who.gid, why);
+    }
+    if (error != 0) {
+        return error;
+    }
+    wishes.uid = who.uid;
+    wishes.gid = who.gid;
+    error = wrn_steward_start(&wishes);
+    if (error != 0) {
+        (void)snprintf(why, WRN_DAEMON_WHY_SIZE, "cannot start: %s", strerror(-error));
+        return error;
+    }
+    return wrn_privileges_drop(&who, group, needed, count, why);
+}
+
+/* All that is needed is open, and threads run. */
+static void confine(struct program *program) {
+    char text[WRN_PRIVILEGES_TEXT_SIZE];
+    struct wrn_privileges_state state;
+    int error = wrn_privileges_filter();
+    wrn_privileges_look(&state);
+    wrn_privileges_print(&state, text);
+    wrn_log_write(&program->log, WRN_LOG_INFO, "runs as %s", text);
+    if (error != 0) {
+        wrn_log_write(&program->log, WRN_LOG_INFO, "system calls are not filtered: %s",
+                      error == -EOPNOTSUPP ? "this build or kernel has no filters"
+                                           : strerror(-error));
+    }
+    if (state.uid == 0 && program->options.user[0] == '\0') {
+        wrn_log_write(&program->log, WRN_LOG_INFO,
+                      "there is no user " WRN_PRIVILEGES_USER
+                      " (useradd --system --user-group " WRN_PRIVILEGES_USER "): stays root");
+    }
+}
+
+/* Tells a service manager that we are ready, and then that the loop turns. */
+static void watch_over(struct program *program) {
+    char text[NOTE_SIZE];
+    uint64_t every_ms = program->notify.watchdog_usec / USEC_PER_MS / 2;
+    (void)snprintf(text, sizeof text, "READY=1\nSTATUS=serves UDP port %u",
+                   wrn_daemon_port(program->daemon));
+    (void)wrn_notify_tell(&program->notify, text);
+    if (every_ms > 0) {
+        program->watchdog.data = program;
+        int error = uv_timer_init(&program->loop, &program->watchdog);
+        error = error != 0 ? error
+                           : uv_timer_start(&program->watchdog, on_watchdog, every_ms, every_ms);
+        WRN_ASSERT(error == 0); /* neither can fail */
+    }
+}
+
+static void on_watchdog(uv_timer_t *timer) {
+    const struct program *program = timer->data;
+    (void)wrn_notify_tell(&program->notify, "WATCHDOG=1");
+}
+
+/* Identity, node, parts. What was made before a failure is closed by 'finish'. */
 static int start(struct program *program) {
     char why[WRN_DAEMON_WHY_SIZE];
     char hit[WRN_HIT_TEXT_SIZE];
@@ -184,13 +306,8 @@ static int start(struct program *program) {
     bool is_new = false;
     const char *state = program->options.state;
     static_assert((int)WRN_DISK_WHY_SIZE == (int)WRN_DAEMON_WHY_SIZE, "the same room");
-    int error = open_folder(program, why);
-    if (error == 0 && program->ready >= 0) {
-        write_log_to_file(program);
-    }
-    error = error != 0 ? error
-                       : wrn_disk_identity(program->folder, state, wrn_random_source(&random),
-                                           &pair, &is_new, why);
+    int error =
+        wrn_disk_identity(program->folder, state, wrn_random_source(&random), &pair, &is_new, why);
     if (error != 0) {
         return fail(program, why);
     }
@@ -244,6 +361,7 @@ static void finish(struct program *program) {
     stop_parts(program);
     wrn_daemon_destroy(program->daemon);
     wrn_loop_close(&program->loop);
+    wrn_steward_stop();
 }
 
 /* In the background the log goes to a file; what went wrong at the start is said where we were

@@ -5,12 +5,15 @@
 #include <stdlib.h>
 
 #include "daemon/attach.h"
+#include "daemon/audit.h"
 #include "daemon/methods_internal.h"
 
 enum { CALLS_MOST = 256, CALLS_KEPT = 64 };
 
 #define TIME_MOST (WRN_RECORD_TIME_MAX_S - 1)
 
+static void on_call_end(void *ctx, const struct wrn_rpc_call *call, const json_t *result,
+                        const char *why);
 static void on_event(void *ctx, wrn_handle network, const struct wrn_node_event *event);
 static void on_network(void *ctx, wrn_handle network, bool is_there);
 
@@ -33,8 +36,12 @@ static const struct wrn_rpc_param create_params[] = {
     {"ipv6", WRN_RPC_TEXT, false, 1, 0},
     {"open", WRN_RPC_FLAG, false, 0, 0},
     {"kind", WRN_RPC_TEXT, false, 2, 2},
+    {"dhcp_server", WRN_RPC_FLAG, false, 0, 0},
+    {"overlap", WRN_RPC_FLAG, false, 0, 0},
     {"host_name", WRN_RPC_TEXT, false, 1, WRN_LABEL_SIZE - 1},
 };
+static const struct wrn_rpc_param meet_params[] = {
+    NETWORK, {"through", WRN_RPC_TEXT, false, 1, 0}, {"off", WRN_RPC_FLAG, false, 0, 0}};
 static const struct wrn_rpc_param delete_params[] = {NETWORK, TIMEOUT};
 static const struct wrn_rpc_param invite_params[] = {
     NETWORK,
@@ -52,6 +59,7 @@ static const struct wrn_rpc_param join_params[] = {
     {"host_name", WRN_RPC_TEXT, false, 1, WRN_LABEL_SIZE - 1},
     {"no_address", WRN_RPC_FLAG, false, 0, 0},
     {"no_name", WRN_RPC_FLAG, false, 0, 0},
+    {"overlap", WRN_RPC_FLAG, false, 0, 0},
 };
 static const struct wrn_rpc_param wait_network_params[] = {NETWORK, TIMEOUT};
 static const struct wrn_rpc_param promote_params[] = {
@@ -112,9 +120,13 @@ static const struct wrn_rpc_param bridge_params[] = {
     {"dhcp", WRN_RPC_FLAG, false, 0, 0},
     {"arp", WRN_RPC_FLAG, false, 0, 0},
     {"loop_guard", WRN_RPC_FLAG, false, 0, 0},
+    {"dhcp_server", WRN_RPC_FLAG, false, 0, 0},
     {"storm_per_s", WRN_RPC_NUMBER, false, 0, 1000000},
     {"age_s", WRN_RPC_NUMBER, false, 10, 86400},
 };
+
+static const struct wrn_rpc_param audit_params[] = {
+    NETWORK, {"count", WRN_RPC_NUMBER, false, 1, WRN_AUDIT_READ_MAX}};
 
 static const struct wrn_rpc_method methods_table[] = {
     BARE("version", WRN_RPC_READ, version),
@@ -123,6 +135,7 @@ static const struct wrn_rpc_method methods_table[] = {
     METHOD("network.create", WRN_RPC_ADMIN, create_params, network_create),
     BARE("network.list", WRN_RPC_READ, network_list),
     METHOD("network.show", WRN_RPC_READ, only_network, network_show),
+    METHOD("network.meet", WRN_RPC_ADMIN, meet_params, network_meet),
     METHOD("network.leave", WRN_RPC_ADMIN, delete_params, network_leave),
     METHOD("network.delete", WRN_RPC_ADMIN, delete_params, network_delete),
     METHOD("invite", WRN_RPC_ADMIN, invite_params, invite),
@@ -139,6 +152,7 @@ static const struct wrn_rpc_method methods_table[] = {
     METHOD("trace", WRN_RPC_READ, trace_params, trace),
     METHOD("wait", WRN_RPC_READ, wait_params, wait),
     METHOD("dht.get", WRN_RPC_READ, get_params, dht_get),
+    METHOD("dht.list", WRN_RPC_READ, only_network, dht_list),
     METHOD("dht.put", WRN_RPC_ADMIN, store_params, dht_put),
     METHOD("dht.create", WRN_RPC_ADMIN, store_params, dht_create),
     METHOD("dht.delete", WRN_RPC_ADMIN, get_params, dht_delete),
@@ -154,6 +168,7 @@ static const struct wrn_rpc_method methods_table[] = {
     BARE("doctor", WRN_RPC_READ, doctor),
     METHOD("events.subscribe", WRN_RPC_READ, subscribe_params, subscribe),
     BARE("events.unsubscribe", WRN_RPC_READ, unsubscribe),
+    METHOD("audit.list", WRN_RPC_READ, audit_params, audit_list),
     METHOD("log", WRN_RPC_READ, log_params, log),
     BARE("shutdown", WRN_RPC_ADMIN, shutdown),
 };
@@ -176,6 +191,7 @@ struct wrn_methods *wrn_methods_create(struct wrn_daemon *daemon, struct wrn_ser
         .ctx = methods,
         .calls_most = CALLS_MOST,
         .calls_kept = CALLS_KEPT,
+        .on_end = on_call_end,
     };
     return methods;
 }
@@ -203,6 +219,18 @@ void wrn_method_version(void *ctx, struct wrn_rpc_call *call) {
     wrn_rpc_reply(call,
                   json_pack("{s:i, s:s, s:o, s:o}", "protocol", WRN_METHODS_PROTOCOL, "version",
                             wrn_daemon_version(), "methods", names, "events", events));
+}
+
+/* What decides about a membership is written down. */
+static void on_call_end(void *ctx, const struct wrn_rpc_call *call, const json_t *result,
+                        const char *why) {
+    struct wrn_methods *methods = ctx;
+    struct wrn_audit_caller caller;
+    if (methods->service != NULL) {
+        wrn_rpc_caller(call, &caller.uid, &caller.pid);
+        wrn_audit_call(wrn_service_audit(methods->service), wrn_rpc_call_name(call), &caller,
+                       wrn_rpc_params(call), result, why);
+    }
 }
 
 static void on_event(void *ctx, wrn_handle network, const struct wrn_node_event *event) {

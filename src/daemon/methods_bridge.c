@@ -16,6 +16,8 @@ static bool is_l2(const struct wrn_node *node, wrn_handle network);
 static json_t *port_json(const struct wrn_attach_port *port);
 static json_t *vtep_json(const struct wrn_attach_port *port);
 static json_t *bridge_json(struct wrn_methods *methods, wrn_handle network);
+static bool may_serve(struct wrn_rpc_call *call, const struct wrn_switch_settings *settings,
+                      const struct wrn_descriptor *descriptor);
 static json_t *settings_json(const struct wrn_switch_settings *settings);
 static json_t *local_ports(struct wrn_methods *methods, wrn_handle network);
 static json_t *members(const struct wrn_switch *sw, json_t *bridge);
@@ -101,11 +103,15 @@ void wrn_method_bridge_set(void *ctx, struct wrn_rpc_call *call) {
         bool *flag;
     } flags[] = {{"dhcp", &settings.allows_dhcp},
                  {"arp", &settings.answers_neighbours},
-                 {"loop_guard", &settings.guards_loops}};
+                 {"loop_guard", &settings.guards_loops},
+                 {"dhcp_server", &settings.serves_dhcp}};
     for (size_t i = 0; i < WRN_COUNT(flags); i++) {
         if (wrn_rpc_has(call, flags[i].name)) {
             *flags[i].flag = wrn_rpc_flag(call, flags[i].name);
         }
+    }
+    if (settings.serves_dhcp && !may_serve(call, &settings, wrn_node_descriptor(node, network))) {
+        return;
     }
     settings.floods_per_s = (uint32_t)wrn_rpc_number(call, "storm_per_s", settings.floods_per_s);
     settings.age_s = (uint32_t)wrn_rpc_number(call, "age_s", settings.age_s);
@@ -118,6 +124,25 @@ void wrn_method_bridge_set(void *ctx, struct wrn_rpc_call *call) {
     } else {
         wrn_rpc_reply(call, settings_json(&settings));
     }
+}
+
+/* The own DHCP client can be answered with a leased address only, and by one server only. */
+static bool may_serve(struct wrn_rpc_call *call, const struct wrn_switch_settings *settings,
+                      const struct wrn_descriptor *descriptor) {
+    if (descriptor->ipv4.ip.family != WRN_FAMILY_IPV4) {
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, "NO_RANGE",
+                     "%s has no range of addresses to lease from, and it cannot be changed: a "
+                     "network with one is made by warren network create NAME --l2 --ipv4 RANGE",
+                     descriptor->name);
+        return false;
+    }
+    if (settings->allows_dhcp) {
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, "DHCP",
+                     "DHCP crosses between the sides, so other servers answer, too: either "
+                     "dhcp=allow or dhcp-server=on");
+        return false;
+    }
+    return true;
 }
 
 /* The l2 network that is meant; if none is named, the only one. */
@@ -260,10 +285,10 @@ static json_t *bridge_json(struct wrn_methods *methods, wrn_handle network) {
 }
 
 static json_t *settings_json(const struct wrn_switch_settings *settings) {
-    return json_pack("{s:b, s:b, s:b, s:I, s:I}", "dhcp", settings->allows_dhcp, "arp",
+    return json_pack("{s:b, s:b, s:b, s:b, s:I, s:I}", "dhcp", settings->allows_dhcp, "arp",
                      settings->answers_neighbours, "loop_guard", settings->guards_loops,
-                     "storm_per_s", (json_int_t)settings->floods_per_s, "age_s",
-                     (json_int_t)settings->age_s);
+                     "dhcp_server", settings->serves_dhcp, "storm_per_s",
+                     (json_int_t)settings->floods_per_s, "age_s", (json_int_t)settings->age_s);
 }
 
 static json_t *local_ports(struct wrn_methods *methods, wrn_handle network) {

@@ -5,7 +5,12 @@
 #include "base/bytes.h"
 #include "daemon/methods_internal.h"
 
-enum { KEY_DIGITS = 2 * WRN_SIGN_PUBLIC_SIZE, LIST_SIZE = 512, RESOLVE_TRIES = 3, RETRY_MS = 1000 };
+enum {
+    KEY_DIGITS = 2 * WRN_SIGN_PUBLIC_SIZE,
+    LIST_SIZE = 512,
+    RESOLVE_TRIES = 6, /* that nobody answered is remembered for WRN_NAMES_UNKNOWN_S: three asked */
+    RETRY_MS = 1000,
+};
 
 static void fail_without_network(struct wrn_methods *methods, struct wrn_rpc_call *call);
 static void list_networks(struct wrn_node *node, char ret_list[LIST_SIZE]);

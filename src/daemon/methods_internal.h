@@ -126,6 +126,9 @@ bool wrn_find_peer(struct wrn_methods *methods, wrn_handle network, const uint8_
 /* A point in time: Unix seconds, or null for "without end", or none. */
 json_t *wrn_json_time(int64_t s);
 
+/* How members of a network are found through an open one; null: they are not. */
+json_t *wrn_json_meeting(const struct wrn_node *node, wrn_handle network);
+
 /* Addresses as texts; null: family NONE. */
 json_t *wrn_json_ip(const struct wrn_ip *ip);
 json_t *wrn_json_prefix(const struct wrn_prefix *prefix);
@@ -153,6 +156,7 @@ WRN_METHOD(peers);
 WRN_METHOD(subscribe);
 WRN_METHOD(unsubscribe);
 WRN_METHOD(shutdown);
+WRN_METHOD(audit_list);
 WRN_METHOD(log);
 WRN_METHOD(netcheck);
 WRN_METHOD(doctor);
@@ -161,6 +165,7 @@ WRN_METHOD(network_create);
 WRN_METHOD(network_list);
 WRN_METHOD(network_show);
 WRN_METHOD(network_leave);
+WRN_METHOD(network_meet);
 WRN_METHOD(network_delete);
 WRN_METHOD(join);
 /* methods_bridge.c */
@@ -191,6 +196,7 @@ WRN_METHOD(trace);
 WRN_METHOD(wait);
 /* methods_table.c */
 WRN_METHOD(dht_get);
+WRN_METHOD(dht_list);
 WRN_METHOD(dht_put);
 WRN_METHOD(dht_create);
 WRN_METHOD(dht_delete);

@@ -2,6 +2,7 @@
 /* Methods that make, show and take back invitations. */
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "daemon/methods_internal.h"
 #include "daemon/methods_limits.h"
 #include "io/clock.h"
@@ -68,11 +69,12 @@ void wrn_method_invitation_list(void *ctx, struct wrn_rpc_call *call) {
     json_t *list = json_array();
     while (wrn_node_next_invitation(wrn_daemon_node(methods->daemon), network, &cursor, &made)) {
         (void)json_array_append_new(
-            list, json_pack("{s:o, s:I, s:o, s:I, s:b, s:b}", "id",
-                            wrn_json_hex(made->cert_hash, sizeof made->cert_hash), "made_s",
-                            (json_int_t)made->made_s, "until_s", wrn_json_time(made->until_s),
-                            "uses", (json_int_t)made->uses, "revoked", made->is_revoked, "expired",
-                            made->until_s <= wrn_clock_read().wall.s));
+            list,
+            json_pack("{s:o, s:I, s:o, s:I, s:I, s:b, s:b}", "id",
+                      wrn_json_hex(made->cert_hash, sizeof made->cert_hash), "made_s",
+                      (json_int_t)made->made_s, "until_s", wrn_json_time(made->until_s), "uses",
+                      (json_int_t)made->uses, "used", (json_int_t)made->used, "revoked",
+                      made->is_revoked, "expired", made->until_s <= wrn_clock_read().wall.s));
     }
     wrn_rpc_reply(call, json_pack("{s:o}", "invitations", list));
 }
@@ -258,7 +260,6 @@ static bool find_invitation(struct wrn_methods *methods, struct wrn_rpc_call *ca
 }
 
 static void hex_of(const uint8_t hash[WRN_SHA256_SIZE], char ret_text[2 * WRN_SHA256_SIZE + 1]) {
-    for (size_t i = 0; i < WRN_SHA256_SIZE; i++) {
-        (void)snprintf(ret_text + 2 * i, 3, "%02x", hash[i]);
-    }
+    wrn_hex_write(hash, WRN_SHA256_SIZE, ret_text);
+    ret_text[(size_t)2 * WRN_SHA256_SIZE] = '\0';
 }

@@ -2,6 +2,7 @@
 /* What things look like in JSON: docs/control.md, "Objects". */
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "daemon/methods_internal.h"
 #include "daemon/trouble.h"
 #include "node/gate.h"
@@ -66,15 +67,10 @@ json_t *wrn_json_hit(const uint8_t hit[WRN_HIT_SIZE]) {
 }
 
 json_t *wrn_json_hex(const uint8_t *bytes, size_t size) {
-    static const char digits[] = "0123456789abcdef";
-    char text[HEX_MAX + 1];
-    size_t count = 0;
-    for (size_t i = 0; i < size && count + 2 <= HEX_MAX; i++) {
-        text[count++] = digits[bytes[i] >> 4];
-        text[count++] = digits[bytes[i] & 15];
-    }
-    text[count] = '\0';
-    return json_string(text);
+    char text[HEX_MAX];
+    size_t shown = size < HEX_MAX / 2 ? size : HEX_MAX / 2;
+    wrn_hex_write(bytes, shown, text);
+    return json_stringn(text, 2 * shown);
 }
 
 json_t *wrn_json_rights(uint8_t rights) {
@@ -91,6 +87,17 @@ json_t *wrn_json_rights(uint8_t rights) {
         }
     }
     return list;
+}
+
+json_t *wrn_json_meeting(const struct wrn_node *node, wrn_handle network) {
+    struct wrn_node_meeting meeting;
+    if (!wrn_node_meeting(node, network, &meeting)) {
+        return json_null();
+    }
+    return json_pack("{s:o, s:o, s:b, s:I}", "through",
+                     meeting.name != NULL ? json_string(meeting.name) : json_null(), "id",
+                     wrn_json_hex(meeting.through, sizeof meeting.through), "said", meeting.is_said,
+                     "known", (json_int_t)meeting.known);
 }
 
 json_t *wrn_json_network(struct wrn_methods *methods, wrn_handle network) {
@@ -113,6 +120,8 @@ json_t *wrn_json_network(struct wrn_methods *methods, wrn_handle network) {
     wrn_json_set(json, "owner", wrn_json_hex(descriptor->owner, sizeof descriptor->owner));
     wrn_json_set(json, "created_s", json_integer(descriptor->created_s));
     wrn_json_set(json, "hit", wrn_json_hit(own));
+    wrn_json_set(json, "ended_s", info.ended_s > 0 ? json_integer(info.ended_s) : json_null());
+    wrn_json_set(json, "meeting", wrn_json_meeting(node, network));
     set_network_facts(json, &info);
     wrn_json_set(json, "refused", refused(node, network));
     wrn_json_set(json, "blocked", blocked(node, network));
@@ -148,6 +157,11 @@ json_t *wrn_json_peer(const struct wrn_node_peer_info *info) {
                  is_relayed && overlay->why_relayed != WRN_REASON_NONE
                      ? json_string(wrn_reason_text(overlay->why_relayed))
                      : json_null());
+    bool is_stream = overlay->path == WRN_PATH_STATE_STREAM;
+    bool is_tls = is_stream && overlay->way.socket == WRN_SOCKET_TLS;
+    wrn_json_set(json, "stream", is_stream ? json_string(is_tls ? "tls" : "tcp") : json_null());
+    wrn_json_set(json, "why_stream",
+                 is_stream ? json_string(wrn_reason_text(overlay->why_relayed)) : json_null());
     wrn_json_set(json, "nat", json_string(wrn_nat_class_text(overlay->nat_class)));
     wrn_json_set(json, "rtt_ms",
                  overlay->rtt_us == 0 ? json_null()
@@ -212,7 +226,7 @@ static void set_trouble(json_t *json, const struct wrn_node_network_info *info) 
 }
 
 static void set_network_facts(json_t *json, const struct wrn_node_network_info *info) {
-    wrn_json_set(json, "state", json_string(ring_name(info->ring)));
+    wrn_json_set(json, "state", json_string(info->ended_s > 0 ? "ended" : ring_name(info->ring)));
     wrn_json_set(json, "nodes", json_integer((json_int_t)info->size));
     wrn_json_set(json, "peer_count", json_integer(info->peers));
     wrn_json_set(json, "links", json_integer(info->links));
@@ -310,6 +324,7 @@ static const char *ring_name(enum wrn_ring_state state) {
 static const char *path_name(enum wrn_path_state state) {
     static const char *const names[] = {[WRN_PATH_STATE_SEARCHING] = "searching",
                                         [WRN_PATH_STATE_DIRECT] = "direct",
+                                        [WRN_PATH_STATE_STREAM] = "stream",
                                         [WRN_PATH_STATE_RELAYED] = "relayed",
                                         [WRN_PATH_STATE_RELAYED_SEARCHING] = "relayed",
                                         [WRN_PATH_STATE_LOST] = "lost"};

@@ -8,10 +8,17 @@
 #include "node/authority.h"
 #include "node/state.h"
 
-enum { ELEMENT_MAX = 600, RIGHTS_MAX = 8, LIST_PATIENCE_S = 15, CHANGE_PATIENCE_S = 30 };
+enum {
+    ELEMENT_MAX = 600,
+    RIGHTS_MAX = 8,
+    LIST_PATIENCE_S = 30,
+    LIST_AGAIN_MS = 200,
+    CHANGE_PATIENCE_S = 30
+};
 
 struct list_job {
     struct wrn_job job;
+    uint32_t asked; /* the tag, for 'job' has forgotten it at its end */
     json_t *members;
 };
 
@@ -27,6 +34,7 @@ struct change_job {
 };
 
 static json_t *own_json(struct wrn_methods *methods, wrn_handle network);
+static void ask_around(struct wrn_job *base);
 static void on_member(struct wrn_job *job, const struct wrn_node_answer *answer);
 static void on_list_late(struct wrn_job *job);
 static void on_list_end(struct wrn_job *job);
@@ -44,7 +52,6 @@ static json_t *whom_json(const struct wrn_whom *whom);
 
 void wrn_method_member_list(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_methods *methods = ctx;
-    struct wrn_now now;
     wrn_handle network;
     if (!wrn_find_network(methods, call, &network)) {
         return;
@@ -58,12 +65,7 @@ void wrn_method_member_list(void *ctx, struct wrn_rpc_call *call) {
     job->job.on_end = on_list_end;
     job->members = json_array();
     (void)json_array_append_new(job->members, own_json(methods, network));
-    if (!wrn_job_tag(&job->job, on_member)) {
-        return;
-    }
-    struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
-    wrn_node_members(wrn_daemon_node(methods->daemon), now, network, job->job.tag, out);
-    wrn_daemon_perform(methods->daemon);
+    ask_around(&job->job);
 }
 
 void wrn_method_member_promote(void *ctx, struct wrn_rpc_call *call) {
@@ -112,6 +114,19 @@ static json_t *own_json(struct wrn_methods *methods, wrn_handle network) {
                      wrn_json_time(info.until_s), "proven", true, "self", true);
 }
 
+static void ask_around(struct wrn_job *base) {
+    struct list_job *job = WRN_CONTAINER(base, struct list_job, job);
+    struct wrn_daemon *daemon = base->methods->daemon;
+    struct wrn_now now;
+    if (!wrn_job_tag(base, on_member)) {
+        return;
+    }
+    job->asked = base->tag;
+    struct wrn_node_out *out = wrn_daemon_begin(daemon, &now);
+    wrn_node_members(wrn_daemon_node(daemon), now, base->network, job->asked, out);
+    wrn_daemon_perform(daemon);
+}
+
 static void on_member(struct wrn_job *base, const struct wrn_node_answer *answer) {
     struct list_job *job = WRN_CONTAINER(base, struct list_job, job);
     static const uint8_t nobody[WRN_HIT_SIZE];
@@ -128,7 +143,10 @@ static void on_member(struct wrn_job *base, const struct wrn_node_answer *answer
                 wrn_json_ip(&answer->ipv4), "rights", wrn_json_rights(answer->rights), "until_s",
                 wrn_json_time(answer->until_s), "proven", (int)answer->is_proven, "self", false));
     }
-    if (answer->is_last) {
+    bool has_to_wait = answer->reason == WRN_REASON_FULL && json_array_size(job->members) == 1;
+    if (answer->is_last && has_to_wait) {
+        wrn_job_again(base, LIST_AGAIN_MS, ask_around); /* somebody else is asking around */
+    } else if (answer->is_last) {
         reply_list(base, answer->reason == WRN_REASON_NONE, answer->reason);
     }
 }
@@ -149,6 +167,7 @@ static void on_list_end(struct wrn_job *base) {
     struct list_job *job = WRN_CONTAINER(base, struct list_job, job);
     json_decref(job->members);
     job->members = NULL;
+    wrn_node_members_stop(wrn_daemon_node(base->methods->daemon), base->network, job->asked);
 }
 
 /* Writes (* set right...). False, and the job has failed. */
@@ -156,10 +175,23 @@ static bool write_rights(struct wrn_rpc_call *call, struct change_job *job) {
     struct wrn_sexp_writer writer = wrn_sexp_writer(job->element, sizeof job->element);
     const char *texts[RIGHTS_MAX] = {0};
     char why[WRN_LIMITS_WHY_SIZE];
+    const struct wrn_descriptor *descriptor =
+        wrn_node_descriptor(wrn_daemon_node(job->whom.job.methods->daemon), job->whom.job.network);
+    static const char address[] = "address:";
     size_t count = wrn_rpc_texts(call, "rights", texts, WRN_COUNT(texts));
     wrn_sexp_open(&writer, "*");
     wrn_sexp_put_word(&writer, "set");
     for (size_t i = 0; i < count; i++) {
+        bool is_address = strncmp(texts[i], address, strlen(address)) == 0;
+        if (is_address && !wrn_limits_meets(texts[i] + strlen(address), &descriptor->ipv4)) {
+            char range[WRN_PREFIX_TEXT_SIZE];
+            (void)wrn_prefix_print(&descriptor->ipv4, range);
+            wrn_job_fail(&job->whom.job, WRN_RPC_PARAMS, NULL,
+                         "\"rights\": \"%.48s\" is not of the network's range, %s: nobody could "
+                         "have such an address there",
+                         texts[i], range);
+            return false;
+        }
         if (!wrn_limits_put(&writer, texts[i], why)) {
             wrn_job_fail(&job->whom.job, WRN_RPC_PARAMS, NULL, "\"rights\": %s", why);
             return false;
@@ -179,14 +211,17 @@ static void promote(struct wrn_whom_job *whom) {
     struct change_job *job = WRN_CONTAINER(whom, struct change_job, whom);
     struct wrn_methods *methods = whom->job.methods;
     char why[WRN_JUDGE_WHY_SIZE] = "";
+    uint8_t hash[WRN_SHA256_SIZE];
     struct wrn_now now;
     struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
     enum wrn_reason reason = wrn_node_grant(
         wrn_daemon_node(methods->daemon), now, whom->job.network, whom->whom.public_key,
-        job->sexp.bytes, job->may_delegate, job->until_s, out, why);
+        job->sexp.bytes, job->may_delegate, job->until_s, out, hash, why);
     bool is_saved = wrn_job_perform(methods);
     if (reason == WRN_REASON_NONE && is_saved) {
-        wrn_job_reply(&whom->job, whom_json(&whom->whom));
+        json_t *json = whom_json(&whom->whom);
+        wrn_json_set(json, "certificate", wrn_json_hex(hash, sizeof hash));
+        wrn_job_reply(&whom->job, json);
         return;
     }
     if (reason == WRN_REASON_NONE) {

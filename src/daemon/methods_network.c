@@ -9,12 +9,13 @@
 #include "node/authority.h"
 #include "node/state.h"
 
-enum { USED_MAX = WRN_NODE_NETWORKS_MAX + 64, LEAVE_PATIENCE_S = 30 };
+enum { USED_MAX = WRN_NODE_NETWORKS_MAX + 64 + 256, LEAVE_PATIENCE_S = 30 };
 
 /* A network that is being left. The call may end before it is gone. */
 struct leaving {
     struct wrn_job *job; /* NULL: it has ended */
     wrn_handle network;
+    json_t *answer;
 };
 
 struct leave_job {
@@ -28,17 +29,23 @@ static bool read_range(struct wrn_rpc_call *call, const char *name, enum wrn_fam
 static size_t used_ranges(struct wrn_methods *methods, struct wrn_prefix ret_used[USED_MAX]);
 static bool name_is_free(struct wrn_methods *methods, struct wrn_rpc_call *call, const char *name);
 static bool take_host_name(struct wrn_rpc_call *call, struct wrn_state *state);
+static bool is_beside_routes(struct wrn_methods *methods, struct wrn_rpc_call *call,
+                             const struct wrn_descriptor *descriptor);
 static void add_network(struct wrn_methods *methods, struct wrn_rpc_call *call,
                         const struct wrn_state *state);
 static void fail_adding(struct wrn_rpc_call *call, int error, const char *why);
-static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network);
+static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network,
+                  json_t *answer);
 static bool is_being_left(const struct wrn_methods *methods, wrn_handle network);
+static bool find_through(struct wrn_methods *methods, struct wrn_rpc_call *call,
+                         wrn_handle *ret_through);
+static const char *meeting_refusal(enum wrn_reason reason);
 static void on_gone(void *ctx, wrn_handle network);
 static void on_leave_end(struct wrn_job *job);
 static void on_leave_late(struct wrn_job *job);
 static bool is_owner(struct wrn_methods *methods, wrn_handle network);
-static bool revoke_invitations(struct wrn_methods *methods, struct wrn_rpc_call *call,
-                               wrn_handle network);
+static bool end_for_all(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network,
+                        uint32_t *ret_told);
 
 void wrn_method_network_create(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_methods *methods = ctx;
@@ -59,7 +66,10 @@ void wrn_method_network_create(void *ctx, struct wrn_rpc_call *call) {
     if (fault != WRN_DESCRIPTOR_OK) {
         wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL, "no network can be made so: %s",
                      wrn_descriptor_fault_text(fault));
-    } else if (take_host_name(call, state)) {
+    } else if (take_host_name(call, state) && is_beside_routes(methods, call, &state->descriptor)) {
+        state->has_bridge = wrn_rpc_flag(call, "dhcp_server");
+        wrn_switch_settings_usual(&state->bridge);
+        state->bridge.serves_dhcp = state->has_bridge;
         add_network(methods, call, state);
     }
     wrn_wipe(state, sizeof *state);
@@ -90,7 +100,8 @@ void wrn_method_join(void *ctx, struct wrn_rpc_call *call) {
     } else {
         state->wants_address = !wrn_rpc_flag(call, "no_address");
         state->wants_name = !wrn_rpc_flag(call, "no_name");
-        if (take_host_name(call, state)) {
+        if (take_host_name(call, state) &&
+            (!state->wants_address || is_beside_routes(methods, call, &state->descriptor))) {
             add_network(methods, call, state);
         }
     }
@@ -119,6 +130,64 @@ void wrn_method_network_show(void *ctx, struct wrn_rpc_call *call) {
     }
 }
 
+void wrn_method_network_meet(void *ctx, struct wrn_rpc_call *call) {
+    struct wrn_methods *methods = ctx;
+    struct wrn_node *node = wrn_daemon_node(methods->daemon);
+    wrn_handle network, through;
+    struct wrn_now now;
+    if (!wrn_find_network(methods, call, &network) || !find_through(methods, call, &through)) {
+        return;
+    }
+    struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
+    enum wrn_reason reason = wrn_node_meet(node, now, network, through, out);
+    bool is_saved = wrn_job_perform(methods);
+    if (reason != WRN_REASON_NONE) {
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason), "%s", meeting_refusal(reason));
+    } else if (!is_saved) {
+        wrn_rpc_fail(call, WRN_RPC_SYSTEM, "DISK", "%s", WRN_JOB_NOT_SAVED);
+    } else {
+        wrn_rpc_reply(call, json_pack("{s:o}", "meeting", wrn_json_meeting(node, network)));
+    }
+}
+
+/* NONE: through nothing any more. */
+static bool find_through(struct wrn_methods *methods, struct wrn_rpc_call *call,
+                         wrn_handle *ret_through) {
+    const char *text = wrn_rpc_text(call, "through");
+    bool is_many = false;
+    *ret_through = WRN_HANDLE_NONE;
+    if ((text != NULL) == wrn_rpc_flag(call, "off")) {
+        wrn_rpc_fail(call, WRN_RPC_PARAMS, NULL,
+                     "either \"through\", the name of an open network of this machine, or \"off\"");
+        return false;
+    }
+    if (text == NULL) {
+        return true;
+    }
+    *ret_through = wrn_node_find(wrn_daemon_node(methods->daemon),
+                                 (wrn_span){(const uint8_t *)text, strlen(text)}, &is_many);
+    if (ret_through->generation != 0) {
+        return true;
+    }
+    wrn_rpc_fail(call, is_many ? WRN_RPC_AMBIGUOUS : WRN_RPC_NOT_FOUND, NULL,
+                 "this machine is in %s network called %s: join the open network first (warren "
+                 "join), and see its name with warren network list",
+                 is_many ? "more than one" : "no", text);
+    return false;
+}
+
+static const char *meeting_refusal(enum wrn_reason reason) {
+    switch (reason) {
+    case WRN_REASON_SELF:
+        return "a network cannot be found through itself: name another one, which is open";
+    case WRN_REASON_RULE:
+        return "that network is not open, so its table takes nothing for others: name one that was "
+               "made with warren network create NAME --open";
+    default:
+        return wrn_reason_text(reason);
+    }
+}
+
 void wrn_method_network_leave(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_methods *methods = ctx;
     wrn_handle network;
@@ -133,7 +202,7 @@ void wrn_method_network_leave(void *ctx, struct wrn_rpc_call *call) {
                      name, name);
         return;
     }
-    leave(methods, call, network);
+    leave(methods, call, network, json_object());
 }
 
 void wrn_method_network_delete(void *ctx, struct wrn_rpc_call *call) {
@@ -149,8 +218,9 @@ void wrn_method_network_delete(void *ctx, struct wrn_rpc_call *call) {
                      name);
         return;
     }
-    if (revoke_invitations(methods, call, network)) {
-        leave(methods, call, network);
+    uint32_t told = 0;
+    if (end_for_all(methods, call, network, &told)) {
+        leave(methods, call, network, json_pack("{s:I}", "told", (json_int_t)told));
     }
 }
 
@@ -164,6 +234,14 @@ static bool fill_descriptor(struct wrn_rpc_call *call, struct wrn_descriptor *de
     }
     (void)snprintf(descriptor->name, sizeof descriptor->name, "%s", name);
     descriptor->is_open = wrn_rpc_flag(call, "open");
+    if (wrn_rpc_flag(call, "dhcp_server") &&
+        (kind == NULL || strcmp(kind, "l2") != 0 || wrn_rpc_text(call, "ipv4") == NULL)) {
+        wrn_rpc_fail(
+            call, WRN_RPC_PARAMS, NULL,
+            "DHCP is of Ethernets: \"dhcp_server\" goes with \"kind\" \"l2\" and a range "
+            "\"ipv4\" to lease from (warren network create NAME --l2 --ipv4 RANGE --dhcp)");
+        return false;
+    }
     if (kind != NULL && strcmp(kind, "l2") == 0) {
         descriptor->kind = WRN_NETWORK_L2;
     } else if (kind != NULL && strcmp(kind, "l3") != 0) {
@@ -191,8 +269,8 @@ static bool read_range(struct wrn_rpc_call *call, const char *name, enum wrn_fam
     return true;
 }
 
-/* What a new network should keep away from: the ranges of this machine's networks, and the
- * neighbourhood of its own addresses. */
+/* What a new network should keep away from: the ranges of this machine's networks, and where its
+ * own addresses are and its other routes lead. */
 static size_t used_ranges(struct wrn_methods *methods, struct wrn_prefix ret_used[USED_MAX]) {
     const struct wrn_node *node = wrn_daemon_node(methods->daemon);
     size_t count = 0;
@@ -211,7 +289,7 @@ static size_t used_ranges(struct wrn_methods *methods, struct wrn_prefix ret_use
             ret_used[count++] = (struct wrn_prefix){local[i].at.ip, 32};
         }
     }
-    return count;
+    return count + wrn_daemon_foreign_ranges(methods->daemon, ret_used + count, USED_MAX - count);
 }
 
 static bool name_is_free(struct wrn_methods *methods, struct wrn_rpc_call *call, const char *name) {
@@ -239,6 +317,33 @@ static bool take_host_name(struct wrn_rpc_call *call, struct wrn_state *state) {
         return false;
     }
     (void)snprintf(state->label, sizeof state->label, "%s", label);
+    return true;
+}
+
+/* Whether no route of this host leads elsewhere for addresses of the network; said otherwise. On an
+ * Ethernet they may well: the range is that of the LAN that is joined to it. */
+static bool is_beside_routes(struct wrn_methods *methods, struct wrn_rpc_call *call,
+                             const struct wrn_descriptor *descriptor) {
+    const struct wrn_prefix *ranges[] = {&descriptor->ipv4, &descriptor->ipv6};
+    struct wrn_daemon_foreign foreign;
+    if (descriptor->kind == WRN_NETWORK_L2 || wrn_rpc_flag(call, "overlap")) {
+        return true;
+    }
+    for (size_t i = 0; i < WRN_COUNT(ranges); i++) {
+        char text[WRN_PREFIX_TEXT_SIZE];
+        if (!wrn_daemon_foreign_route(methods->daemon, ranges[i], &foreign)) {
+            continue;
+        }
+        (void)wrn_prefix_print(ranges[i], text);
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, "OVERLAP",
+                     "%s has the addresses %s, and this machine's route %s by %s leads to some of "
+                     "them: one would hide the other; take that route away, have the network made "
+                     "with another range (warren network create NAME --ipv%c RANGE), or insist: "
+                     "--overlap",
+                     descriptor->name, text, foreign.route, foreign.interface,
+                     ranges[i]->ip.family == WRN_FAMILY_IPV4 ? '4' : '6');
+        return false;
+    }
     return true;
 }
 
@@ -275,8 +380,11 @@ static void fail_adding(struct wrn_rpc_call *call, int error, const char *why) {
     }
 }
 
-static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network) {
+/* 'answer' is taken. */
+static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network,
+                  json_t *answer) {
     if (is_being_left(methods, network)) {
+        json_decref(answer);
         wrn_rpc_fail(call, WRN_RPC_REFUSED, "LEAVING",
                      "the network is being left already: see warren network list");
         return;
@@ -285,14 +393,16 @@ static void leave(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_ha
         wrn_job_begin(methods, call, sizeof *job, WRN_HANDLE_NONE,
                       wrn_rpc_number(call, "timeout_s", LEAVE_PATIENCE_S), on_leave_late);
     if (job == NULL) {
+        json_decref(answer);
         return;
     }
     job->leaving = calloc(1, sizeof *job->leaving);
     if (job->leaving == NULL) {
+        json_decref(answer);
         wrn_job_fail(&job->job, WRN_RPC_SYSTEM, "MEMORY", "no memory is left");
         return;
     }
-    *job->leaving = (struct leaving){.job = &job->job, .network = network};
+    *job->leaving = (struct leaving){.job = &job->job, .network = network, .answer = answer};
     job->job.on_end = on_leave_end;
     wrn_daemon_leave(methods->daemon, network, on_gone, job->leaving);
 }
@@ -311,8 +421,9 @@ static void on_gone(void *ctx, wrn_handle network) {
     struct leaving *leaving = ctx;
     (void)network;
     if (leaving->job != NULL) {
-        wrn_job_reply(leaving->job, json_object());
+        wrn_job_reply(leaving->job, json_incref(leaving->answer));
     }
+    json_decref(leaving->answer);
     free(leaving);
 }
 
@@ -331,31 +442,19 @@ static bool is_owner(struct wrn_methods *methods, wrn_handle network) {
            (info.rights & WRN_RIGHT_OWNER) != 0;
 }
 
-/* So that nobody comes in any more by what this machine has given out. */
-static bool revoke_invitations(struct wrn_methods *methods, struct wrn_rpc_call *call,
-                               wrn_handle network) {
-    struct wrn_node *node = wrn_daemon_node(methods->daemon);
-    const struct wrn_state_invitation *invitation = NULL;
-    uint32_t cursor = 0;
-    int64_t now_s = wrn_clock_read().wall.s;
-    while (wrn_node_next_invitation(node, network, &cursor, &invitation)) {
-        char why[WRN_JUDGE_WHY_SIZE] = "";
-        uint32_t count = 0;
-        struct wrn_now now;
-        uint8_t hash[WRN_SHA256_SIZE];
-        if (invitation->is_revoked || invitation->until_s <= now_s) {
-            continue;
-        }
-        memcpy(hash, invitation->cert_hash, sizeof hash);
-        struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
-        enum wrn_reason reason = wrn_node_revoke(node, now, network, WRN_NODE_REVOKE_CERT, hash,
-                                                 (wrn_span){NULL, 0}, out, &count, why);
-        wrn_daemon_perform(methods->daemon); /* what is on the disk of it goes in a moment */
-        if (reason != WRN_REASON_NONE) {
-            wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason),
-                         "an invitation could not be taken back, so nothing was deleted: %s", why);
-            return false;
-        }
+/* Members are told that there is an end; who comes by an invitation later learns it from them. */
+static bool end_for_all(struct wrn_methods *methods, struct wrn_rpc_call *call, wrn_handle network,
+                        uint32_t *ret_told) {
+    char why[WRN_JUDGE_WHY_SIZE] = "";
+    struct wrn_now now;
+    struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
+    enum wrn_reason reason =
+        wrn_node_end(wrn_daemon_node(methods->daemon), now, network, out, ret_told, why);
+    wrn_daemon_perform(methods->daemon);
+    if (reason != WRN_REASON_NONE) {
+        wrn_rpc_fail(call, WRN_RPC_REFUSED, wrn_reason_name(reason),
+                     "its end could not be told, so nothing was deleted: %s", why);
+        return false;
     }
     return true;
 }

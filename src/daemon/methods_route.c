@@ -91,7 +91,7 @@ static const char *refusal(enum wrn_reason reason) {
                "it one: warren member promote THIS --right route:RANGE";
     case WRN_REASON_RULE:
         return "a route is of 8 bits or more (not wider than 10.0.0.0/8), and meets neither the "
-               "addresses of the network itself nor those by which tunnels go; this one does not "
+               "addresses of the network itself nor identities (2001:20::/28); this one does not "
                "fit";
     case WRN_REASON_FULL:
         return "this machine offers as many routes as it can: remove one first (warren route list)";

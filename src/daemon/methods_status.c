@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/audit.h"
 #include "daemon/methods_internal.h"
 #include "io/clock.h"
 #include "plane/stray.h"
@@ -18,10 +19,12 @@ struct report_job {
     struct order *order;
 };
 
-enum { EVENTS_SIZE = 896, REPORT_PATIENCE_S = 30 };
+enum { EVENTS_SIZE = 896, REPORT_PATIENCE_S = 30, AUDIT_COUNT = 100 };
 
 static json_t *identity_json(struct wrn_methods *methods);
 static json_t *carrier_json(struct wrn_methods *methods);
+static json_t *streams_json(const struct wrn_daemon_facts *facts);
+static json_t *port_json(uint16_t port);
 static json_t *strays_json(struct wrn_methods *methods, const struct wrn_daemon_facts *facts);
 static json_t *network_with_peers(struct wrn_methods *methods, wrn_handle network);
 static void report(struct wrn_methods *methods, struct wrn_rpc_call *call,
@@ -108,6 +111,28 @@ void wrn_method_unsubscribe(void *ctx, struct wrn_rpc_call *call) {
     wrn_rpc_reply(call, json_object());
 }
 
+void wrn_method_audit_list(void *ctx, struct wrn_rpc_call *call) {
+    struct wrn_methods *methods = ctx;
+    wrn_handle network;
+    json_t *id = NULL;
+    if (methods->service == NULL) {
+        wrn_rpc_fail(call, WRN_RPC_MISSING, NULL, "this warrend writes nothing down");
+        return;
+    }
+    if (wrn_rpc_has(call, "network")) {
+        if (!wrn_find_network(methods, call, &network)) {
+            return;
+        }
+        const struct wrn_descriptor *descriptor =
+            wrn_node_descriptor(wrn_daemon_node(methods->daemon), network);
+        id = wrn_json_hex(descriptor->id, sizeof descriptor->id);
+    }
+    json_t *entries = wrn_audit_read(wrn_service_audit(methods->service), json_string_value(id),
+                                     (size_t)wrn_rpc_number(call, "count", AUDIT_COUNT));
+    json_decref(id);
+    wrn_rpc_reply(call, json_pack("{s:o}", "entries", entries));
+}
+
 void wrn_method_shutdown(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_methods *methods = ctx;
     wrn_rpc_reply(call, json_pack("{s:i}", "pid", (int)getpid()));
@@ -161,11 +186,34 @@ static json_t *identity_json(struct wrn_methods *methods) {
 static json_t *carrier_json(struct wrn_methods *methods) {
     struct wrn_daemon_facts facts = {0};
     wrn_daemon_facts(methods->daemon, &facts);
-    return json_pack("{s:i, s:s, s:i, s:I, s:I, s:o}", "workers", (int)facts.workers, "crypto",
+    return json_pack("{s:i, s:s, s:i, s:I, s:I, s:o, s:o}", "workers", (int)facts.workers, "crypto",
                      facts.provider != NULL ? facts.provider : "openssl", "extra_sockets",
                      (int)facts.extra_sockets, "lost_actions", (json_int_t)facts.lost_actions,
                      "failed_saves", (json_int_t)facts.failed_saves, "strays",
-                     strays_json(methods, &facts));
+                     strays_json(methods, &facts), "streams", streams_json(&facts));
+}
+
+/* TCP and TLS: how many there are, where they are taken, and what was refused, if it was. */
+static json_t *streams_json(const struct wrn_daemon_facts *facts) {
+    const struct wrn_streams_facts *streams = &facts->streams;
+    json_t *refused = json_object();
+    if (!facts->has_streams) {
+        json_decref(refused);
+        return json_null();
+    }
+    for (int i = 0; i < WRN_STREAMS_REFUSALS; i++) {
+        if (streams->refused[i] != 0) {
+            wrn_json_set(refused, wrn_streams_refusal_name((enum wrn_streams_refusal)i),
+                         json_integer((json_int_t)streams->refused[i]));
+        }
+    }
+    return json_pack("{s:i, s:i, s:o, s:o, s:o}", "opened", (int)streams->opened, "taken",
+                     (int)streams->taken, "tcp_port", port_json(streams->tcp_port), "tls_port",
+                     port_json(streams->tls_port), "refused", refused);
+}
+
+static json_t *port_json(uint16_t port) {
+    return port != 0 ? json_integer(port) : json_null();
 }
 
 /* What came to the port and was of no network; only what happened. */

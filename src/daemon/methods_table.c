@@ -11,6 +11,9 @@
 
 enum { TABLE_PATIENCE_S = 30, TTL_S = 7200 };
 
+static const char *const kinds[] = {
+    [WRN_RECORD_PUT] = "put", [WRN_RECORD_CREATE] = "create", [WRN_RECORD_DELETE] = "delete"};
+
 struct get_job {
     struct wrn_job job;
     json_t *records;
@@ -24,6 +27,7 @@ static void on_get_end(struct wrn_job *base);
 static void on_stored(struct wrn_job *job, const struct wrn_node_answer *answer);
 static void on_late(struct wrn_job *job);
 static json_t *record_json(const struct wrn_record *record);
+static json_t *text_json(wrn_span text);
 
 void wrn_method_dht_get(void *ctx, struct wrn_rpc_call *call) {
     struct wrn_methods *methods = ctx;
@@ -47,6 +51,31 @@ void wrn_method_dht_get(void *ctx, struct wrn_rpc_call *call) {
                      (wrn_span){(const uint8_t *)key, strlen(key)}, out);
         wrn_daemon_perform(methods->daemon);
     }
+}
+
+void wrn_method_dht_list(void *ctx, struct wrn_rpc_call *call) {
+    struct wrn_methods *methods = ctx;
+    const struct wrn_node *node = wrn_daemon_node(methods->daemon);
+    struct wrn_node_kept kept;
+    uint32_t cursor = 0;
+    wrn_handle network;
+    if (!wrn_find_network(methods, call, &network)) {
+        return;
+    }
+    json_t *list = json_array();
+    while (wrn_node_next_kept(node, network, &cursor, &kept)) {
+        const char *why = "it is being stored";
+        if (kept.reason != WRN_REASON_NONE) {
+            why = wrn_reason_text(kept.reason);
+        }
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:o, s:o, s:o, s:I, s:b, s:o}", "kind", kinds[kept.kind], "key",
+                            text_json(kept.key), "value", text_json(kept.value), "value_hex",
+                            wrn_json_hex(kept.value.data, kept.value.size), "ttl_s",
+                            (json_int_t)kept.ttl_s, "stored", kept.is_stored, "why",
+                            kept.is_stored ? json_null() : json_string(why)));
+    }
+    wrn_rpc_reply(call, json_pack("{s:o}", "kept", list));
 }
 
 void wrn_method_dht_put(void *ctx, struct wrn_rpc_call *call) {
@@ -142,17 +171,18 @@ static void on_late(struct wrn_job *job) {
 }
 
 static json_t *record_json(const struct wrn_record *record) {
-    static const char *const kinds[] = {
-        [WRN_RECORD_PUT] = "put", [WRN_RECORD_CREATE] = "create", [WRN_RECORD_DELETE] = "delete"};
     uint8_t hit[WRN_HIT_SIZE];
     wrn_hit(record->owner, hit);
-    json_t *value = record->value.size == 0
-                        ? json_string("")
-                        : json_stringn((const char *)record->value.data, record->value.size);
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "kind", kinds[record->kind], "key",
-                     json_stringn((const char *)record->key.data, record->key.size), "value",
-                     value != NULL ? value : json_null(), "value_hex",
+                     text_json(record->key), "value", text_json(record->value), "value_hex",
                      wrn_json_hex(record->value.data, record->value.size), "owner",
                      wrn_json_hit(hit), "made_s", (json_int_t)record->made_s, "ttl_s",
                      (json_int_t)record->ttl_s, "sequence", (json_int_t)record->sequence);
+}
+
+/* null, if it is no text. */
+static json_t *text_json(wrn_span text) {
+    json_t *json =
+        text.size == 0 ? json_string("") : json_stringn((const char *)text.data, text.size);
+    return json != NULL ? json : json_null();
 }

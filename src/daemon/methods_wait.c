@@ -93,7 +93,7 @@ static void on_event(struct wrn_job *base, const struct wrn_node_event *event) {
 static void look(struct wrn_job *base) {
     struct wrn_whom_job *whom = WRN_CONTAINER(base, struct wrn_whom_job, job);
     struct wait_job *job = WRN_CONTAINER(whom, struct wait_job, whom);
-    struct wrn_node_network_info info;
+    struct wrn_node_network_info info = {.ended_s = 0};
     struct wrn_trouble trouble;
     bool is_there =
         wrn_node_network_info(wrn_daemon_node(base->methods->daemon), base->network, &info);
@@ -101,9 +101,12 @@ static void look(struct wrn_job *base) {
         wrn_job_reply(base, wrn_json_network(base->methods, base->network));
         return;
     }
-    if (is_there && info.is_spent && job->goal != CONNECTED && job->goal != MEMBERS) {
+    bool has_ended = info.ended_s > 0;
+    if (is_there && (has_ended || info.is_spent) && job->goal != CONNECTED &&
+        job->goal != MEMBERS) {
         wrn_trouble_find(&info, &trouble); /* it will not come about */
-        wrn_job_fail(base, WRN_RPC_REFUSED, "SPENT", "%s; %s", trouble.text, trouble.fix);
+        wrn_job_fail(base, WRN_RPC_REFUSED, has_ended ? "ENDED" : "SPENT", "%s; %s", trouble.text,
+                     trouble.fix);
         return;
     }
     wrn_job_again(base, LOOK_MS, look);

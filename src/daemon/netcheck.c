@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One pass over networks and peers, and a question to the kernel for each direct path. */
-#define _GNU_SOURCE /* IP_MTU */
 #include "daemon/netcheck.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "io/cleanup.h"
+#include "daemon/trouble.h"
+#include "io/path_mtu.h"
 #include "overlay/nat_class.h"
 
 enum {
@@ -29,7 +26,6 @@ static json_t *nat_json(const struct wrn_netcheck_view *view);
 static json_t *udp_json(const struct wrn_daemon *daemon, const struct wrn_netcheck_view *view);
 static json_t *networks_json(const struct wrn_daemon *daemon);
 static json_t *network_json(const struct wrn_daemon *daemon, wrn_handle network);
-static uint32_t path_mtu(const struct wrn_endpoint *remote);
 static json_t *summary_json(const struct wrn_daemon *daemon, const struct wrn_portmap *portmap,
                             const struct wrn_netcheck_view *view);
 static bool is_known(enum wrn_nat_class nat_class);
@@ -70,6 +66,11 @@ static void look_at(const struct wrn_daemon *daemon, wrn_handle network,
     }
     view->networks++;
     view->connected += info.ring == WRN_RING_STATE_CONNECTED;
+    struct wrn_trouble trouble;
+    wrn_trouble_find(&info, &trouble);
+    if (trouble.is_out) {
+        return; /* others do not answer who is no member: that says nothing of the way to them */
+    }
     view->unanswered += is_unanswered(overlay, &info);
     if (!is_known(view->nat_class)) {
         view->nat_class = info.nat_class;
@@ -85,6 +86,10 @@ static void look_at(const struct wrn_daemon *daemon, wrn_handle network,
         bool is_direct = peer.overlay.path == WRN_PATH_STATE_DIRECT;
         view->direct4 += is_direct && peer.endpoint.ip.family == WRN_FAMILY_IPV4;
         view->direct6 += is_direct && peer.endpoint.ip.family == WRN_FAMILY_IPV6;
+        bool is_stream = peer.overlay.path == WRN_PATH_STATE_STREAM;
+        bool is_theirs = is_stream && peer.overlay.way.socket == WRN_SOCKET_TAKEN;
+        view->streams += is_stream && !is_theirs;
+        view->taken += is_theirs;
         view->relayed += peer.overlay.path == WRN_PATH_STATE_RELAYED ||
                          peer.overlay.path == WRN_PATH_STATE_RELAYED_SEARCHING;
     }
@@ -99,8 +104,15 @@ static bool is_unanswered(const struct wrn_overlay *overlay,
            count >= SILENCE_AFTER;
 }
 
+bool wrn_netcheck_is_by_streams(const struct wrn_netcheck_view *view) {
+    return view->streams > 0 && view->direct4 + view->direct6 == 0 &&
+           view->nat_class != WRN_NAT_CLASS_NONE &&
+           view->nat_class != WRN_NAT_CLASS_ENDPOINT_INDEPENDENT;
+}
+
 bool wrn_netcheck_is_blocked(const struct wrn_netcheck_view *view) {
-    bool is_reached = view->direct4 + view->direct6 + view->relayed > 0;
+    bool is_reached =
+        view->direct4 + view->direct6 + view->relayed + view->streams + view->taken > 0;
     return !is_reached && (view->nat_class == WRN_NAT_CLASS_BLOCKED || view->unanswered > 0);
 }
 
@@ -154,6 +166,7 @@ static json_t *nat_json(const struct wrn_netcheck_view *view) {
 static json_t *udp_json(const struct wrn_daemon *daemon, const struct wrn_netcheck_view *view) {
     bool works = view->direct4 + view->direct6 > 0;
     bool is_blocked = wrn_netcheck_is_blocked(view);
+    bool is_by_streams = wrn_netcheck_is_by_streams(view);
     const char *text = "not known: no peer has been reached yet";
     if (wrn_daemon_port(daemon) == 0) {
         text = "no socket is open; see: warren doctor";
@@ -163,10 +176,15 @@ static json_t *udp_json(const struct wrn_daemon *daemon, const struct wrn_netche
         text =
             "nobody answers: a firewall here or in the router seems to drop UDP, or all others are "
             "off. Allow outgoing UDP, and see whether it works from another network";
+    } else if (is_by_streams) {
+        text =
+            "nothing comes back by UDP: a firewall here or in the router seems to drop it. Peers "
+            "are reached by TCP meanwhile, which is slower; allow outgoing UDP to end that";
     } else if (view->relayed > 0) {
         text = "datagrams reach relays and come back from there; no peer is reached directly";
     }
-    bool is_open = works || view->relayed > 0;
+    bool is_open = works || (view->relayed > 0 && !is_by_streams);
+    is_blocked = is_blocked || is_by_streams;
     return json_pack("{sososs}", "out",
                      is_open      ? json_true()
                      : is_blocked ? json_false()
@@ -193,7 +211,7 @@ static json_t *network_json(const struct wrn_daemon *daemon, wrn_handle network)
     struct wrn_node_network_info info;
     struct wrn_daemon_interface interface = {0};
     struct wrn_node_peer_info peer;
-    uint32_t cursor = 0, direct = 0, relayed = 0, least_mtu = 0, asked = 0;
+    uint32_t cursor = 0, direct = 0, relayed = 0, streams = 0, least_mtu = 0, asked = 0;
     json_t *reasons = json_object();
     if (!wrn_node_network_info(node, network, &info)) {
         json_decref(reasons);
@@ -204,6 +222,7 @@ static json_t *network_json(const struct wrn_daemon *daemon, wrn_handle network)
         bool is_relayed = peer.overlay.path == WRN_PATH_STATE_RELAYED ||
                           peer.overlay.path == WRN_PATH_STATE_RELAYED_SEARCHING;
         relayed += is_relayed;
+        streams += peer.overlay.path == WRN_PATH_STATE_STREAM;
         if (is_relayed) {
             const char *why = wrn_reason_text(peer.overlay.why_relayed);
             json_int_t so_far = json_integer_value(json_object_get(reasons, why));
@@ -211,43 +230,19 @@ static json_t *network_json(const struct wrn_daemon *daemon, wrn_handle network)
         }
         if (peer.overlay.path == WRN_PATH_STATE_DIRECT) {
             direct++;
-            uint32_t mtu = asked++ < MTU_PEERS_MAX ? path_mtu(&peer.endpoint) : 0;
+            uint32_t mtu = asked++ < MTU_PEERS_MAX ? wrn_path_mtu(&peer.endpoint) : 0;
             least_mtu = mtu != 0 && (least_mtu == 0 || mtu < least_mtu) ? mtu : least_mtu;
         }
     }
-    return json_pack("{sssssIsIsIsIsoso}", "name", info.descriptor->name, "ring",
+    return json_pack("{sssssIsIsIsIsIsoso}", "name", info.descriptor->name, "ring",
                      info.ring == WRN_RING_STATE_CONNECTED ? "connected"
                      : info.ring == WRN_RING_STATE_JOINING ? "joining"
                                                            : "alone",
                      "nodes", (json_int_t)info.size, "direct", (json_int_t)direct, "relayed",
-                     (json_int_t)relayed, "interface_mtu", (json_int_t)interface.mtu_bytes,
-                     "least_path_mtu", least_mtu != 0 ? json_integer(least_mtu) : json_null(),
-                     "relayed_because", reasons);
-}
-
-/* What the kernel knows of the way to an endpoint: the interface's, or what routers told. 0: there
- * is no way. */
-static uint32_t path_mtu(const struct wrn_endpoint *remote) {
-    bool is_ipv4 = remote->ip.family == WRN_FAMILY_IPV4;
-    struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_port = htons(remote->port)};
-    struct sockaddr_in6 to6 = {.sin6_family = AF_INET6,
-                               .sin6_port = htons(remote->port),
-                               .sin6_scope_id = remote->scope_id};
-    memcpy(&to4.sin_addr, remote->ip.bytes, sizeof to4.sin_addr);
-    memcpy(&to6.sin6_addr, remote->ip.bytes, sizeof to6.sin6_addr);
-    const struct sockaddr *to =
-        is_ipv4 ? (const struct sockaddr *)&to4 : (const struct sockaddr *)&to6;
-    socklen_t to_size = is_ipv4 ? sizeof to4 : sizeof to6;
-    int mtu = 0;
-    socklen_t size = sizeof mtu;
-    WRN_CLEANUP(wrn_close_fd)
-    int fd = socket(is_ipv4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, to, to_size) < 0 ||
-        getsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_MTU : IPV6_MTU, &mtu,
-                   &size) < 0) {
-        return 0;
-    }
-    return (uint32_t)mtu;
+                     (json_int_t)relayed, "streams", (json_int_t)streams, "interface_mtu",
+                     (json_int_t)interface.mtu_bytes, "least_path_mtu",
+                     least_mtu != 0 ? json_integer(least_mtu) : json_null(), "relayed_because",
+                     reasons);
 }
 
 /* What it comes to, in a sentence or two. */
@@ -266,14 +261,21 @@ static json_t *summary_json(const struct wrn_daemon *daemon, const struct wrn_po
         return json_string("Nobody answers: UDP seems to be blocked, or all others are off. Allow "
                            "outgoing UDP, or try from another network");
     }
-    if (view->connected == 0 && view->direct4 + view->direct6 + view->relayed == 0) {
+    uint32_t reached = view->direct4 + view->direct6 + view->relayed + view->streams + view->taken;
+    if (view->connected == 0 && reached == 0) {
         return json_string("No network has been found yet. If that stays so, see: warren doctor");
+    }
+    if (wrn_netcheck_is_by_streams(view)) {
+        (void)snprintf(text, sizeof text,
+                       "UDP is blocked here: %u peers are reached by TCP, %u through relays. Allow "
+                       "outgoing UDP for direct and faster paths",
+                       (unsigned)view->streams, (unsigned)view->relayed);
+        return json_string(text);
     }
     bool is_hard = view->nat_class == WRN_NAT_CLASS_PORT_RANDOM ||
                    view->nat_class == WRN_NAT_CLASS_PORT_PREDICTABLE ||
                    view->nat_class == WRN_NAT_CLASS_ADDRESS_DEPENDENT;
-    (void)snprintf(text, sizeof text,
-                   "%u peers are reached directly, %u through relays. NAT: %s.%s",
+    (void)snprintf(text, sizeof text, "Peers reached directly: %u, through relays: %u. NAT: %s.%s",
                    (unsigned)(view->direct4 + view->direct6), (unsigned)view->relayed,
                    wrn_nat_class_text(view->nat_class),
                    is_mapped ? " The router has mapped a port, so anybody can reach this node."

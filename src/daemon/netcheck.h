@@ -18,6 +18,7 @@ struct wrn_netcheck_view {
     uint32_t networks, connected;       /* ... that have found their ring */
     uint32_t unanswered;                /* networks where nobody answers, though asked often */
     uint32_t direct4, direct6, relayed; /* peers by path */
+    uint32_t streams, taken;            /* ... by TCP or TLS: that we opened, or they */
     uint32_t seen_count;
     struct wrn_endpoint seen[8]; /* our endpoints as peers see them */
 };
@@ -25,6 +26,9 @@ struct wrn_netcheck_view {
 /* Tells whether UDP seems not to get through: nobody is reached, and either the node has judged so
  * or nobody has answered in some network for many seconds. */
 bool wrn_netcheck_is_blocked(const struct wrn_netcheck_view *view);
+
+/* Tells whether UDP seems not to get through, while peers are reached by streams that we opened. */
+bool wrn_netcheck_is_by_streams(const struct wrn_netcheck_view *view);
 
 /* Fills it in. */
 void wrn_netcheck_look(const struct wrn_daemon *daemon, struct wrn_netcheck_view *ret_view);

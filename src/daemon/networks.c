@@ -129,7 +129,7 @@ bool wrn_daemon_interface(const struct wrn_daemon *daemon, wrn_handle handle,
         .index = network->index,
         .is_bridge = network->is_bridged,
         .tap_index = network->tap_index,
-        .mtu_bytes = network->is_bridged ? WRN_DAEMON_FRAME_MTU : WRN_NODE_MTU,
+        .mtu_bytes = network->is_bridged ? WRN_DAEMON_FRAME_MTU : wrn_node_mtu(daemon->node),
         .address_count = network->address_count,
         .route_count = network->route_count,
     };
@@ -138,6 +138,7 @@ bool wrn_daemon_interface(const struct wrn_daemon *daemon, wrn_handle handle,
     memcpy(interface.addresses, network->addresses, sizeof interface.addresses);
     memcpy(interface.routes, network->routes, sizeof interface.routes);
     wrn_wg_drops(network->wg, interface.drops);
+    memcpy(interface.events, network->events, sizeof interface.events);
     *ret_interface = interface;
     return true;
 }
@@ -469,10 +470,11 @@ static int prepare_interface(struct wrn_daemon *daemon, struct wrn_daemon_networ
         return -ENODEV;
     }
     int refused = wrn_addresses_make_quiet(&daemon->addresses, network->index);
-    int error = wrn_addresses_set_link(&daemon->addresses, network->index, true, WRN_NODE_MTU);
+    uint32_t mtu = wrn_node_mtu(daemon->node);
+    int error = wrn_addresses_set_link(&daemon->addresses, network->index, true, mtu);
     if (error == 0) {
         refused = wrn_segments_limit(daemon->addresses.queries, network->index,
-                                     wrn_segments_of(WRN_NODE_MTU, true));
+                                     wrn_segments_of(mtu, true));
     }
     (void)refused;
     return error;

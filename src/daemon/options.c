@@ -5,9 +5,24 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "daemon/metrics.h"
+#include "node/node.h"
 #include "wg/uapi.h"
 
-enum kind { TEXT, GROUP, PORT, WORKERS, OFFLOADS, LEVEL, FLAG };
+enum kind {
+    TEXT,
+    GROUP,
+    USER,
+    PLACE,
+    PORT,
+    TCP_PORT,
+    TLS_PORT,
+    MTU,
+    WORKERS,
+    OFFLOADS,
+    LEVEL,
+    FLAG
+};
 
 struct option {
     const char *name;
@@ -24,13 +39,20 @@ static const struct option table[] = {
     {"socket", TEXT, AT(socket), true},
     {"hooks", TEXT, AT(hooks), true},
     {"log", TEXT, AT(log), true},
+    {"metrics", PLACE, AT(metrics), true},
     {"admin-group", GROUP, AT(admins), true},
+    {"user", USER, AT(user), true},
     {"listen", PORT, AT(port), true},
+    {"listen-tcp", TCP_PORT, AT(tcp_port), true},
+    {"listen-tls", TLS_PORT, AT(tls_port), true},
+    {"streams", FLAG, AT(streams), true},
+    {"mtu", MTU, AT(mtu), true},
     {"workers", WORKERS, AT(workers), true},
     {"offloads", OFFLOADS, AT(offloads), true},
     {"log-level", LEVEL, AT(log_level), true},
     {"foreground", FLAG, AT(foreground), true},
     {"announce", FLAG, AT(announces), true},
+    {"aes", FLAG, AT(speaks_aes), true},
     {"map-ports", FLAG, AT(maps_ports), true},
     {"dns", FLAG, AT(resolves), true},
     {"tell-resolver", FLAG, AT(tells_resolver), true},
@@ -43,6 +65,10 @@ static int read_line(wrn_span line, struct wrn_daemon_options *options, char *wh
 static const struct option *find(wrn_span name);
 static const char *set(struct wrn_daemon_options *options, const struct option *option,
                        wrn_span value);
+static const char *set_text(enum kind kind, wrn_span value, char *at);
+static const char *set_stream_port(enum kind kind, wrn_span value, int32_t *at);
+static const char *set_level(wrn_span value, enum wrn_log_level *at);
+static bool read_place(wrn_span text, char *ret_place);
 static bool read_number(wrn_span text, uint32_t max, uint32_t *ret_number);
 static bool read_flag(wrn_span text, bool *ret_flag);
 static bool is(wrn_span text, const char *word);
@@ -53,10 +79,14 @@ void wrn_options_default(struct wrn_daemon_options *ret_options) {
         .state = WRN_DAEMON_STATE_FOLDER,
         .socket = WRN_DAEMON_SOCKET_PATH,
         .hooks = WRN_DAEMON_HOOKS_FOLDER,
+        .tcp_port = WRN_OPTIONS_SAME,
+        .tls_port = WRN_OPTIONS_OFF,
+        .streams = true,
         .workers = 1,
         .offloads = WRN_UAPI_OFFLOADS_ALL,
         .log_level = WRN_LOG_INFO,
         .announces = true,
+        .speaks_aes = true,
         .maps_ports = true,
         .resolves = true,
         .tells_resolver = true,
@@ -113,16 +143,29 @@ const char *wrn_options_usage(void) {
            "  --socket PATH      where `warren` finds it (" WRN_DAEMON_SOCKET_PATH ")\n"
            "  --admin-group NAME whoever is in this group may change things, besides root;\n"
            "                     the group `warren` may only look (nobody else)\n"
+           "  --user NAME        who it becomes once it has started as root (warren, if there is\n"
+           "                     such a user); root: it stays root, with few capabilities\n"
            "  --listen PORT      the UDP port of all networks, 0 for any free one (the one of\n"
            "                     last time, if it is free)\n"
+           "  --listen-tcp PORT  where hosts connect whose UDP is blocked: a TCP port, `same` as\n"
+           "                     the UDP port, or `off` (same)\n"
+           "  --listen-tls PORT  the same for those that reach nothing but web servers: 443 is\n"
+           "                     where they look, or `off` (off)\n"
+           "  --no-streams       uses UDP alone, even where it is blocked\n"
            "  --foreground       does not go into the background; the log goes to stderr\n"
            "  --log FILE         where the log of the background goes (FOLDER/log)\n"
            "  --log-level LEVEL  silent, error, info or verbose (info); SIGHUP reads it anew\n"
            "                     from the configuration file\n"
+           "  --mtu BYTES        of the interfaces of networks of layer 3, 1280 to 1420, or auto:\n"
+           "                     what the default route's interface leaves (auto)\n"
            "  --workers N        threads that carry packets, 1 to 64, or auto (1)\n"
            "  --offloads LIST    all, none, or of csum,tso4,tso6,uso,gso,gro (all)\n"
            "  --hooks FOLDER     programs that are run when something happens\n"
            "                     (" WRN_DAEMON_HOOKS_FOLDER ")\n"
+           "  --metrics PLACE    serves metrics for Prometheus at unix:PATH or ADDRESS:PORT, as\n"
+           "                     127.0.0.1:9586 (nowhere)\n"
+           "  --no-aes           ChaCha20-Poly1305 with all members, also where both have\n"
+           "                     instructions for AES\n"
            "  --no-announce      does not look for others on the LAN\n"
            "  --no-map-ports     asks no router for a port\n"
            "  --no-dns           answers no names of the networks\n"
@@ -212,32 +255,38 @@ static const struct option *find(wrn_span name) {
 /* Sets an option. Returns NULL, or what it may be. */
 static const char *set(struct wrn_daemon_options *options, const struct option *option,
                        wrn_span value) {
-    static const char *const levels[] = {"silent", "error", "info", "verbose"};
     void *at = (char *)options + option->at;
     uint32_t number = 0;
     switch (option->kind) {
     case TEXT:
     case GROUP:
-        if (value.size == 0 || memchr(value.data, '\0', value.size) != NULL ||
-            value.size >= (option->kind == TEXT ? (size_t)WRN_OPTIONS_PATH_MAX
-                                                : (size_t)WRN_OPTIONS_GROUP_MAX)) {
-            return option->kind == TEXT ? "it is a path of 1 to 511 bytes"
-                                        : "it is a group's name, or its number";
-        }
-        memcpy(at, value.data, value.size);
-        ((char *)at)[value.size] = '\0';
-        return NULL;
+    case USER:
+        return set_text(option->kind, value, at);
+    case PLACE:
+        return read_place(value, at) ? NULL
+                                     : "it is unix:/PATH (107 bytes at most), or an address with "
+                                       "a port, as 127.0.0.1:9586";
     case PORT:
         if (!read_number(value, UINT16_MAX, &number)) {
             return "it is a port, 0 to 65535";
         }
         *(uint16_t *)at = (uint16_t)number;
         return NULL;
+    case TCP_PORT:
+    case TLS_PORT:
+        return set_stream_port(option->kind, value, at);
     case WORKERS:
         if (!is(value, "auto") && !wrn_uapi_read_workers(value, &number)) {
             return "it is auto or a number from 1 to 64";
         }
         *(uint32_t *)at = number;
+        return NULL;
+    case MTU:
+        if (!is(value, "auto") &&
+            (!read_number(value, WRN_NODE_MTU_MAX, &number) || number < WRN_NODE_MTU_MIN)) {
+            return "it is auto or a number of bytes from 1280 to 1420";
+        }
+        *(uint16_t *)at = (uint16_t)number;
         return NULL;
     case OFFLOADS:
         return wrn_uapi_read_offloads(value, at)
@@ -245,17 +294,63 @@ static const char *set(struct wrn_daemon_options *options, const struct option *
                    : "it is all, none, or names of csum, tso4, tso6, uso, gso, gro with commas "
                      "between";
     case LEVEL:
-        for (size_t i = 0; i < WRN_COUNT(levels); i++) {
-            if (is(value, levels[i])) {
-                *(enum wrn_log_level *)at = (enum wrn_log_level)i;
-                return NULL;
-            }
-        }
-        return "it is silent, error, info or verbose";
+        return set_level(value, at);
     case FLAG:
         return read_flag(value, at) ? NULL : "it is yes or no";
     }
     return NULL;
+}
+
+static const char *set_text(enum kind kind, wrn_span value, char *at) {
+    size_t room = kind == TEXT ? (size_t)WRN_OPTIONS_PATH_MAX : (size_t)WRN_OPTIONS_GROUP_MAX;
+    if (value.size == 0 || value.size >= room || memchr(value.data, '\0', value.size) != NULL) {
+        return kind == TEXT    ? "it is a path of 1 to 511 bytes"
+               : kind == GROUP ? "it is a group's name, or its number"
+                               : "it is a user's name, or its number";
+    }
+    memcpy(at, value.data, value.size);
+    at[value.size] = '\0';
+    return NULL;
+}
+
+static const char *set_stream_port(enum kind kind, wrn_span value, int32_t *at) {
+    uint32_t number = 0;
+    if (is(value, "off") || (kind == TCP_PORT && is(value, "same"))) {
+        *at = is(value, "off") ? WRN_OPTIONS_OFF : WRN_OPTIONS_SAME;
+        return NULL;
+    }
+    if (!read_number(value, UINT16_MAX, &number) || number == 0) {
+        return kind == TCP_PORT ? "it is a port, 1 to 65535, or same, or off"
+                                : "it is a port, 1 to 65535, or off";
+    }
+    *at = (int32_t)number;
+    return NULL;
+}
+
+static const char *set_level(wrn_span value, enum wrn_log_level *at) {
+    static const char *const levels[] = {"silent", "error", "info", "verbose"};
+    for (size_t i = 0; i < WRN_COUNT(levels); i++) {
+        if (is(value, levels[i])) {
+            *at = (enum wrn_log_level)i;
+            return NULL;
+        }
+    }
+    return "it is silent, error, info or verbose";
+}
+
+/* Takes a place for metrics as it stands. */
+static bool read_place(wrn_span text, char *ret_place) {
+    char place[WRN_OPTIONS_PATH_MAX];
+    if (text.size == 0 || text.size >= sizeof place || memchr(text.data, '\0', text.size) != NULL) {
+        return false;
+    }
+    memcpy(place, text.data, text.size);
+    place[text.size] = '\0';
+    if (!wrn_metrics_is_place(place)) {
+        return false;
+    }
+    memcpy(ret_place, place, text.size + 1);
+    return true;
 }
 
 static bool read_number(wrn_span text, uint32_t max, uint32_t *ret_number) {

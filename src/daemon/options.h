@@ -11,6 +11,9 @@
 
 enum { WRN_OPTIONS_GROUP_MAX = 64, WRN_OPTIONS_PATH_MAX = 512, WRN_OPTIONS_WHY_SIZE = 512 };
 
+/* Ports of streams that are no numbers: the one of UDP; none. */
+enum { WRN_OPTIONS_SAME = 0, WRN_OPTIONS_OFF = -1 };
+
 enum wrn_options_action { WRN_OPTIONS_RUN, WRN_OPTIONS_HELP, WRN_OPTIONS_VERSION };
 
 struct wrn_daemon_options {
@@ -20,12 +23,19 @@ struct wrn_daemon_options {
     char socket[WRN_OPTIONS_PATH_MAX];  /* for control */
     char log[WRN_OPTIONS_PATH_MAX];     /* where the background's log goes; "": the state folder */
     char hooks[WRN_OPTIONS_PATH_MAX];   /* programs that events run; need not be there */
+    char metrics[WRN_OPTIONS_PATH_MAX]; /* where they are served; "": nowhere */
     char admins[WRN_OPTIONS_GROUP_MAX]; /* the group that may change things; "": none */
-    uint16_t port;                      /* UDP; 0: any (kept in the state folder) */
-    uint32_t workers;                   /* 0: as many as pay */
-    uint32_t offloads;                  /* WRN_UAPI_OFFLOAD_* */
+    char user[WRN_OPTIONS_GROUP_MAX]; /* who it becomes; "": WRN_PRIVILEGES_USER, if there is one */
+    uint16_t port;                    /* UDP; 0: any (kept in the state folder) */
+    int32_t tcp_port;                 /* WRN_OPTIONS_SAME, _OFF, or 1..65535 */
+    int32_t tls_port;                 /* WRN_OPTIONS_OFF, or 1..65535 */
+    uint16_t mtu;                     /* of networks' interfaces, bytes; 0: found out */
+    uint32_t workers;                 /* 0: as many as pay */
+    uint32_t offloads;                /* WRN_UAPI_OFFLOAD_* */
     enum wrn_log_level log_level;
     bool foreground;
+    bool speaks_aes;     /* AES-256-GCM with members that do, too, if the processor is fast at it */
+    bool streams;        /* connects by TCP where UDP does not get through, and is connected to */
     bool announces;      /* looks for others on the LAN, by multicast */
     bool maps_ports;     /* asks routers for a port (PCP, NAT-PMP, UPnP) */
     bool resolves;       /* answers DNS questions at the networks' resolver addresses */

@@ -6,7 +6,6 @@
 #include "daemon/daemon_internal.h"
 
 static bool overlaps(struct wrn_daemon *daemon, const struct wrn_daemon_network *network);
-static bool share(const struct wrn_prefix *a, const struct wrn_prefix *b);
 static size_t gather(struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
                      struct wrn_ip ret_peers[WRN_DAEMON_PEER_ROUTES_MAX]);
 static bool is_among(const struct wrn_ip *list, size_t count, const struct wrn_ip *ip);
@@ -49,15 +48,14 @@ static bool overlaps(struct wrn_daemon *daemon, const struct wrn_daemon_network 
             other == network || other->wg == NULL
                 ? NULL
                 : wrn_node_descriptor(daemon->node, other->handle);
-        if (theirs != NULL && share(&ours->ipv4, &theirs->ipv4)) {
+        if (theirs != NULL && wrn_daemon_share(&ours->ipv4, &theirs->ipv4)) {
             return true;
         }
     }
     return false;
 }
 
-/* Tells whether two ranges have addresses in common. */
-static bool share(const struct wrn_prefix *a, const struct wrn_prefix *b) {
+bool wrn_daemon_share(const struct wrn_prefix *a, const struct wrn_prefix *b) {
     uint8_t bits = a->length_bits < b->length_bits ? a->length_bits : b->length_bits;
     if (a->ip.family != b->ip.family || a->ip.family == WRN_FAMILY_NONE) {
         return false;

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <uv.h>
 
+#include "io/privileges.h"
+
 enum {
     SETTLE_MS = 2000, /* addresses change several at a time */
     RETRY_FIRST_S = 60,
@@ -199,6 +201,7 @@ static struct work *start(struct wrn_portmap *portmap, bool is_release) {
 /* The thread. */
 static void *run(void *ctx) {
     struct work *work = ctx;
+    wrn_privileges_give_up_thread();
     if (work->is_release) {
         wrn_portmap_release(&work->before);
     } else {

@@ -11,6 +11,7 @@
 enum { REPORTS_PER_WAKE = 256 }; /* of a kind and worker, before the others get their turn */
 
 static bool read_reports(struct wrn_daemon *daemon, struct wrn_ring *ring);
+static void hear(struct wrn_daemon *daemon, struct wrn_report *report, size_t size);
 static void obey_facts(struct wrn_daemon *daemon, uint32_t facts);
 static struct wrn_daemon_waiting *keep(struct wrn_daemon *daemon, const struct wrn_wg *wg,
                                        const struct wrn_path *path, wrn_span bytes);
@@ -46,7 +47,10 @@ void wrn_daemon_on_wg_event(void *ctx, const struct wrn_wg *wg, const struct wrn
     struct wrn_daemon *daemon = ctx;
     struct wrn_log *log = daemon->log;
     enum wrn_log_level level = wrn_wg_event_is_fault(event->kind) ? WRN_LOG_ERROR : WRN_LOG_VERBOSE;
-    const struct wrn_daemon_network *network = wrn_daemon_find_wg(daemon, wg);
+    struct wrn_daemon_network *network = wrn_daemon_find_wg(daemon, wg);
+    if (network != NULL) {
+        network->events[event->kind]++;
+    }
     if (log->level >= level && network != NULL) {
         memcpy(log->interface, network->interface, sizeof log->interface);
         wrn_log_write(log, level, "tunnel to peer %u: %s", event->peer.index,
@@ -106,7 +110,7 @@ static bool read_reports(struct wrn_daemon *daemon, struct wrn_ring *ring) {
             return false;
         }
         if (report->kind == WRN_REPORT_FRAME) {
-            wrn_daemon_hear(daemon, WRN_HANDLE_NONE, 0, &report->path.remote, report->bytes, size);
+            hear(daemon, report, size);
         } else if (whose != NULL) {
             wg = whose;
             wrn_settle_report(&daemon->settle, wg, wrn_clock_read(), report, size);
@@ -117,6 +121,16 @@ static bool read_reports(struct wrn_daemon *daemon, struct wrn_ring *ring) {
         wrn_settle_run(&daemon->settle, wg, wrn_clock_read());
     }
     return true;
+}
+
+/* A tunnel must not run through itself: what came by the interface of a network of ours is no way
+ * to anybody. Whoever asks that way gets no answer, and takes another. */
+static void hear(struct wrn_daemon *daemon, struct wrn_report *report, size_t size) {
+    if (wrn_daemon_is_inside(daemon, report->path.interface)) {
+        daemon->inside++;
+        return;
+    }
+    wrn_daemon_hear(daemon, WRN_HANDLE_NONE, 0, &report->path.remote, report->bytes, size);
 }
 
 static void obey_facts(struct wrn_daemon *daemon, uint32_t facts) {

@@ -19,6 +19,8 @@ enum { MESSAGE_MAX = 1024, TEXT_MOST = 255, NAME_SHOWN = 64, DIGITS = 9 };
 struct wrn_rpc_session {
     struct wrn_rpc_host *host;
     enum wrn_rpc_level level;
+    uint32_t uid; /* who is at the other end */
+    int32_t pid;
     void (*send)(void *ctx, const char *line, size_t size);
     void *send_ctx;
     uint32_t calls;
@@ -40,6 +42,8 @@ struct wrn_rpc_call {
     json_t *params;      /* an object */
     json_t *id;          /* NULL: a notification */
     enum wrn_rpc_level level;
+    uint32_t uid; /* who asked */
+    int32_t pid;
 };
 
 static uint32_t calls_most(const struct wrn_rpc_session *session);
@@ -77,9 +81,14 @@ wrn_rpc_session_create(struct wrn_rpc_host *host, enum wrn_rpc_level level,
     struct wrn_rpc_session *session = calloc(1, sizeof *session);
     if (session != NULL) {
         *session = (struct wrn_rpc_session){
-            .host = host, .level = level, .send = send, .send_ctx = send_ctx};
+            .host = host, .level = level, .uid = UINT32_MAX, .send = send, .send_ctx = send_ctx};
     }
     return session;
+}
+
+void wrn_rpc_session_caller(struct wrn_rpc_session *session, uint32_t uid, int32_t pid) {
+    session->uid = uid;
+    session->pid = pid;
 }
 
 void wrn_rpc_session_destroy(struct wrn_rpc_session *session) {
@@ -145,6 +154,15 @@ bool wrn_rpc_is_admin(const struct wrn_rpc_call *call) {
     return call->level == WRN_RPC_ADMIN;
 }
 
+void wrn_rpc_caller(const struct wrn_rpc_call *call, uint32_t *ret_uid, int32_t *ret_pid) {
+    *ret_uid = call->uid;
+    *ret_pid = call->pid;
+}
+
+const json_t *wrn_rpc_params(const struct wrn_rpc_call *call) {
+    return call->params;
+}
+
 const char *wrn_rpc_call_name(const struct wrn_rpc_call *call) {
     return call->method->name;
 }
@@ -178,6 +196,9 @@ bool wrn_rpc_has(const struct wrn_rpc_call *call, const char *name) {
 
 void wrn_rpc_reply(struct wrn_rpc_call *call, json_t *result) {
     json_t *answer = NULL;
+    if (call->host->on_end != NULL) {
+        call->host->on_end(call->host->ctx, call, result, result == NULL ? "no memory" : NULL);
+    }
     if (call->id == NULL || call->session == NULL) {
         json_decref(result);
     } else if (result != NULL) {
@@ -197,6 +218,9 @@ void wrn_rpc_fail(struct wrn_rpc_call *call, enum wrn_rpc_code code, const char 
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     bool is_wanted = call->id != NULL && call->session != NULL;
+    if (call->host->on_end != NULL) {
+        call->host->on_end(call->host->ctx, call, NULL, message);
+    }
     end_call(call, is_wanted ? make_error(call->id, code, reason, message) : NULL);
 }
 
@@ -333,6 +357,8 @@ static struct wrn_rpc_call *begin_call(struct wrn_rpc_session *session, struct b
         .method = method,
         .batch = batch,
         .level = session->level,
+        .uid = session->uid,
+        .pid = session->pid,
         .params = params,
         .id = json_incref(id),
     };

@@ -69,6 +69,10 @@ struct wrn_rpc_host {
     uint32_t calls;      /* under way, also for sessions that have ended; zero at the start */
     uint32_t calls_most; /* more are refused as busy */
     uint32_t calls_kept; /* of these, for sessions that may do all */
+    /* Called when a call ends: with its result, or with NULL and why it failed. All is borrowed,
+     * and the call still there. NULL: nobody wants to know. */
+    void (*on_end)(void *ctx, const struct wrn_rpc_call *call, const json_t *result,
+                   const char *why);
 };
 
 /* Begins a session. 'send' gets whole lines with their ends, valid during the call; it must not end
@@ -76,6 +80,9 @@ struct wrn_rpc_host {
 struct wrn_rpc_session *
 wrn_rpc_session_create(struct wrn_rpc_host *host, enum wrn_rpc_level level,
                        void (*send)(void *ctx, const char *line, size_t size), void *send_ctx);
+
+/* Says who is at the other end: user and process; at first the user -1, who is nobody. */
+void wrn_rpc_session_caller(struct wrn_rpc_session *session, uint32_t uid, int32_t pid);
 
 /* Ends it. Its calls go on, and what they answer goes nowhere. NULL is fine. */
 void wrn_rpc_session_destroy(struct wrn_rpc_session *session);
@@ -105,6 +112,10 @@ void wrn_rpc_deny(struct wrn_rpc_call *call);
 /* Whether the session that asked may do all; and the method's name. */
 bool wrn_rpc_is_admin(const struct wrn_rpc_call *call);
 const char *wrn_rpc_call_name(const struct wrn_rpc_call *call);
+
+/* Who asked, also if the session has ended; and all parameters, borrowed. */
+void wrn_rpc_caller(const struct wrn_rpc_call *call, uint32_t *ret_uid, int32_t *ret_pid);
+const json_t *wrn_rpc_params(const struct wrn_rpc_call *call);
 
 /* A parameter of the call, valid until the call ends; its name must be in the method's table. What
  * was not given: NULL, 'otherwise', false, 0. wrn_rpc_texts writes at most 'capacity' texts and

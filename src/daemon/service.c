@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "daemon/attach.h"
+#include "daemon/audit.h"
 #include "daemon/doctor.h"
 #include "daemon/hooks.h"
 #include "daemon/methods.h"
+#include "daemon/metrics.h"
 #include "daemon/netcheck.h"
 #include "daemon/portmap.h"
 #include "daemon/service_names.h"
@@ -33,6 +35,8 @@ struct wrn_service {
     struct wrn_attach *attach;
     struct wrn_portmap *portmap; /* NULL: switched off */
     struct wrn_hooks *hooks;     /* NULL: there is no folder for them */
+    struct wrn_metrics *metrics; /* NULL: switched off */
+    struct wrn_audit *audit;
     struct patient *patients;
     uint16_t port; /* and addresses of this host, as the router was asked for them last */
     size_t local_count;
@@ -80,6 +84,10 @@ static int start(struct wrn_service *service) {
     if (error == 0 && options->hooks[0] != '\0') {
         error = wrn_hooks_create(loop, log, options->hooks, 0, &service->hooks);
     }
+    error = error != 0 ? error : wrn_audit_create(service->daemon, &service->audit);
+    if (error == 0 && options->metrics[0] != '\0') {
+        error = wrn_metrics_create(service->daemon, options->metrics, &service->metrics);
+    }
     bool is_public = false;
     (void)has_moved(service, &is_public);
     if (error == 0 && options->maps_ports) {
@@ -107,6 +115,8 @@ void wrn_service_destroy(struct wrn_service *service) {
         patient->on_report(patient->ctx, NULL);
         free(patient);
     }
+    wrn_metrics_destroy(service->metrics);
+    wrn_audit_destroy(service->audit);
     wrn_hooks_destroy(service->hooks);
     wrn_portmap_destroy(service->portmap);
     wrn_attach_destroy(service->attach);
@@ -146,12 +156,18 @@ json_t *wrn_service_status(const struct wrn_service *service, wrn_handle network
                           ? wrn_portmap_status(service->portmap)
                           : json_pack("{ssss}", "state", "off", "text",
                                       "warrend was told not to ask routers (map-ports = no)");
-    return json_pack("{soso}", "port_mapping", mapping, "hooks",
-                     service->hooks != NULL ? wrn_hooks_status(service->hooks) : json_null());
+    return json_pack(
+        "{sososo}", "port_mapping", mapping, "hooks",
+        service->hooks != NULL ? wrn_hooks_status(service->hooks) : json_null(), "metrics",
+        service->metrics != NULL ? wrn_metrics_describe(service->metrics) : json_null());
 }
 
 struct wrn_attach *wrn_service_attach(const struct wrn_service *service) {
     return service->attach;
+}
+
+struct wrn_audit *wrn_service_audit(const struct wrn_service *service) {
+    return service->audit;
 }
 
 static void on_network(void *ctx, wrn_handle network, bool is_there) {
@@ -238,6 +254,7 @@ static void examine(struct patient *patient, const json_t *ruleset) {
                                          .portmap = service->portmap,
                                          .names = service->names,
                                          .hooks = service->hooks,
+                                         .metrics = service->metrics,
                                          .ruleset = ruleset};
     while (*at != patient) {
         at = &(*at)->next;

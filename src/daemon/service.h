@@ -9,6 +9,7 @@
 
 struct wrn_service;
 struct wrn_attach;
+struct wrn_audit;
 
 /* Starts all that the daemon's options ask for. 'daemon' must outlive it. Returns 0 or -ENOMEM. */
 WRN_NODISCARD int wrn_service_create(struct wrn_daemon *daemon, struct wrn_service **ret_service);
@@ -32,3 +33,6 @@ json_t *wrn_service_status(const struct wrn_service *service, wrn_handle network
 
 /* The ports of the bridges of this host's l2 networks. */
 struct wrn_attach *wrn_service_attach(const struct wrn_service *service);
+
+/* Where decisions about memberships are written down. */
+struct wrn_audit *wrn_service_audit(const struct wrn_service *service);

@@ -169,7 +169,8 @@ static bool look_at(struct wrn_service_names *names, wrn_handle network) {
     entry = entry != NULL ? entry : find(names, WRN_HANDLE_NONE);
     WRN_ASSERT(entry != NULL); /* there is a place for each network */
     entry->is_there = true;
-    if (entry->server != NULL && strcmp(entry->host.interface, interface.name) == 0) {
+    if (entry->server != NULL && strcmp(entry->host.interface, interface.name) == 0 &&
+        wrn_ip_equal(&entry->host.zone.resolver, &info.resolver)) {
         return true;
     }
     wrn_dns_server_destroy(entry->server);

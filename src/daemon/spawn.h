@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs other programs: with a text as their input, a bound on time and output, and an environment
- * that has nothing of ours. Knows nothing of what they are for. */
+ * that has nothing of ours. The steward starts them (io/steward.h): those that it trusts with its
+ * rights, all others as the daemon's user, without capabilities. Knows nothing of what they are
+ * for. */
 #pragma once
 #include "base/base.h"
 
@@ -18,8 +20,8 @@ struct wrn_spawn_options {
     const char *const *args;
     wrn_span input;
     uint32_t timeout_ms; /* then it and all that it began are killed */
-    size_t output_max;   /* bytes of its standard output and error that are kept; 0: both go to
-                           * /dev/null */
+    size_t output_max;   /* bytes of its standard output that are kept; 0: it goes to /dev/null, as
+                          * its standard error always does */
     void *ctx;
     /* Called once when it has ended: 'status' is its exit code, 128 and the signal that ended it,
      * -ETIMEDOUT, or another -errno. 'output' is good during the call. May be NULL. */
@@ -30,7 +32,7 @@ struct wrn_spawn_options {
 WRN_NODISCARD int wrn_spawn_start(uv_loop_t *loop, const struct wrn_spawn_options *options,
                                   struct wrn_spawn **ret_spawn);
 
-/* Ends it at once; on_end is not called any more. The loop must run once more. NULL is fine. Not to
+/* Has it killed; on_end is not called any more. The loop must run once more. NULL is fine. Not to
  * be used once on_end was called. */
 void wrn_spawn_cancel(struct wrn_spawn *spawn);
 

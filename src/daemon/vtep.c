@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "io/cleanup.h"
+#include "io/privileges.h"
 #include "io/tun.h"
 #include "packet/checksum.h"
 #include "packet/frame.h"
@@ -296,6 +297,7 @@ static struct wrn_endpoint from_sockaddr(const struct sockaddr_storage *address)
 
 static void *serve(void *ctx) {
     struct wrn_vtep *vtep = ctx;
+    wrn_privileges_give_up_thread();
     for (;;) {
         struct pollfd ready[] = {
             {.fd = vtep->tun.fd, .events = POLLIN},

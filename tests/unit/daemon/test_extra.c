@@ -3,6 +3,7 @@
  * opening, and that they may be closed from inside the callback. */
 #include "daemon/extra.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@ struct heard {
     int count;
     uint32_t network;
     uint16_t socket;
+    uint32_t interface;
     struct wrn_endpoint from;
     uint8_t first;
     struct wrn_extra *closes; /* all of the network's sockets, when it hears something */
@@ -22,13 +24,14 @@ struct heard {
 static struct heard heard;
 static struct wrn_extra *extra;
 
-static void on_datagram(void *ctx, uint32_t network, uint16_t socket,
+static void on_datagram(void *ctx, uint32_t network, uint16_t socket, uint32_t interface,
                         const struct wrn_endpoint *from, uint8_t *bytes, size_t size) {
     struct heard *now = ctx;
     assert_true(size > 0);
     now->count++;
     now->network = network;
     now->socket = socket;
+    now->interface = interface;
     now->from = *from;
     now->first = bytes[0];
     if (now->closes != NULL) {
@@ -101,6 +104,7 @@ static void each_datagram_is_told_with_its_socket(void **state) {
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.network, 0);
     assert_int_equal(heard.socket, 1);
+    assert_int_equal(heard.interface, if_nametoindex("lo"));
     assert_int_equal(heard.first, 0x20);
     assert_int_equal(say(0, 1, heard.from.port, 0x21), 0);
     listen_once();

@@ -35,22 +35,25 @@ static void a_file_says_all_but_its_own_name(void **state) {
                                "log-level = verbose\n"
                                "hooks = /etc/warren/hooks\n"
                                "log = /var/log/warrend\n"
+                               "metrics = [::1]:9586\n"
                                "announce = no\n"
                                "map-ports = no\n"
                                "dns = no\n"
                                "tell-resolver = no\n"
+                               "aes = no\n"
                                "foreground = yes"),
                      0);
     assert_string_equal(options.state, "/srv/warren");
     assert_string_equal(options.socket, "/run/w.sock");
     assert_string_equal(options.hooks, "/etc/warren/hooks");
     assert_string_equal(options.log, "/var/log/warrend");
+    assert_string_equal(options.metrics, "[::1]:9586");
     assert_int_equal(options.port, 41000);
     assert_int_equal(options.workers, 0);
     assert_int_equal(options.offloads, WRN_UAPI_OFFLOAD_GSO | WRN_UAPI_OFFLOAD_GRO);
     assert_int_equal(options.log_level, WRN_LOG_VERBOSE);
     assert_false(options.announces || options.maps_ports || options.resolves ||
-                 options.tells_resolver);
+                 options.tells_resolver || options.speaks_aes);
     assert_true(options.foreground);
 }
 
@@ -67,6 +70,10 @@ static void a_refusal_names_file_line_and_what_may_stand_there(void **state) {
         {"offloads = tso9", "line 1", "tso4"},
         {"log-level = loud", "line 1", "silent, error, info or verbose"},
         {"dns = perhaps", "line 1", "yes or no"},
+        {"metrics = 9586", "line 1", "unix:/PATH"},
+        {"metrics = localhost:9586", "line 1", "127.0.0.1:9586"},
+        {"metrics = unix:run/m", "line 1", "unix:/PATH"},
+        {"metrics = 127.0.0.1:0", "line 1", "127.0.0.1:9586"},
         {"lisen = 1", "line 1", "\"lisen\"; warrend --help"},
         {"config = other", "line 1", "no option"},
         {"= 1", "line 1", "no option"},
