@@ -95,6 +95,8 @@ const struct wrn_command wrn_bridge_set = {
     .options = show_options,
     .option_count = WRN_COUNT(show_options),
     .details = "dhcp=allow|deny       DHCP between the sides; else each keeps its own (deny)\n"
+               "dhcp-server=on|off    answer the DHCP client of this machine on the network's\n"
+               "                      interface, with its leased address (off)\n"
                "arp=on|off            answer ARP and neighbour solicitations here, from what is\n"
                "                      known, instead of asking all sides (on)\n"
                "loop-guard=on|off     stand by if another gateway is on the same wire (on)\n"
@@ -186,11 +188,10 @@ static int run_set(struct wrn_cli *cli, const struct wrn_args *args) {
 int wrn_bridge_read_setting(struct wrn_cli *cli, const char *text, json_t *params) {
     static const struct {
         const char *name, *param, *yes, *no; /* a number: no words */
-    } settings[] = {{"dhcp", "dhcp", "allow", "deny"},
-                    {"arp", "arp", "on", "off"},
-                    {"loop-guard", "loop_guard", "on", "off"},
-                    {"storm", "storm_per_s", NULL, NULL},
-                    {"age", "age_s", NULL, NULL}};
+    } settings[] = {
+        {"dhcp", "dhcp", "allow", "deny"},         {"arp", "arp", "on", "off"},
+        {"loop-guard", "loop_guard", "on", "off"}, {"dhcp-server", "dhcp_server", "on", "off"},
+        {"storm", "storm_per_s", NULL, NULL},      {"age", "age_s", NULL, NULL}};
     const char *equals = strchr(text, '=');
     size_t size = equals == NULL ? 0 : (size_t)(equals - text);
     for (size_t i = 0; i < WRN_COUNT(settings); i++) {
@@ -211,7 +212,7 @@ int wrn_bridge_read_setting(struct wrn_cli *cli, const char *text, json_t *param
     }
     return wrn_cli_fail(cli, WRN_CLI_USAGE,
                         "%s is no setting: there are dhcp=allow|deny, arp=on|off, "
-                        "loop-guard=on|off, storm=N and age=SECONDS",
+                        "loop-guard=on|off, dhcp-server=on|off, storm=N and age=SECONDS",
                         wrn_cli_quote(cli, text));
 }
 
@@ -344,8 +345,9 @@ static void print_addresses(struct wrn_cli *cli, const json_t *bridge) {
 }
 
 static void print_settings(struct wrn_cli *cli, const json_t *settings) {
-    (void)fprintf(cli->out, "dhcp=%s arp=%s loop-guard=%s storm=%lld age=%lld\n",
+    (void)fprintf(cli->out, "dhcp=%s dhcp-server=%s arp=%s loop-guard=%s storm=%lld age=%lld\n",
                   json_is_true(json_object_get(settings, "dhcp")) ? "allow" : "deny",
+                  json_is_true(json_object_get(settings, "dhcp_server")) ? "on" : "off",
                   json_is_true(json_object_get(settings, "arp")) ? "on" : "off",
                   json_is_true(json_object_get(settings, "loop_guard")) ? "on" : "off",
                   (long long)number(settings, "storm_per_s"), (long long)number(settings, "age_s"));

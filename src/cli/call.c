@@ -2,28 +2,31 @@
 /* One request, one answer, over a Unix socket. */
 #include "cli/call.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/suggest.h"
 #include "cli/when.h"
 #include "crypto/crypto.h"
 #include "io/cleanup.h"
 #include "io/clock.h"
 #include "io/log.h"
 
-#define SOCKET_PATH "/run/warren/warrend.sock"
-
 enum {
     PATIENCE_S = 60,
     GRACE_S = 10,     /* the daemon's own time-outs come first */
-    NOTICE_MS = 2000, /* then a person is told that it takes time */
+    NOTICE_MS = 1000, /* then a person is told that it takes time, and how much */
     ANSWER_MAX = 16 << 20,
     ROOM_FIRST = 4096,
     INVALID_PARAMS = -32602,
+    NOT_FOUND = 2,
+    S_IN_MS = 1000,
     NUMBER_DIGITS_MAX = 15,
     KIB = 1024,
     MINUTE_S = 60,
@@ -37,21 +40,30 @@ struct answer {
     size_t used, room;
 };
 
+/* How long is waited. */
+struct patience {
+    uint64_t begun_ns;
+    int64_t most_ms;
+    bool is_told; /* there is a line about it on the terminal */
+};
+
 static void answer_free(struct answer *answer);
 static int send_line(int fd, const char *line, size_t size);
-static int receive_line(struct wrn_cli *cli, int fd, int64_t patience_s, struct answer *answer);
-static int wait_for(struct wrn_cli *cli, int fd, uint64_t begun_ns, int64_t patience_s,
-                    bool *is_told);
+static int receive_line(struct wrn_cli *cli, int fd, int64_t patience_ms, struct answer *answer);
+static int wait_for(struct wrn_cli *cli, int fd, struct patience *patience);
 static int make_room(struct answer *answer);
+static bool is_held(struct wrn_cli *cli, const char *path);
 static const char *as_typed(struct wrn_cli *cli, const char *text, json_int_t number);
-static int say_error(struct wrn_cli *cli, const json_t *error);
+static int read_answer(struct wrn_cli *cli, const json_t *answer, const char *path,
+                       const json_t *params, json_t **ret_result);
+static int say_error(struct wrn_cli *cli, const json_t *error, const char *meant);
 
 const char *wrn_call_path(const struct wrn_args *args) {
     const char *path = wrn_args_value(args, "socket");
     if (path == NULL || *path == '\0') {
         path = getenv("WARREN_SOCKET");
     }
-    return path == NULL || *path == '\0' ? SOCKET_PATH : path;
+    return path == NULL || *path == '\0' ? WRN_CALL_SOCKET_PATH : path;
 }
 
 int wrn_call_connect(const char *path) {
@@ -71,8 +83,21 @@ int wrn_call_connect(const char *path) {
 int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *method, json_t *params,
              json_t **ret_result) {
     const char *path = wrn_call_path(args);
-    struct answer answer = {0};
     json_int_t patience_s = json_integer_value(json_object_get(params, "timeout_s"));
+    int64_t patience_ms = ((patience_s > 0 ? patience_s : PATIENCE_S) + GRACE_S) * S_IN_MS;
+    json_t *said = json_incref(params); /* for what may have been meant */
+    json_t *answer = NULL;
+    int error = wrn_call_ask(cli, path, method, params, patience_ms, &answer);
+    int code = error != 0 ? wrn_call_complain(cli, path, error)
+                          : read_answer(cli, answer, path, said, ret_result);
+    json_decref(answer);
+    json_decref(said);
+    return code;
+}
+
+int wrn_call_ask(struct wrn_cli *cli, const char *path, const char *method, json_t *params,
+                 int64_t patience_ms, json_t **ret_answer) {
+    struct answer answer = {0};
     json_t *request = wrn_cli_json_object(cli);
     wrn_cli_json_set(cli, request, "jsonrpc", wrn_cli_json_text(cli, "2.0"));
     wrn_cli_json_set(cli, request, "id", json_integer(1));
@@ -81,7 +106,7 @@ int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *metho
     char *line = json_dumps(request, JSON_COMPACT);
     json_decref(request);
     if (line == NULL) {
-        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "no memory is left; end other programs");
+        return -ENOMEM;
     }
     size_t size = strlen(line);
     line[size] = '\n'; /* instead of the zero byte */
@@ -89,13 +114,12 @@ int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *metho
     int error = fd < 0 ? fd : send_line(fd, line, size + 1);
     wrn_wipe(line, size + 1); /* it may be an invitation */
     free(line);
-    error = error != 0 ? error
-                       : receive_line(cli, fd, (patience_s > 0 ? patience_s : PATIENCE_S) + GRACE_S,
-                                      &answer);
-    int code = error != 0 ? wrn_call_complain(cli, path, error)
-                          : wrn_call_read(cli, answer.bytes, ret_result);
+    error = error != 0 ? error : receive_line(cli, fd, patience_ms, &answer);
+    if (error == 0) {
+        *ret_answer = json_loads(answer.bytes, 0, NULL); /* NULL: it is no JSON */
+    }
     answer_free(&answer);
-    return code;
+    return error;
 }
 
 int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
@@ -112,39 +136,42 @@ int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args, const cha
 
 int wrn_call_read(struct wrn_cli *cli, const char *line, json_t **ret_result) {
     json_t *json = json_loads(line, 0, NULL);
-    const json_t *error = json_object_get(json, "error");
-    json_t *result = json_object_get(json, "result");
-    int code = WRN_CLI_DONE;
-    if (error != NULL) {
-        code = say_error(cli, error);
-    } else if (result == NULL) {
-        code = wrn_cli_fail(cli, WRN_CLI_NO_DAEMON,
-                            "what answers at the socket is not warrend; which one it is, --socket "
-                            "or WARREN_SOCKET says");
-    } else {
-        *ret_result = json_incref(result);
-    }
+    int code = read_answer(cli, json, NULL, NULL, ret_result);
     json_decref(json);
     return code;
 }
 
 int wrn_call_complain(struct wrn_cli *cli, const char *path, int error) {
     const char *next = "is warrend running? start it with: sudo warren up";
+    if (error == -ECONNREFUSED) {
+        next = "warrend does not run (it was killed, or the machine was); start it with: sudo "
+               "warren up";
+    }
+    if ((error == -ENOENT || error == -ECONNREFUSED) && is_held(cli, path)) {
+        next = "warrend is just starting, or ending: try again in a moment";
+    }
     if (error == -EACCES || error == -EPERM) {
         next = "only root and the group warren may ask it: use sudo, or join the group (and log in "
                "anew)";
     } else if (error == -ETIMEDOUT) {
         next = "warrend runs but did not answer in time: see its log, or start it anew: sudo "
-               "warren down && sudo warren up";
+               "warren down && sudo warren up (a service: sudo systemctl restart warrend)";
     } else if (error == -EPROTO || error == -EMSGSIZE) {
         next = "what answers there is not this version's warrend: start it anew: sudo warren down "
-               "&& sudo warren up";
+               "&& sudo warren up (a service: sudo systemctl restart warrend)";
     } else if (error == -ECONNRESET || error == -EPIPE) {
         next = "warrend ended meanwhile: see its log, and start it with: sudo warren up";
     }
     const char *why = error == -EPROTO ? "the answer makes no sense" : strerror(-error);
     return wrn_cli_fail(cli, WRN_CLI_NO_DAEMON, "no answer from the daemon at %s: %s; %s", path,
                         why, next);
+}
+
+/* Somebody is making the socket, or removing it: its lock (docs/control.md) is held. */
+static bool is_held(struct wrn_cli *cli, const char *path) {
+    WRN_CLEANUP(wrn_close_fd)
+    int fd = open(wrn_cli_text(cli, "%s.lock", path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 int wrn_call_text_option(struct wrn_cli *cli, const struct wrn_args *args, const char *option,
@@ -309,12 +336,11 @@ static int send_line(int fd, const char *line, size_t size) {
 }
 
 /* Reads up to the end of the line, which it replaces by a zero byte. */
-static int receive_line(struct wrn_cli *cli, int fd, int64_t patience_s, struct answer *answer) {
-    uint64_t begun_ns = wrn_clock_read().mono.ns;
-    bool is_told = false;
+static int receive_line(struct wrn_cli *cli, int fd, int64_t patience_ms, struct answer *answer) {
+    struct patience patience = {wrn_clock_read().mono.ns, patience_ms, false};
     for (;;) {
         int error = make_room(answer);
-        error = error != 0 ? error : wait_for(cli, fd, begun_ns, patience_s, &is_told);
+        error = error != 0 ? error : wait_for(cli, fd, &patience);
         if (error != 0) {
             return error;
         }
@@ -337,31 +363,33 @@ static int receive_line(struct wrn_cli *cli, int fd, int64_t patience_s, struct 
     }
 }
 
-/* Waits until there is something to read; tells a person that it takes time. */
-static int wait_for(struct wrn_cli *cli, int fd, uint64_t begun_ns, int64_t patience_s,
-                    bool *is_told) {
+/* Waits until there is something to read; shows a person at a terminal how long that takes. */
+static int wait_for(struct wrn_cli *cli, int fd, struct patience *patience) {
+    bool has_reader = isatty(fileno(cli->err)) == 1;
     for (;;) {
-        int64_t passed_ms = (int64_t)((wrn_clock_read().mono.ns - begun_ns) / WRN_MS(1));
-        int64_t left_ms = patience_s * 1000 - passed_ms;
+        int64_t passed_ms = (int64_t)((wrn_clock_read().mono.ns - patience->begun_ns) / WRN_MS(1));
+        int64_t left_ms = patience->most_ms - passed_ms;
         struct pollfd ready = {.fd = fd, .events = POLLIN};
-        if (left_ms <= 0) {
-            return -ETIMEDOUT;
+        if (left_ms > 0 && has_reader && passed_ms >= NOTICE_MS) {
+            patience->is_told = true;
+            (void)fprintf(cli->err, "\r\033[Kwarren: waiting, %d s of at most %d s (^C ends it)",
+                          (int)(passed_ms / S_IN_MS), (int)(patience->most_ms / S_IN_MS));
+            (void)fflush(cli->err);
         }
-        if (!*is_told && passed_ms >= NOTICE_MS) {
-            *is_told = true;
-            if (isatty(fileno(cli->err)) == 1) {
-                (void)fprintf(cli->err, "warren: waiting for an answer, at most %d s...\n",
-                              (int)(left_ms / 1000));
-            }
+        int count =
+            left_ms <= 0 ? 0 : poll(&ready, 1, (int)(left_ms < NOTICE_MS ? left_ms : NOTICE_MS));
+        int error = count < 0 ? errno : 0;
+        if (count == 0 && left_ms > 0) {
+            continue;
         }
-        int64_t next_ms = *is_told || left_ms < NOTICE_MS ? left_ms : NOTICE_MS;
-        int count = poll(&ready, 1, (int)next_ms);
-        if (count > 0) {
-            return 0;
+        if (error == EINTR) {
+            continue;
         }
-        if (count < 0 && errno != EINTR) {
-            return -errno;
+        if (patience->is_told) {
+            (void)fputs("\r\033[K", cli->err);
+            (void)fflush(cli->err);
         }
+        return count > 0 ? 0 : error != 0 ? -error : -ETIMEDOUT;
     }
 }
 
@@ -382,6 +410,26 @@ static int make_room(struct answer *answer) {
     answer->bytes = larger;
     answer->room = wanted;
     return 0;
+}
+
+/* Takes an answer apart. 'path' and 'params' are of the question; NULL: what may have been meant is
+ * not looked for. */
+static int read_answer(struct wrn_cli *cli, const json_t *answer, const char *path,
+                       const json_t *params, json_t **ret_result) {
+    const json_t *error = json_object_get(answer, "error");
+    json_t *result = json_object_get(answer, "result");
+    if (error != NULL) {
+        bool is_absent = json_integer_value(json_object_get(error, "code")) == NOT_FOUND;
+        return say_error(cli, error,
+                         is_absent && params != NULL ? wrn_suggest(cli, path, params) : NULL);
+    }
+    if (result == NULL) {
+        return wrn_cli_fail(cli, WRN_CLI_NO_DAEMON,
+                            "what answers at the socket is not warrend; which one it is, --socket "
+                            "or WARREN_SOCKET says");
+    }
+    *ret_result = json_incref(result);
+    return WRN_CLI_DONE;
 }
 
 /* Parameters by the names that they have on the command line. */
@@ -425,10 +473,11 @@ static const char *as_typed(struct wrn_cli *cli, const char *text, json_int_t nu
     return text;
 }
 
-static int say_error(struct wrn_cli *cli, const json_t *error) {
+static int say_error(struct wrn_cli *cli, const json_t *error, const char *meant) {
     const char *text = wrn_call_text(cli, error, "message");
     json_int_t number = json_integer_value(json_object_get(error, "code"));
     text = text != NULL ? as_typed(cli, text, number) : "the daemon refused";
+    text = meant != NULL ? wrn_cli_text(cli, "%s; did you mean: %s", text, meant) : text;
     (void)fprintf(cli->err, "warren: %s\n", text);
     if (cli->json) {
         json_t *json = wrn_cli_json_object(cli);

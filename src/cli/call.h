@@ -14,9 +14,12 @@
     }
 #define WRN_CALL_NETWORK                                                                           \
     {                                                                                              \
-        "network", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "NAME",                                      \
+        "network", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "NETWORK",                                   \
             "which network, by name or id, if this machine is in several"                          \
     }
+
+/* Where the daemon answers if nobody says anything else. */
+#define WRN_CALL_SOCKET_PATH "/run/warren/warrend.sock"
 
 /* The path of the socket: --socket, else $WARREN_SOCKET, else the usual one. */
 const char *wrn_call_path(const struct wrn_args *args);
@@ -30,7 +33,12 @@ int wrn_call_connect(const char *path);
 WRN_NODISCARD int wrn_call(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
                            json_t *params, json_t **ret_result);
 
-/* The same, with the parameter "network" from the option --network if that is given. */
+/* Asks at 'path' and waits for so long; gives the reference to 'params' up. Returns 0 and the whole
+ * answer, a new reference (NULL: what came is no JSON), or -errno. Says nothing. */
+WRN_NODISCARD int wrn_call_ask(struct wrn_cli *cli, const char *path, const char *method,
+                               json_t *params, int64_t patience_ms, json_t **ret_answer);
+
+/* The same as wrn_call, with the parameter "network" from the option --network if that is given. */
 WRN_NODISCARD int wrn_call_network(struct wrn_cli *cli, const struct wrn_args *args,
                                    const char *method, json_t *params, json_t **ret_result);
 

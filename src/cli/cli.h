@@ -18,9 +18,10 @@ enum wrn_cli_code {
 struct wrn_cli {
     FILE *out;
     FILE *err;
-    int64_t now_s;  /* the one reading of the clock: seconds since 1970 UTC */
-    bool json;      /* answers and errors are JSON on 'out' */
-    bool has_input; /* standard input was read: it can be read once only */
+    int64_t now_s;    /* the one reading of the clock: seconds since 1970 UTC */
+    bool json;        /* answers and errors are JSON on 'out' */
+    bool has_colours; /* 'out' is a terminal that wants them: paint.h */
+    bool has_input;   /* standard input was read: it can be read once only */
     struct wrn_cli_block *blocks;
     struct wrn_cli_mapping *mappings;
 };

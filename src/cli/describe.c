@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/hex.h"
 #include "cli/files.h"
 #include "cli/when.h"
 
@@ -118,12 +119,8 @@ const char *wrn_describe_crl(struct wrn_cli *cli, const struct wrn_spki_crl *crl
 }
 
 const char *wrn_describe_hex(struct wrn_cli *cli, const uint8_t *bytes, size_t size) {
-    static const char digits[] = "0123456789abcdef";
     char *text = wrn_cli_take(cli, size * 2 + 1, 1);
-    for (size_t i = 0; i < size; i++) {
-        text[2 * i] = digits[bytes[i] >> 4];
-        text[2 * i + 1] = digits[bytes[i] & 15];
-    }
+    wrn_hex_write(bytes, size, text);
     return text;
 }
 

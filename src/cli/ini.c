@@ -137,7 +137,8 @@ static int expand(struct wrn_cli *cli, const struct wrn_ini_line *line,
             found = strcmp(variables[i].name, name) == 0 ? variables[i].value : found;
         }
         if (found == NULL) {
-            return wrn_ini_fail(cli, line, "nobody has said what ${%s} is", name);
+            return wrn_ini_fail(cli, line, "nobody has said what ${...} is: %s",
+                                wrn_cli_quote(cli, name));
         }
         made = wrn_cli_text(cli, "%s%.*s%s", made, (int)(begin - text), text, found);
         text = end + 1;

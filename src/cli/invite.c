@@ -63,7 +63,9 @@ const struct wrn_command wrn_invitation_list = {
     .summary = "list the invitations that this machine has made",
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "One a line: the first digits of its id, uses, end, and what has become of it.\n",
+    .details = "One a line: the first digits of its id, how often it was used, of how many\n"
+               "times, its end, and what has become of it. Uses are counted by what newcomers\n"
+               "left in the network's table, whoever let them in; new ones show in 2 minutes.\n",
     .example = "  warren invitation list\n",
     .run = run_list,
 };
@@ -127,9 +129,14 @@ static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
     const json_t *invitations = json_object_get(result, "invitations");
     for (size_t i = 0; i < json_array_size(invitations); i++) {
         const json_t *one = json_array_get(invitations, i);
-        (void)fprintf(cli->out, "%.16s  uses %-5" JSON_INTEGER_FORMAT " until %s%s\n",
-                      wrn_call_text(cli, one, "id"),
-                      json_integer_value(json_object_get(one, "uses")),
+        const json_t *uses = json_object_get(one, "uses");
+        const char *used =
+            json_integer_value(uses) == 0
+                ? "not counted"
+                : wrn_cli_text(cli, "used %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT,
+                               json_integer_value(json_object_get(one, "used")),
+                               json_integer_value(uses));
+        (void)fprintf(cli->out, "%.16s  %-16s until %s%s\n", wrn_call_text(cli, one, "id"), used,
                       wrn_call_time(cli, json_object_get(one, "until_s")),
                       json_is_true(json_object_get(one, "revoked"))   ? "  taken back"
                       : json_is_true(json_object_get(one, "expired")) ? "  over"

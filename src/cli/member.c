@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is in a network, and what they may do. */
+#include "cli/paint.h"
 #include "cli/remote.h"
 
 static int run_list(struct wrn_cli *cli, const struct wrn_args *args);
@@ -12,7 +13,7 @@ static int take_back(struct wrn_cli *cli, const struct wrn_args *args, const cha
                      const char *done);
 
 static const struct wrn_option list_options[] = {
-    {"timeout", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS", "how long to ask around (15)"},
+    {"timeout", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS", "how long to ask around (30)"},
     WRN_CALL_NETWORK,
     WRN_CALL_SOCKET,
 };
@@ -104,20 +105,26 @@ static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
         return code;
     }
     const json_t *members = json_object_get(result, "members");
+    struct wrn_columns columns;
+    wrn_columns_init(&columns, cli, 4);
     for (size_t i = 0; i < json_array_size(members); i++) {
         const json_t *member = json_array_get(members, i);
         const json_t *until = json_object_get(member, "until_s");
         const char *ipv4 = wrn_call_text(cli, member, "ipv4");
-        (void)fprintf(cli->out, "%-20s %-16s %-34s %s%s%s%s\n", wrn_status_who(cli, member),
-                      ipv4 != NULL ? ipv4 : "-", wrn_call_text(cli, member, "hit"),
-                      wrn_call_join(cli, json_object_get(member, "rights"), ","),
-                      json_is_integer(until) ? " until " : "",
-                      json_is_integer(until) ? wrn_call_time(cli, until) : "",
-                      json_is_true(json_object_get(member, "self")) ? " (this machine)"
-                      : ipv4 != NULL && json_is_false(json_object_get(member, "proven"))
-                          ? " (address by its own word)"
-                          : "");
+        const char *rights = wrn_cli_text(
+            cli, "%s%s%s%s", wrn_call_join(cli, json_object_get(member, "rights"), ","),
+            json_is_integer(until) ? " until " : "",
+            json_is_integer(until) ? wrn_call_time(cli, until) : "",
+            json_is_true(json_object_get(member, "self")) ? " (this machine)"
+            : ipv4 != NULL && json_is_false(json_object_get(member, "proven"))
+                ? " (address by its own word)"
+                : "");
+        wrn_columns_add(&columns, (struct wrn_cell[]){{.text = wrn_status_who(cli, member)},
+                                                      {.text = ipv4},
+                                                      {.text = wrn_call_text(cli, member, "hit")},
+                                                      {.text = rights}});
     }
+    wrn_columns_print(&columns);
     if (!json_is_true(json_object_get(result, "complete"))) {
         wrn_cli_warn(cli, "not everybody answered (%s): ask again",
                      wrn_call_text(cli, result, "why"));

@@ -4,6 +4,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "cli/paint.h"
 #include "cli/remote.h"
 #include "crypto/crypto.h"
 #include "io/cleanup.h"
@@ -14,15 +15,17 @@ enum { INVITATION_MAX = 8192, JOIN_WAIT_S = 20 };
 static int run_create(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_list(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_show(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_meet(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_leave(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_delete(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_join(struct wrn_cli *cli, const struct wrn_args *args);
-static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
-                       const char *done, const char *rest);
+static int call_on_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
+                           json_t **ret_result);
 static int read_invitation(struct wrn_cli *cli, const char *operand, const char **ret_text);
 static int read_text(struct wrn_cli *cli, const char *path, const char **ret_text);
 static json_t *wait_for_address(struct wrn_cli *cli, const struct wrn_args *args, json_t *network);
 static void print_details(struct wrn_cli *cli, const json_t *network);
+static void print_meeting(struct wrn_cli *cli, const json_t *meeting);
 
 static const struct wrn_option create_options[] = {
     {"ipv4", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "RANGE",
@@ -32,6 +35,10 @@ static const struct wrn_option create_options[] = {
      "let anybody be on its ring; only members have addresses"},
     {"l2", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
      "one Ethernet for all members; ranges of addresses only if they are given"},
+    {"dhcp", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "with --l2 --ipv4: answer this machine's own DHCP client"},
+    {"overlap", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "even if a route of this machine leads to some of its addresses"},
     {"host-name", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "NAME",
      "what this machine is called in it, if not as its host name says"},
     WRN_CALL_SOCKET,
@@ -69,7 +76,7 @@ const struct wrn_command wrn_network_list = {
 const struct wrn_command wrn_network_show = {
     .name = "network show",
     .summary = "show a network: its ranges, owner, and what this machine is in it",
-    .operand = "NAME",
+    .operand = "NETWORK",
     .operands_max = 1,
     .options = socket_options,
     .option_count = WRN_COUNT(socket_options),
@@ -79,10 +86,32 @@ const struct wrn_command wrn_network_show = {
     .run = run_show,
 };
 
+static const struct wrn_option meet_options[] = {
+    {"off", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "do so no more"},
+    WRN_CALL_SOCKET,
+};
+
+const struct wrn_command wrn_network_meet = {
+    .name = "network meet",
+    .summary = "let members find this machine, and look for them, through an open network",
+    .operand = "NETWORK OPEN",
+    .operands_min = 1,
+    .operands_max = 2,
+    .options = meet_options,
+    .option_count = WRN_COUNT(meet_options),
+    .details = "OPEN is another network of this machine, made with --open: where members of\n"
+               "NETWORK look when all addresses that they know are out of date. Each says there\n"
+               "where it is, sealed for members of NETWORK; others see neither the network nor\n"
+               "the addresses. To be told on every machine that is to find or be found.\n",
+    .example = "  warren network meet home plaza\n"
+               "  warren network meet home --off\n",
+    .run = run_meet,
+};
+
 const struct wrn_command wrn_network_leave = {
     .name = "network leave",
     .summary = "leave a network for good",
-    .operand = "NAME",
+    .operand = "NETWORK",
     .operands_min = 1,
     .operands_max = 1,
     .options = socket_options,
@@ -95,16 +124,16 @@ const struct wrn_command wrn_network_leave = {
 
 const struct wrn_command wrn_network_delete = {
     .name = "network delete",
-    .summary = "give up a network that this machine owns, and take its invitations back",
-    .operand = "NAME",
+    .summary = "end a network that this machine owns, for all its members",
+    .operand = "NETWORK",
     .operands_min = 1,
     .operands_max = 1,
     .options = socket_options,
     .option_count = WRN_COUNT(socket_options),
-    .details = "Ends it for this machine: its interface, state and invitations go, and it cannot\n"
-               "come back as the owner. The others go on without it until their memberships\n"
-               "end, longer if an administrator renews them: no server could switch them off.\n"
-               "To throw somebody out, do so first: warren member revoke.\n",
+    .details = "Signs that the network is over and tells all members: they send nothing in it\n"
+               "any more, show since when, and keep their state until they leave. Those that are\n"
+               "off learn it from the others when they come back. Only the owner can, and it\n"
+               "cannot be undone. Interface, state and invitations go from this machine.\n",
     .example = "  warren network delete home\n",
     .run = run_delete,
 };
@@ -115,6 +144,8 @@ static const struct wrn_option join_options[] = {
     {"no-address", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
      "take no address: be there to relay for others only"},
     {"no-name", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "take no name"},
+    {"overlap", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
+     "even if a route of this machine leads to some of its addresses"},
     {"no-wait", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL,
      "do not wait until there are an address and a name"},
     WRN_CALL_SOCKET,
@@ -145,6 +176,8 @@ static int run_create(struct wrn_cli *cli, const struct wrn_args *args) {
     code = code != WRN_CLI_DONE ? code
                                 : wrn_call_text_option(cli, args, "host-name", "host_name", params);
     wrn_call_flag_option(cli, args, "open", "open", params);
+    wrn_call_flag_option(cli, args, "dhcp", "dhcp_server", params);
+    wrn_call_flag_option(cli, args, "overlap", "overlap", params);
     if (wrn_args_has(args, "l2")) {
         wrn_cli_json_set(cli, params, "kind", wrn_cli_json_text(cli, "l2"));
     }
@@ -170,15 +203,19 @@ static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
         return code;
     }
     const json_t *networks = json_object_get(result, "networks");
+    struct wrn_columns columns;
+    wrn_columns_init(&columns, cli, 5);
     for (size_t i = 0; i < json_array_size(networks); i++) {
         const json_t *network = json_array_get(networks, i);
-        const char *ipv4 = wrn_call_text(cli, network, "ipv4");
-        const char *interface = wrn_call_text(cli, network, "interface");
-        (void)fprintf(cli->out, "%-16s %-10s %-16s %-8s %.16s\n",
-                      wrn_call_text(cli, network, "name"), wrn_call_text(cli, network, "state"),
-                      ipv4 != NULL ? ipv4 : "-", interface != NULL ? interface : "-",
-                      wrn_call_text(cli, network, "id"));
+        const char *id = wrn_call_text(cli, network, "id");
+        wrn_columns_add(&columns,
+                        (struct wrn_cell[]){{.text = wrn_call_text(cli, network, "name")},
+                                            {.text = wrn_call_text(cli, network, "state")},
+                                            {.text = wrn_call_text(cli, network, "ipv4")},
+                                            {.text = wrn_call_text(cli, network, "interface")},
+                                            {.text = wrn_cli_text(cli, "%.16s", id)}});
     }
+    wrn_columns_print(&columns);
     if (wrn_status_print_unserved(cli, result) && json_array_size(networks) == 0) {
         (void)fputs("in no network; make one: warren network create NAME, or join one: warren join "
                     "INVITATION\n",
@@ -204,13 +241,65 @@ static int run_show(struct wrn_cli *cli, const struct wrn_args *args) {
     return code;
 }
 
+static int run_meet(struct wrn_cli *cli, const struct wrn_args *args) {
+    bool is_off = wrn_args_has(args, "off");
+    json_t *result = NULL;
+    if (is_off == (args->operand_count == 2)) {
+        return wrn_cli_fail(cli, WRN_CLI_USAGE,
+                            "say through which open network, or --off: warren network meet %s OPEN",
+                            args->operands[0]);
+    }
+    json_t *params = wrn_cli_json_object(cli);
+    wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
+    if (is_off) {
+        wrn_cli_json_set(cli, params, "off", json_true());
+    } else {
+        wrn_cli_json_set(cli, params, "through", wrn_cli_json_text(cli, args->operands[1]));
+    }
+    int code = wrn_call(cli, args, "network.meet", params, &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    if (is_off) {
+        (void)fprintf(cli->out, "%s is not looked for elsewhere any more\n", args->operands[0]);
+    } else {
+        (void)fprintf(cli->out,
+                      "members of %s that are told the same find this machine through %s now\n",
+                      args->operands[0], args->operands[1]);
+    }
+    json_decref(result);
+    return WRN_CLI_DONE;
+}
+
 static int run_leave(struct wrn_cli *cli, const struct wrn_args *args) {
-    return end_network(cli, args, "network.leave", "left", "");
+    json_t *result = NULL;
+    int code = call_on_network(cli, args, "network.leave", &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    (void)fprintf(cli->out, "left %s\n", args->operands[0]);
+    json_decref(result);
+    return code;
 }
 
 static int run_delete(struct wrn_cli *cli, const struct wrn_args *args) {
-    return end_network(cli, args, "network.delete", "gave up",
-                       "; its members go on until their memberships end");
+    json_t *result = NULL;
+    int code = call_on_network(cli, args, "network.delete", &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    json_int_t told = json_integer_value(json_object_get(result, "told"));
+    if (told > 0) {
+        (void)fprintf(cli->out,
+                      "gave up %s; it has ended for its members: told %" JSON_INTEGER_FORMAT
+                      " that %s connected now, others learn it from %s\n",
+                      args->operands[0], told, told == 1 ? "is" : "are", told == 1 ? "it" : "them");
+    } else {
+        (void)fprintf(cli->out, "gave up %s; no member was connected who could be told\n",
+                      args->operands[0]);
+    }
+    json_decref(result);
+    return code;
 }
 
 static int run_join(struct wrn_cli *cli, const struct wrn_args *args) {
@@ -228,6 +317,7 @@ static int run_join(struct wrn_cli *cli, const struct wrn_args *args) {
     wrn_cli_json_set(cli, params, "invitation", wrn_cli_json_text(cli, text));
     wrn_call_flag_option(cli, args, "no-address", "no_address", params);
     wrn_call_flag_option(cli, args, "no-name", "no_name", params);
+    wrn_call_flag_option(cli, args, "overlap", "overlap", params);
     code = wrn_call(cli, args, "join", params, &network);
     if (code == WRN_CLI_DONE && !wrn_args_has(args, "no-wait")) {
         network = wait_for_address(cli, args, network);
@@ -247,18 +337,12 @@ static int run_join(struct wrn_cli *cli, const struct wrn_args *args) {
     return code;
 }
 
-static int end_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
-                       const char *done, const char *rest) {
+/* Of the network that is the operand. */
+static int call_on_network(struct wrn_cli *cli, const struct wrn_args *args, const char *method,
+                           json_t **ret_result) {
     json_t *params = wrn_cli_json_object(cli);
-    json_t *result = NULL;
     wrn_cli_json_set(cli, params, "network", wrn_cli_json_text(cli, args->operands[0]));
-    int code = wrn_call(cli, args, method, params, &result);
-    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
-        return code;
-    }
-    (void)fprintf(cli->out, "%s %s%s\n", done, args->operands[0], rest);
-    json_decref(result);
-    return code;
+    return wrn_call(cli, args, method, params, ret_result);
 }
 
 /* A line is one by its beginning; a path cannot be mistaken for it. */
@@ -358,7 +442,26 @@ static void print_details(struct wrn_cli *cli, const json_t *network) {
     if (resolver != NULL) {
         (void)fprintf(cli->out, "  resolver: %s\n", resolver);
     }
+    print_meeting(cli, json_object_get(network, "meeting"));
     if (json_array_size(routes) > 0) {
         (void)fprintf(cli->out, "  routes: %s\n", wrn_call_join(cli, routes, ", "));
     }
+}
+
+static void print_meeting(struct wrn_cli *cli, const json_t *meeting) {
+    const char *through = wrn_call_text(cli, meeting, "through");
+    if (!json_is_object(meeting)) {
+        return;
+    }
+    if (through == NULL) {
+        (void)fprintf(cli->out,
+                      "  met through: %.8s…, which this machine is in no more: join it again, or "
+                      "name another (warren network meet)\n",
+                      wrn_call_text(cli, meeting, "id"));
+        return;
+    }
+    (void)fprintf(cli->out, "  met through: %s (%" JSON_INTEGER_FORMAT " others seen there%s)\n",
+                  through, json_integer_value(json_object_get(meeting, "known")),
+                  json_is_true(json_object_get(meeting, "said")) ? ""
+                                                                 : "; this machine not said yet");
 }

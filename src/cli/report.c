@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reports of the daemon about this host, and how much it logs. */
+#include "cli/paint.h"
 #include "cli/remote.h"
 
 enum { INDENT = 2, DEPTH_MAX = 8 };
@@ -15,6 +16,7 @@ struct frame {
 static int run_netcheck(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_doctor(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_log(struct wrn_cli *cli, const struct wrn_args *args);
+static enum wrn_paint paint_of(const char *state);
 static void print_tree(struct wrn_cli *cli, json_t *report);
 static bool print_member(struct wrn_cli *cli, const char *name, json_t *value, int indent,
                          struct frame *ret_inner);
@@ -83,7 +85,8 @@ static int run_doctor(struct wrn_cli *cli, const struct wrn_args *args) {
         const char *fix = wrn_call_text(cli, finding, "fix");
         faults += state != NULL && strcmp(state, "fault") == 0 ? 1 : 0;
         if (!cli->json) {
-            (void)fprintf(cli->out, "%-8s %s%s%s\n", state != NULL ? state : "-",
+            state = wrn_cli_text(cli, "%-8s", state != NULL ? state : "-");
+            (void)fprintf(cli->out, "%s %s%s%s\n", wrn_paint(cli, paint_of(state), state),
                           what != NULL ? what : "-", text != NULL ? ": " : "",
                           text != NULL ? text : "");
             if (fix != NULL && *fix != '\0') {
@@ -109,6 +112,12 @@ static int run_log(struct wrn_cli *cli, const struct wrn_args *args) {
         json_decref(result);
     }
     return code;
+}
+
+static enum wrn_paint paint_of(const char *state) {
+    return strncmp(state, "ok", 2) == 0      ? WRN_PAINT_GOOD
+           : strncmp(state, "fault", 5) == 0 ? WRN_PAINT_BAD
+                                             : WRN_PAINT_DOUBTFUL;
 }
 
 /* Objects and lists of objects within one another, each further in. */
@@ -147,7 +156,8 @@ static bool print_member(struct wrn_cli *cli, const char *name, json_t *value, i
                          struct frame *ret_inner) {
     bool is_list = json_is_array(value);
     bool goes_in = json_is_object(is_list ? json_array_get(value, 0) : value);
-    (void)fprintf(cli->out, "%*s%s:", indent, "", spaced(cli, name));
+    bool is_empty = json_is_object(value) && json_object_size(value) == 0;
+    (void)fprintf(cli->out, "%*s%s:%s", indent, "", spaced(cli, name), is_empty ? " none" : "");
     for (size_t i = 0; i < json_array_size(value) && !goes_in; i++) {
         (void)fprintf(cli->out, "%s%s", i > 0 ? ", " : " ",
                       value_text(cli, json_array_get(value, i)));
@@ -170,7 +180,7 @@ static const char *value_text(struct wrn_cli *cli, const json_t *value) {
     if (json_is_real(value)) {
         return wrn_cli_text(cli, "%.1f", json_real_value(value));
     }
-    return json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "-";
+    return json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "not known";
 }
 
 /* "mapped_ports" as people write it. */

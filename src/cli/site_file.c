@@ -63,8 +63,8 @@ static int begin_network(struct wrn_cli *cli, struct wrn_site *site,
     }
     for (size_t i = 0; i < site->network_count; i++) {
         if (strcmp(site->networks[i].name, line->name) == 0) {
-            return wrn_ini_fail(cli, line, "the network %s stands in line %zu already", line->name,
-                                site->networks[i].line.number);
+            return wrn_ini_fail(cli, line, "the network %s stands in line %zu already",
+                                wrn_cli_quote(cli, line->name), site->networks[i].line.number);
         }
     }
     if (site->network_count == WRN_SITE_NETWORKS_MAX) {
@@ -107,18 +107,19 @@ static int read_port_word(struct wrn_cli *cli, const struct wrn_ini_line *line, 
         port->interface = word;
     } else if (strcmp(word, "force") == 0) {
         port->is_forced = true;
-    } else if (strncmp(word, vlan, sizeof vlan - 1) == 0) {
+    } else if (port->vlan == 0 && strncmp(word, vlan, sizeof vlan - 1) == 0) {
         const char *digits = word + sizeof vlan - 1;
         size_t size = strspn(digits, "0123456789");
         for (size_t i = 0; i < size && size <= VLAN_DIGITS; i++) {
             port->vlan = port->vlan * 10 + (uint32_t)(digits[i] - '0');
         }
-        if (digits[size] != '\0' || port->vlan < 1 || port->vlan > VLAN_MAX) {
+        bool is_long = size > VLAN_DIGITS;
+        if (is_long || digits[size] != '\0' || port->vlan < 1 || port->vlan > VLAN_MAX) {
             return wrn_ini_fail(cli, line, "vlan= has to be a number from 1 to %d", VLAN_MAX);
         }
     } else {
         return wrn_ini_fail(cli, line,
-                            "behind the interface there may be vlan=NUMBER and force, not %s",
+                            "behind the interface there may be one vlan=NUMBER, and force, not %s",
                             wrn_cli_quote(cli, word));
     }
     return WRN_CLI_DONE;
@@ -161,8 +162,8 @@ static int read_setting(struct wrn_cli *cli, struct wrn_site_network *network,
     json_decref(params);
     if (code != WRN_CLI_DONE) {
         return wrn_ini_fail(cli, line,
-                            "there are dhcp = allow or deny, arp = on or off, loop-guard = on or "
-                            "off, storm = NUMBER and age = SECONDS");
+                            "there are dhcp = allow or deny, dhcp-server = on or off, arp = on or "
+                            "off, loop-guard = on or off, storm = NUMBER and age = SECONDS");
     }
     if (network->setting_count == WRN_SITE_SETTINGS_MAX) {
         return wrn_ini_fail(cli, line, "one setting has several values");
@@ -199,7 +200,8 @@ static int read_text(struct wrn_cli *cli, struct wrn_site_network *network,
     }
     return wrn_ini_fail(cli, line,
                         "%s is no setting of a network: there are join, create, kind, host-name, "
-                        "ipv4, ipv6, attach, vtep, dhcp, arp, loop-guard, storm and age",
+                        "ipv4, ipv6, attach, vtep, dhcp, dhcp-server, arp, loop-guard, storm and "
+                        "age",
                         line->key);
 }
 
@@ -207,22 +209,22 @@ static int check_network(struct wrn_cli *cli, const struct wrn_site_network *net
     bool is_bridged = network->port_count > 0 || network->setting_count > 0;
     if (network->creates && network->join != NULL) {
         return wrn_ini_fail(cli, &network->line, "%s is either created or joined, not both",
-                            network->name);
+                            wrn_cli_quote(cli, network->name));
     }
     if (is_bridged && !network->is_l2) {
         return wrn_ini_fail(cli, &network->line,
                             "%s is of kind l3, which has no bridge: nothing can be attached",
-                            network->name);
+                            wrn_cli_quote(cli, network->name));
     }
     if (!network->creates && (network->ipv4 != NULL || network->ipv6 != NULL)) {
         return wrn_ini_fail(cli, &network->line, "ranges are chosen by who creates %s",
-                            network->name);
+                            wrn_cli_quote(cli, network->name));
     }
     return WRN_CLI_DONE;
 }
 
 static bool is_setting(const char *key) {
-    static const char *const keys[] = {"dhcp", "arp", "loop-guard", "storm", "age"};
+    static const char *const keys[] = {"dhcp", "dhcp-server", "arp", "loop-guard", "storm", "age"};
     for (size_t i = 0; i < WRN_COUNT(keys); i++) {
         if (strcmp(key, keys[i]) == 0) {
             return true;

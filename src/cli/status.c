@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the daemon is at: its networks and peers, briefly. */
+#include "cli/paint.h"
 #include "cli/remote.h"
 
+static const char *by_stream(struct wrn_cli *cli, const json_t *peer);
 static int run_status(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_peers(struct wrn_cli *cli, const struct wrn_args *args);
 static json_t *about(struct wrn_cli *cli, const struct wrn_args *args);
@@ -22,8 +24,9 @@ const struct wrn_command wrn_status = {
     .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "A peer's path is direct, or relayed by a member that forwards sealed packets;\n"
-               "then it says why. What is wrong is said in a line of its own with what to do.\n",
+    .details = "The first lines say of each network whether it is connected, to how many and\n"
+               "how; or why not, and what to do. Below is the rest. A peer's path is direct, or\n"
+               "relayed by a member that forwards sealed packets; then it says why.\n",
     .example = "  warren status\n"
                "  warren status --json\n",
     .run = run_status,
@@ -49,7 +52,8 @@ static int run_status(struct wrn_cli *cli, const struct wrn_args *args) {
         return code;
     }
     const json_t *networks = json_object_get(status, "networks");
-    (void)fprintf(cli->out, "warrend %s: up %s, UDP port %d\nidentity: %s\n",
+    wrn_status_print_glance(cli, status);
+    (void)fprintf(cli->out, "\nwarrend %s: up %s, UDP port %d\nidentity: %s\n",
                   wrn_call_text(cli, status, "version"),
                   wrn_call_span(cli, json_integer_value(json_object_get(status, "uptime_s"))),
                   (int)json_integer_value(json_object_get(status, "port")),
@@ -63,12 +67,7 @@ static int run_status(struct wrn_cli *cli, const struct wrn_args *args) {
             print_peer(cli, json_array_get(peers, k));
         }
     }
-    bool is_all = wrn_status_print_unserved(cli, status);
-    if (json_array_size(networks) == 0 && is_all) {
-        (void)fputs("\nin no network; make one: warren network create NAME, or join one: warren "
-                    "join INVITATION\n",
-                    cli->out);
-    }
+    (void)wrn_status_print_unserved(cli, status);
     json_decref(status);
     return code;
 }
@@ -80,12 +79,17 @@ static int run_peers(struct wrn_cli *cli, const struct wrn_args *args) {
         return code;
     }
     const json_t *peers = json_object_get(result, "peers");
+    struct wrn_columns columns;
+    wrn_columns_init(&columns, cli, 4);
     for (size_t i = 0; i < json_array_size(peers); i++) {
         const json_t *peer = json_array_get(peers, i);
-        (void)fprintf(cli->out, "%-20s %-16s %9s  %s\n", wrn_status_who(cli, peer),
-                      or_dash(wrn_call_text(cli, peer, "ipv4")), round_trip(cli, peer),
-                      wrn_status_path(cli, peer));
+        wrn_columns_add(&columns,
+                        (struct wrn_cell[]){{.text = wrn_status_who(cli, peer)},
+                                            {.text = wrn_call_text(cli, peer, "ipv4")},
+                                            {.text = round_trip(cli, peer), .is_right = true},
+                                            {.text = wrn_status_path(cli, peer)}});
     }
+    wrn_columns_print(&columns);
     if (json_array_size(peers) == 0) {
         (void)fprintf(cli->out, "no peers in %s yet; why: warren status\n",
                       wrn_call_text(cli, result, "network"));
@@ -140,12 +144,25 @@ const char *wrn_status_path(struct wrn_cli *cli, const json_t *peer) {
         return wrn_cli_text(cli, "direct%s%s", endpoint != NULL ? " " : "",
                             endpoint != NULL ? endpoint : "");
     }
+    if (strcmp(path, "stream") == 0) {
+        return by_stream(cli, peer);
+    }
     if (strcmp(path, "relayed") == 0) {
         return wrn_cli_text(cli, "relayed%s%s%s%s", relay != NULL ? " by " : "",
                             relay != NULL ? relay : "", why != NULL ? ": " : "",
                             why != NULL ? why : "");
     }
     return path;
+}
+
+static const char *by_stream(struct wrn_cli *cli, const json_t *peer) {
+    const char *kind = wrn_call_text(cli, peer, "stream");
+    const char *endpoint = wrn_call_text(cli, peer, "endpoint");
+    const char *reason = wrn_call_text(cli, peer, "why_stream");
+    return wrn_cli_text(cli, "by %s%s%s%s%s",
+                        kind != NULL && strcmp(kind, "tls") == 0 ? "TLS" : "TCP",
+                        endpoint != NULL ? " " : "", endpoint != NULL ? endpoint : "",
+                        reason != NULL ? ": " : "", reason != NULL ? reason : "");
 }
 
 const char *wrn_status_who(struct wrn_cli *cli, const json_t *peer) {
@@ -171,9 +188,13 @@ static void print_peer(struct wrn_cli *cli, const json_t *peer) {
                                  : or_dash(wrn_call_text(cli, peer, "hit")));
     (void)fprintf(cli->out, "    path: %s\n", wrn_status_path(cli, peer));
     (void)fprintf(cli->out, "    round trip: %s\n", round_trip(cli, peer));
+    (void)fprintf(cli->out, "    cipher: %s, mtu %" JSON_INTEGER_FORMAT "\n",
+                  or_dash(wrn_call_text(cli, peer, "cipher")),
+                  json_integer_value(json_object_get(peer, "mtu")));
     print_transfer(cli, peer);
     if (json_is_true(json_object_get(peer, "waiting"))) {
-        (void)fputs("    waiting: revocations are being compared, then packets pass\n", cli->out);
+        (void)fputs("    waiting: revocations are compared and addresses told, then packets pass\n",
+                    cli->out);
     }
 }
 

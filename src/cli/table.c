@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records of a network's table, and routes. */
+#include "cli/paint.h"
 #include "cli/remote.h"
 
 static int run_get(struct wrn_cli *cli, const struct wrn_args *args);
+static int run_list(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_put(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_create(struct wrn_cli *cli, const struct wrn_args *args);
 static int run_delete(struct wrn_cli *cli, const struct wrn_args *args);
@@ -20,7 +22,7 @@ static const struct wrn_option options[] = {WRN_CALL_NETWORK, WRN_CALL_SOCKET};
 static const struct wrn_option store_options[] = {
     {"ttl", WRN_OPTION_VALUE, WRN_OPTION_ONCE, "SECONDS",
      "how long it lives, to 604800 which is a week (7200)"},
-    {"keep", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "renew it as long as this daemon runs"},
+    {"keep", WRN_OPTION_FLAG, WRN_OPTION_ONCE, NULL, "renew it until it is deleted"},
     WRN_CALL_NETWORK,
     WRN_CALL_SOCKET,
 };
@@ -39,6 +41,18 @@ const struct wrn_command wrn_dht_get = {
     .run = run_get,
 };
 
+const struct wrn_command wrn_dht_list = {
+    .name = "dht list",
+    .summary = "list what this machine keeps in the table",
+    .options = options,
+    .option_count = WRN_COUNT(options),
+    .details = "What was stored with --keep and not deleted, one a line: key, value, how long\n"
+               "it lives without this machine. What the machine needs itself (its address, its\n"
+               "name) is not listed, nor what it holds for others.\n",
+    .example = "  warren dht list\n",
+    .run = run_list,
+};
+
 const struct wrn_command wrn_dht_put = {
     .name = "dht put",
     .summary = "store a value under a key, beside those of others",
@@ -47,8 +61,10 @@ const struct wrn_command wrn_dht_put = {
     .operands_max = 2,
     .options = store_options,
     .option_count = WRN_COUNT(store_options),
-    .details = "For keys svc/NAME, of some 480 bytes at most. It is signed by this machine.\n",
-    .example = "  warren dht put svc/_http.www 80\n",
+    .details = "For keys svc/NAME, of some 480 bytes at most. It is signed by this machine. With\n"
+               "--keep this machine renews it in time, also after a restart, until\n"
+               "warren dht delete; it may keep 32 records. Without, it ends by itself.\n",
+    .example = "  warren dht put --keep svc/_http.www 80\n",
     .run = run_put,
 };
 
@@ -74,7 +90,8 @@ const struct wrn_command wrn_dht_delete = {
     .operands_max = 1,
     .options = options,
     .option_count = WRN_COUNT(options),
-    .details = "Others' records stay.\n",
+    .details = "Others' records stay. What was kept (--keep) is renewed no more, even if the\n"
+               "table cannot be reached now.\n",
     .example = "  warren dht delete svc/_http.www\n",
     .run = run_delete,
 };
@@ -166,6 +183,30 @@ static int run_get(struct wrn_cli *cli, const struct wrn_args *args) {
     return code;
 }
 
+static int run_list(struct wrn_cli *cli, const struct wrn_args *args) {
+    json_t *result = NULL;
+    int code = wrn_call_network(cli, args, "dht.list", wrn_cli_json_object(cli), &result);
+    if (code != WRN_CLI_DONE || wrn_call_prints_json(cli, result)) {
+        return code;
+    }
+    const json_t *list = json_object_get(result, "kept");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *kept = json_array_get(list, i);
+        const char *value = wrn_call_text(cli, kept, "value");
+        const char *why = wrn_call_text(cli, kept, "why");
+        (void)fprintf(cli->out, "%s %s%s, for %" JSON_INTEGER_FORMAT " s%s%s\n",
+                      wrn_call_text(cli, kept, "key"), value != NULL ? "" : "0x",
+                      value != NULL ? value : wrn_call_text(cli, kept, "value_hex"),
+                      json_integer_value(json_object_get(kept, "ttl_s")),
+                      why != NULL ? "; not stored now: " : "", why != NULL ? why : "");
+    }
+    if (json_array_size(list) == 0) {
+        (void)fputs("this machine keeps nothing: warren dht put --keep\n", cli->out);
+    }
+    json_decref(result);
+    return code;
+}
+
 static int run_put(struct wrn_cli *cli, const struct wrn_args *args) {
     return store(cli, args, "dht.put");
 }
@@ -213,15 +254,20 @@ static int run_route_list(struct wrn_cli *cli, const struct wrn_args *args) {
     int code = wrn_call_network(cli, args, "route.list", wrn_cli_json_object(cli), &result);
     if (code == WRN_CLI_DONE && !wrn_call_prints_json(cli, result)) {
         const json_t *routes = json_object_get(result, "routes");
+        struct wrn_columns columns;
+        wrn_columns_init(&columns, cli, 2);
         for (size_t i = 0; i < json_array_size(routes); i++) {
             const json_t *route = json_array_get(routes, i);
             bool is_own = json_is_true(json_object_get(route, "self"));
-            (void)fprintf(cli->out, "%-20s %s%s\n", wrn_call_text(cli, route, "prefix"),
-                          is_own ? "this machine" : wrn_status_who(cli, route),
-                          is_own                                         ? ""
-                          : json_is_true(json_object_get(route, "used")) ? ", in use"
-                                                                         : ", not used here");
+            const char *who = is_own ? "this machine" : wrn_status_who(cli, route);
+            const char *use = is_own                                         ? ""
+                              : json_is_true(json_object_get(route, "used")) ? ", in use"
+                                                                             : ", not used here";
+            wrn_columns_add(&columns,
+                            (struct wrn_cell[]){{.text = wrn_call_text(cli, route, "prefix")},
+                                                {.text = wrn_cli_text(cli, "%s%s", who, use)}});
         }
+        wrn_columns_print(&columns);
         if (json_array_size(routes) == 0) {
             (void)fputs("nobody offers a route\n", cli->out);
         }

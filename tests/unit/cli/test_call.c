@@ -25,8 +25,39 @@ static const struct {
      "\"ipv4\":\"10.7.0.9\",\"rtt_ms\":12.34,\"path\":\"relayed\",\"relay_name\":\"hub\","
      "\"why_relayed\":\"both NATs choose random ports\"}]}",
      WRN_CLI_DONE,
-     "bob                  10.7.0.9           12.3 ms  relayed by hub: both NATs choose random "
-     "ports\n"},
+     "bob  10.7.0.9  12.3 ms  relayed by hub: both NATs choose random ports\n"},
+    {{"peers", "lab"}, /* columns are as wide as what is in them */
+     "\"method\":\"peers\",\"params\":{\"network\":\"lab\"}",
+     "\"result\":{\"network\":\"lab\",\"peers\":[{\"name\":\"a-name-of-more-than-twenty\","
+     "\"ipv4\":\"10.7.0.9\",\"rtt_ms\":112.34,\"path\":\"direct\"},"
+     "{\"name\":\"b\\u00e9\",\"rtt_ms\":1.0,\"path\":\"lost\"}]}",
+     WRN_CLI_DONE,
+     "a-name-of-more-than-twenty  10.7.0.9  112.3 ms  direct\n"
+     "b\xc3\xa9                          -           1.0 ms  lost\n"},
+    {{"status"}, /* connected or not, to how many and how, or why not: in the first lines */
+     "\"method\":\"status\",\"params\":{}",
+     "\"result\":{\"version\":\"1\",\"now_s\":2000,\"networks\":["
+     "{\"name\":\"a\",\"peers\":[{\"path\":\"direct\"},{\"path\":\"relayed\"},{\"path\":"
+     "\"relayed\"},{\"path\":\"lost\"}]},"
+     "{\"name\":\"b\",\"peers\":[{\"path\":\"direct\"}],\"trouble\":\"no free address\"},"
+     "{\"name\":\"c\",\"trouble\":\"nobody answers; is UDP blocked?\"},"
+     "{\"name\":\"d\",\"trouble\":\"revoked\"},"
+     "{\"name\":\"e\",\"state\":\"joining\"},"
+     "{\"name\":\"f\",\"state\":\"connected\",\"nodes\":1},"
+     "{\"name\":\"g\",\"state\":\"connected\",\"nodes\":7},"
+     "{\"name\":\"h\",\"created_s\":1795268220}],"
+     "\"unserved\":[{\"id\":\"0123456789abcdef0\",\"trouble\":\"its file is damaged\"}]}",
+     WRN_CLI_DONE,
+     "a: connected to 3 machines, 1 directly, 2 by relay\n"
+     "b: connected to 1 machine, directly; but no free address\n"
+     "c: NOT connected: nobody answers; is UDP blocked? look: warren netcheck\n"
+     "d: NOT connected: revoked; look: warren doctor\n"
+     "e: connecting: it looks for the other machines; wait for it: warren wait ready e\n"
+     "f: alone: nobody else is in it now; invite somebody: warren invite f\n"
+     "g: no peers: 7 machines are in it now, and none is reached; look: warren netcheck\n"
+     "h: NOT connected: the clock of this machine shows 1970-01-01T00:33:20Z, before the network "
+     "was made; set it: timedatectl set-ntp true\n"
+     "0123456789abcdef: NOT served: its file is damaged\n"},
     {{"peers"},
      "\"method\":\"peers\",\"params\":{}",
      "\"result\":{\"network\":\"lab\",\"peers\":[{\"name\":\"b\\u001b[2Jb\",\"path\":\"lost\"}]}",
