@@ -7,7 +7,7 @@
 #include "fuzz/overlay_stub.h"
 #include "overlay/dht_internal.h"
 
-enum { PEERS = 8, STEPS_MAX = 300, SENT_MAX = 6 };
+enum { PEERS = 8, STEPS_MAX = 300, SENT_MAX = 8 + 6 };
 
 struct input {
     const uint8_t *next;
@@ -24,6 +24,7 @@ static struct {
     uint32_t sent;
     uint64_t nonce; /* of the last question that it asked */
     uint32_t number;
+    uint32_t weighing; /* the number of its last WEIGH */
     _Alignas(64) uint8_t memory[1 << 18];
 } m;
 
@@ -32,6 +33,8 @@ static void begin(uint8_t first);
 static void step(struct input *in);
 static void take_message(struct input *in, uint8_t op);
 static size_t write_record(struct input *in, uint8_t *out);
+static size_t write_weigh(struct input *in, uint8_t *out);
+static size_t write_weighed(struct input *in, uint8_t *out);
 static void check(void);
 
 static enum wrn_reason on_route(void *ctx, const struct wrn_route_header *header,
@@ -51,6 +54,9 @@ static void on_send(void *ctx, wrn_handle peer, wrn_span message) {
     m.sent++;
     if (message.data[1] == WRN_DHT_MESSAGE_DIGEST || message.data[1] == WRN_DHT_MESSAGE_COPY) {
         m.number = wrn_load_be32(message.data + 2);
+    }
+    if (message.data[1] == WRN_DHT_MESSAGE_WEIGH) {
+        m.weighing = wrn_load_be32(message.data + 2);
     }
 }
 
@@ -172,6 +178,29 @@ static size_t write_record(struct input *in, uint8_t *out) {
     return wrn_record_write(&record, &m.primitives, seed, out, WRN_RECORD_MAX);
 }
 
+/* A question about the claims of one or two of these owners to one of these keys, or half of it. */
+static size_t write_weigh(struct input *in, uint8_t *out) {
+    uint8_t what = byte(in), key[8];
+    size_t size = (size_t)snprintf((char *)key, sizeof(key), "k/%u", what % 4);
+    struct wrn_dht_fields fields = {.type = WRN_DHT_MESSAGE_WEIGH, .number = what};
+    fields.at = wrn_record_place((wrn_span){key, size}, &m.primitives);
+    memset(fields.owners[0], what / 4 % 3, sizeof(fields.owners[0]));
+    memset(fields.owners[1], what / 12 % 3, sizeof(fields.owners[1]));
+    size = wrn_dht_message_write(&fields, out).size;
+    return what / 36 % 7 == 6 ? size / 2 : size;
+}
+
+/* What a neighbour says of the two claims that it was last asked about. */
+static size_t write_weighed(struct input *in, uint8_t *out) {
+    uint8_t what = byte(in);
+    struct wrn_dht_fields fields = {.type = WRN_DHT_MESSAGE_WEIGHED,
+                                    .number = m.weighing - what % 2,
+                                    .words_s = {what / 2 % 8, what / 16 % 8}};
+    size_t size = wrn_dht_message_write(&fields, out).size;
+    out[size - 16] = what / 128 != 0 ? byte(in) : 0; /* a time that no record could name */
+    return size;
+}
+
 /* A message of any type: raw, or with a record, a nonce or a number that make sense. */
 static void take_message(struct input *in, uint8_t op) {
     uint8_t bytes[WRN_MESSAGE_MAX + 8], again[WRN_MESSAGE_MAX];
@@ -206,6 +235,9 @@ static void take_message(struct input *in, uint8_t op) {
         memcpy(bytes + size, record, record_size);
         size += record_size;
     }
+    if (op / 16 == 10 && !is_routed) {
+        size = op / 8 % 2 == 0 ? write_weigh(in, bytes) : write_weighed(in, bytes);
+    }
     struct wrn_dht_fields fields;
     wrn_span message = {bytes, size};
     if (wrn_dht_message_read((wrn_span){bytes + 1, size - 1}, &fields)) {
@@ -237,4 +269,9 @@ static void check(void) {
     }
     HOLDS(count + store->ghosts == store->count && store->count <= store->records_max);
     HOLDS(bytes <= store->bytes && store->bytes <= store->bytes_max);
+    for (uint32_t i = 0; i < WRN_DHT_WEIGHINGS; i++) {
+        const struct wrn_dht_weighing *weighing = &m.dht->weighings[i];
+        HOLDS(weighing->count <= PEERS && weighing->answered >> weighing->count == 0);
+        HOLDS(weighing->own_s[0] <= m.now.wall.s && weighing->own_s[1] <= m.now.wall.s);
+    }
 }

@@ -13,6 +13,7 @@
 
 #include "daemon/attach.h"
 #include "daemon/control.h"
+#include "daemon/audit.h"
 #include "daemon/methods_internal.h"
 #include "fuzz/overlay_stub.h"
 #include "io/clock.h"
@@ -123,6 +124,21 @@ const struct wrn_locator_endpoint *wrn_daemon_local(const struct wrn_daemon *dae
     (void)daemon;
     *ret_count = 1;
     return &local;
+}
+
+bool wrn_daemon_foreign_route(const struct wrn_daemon *daemon, const struct wrn_prefix *range,
+                              struct wrn_daemon_foreign *ret_foreign) {
+    (void)daemon;
+    *ret_foreign = (struct wrn_daemon_foreign){.route = "192.0.2.0/24", .interface = "eth0"};
+    return range->ip.family == WRN_FAMILY_IPV4 && range->ip.bytes[0] == 192;
+}
+
+size_t wrn_daemon_foreign_ranges(const struct wrn_daemon *daemon, struct wrn_prefix *ret_list,
+                                 size_t capacity) {
+    (void)daemon;
+    (void)ret_list;
+    (void)capacity;
+    return 0;
 }
 
 void wrn_daemon_facts(const struct wrn_daemon *daemon, struct wrn_daemon_facts *ret_facts) {
@@ -314,6 +330,27 @@ json_t *wrn_service_status(const struct wrn_service *service, wrn_handle network
     (void)service;
     (void)network;
     return json_object();
+}
+
+struct wrn_audit *wrn_service_audit(const struct wrn_service *service) {
+    (void)service;
+    return NULL;
+}
+
+void wrn_audit_call(struct wrn_audit *audit, const char *method,
+                    const struct wrn_audit_caller *caller, const json_t *params,
+                    const json_t *result, const char *why) {
+    (void)audit;
+    (void)caller;
+    (void)params;
+    WRN_ASSERT(*method != '\0' && (result == NULL) == (why != NULL));
+}
+
+json_t *wrn_audit_read(const struct wrn_audit *audit, const char *network_id, size_t count) {
+    (void)audit;
+    WRN_ASSERT(count >= 1 && count <= WRN_AUDIT_READ_MAX);
+    WRN_ASSERT(network_id == NULL || strlen(network_id) == 64);
+    return json_array();
 }
 
 struct wrn_attach *wrn_service_attach(const struct wrn_service *service) {
