@@ -2,10 +2,13 @@
 """What all commands of `warren` have in common: help, exit codes, errors in words and in JSON,
 secrets that do not stay among the arguments; and events, probes, addresses as people see them."""
 
+import fcntl
 import json
 import os
 import re
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -19,6 +22,12 @@ pytestmark = [pytest.mark.warren_only, pytest.mark.networks, pytest.mark.one_thr
 def run(*arguments, **more):
     return subprocess.run([WARREN, *arguments], capture_output=True, text=True, timeout=30,
                           stdin=subprocess.DEVNULL, **more)
+
+
+# What commands need besides what stands in their usage.
+LINES = {"bridge set": ["lab", "dhcp=allow"], "attach": ["lab", "eth0"], "detach": ["lab", "eth0"],
+         "member promote": ["bob", "--role", "inviter"], "join": ["warren:1:AAAA"],
+         "id show": ["--daemon"]}
 
 
 def commands():
@@ -116,12 +125,87 @@ def test_refusals_are_alike_in_words_and_json(pair):
         assert again.code == code and shown["error"] == told.stderr[len("warren: "):-1], typed
 
 
+def test_what_was_probably_meant_is_named(pair):
+    """Names of members and networks, as commands and options."""
+    alice, _ = pair
+    for typed, meant in (("ping bbo", "bob"), ("trace bobb", "bob"), ("resolve alcie", "alice"),
+                         ("network show hoem", "home"), ("ping bob --network hmoe", "home")):
+        told = alice.run_cli(*typed.split())
+        assert told.code == REFUSED, (typed, told.stderr)
+        assert told.stderr.endswith("; did you mean: %s\n" % meant), told.stderr
+    assert "did you mean" not in alice.run_cli("ping", "somebody-else").stderr
+
+
+def test_what_was_meant_is_named_by_a_slow_daemon_too(tmp_path):
+    """One that needs half a second for the second question."""
+    path = tmp_path / "slow.sock"
+    answers = ({"error": {"code": 2, "message": "there is no member bbo"}},
+               {"result": {"networks": [{"name": "home", "peers": [{"name": "bob"}]}]}})
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        s.listen(1)
+        asked = subprocess.Popen([WARREN, "ping", "bbo", "--socket", str(path)], text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for n, answer in enumerate(answers):
+            s.settimeout(20)
+            with s.accept()[0] as c, c.makefile("rwb") as stream:
+                stream.readline()
+                time.sleep(n * 0.5)
+                stream.write(json.dumps({"jsonrpc": "2.0", "id": 1, **answer}).encode() + b"\n")
+                stream.flush()
+        shown = asked.communicate(timeout=20)[1]
+    assert asked.returncode == REFUSED and shown.endswith("; did you mean: bob\n"), shown
+
+
+def test_without_a_daemon_every_command_that_asks_it_says_so(tmp_path):
+    """Exit code 3 with the next step, in JSON too; the others do without it."""
+    path = tmp_path / "no.sock"
+    asking = 0
+    for command in commands():
+        shown = run(*command.split(), "--help").stdout
+        if command in ("up", "site apply") or "--socket PATH" not in shown:
+            continue
+        line = [*command.split(), *LINES.get(command, operands(command))]
+        told = run(*line, "--socket", str(path))
+        assert told.returncode == NO_DAEMON and told.stdout == "", (line, told)
+        assert str(path) in told.stderr and "sudo warren up" in told.stderr, told.stderr
+        told = run(*line, "--socket", str(path), "--json")
+        assert told.returncode == NO_DAEMON, (line, told)
+        assert json.loads(told.stdout)["error"] in told.stderr, told
+        asking += 1
+    assert asking >= 36
+
+
+def test_how_a_daemon_is_not_there_is_told_apart(tmp_path):
+    """Killed, starting or ending, of others, or something else: each with its next step."""
+    left, path = tmp_path / "left.sock", tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(left))
+    told = run("status", "--socket", str(left))
+    assert told.returncode == NO_DAEMON and "it was killed" in told.stderr, told.stderr
+    with open(str(left) + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = run("status", "--socket", str(left))
+        assert told.returncode == NO_DAEMON and "just starting, or ending" in told.stderr
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        s.listen(1)
+        asked = subprocess.Popen([WARREN, "status", "--socket", str(path)], text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        other, _ = s.accept()
+        with other:
+            other.recv(4096)
+            other.sendall(b"220 mail is served here\n")
+            out, err = asked.communicate(timeout=20)
+    assert asked.returncode == NO_DAEMON and out == "" and "is not warrend" in err, err
+
+
 def test_json_is_what_reading_commands_print(pair):
     """One JSON text, and numbers as people write them."""
     alice, _ = pair
     for typed in ("status", "peers", "network list", "network show", "invitation list",
                   "member list", "ping bob", "ping bob --count 2", "resolve bob", "trace bob",
-                  "wait ready", "netcheck", "route list", "log",
+                  "wait ready", "netcheck", "route list", "log", "audit", "top --once",
                   "id show --daemon"):
         shown = alice.cli(*typed.split(), "--json", code=DONE)
         assert isinstance(json.loads(shown), dict), typed

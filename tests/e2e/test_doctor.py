@@ -79,8 +79,8 @@ def test_a_range_that_the_lan_has_is_found(lab):
     a, _ = topology.two_hosts(lab)
     alice = Node(lab, a, "alice").start()
     Network(alice, "apart", ipv4="10.88.0.0/16")
-    Network(alice, "wide", ipv4="10.64.0.0/10")
-    Network(alice, "narrow", ipv4="10.99.0.0/25")
+    Network(alice, "wide", ipv4="10.64.0.0/10", overlap=True)
+    Network(alice, "narrow", ipv4="10.99.0.0/25", overlap=True)
     told = findings(alice)
     assert "range of apart" not in told or "wide" in told["range of apart"]["text"]
     assert told["range of narrow"]["state"] == "warning"
@@ -101,6 +101,8 @@ def test_hooks_get_what_subscribers_get(lab):
         f.write("#!/bin/sh\ncat >>%s\nexit 3\n" % out)
     os.chmod(script, 0o755)
     os.chmod(folder, 0o755)
+    open(out, "w").close()
+    os.chmod(out, 0o666)  # hooks run as the daemon's user
     alice = Node(lab, a, "alice", options=["--hooks", folder]).start()
     bob = Node(lab, b, "bob").start()
     Network(alice).join(bob).settle()

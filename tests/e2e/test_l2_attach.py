@@ -110,6 +110,47 @@ def test_interfaces_come_and_go_by_themselves(lab, gateway):
                "our own port is put back")
 
 
+def test_a_renamed_port_is_given_back(lab, gateway):
+    """The name is what was asked for: by another one the interface is no port any more, as it was
+    before; and it is attached again when it has its name again."""
+    gateway.ns.ip("link set eth1 down")
+    before = facts(gateway.ns, "eth1")
+    gateway.cli("attach", "site", "eth1")
+    gateway.ns.ip("link set eth1 name lan1")
+    wait.until(lambda: port_of(gateway, "eth1")["state"] == "waiting", 5, "it is missed")
+    assert facts(gateway.ns, "lan1") == before
+    gateway.ns.ip("link set lan1 name eth1")
+    wait.until(lambda: port_of(gateway, "eth1")["state"] == "attached", 5, "it is back")
+    gateway.cli("detach", "site", "eth1")
+    assert facts(gateway.ns, "eth1") == before
+
+
+def test_what_somebody_put_into_the_bridge_can_be_attached(lab, gateway):
+    """By hand, or by a name of before while the daemon did not run. What Warren itself put there
+    cannot."""
+    gateway.cli("attach", "site", "eth2")
+    gateway.kill()
+    gateway.ns.ip("link set eth1 master site", "link set eth2 name lan2")
+    gateway.start()
+    gateway.cli("attach", "site", "--vtep", "127.0.0.1:4789")
+    for name in ("sitet", "sitev0"):
+        assert refusal(gateway, interface=name).reason == "OURS"
+    for name in ("eth1", "lan2"):
+        gateway.cli("attach", "site", name)
+        assert port_of(gateway, name)["state"] == "attached"
+        gateway.cli("detach", "site", name)
+        assert ("master", "site") not in facts(gateway.ns, name)
+
+
+def test_a_loop_between_own_ports_is_told(lab, gateway):
+    """Both ends of a cable: nobody stands by for himself, so that it must be said what to do."""
+    gateway.ns.ip("link add a1 type veth peer name a2")
+    for name in ("a1", "a2"):
+        gateway.cli("attach", "site", name)
+    wait.until(lambda: "two ports of this host are one wire" in gateway.log(), 10, "it is said")
+    assert not bridge(gateway)["stands_by"]
+
+
 def test_refusals_name_the_next_step(lab, gateway):
     ns = gateway.ns
     Network(gateway, "other", kind="l2")
@@ -168,9 +209,9 @@ def test_vlans_without_a_driver_are_said(lab, gateway):
 def test_settings_are_kept(lab, gateway):
     shown = gateway.cli("bridge", "set", "site", "dhcp=allow", "arp=off", "loop-guard=off",
                         "storm=500", "age=60")
-    assert shown == "dhcp=allow arp=off loop-guard=off storm=500 age=60\n"
+    assert shown == "dhcp=allow dhcp-server=off arp=off loop-guard=off storm=500 age=60\n"
     gateway.restart()
-    assert bridge(gateway)["settings"] == {"dhcp": True, "arp": False, "loop_guard": False,
-                                           "storm_per_s": 500, "age_s": 60}
+    assert bridge(gateway)["settings"] == {"dhcp": True, "dhcp_server": False, "arp": False,
+                                           "loop_guard": False, "storm_per_s": 500, "age_s": 60}
     assert "no setting" in gateway.run_cli("bridge", "set", "site", "foo=1").stderr
     assert "allow or deny" in gateway.run_cli("bridge", "set", "site", "dhcp=yes").stderr

@@ -3,10 +3,12 @@
 
 import json
 import os
+import shutil
 import stat
 
 import pytest
 
+from harness import wait
 from harness.ethernet import Clouds, bridge, port_of, reaches
 from harness.warrend import WARREN, Network, Node
 
@@ -127,6 +129,74 @@ root@away) echo "ssh: connect to host away port 22: Connection refused" >&2; exi
 esac
 exec env WARREN_SOCKET=%(folder)s/${2#root@}/sock %(warren)s ${3#warren }
 """
+
+
+SSHD = """\
+Port 2200
+ListenAddress 10.67.0.2
+HostKey %(folder)s/host_key
+AuthorizedKeysFile %(folder)s/client_key.pub
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+"""
+SSH_CONFIG = """\
+IdentityFile %(folder)s/client_key
+IdentitiesOnly yes
+UserKnownHostsFile %(folder)s/known_hosts
+StrictHostKeyChecking yes
+"""
+
+
+def test_by_a_real_ssh(lab, gateway):
+    """[L8] OpenSSH at both ends: the site file goes through it, the answer comes back, and a host
+    whose key is not the known one is not spoken to."""
+    sshd = shutil.which("sshd", path="/usr/sbin:/usr/bin")
+    if sshd is None:
+        pytest.skip("OpenSSH's server is not installed")
+    office = lab.namespace("office")
+    lab.veth(office, "mg0", gateway.ns, "mg0")
+    office.ip("addr add 10.67.0.1/24 dev mg0")
+    gateway.ns.ip("addr add 10.67.0.2/24 dev mg0")
+    places = {"folder": lab.directory}
+    for name in ("host_key", "client_key", "other_key"):
+        office.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
+                    os.path.join(lab.directory, name)])
+    os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # where it would give its rights up
+    server = gateway.ns.spawn([sshd, "-D", "-e", "-f",
+                               write(lab, "sshd_config", SSHD % places)], label="sshd")
+    wait.until(lambda: gateway.ns.run(["ss", "-Htln", "sport = :2200"]).stdout, 10, "sshd")
+
+    def known(key):
+        with open(os.path.join(lab.directory, key + ".pub")) as f:
+            write(lab, "known_hosts", "[10.67.0.2]:2200 " + f.read())
+
+    config = write(lab, "ssh_config", SSH_CONFIG % places)
+    os.makedirs(os.path.join(lab.directory, "bin"))
+    write(lab, "bin/ssh", "#!/bin/sh\nexec /usr/bin/ssh -F %s \"$@\"\n" % config, 0o700)
+    site = write(lab, "site.conf", "[network site]\ncreate = yes\nattach = ${inside}\n")
+    hosts = write(lab, "hosts.conf", "[all]\nsite = %s\n"
+                  "[host gw]\nssh = root@10.67.0.2\nport = 2200\n"
+                  "inside = eth1\ncommand = env WARREN_SOCKET=%s %s up --file -\n"
+                  % (site, gateway.socket_path, WARREN))
+
+    def apply():
+        return office.run([WARREN, "site", "apply", hosts], check=False, timeout=60, env={
+            "PATH": os.path.join(lab.directory, "bin") + ":" + os.environ["PATH"]})
+
+    known("other_key")
+    result = apply()
+    assert result.code == 1 and "cannot be reached" in result.stdout, result.stderr
+    assert "Host key verification failed" in result.stdout
+    known("host_key")
+    result = apply()
+    assert result.code == 0 and "gw: done\n    created site\n    attached eth1" in result.stdout
+    assert port_of(gateway, "eth1")["state"] == "attached"
+    assert "all is as the site says" in apply().stdout
+    server.close()
 
 
 def test_many_hosts_at_once(lab):

@@ -31,7 +31,8 @@ PACE_PER_S = int(10000 / wait.SLOW)
 FORGED = 8192
 PAIRS = 10  # of one second to a closed port and one second to the tunnel's
 NOISE = 0.15  # between the quartiles of the shares
-KEPT = 0.8  # of the stream
+# Of the stream. What others take that tools/test runs beside this one is not taken evenly.
+KEPT = 0.65 if os.environ.get("WARREN_TEST_SIDE_BY_SIDE") else 0.8
 INSTRUMENTED = bool(os.environ.get("WARREN_SANITIZE"))  # each part is slower by another factor
 
 
@@ -183,10 +184,11 @@ class Contest:
 @pytest.mark.warren_only
 @pytest.mark.watchdog(240)
 def test_stream_beside_a_flood(siege):
-    """Cookies are demanded, and an iperf3 stream keeps 80 % of the rate that it has while the same
+    """Cookies are demanded, and an iperf3 stream keeps most of the rate that it has while the same
     datagrams go to a closed port of the same host."""
     victim = siege.victim
-    before = {r: victim.drops(r) for r in ("cookie_demanded", "rate_limited", "bad_handshake")}
+    before = {r: victim.drops(r) for r in ("cookie_demanded", "rate_limited", "rate_table_full",
+                                           "bad_handshake")}
     memory = victim.process.resident_bytes()
     contest = Contest(siege)
     contest.go_on()
@@ -204,9 +206,11 @@ def test_stream_beside_a_flood(siege):
     # of those that the kernel had room for
     arrived = sum(told.values())
     assert contest.cookies > 0 and arrived > 0.1 * contest.sent
-    assert told["cookie_demanded"] > 0.5 * arrived
+    # most find that their address has had its share, where they come fast enough; of the others
+    # most are asked for a cookie
+    assert INSTRUMENTED or told["rate_limited"] > 0.3 * arrived
+    assert told["cookie_demanded"] > told["bad_handshake"], "public-key work for forgeries"
     assert contest.responses == 0, "a forged initiation was answered by a response"
-    assert told["bad_handshake"] < 0.5 * arrived, "public-key work for forgeries"
     if not INSTRUMENTED:
         assert contest.share() >= KEPT, "stream fell to %.0f %%" % (100 * contest.share())
         assert victim.process.resident_bytes() < memory + (32 << 20)

@@ -124,7 +124,10 @@ def test_when_a_relay_dies_another_one_takes_over(lab):
 
 
 def test_udp_is_blocked_and_that_is_said(lab):
+    """TCP is dropped there as well, else it would take over: test_net_streams.py."""
     _, (owner, blocked) = build(lab, ["public", "blocked"])
+    blocked.host.plugged.ns.nft("table inet t {\n chain c { type filter hook forward priority -2; "
+                                "policy accept\n  meta l4proto tcp drop\n }\n}\n")
     network = Network(owner).join(blocked)
     assert BOXES["blocked"].sentence == "UDP blocked"
 

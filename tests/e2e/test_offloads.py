@@ -139,7 +139,7 @@ def test_switched_off_and_on_in_a_stream(lab, tool):
                 assert told <= set(choice.split(","))
             stream.goes_on()
     stream.finish()
-    finish_whole(*flows)
+    finish_whole(*flows, joined=True)
 
 
 def test_gro_goes_off_again_and_again_in_a_flood(lab, tool):
@@ -152,7 +152,7 @@ def test_gro_goes_off_again_and_again_in_a_flood(lab, tool):
         for choice in ("csum,tso4,tso6,uso,gso", "all"):
             flows.goes_on(0.01)
             assert right.set("offloads=" + choice) == 0
-    flows.finish_whole()
+    flows.finish_whole(joined=True)
     for reason in ("bad_tag", "bad_type", "bad_length"):
         assert right.drops(reason) == 0
 
@@ -225,7 +225,7 @@ def test_segmentation_refused_in_a_stream(lab, tool, error, when):
                     "sendmsg:error=%s:when=%s" % (error, when))
     wait.until(lambda: "gso" not in status(left)["udp_offloads"], 10, "gso given up")
     flows.last(1.5)
-    result = flows.finish_whole(1000)
+    result = flows.finish_whole(1000, joined=True)
     tracer.popen.terminate()
     tracer.wait(5)
     assert result["missing"] == 0 or result["dropped"]

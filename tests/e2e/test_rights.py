@@ -5,6 +5,7 @@ of --admin-group too, and whoever else can open the socket may look."""
 import grp
 import json
 import os
+import pwd
 import shutil
 import socket
 import stat
@@ -16,11 +17,11 @@ import pytest
 
 from harness import wait
 from harness.tunnel import REPO
-from harness.warrend import WARREND, Node
+from harness.warrend import USER, WARREND, Node
 
 pytestmark = [pytest.mark.warren_only, pytest.mark.networks, pytest.mark.one_thread]
 
-ADMINS, OTHERS, NOBODY = 54321, 54322, 65534
+ADMINS, OTHERS, NOBODY = 54321, 54322, 54323  # the daemon itself becomes "nobody"
 DENIED, REFUSED = 7, 1
 
 # Says lines to a socket and prints the answers; runs as somebody whom this folder is closed to.
@@ -42,6 +43,7 @@ def node(lab):
     """A daemon whose socket anybody can open, in a folder that anybody can get to."""
     folder = tempfile.mkdtemp(prefix="warren-rights-")
     os.chmod(folder, 0o755)
+    os.chown(folder, pwd.getpwnam(USER).pw_uid, -1)
     node = Node(lab, lab.namespace("alone"), "alone", options=["--admin-group", str(ADMINS)])
     node.socket_path = os.path.join(folder, "sock")
     node.start()

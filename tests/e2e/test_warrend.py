@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from harness import topology, wait
-from harness.warrend import REFUSED, USAGE, WARREND, Network, Node
+from harness.warrend import REFUSED, USAGE, USER, WARREND, Network, Node
 
 pytestmark = [pytest.mark.warren_only, pytest.mark.networks]
 
@@ -69,7 +69,8 @@ def test_a_second_one_is_refused_and_the_first_lives(lab):
 def test_the_background_is_ready_when_the_shell_has_its_prompt_back(lab):
     a, _ = topology.two_hosts(lab)
     node = Node(lab, a, "alice")
-    node.ns.run([WARREND, "--state", node.state, "--socket", node.socket_path, "--no-map-ports",
+    node.ns.run([WARREND, "--user", USER, "--state", node.state, "--socket",
+                 node.socket_path, "--no-map-ports",
                  "--no-tell-resolver", "--listen", "41000"])
     pid = node.rpc("status")["pid"]  # at once
     os.kill(pid, signal.SIGTERM)

@@ -57,7 +57,9 @@ def every_package_has_its_reason():
         if not line.startswith("#"):
             fields, _, reason = line.partition("#")
             purposes, package = fields.split()
-            assert set(purposes.split(",")) <= {"build", "demo", "test", "check", "bench"}, line
+            known = {"build", "demo", "test", "check", "bench", "manual",
+                     "package"}
+            assert set(purposes.split(",")) <= known, line
             assert reason.strip(), line
             package = package.split("@")[0]
             assert re.search(rf"\b{re.escape(package)}\b", decision), package

@@ -13,7 +13,8 @@ from harness.tunnel import Tunnel, WARREN, WIREGUARD_GO, endpoint
 
 REKEY_AFTER_S = 120
 # A train of datagrams that the kernel drops as one is one in its counters.
-PACKETS_A_DROP = 1 if os.environ.get("WARREN_WG_OFFLOADS") == "none" else 64
+TRAIN = 64
+PACKETS_A_DROP = 1 if os.environ.get("WARREN_WG_OFFLOADS") == "none" else TRAIN
 
 
 class NumberedStream:
@@ -162,7 +163,8 @@ def guest(session_lab, tool):
     """The emulated guest, with its addresses; skips loudly where there can be none."""
     ns = session_lab.namespace("k")
     try:
-        machine = Guest(session_lab, ns, extra={"flows": tool("flows")})
+        machine = Guest(session_lab, ns, modules=("wireguard",),
+                        programs={"wg": "wg", "flows": tool("flows")})
     except Unavailable as reason:
         pytest.skip("NOT TESTED against the kernel's WireGuard: %s" % reason)
     ns.ip("addr add 10.99.0.1/24 dev tap0", "addr add 10.98.0.1/24 dev tap0",

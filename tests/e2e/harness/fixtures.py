@@ -41,6 +41,7 @@ def pytest_configure(config):
     _run["private"] = net.make_run_private()
     net.adopt_orphans()
     _run["root"] = tempfile.mkdtemp(prefix="warren-e2e-")
+    os.chmod(_run["root"], 0o755)  # daemons become another user
     net.share_netns_names()
     signal.signal(signal.SIGALRM, _bark)
     signal.signal(signal.SIGTERM, _terminated)

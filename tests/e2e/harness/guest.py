@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small emulated machine with the kernel's own WireGuard: Debian's cloud kernel, static busybox
-and wg(8) in an initramfs, one network card on a TAP device. Commands travel by TCP to a shell in
-the guest, on addresses of their own; a serial line loses characters when the machine is busy.
+"""A small emulated machine with what our own kernel lacks, its WireGuard and its VLANs for example:
+Debian's cloud kernel, static busybox and the programs that a test wants in an initramfs, one
+network card on a TAP device. Commands travel by TCP to a shell in the guest, on addresses of their
+own; a serial line loses characters when the machine is busy.
 
 The kernel package is fetched once with `apt-get download` into the build directory and unpacked
 there; nothing is installed."""
 
+import fcntl
 import glob
 import os
 import queue
@@ -17,7 +19,8 @@ import time
 
 from harness import net, noise, tunnel, wait
 
-MODULES = ("virtio_pci", "virtio_net", "wireguard")
+CARD = ("virtio_pci", "virtio_net")
+MODULES = CARD + ("wireguard", "8021q", "bridge", "tun", "veth")  # what a guest may have
 QEMU = "qemu-system-x86_64"
 
 
@@ -38,7 +41,15 @@ def _run(args, **more):
 
 
 def _fetch(cache):
-    """Downloads and unpacks the kernel package; returns the directory with its files."""
+    """Downloads and unpacks the kernel package; returns the directory with its files. Of two runs
+    side by side one does it."""
+    os.makedirs(cache, exist_ok=True)
+    with open(os.path.join(cache, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _fetch_locked(cache)
+
+
+def _fetch_locked(cache):
     depends = _run(["apt-cache", "depends", "linux-image-cloud-amd64"]).stdout
     match = re.search(r"Depends: (linux-image-[0-9]\S+-cloud-amd64)", depends)
     if not match:
@@ -60,8 +71,6 @@ def _fetch(cache):
     os.rename(glob.glob(unpacked + "/boot/vmlinuz-*")[0], os.path.join(root, "vmlinuz"))
     for name in _with_dependencies(unpacked, MODULES):
         shutil.copy(_module_file(unpacked, name), os.path.join(root, name + ".ko"))
-    with open(os.path.join(root, "order"), "w") as f:
-        f.write("\n".join(_with_dependencies(unpacked, MODULES)) + "\n")
     shutil.rmtree(unpacked)
     os.unlink(packages[0])
     with open(complete, "w") as f:
@@ -71,7 +80,7 @@ def _fetch(cache):
 
 def _module_file(root, name):
     pattern = re.sub("[-_]", "[-_]", name) + ".ko"
-    found = glob.glob(root + "/lib/modules/*/kernel/**/" + pattern, recursive=True)
+    found = glob.glob(root + "/**/" + pattern, recursive=True)
     return found[0] if found else None
 
 
@@ -139,7 +148,7 @@ def _read(path):
         return f.read()
 
 
-def _initramfs(root, extra):
+def _initramfs(root, modules, programs):
     entries = [(d, 0o40755, b"") for d in ("bin", "dev", "proc", "sys", "tmp", "m")]
     seen = {"bin"}
 
@@ -157,15 +166,16 @@ def _initramfs(root, extra):
     for applet in _run([busybox, "--list"]).stdout.split():
         if applet != "busybox":
             entries.append(("bin/" + applet, 0o120777, b"busybox"))
-    wg = shutil.which("wg", path=net.PATH)
-    add("bin/wg", wg)
-    for library in re.findall(r"(/\S+) \(0x", _run(["ldd", wg]).stdout):
-        add(library.lstrip("/"), os.path.realpath(library))
-    for name in _read(os.path.join(root, "order")).decode().split():
-        entries.append(("m/%s.ko" % name, 0o100644, _read(os.path.join(root, name + ".ko"))))
-    for name, path in extra.items():
+    libraries = set()
+    for name, path in programs.items():
         add("bin/" + name, path)
-    entries.append(("order", 0o100644, _read(os.path.join(root, "order"))))
+        libraries.update(re.findall(r"(/\S+) \(0x", _run(["ldd", path]).stdout))
+    for library in sorted(libraries):
+        add(library.lstrip("/"), os.path.realpath(library))
+    order = _with_dependencies(root, CARD + modules)
+    for name in order:
+        entries.append(("m/%s.ko" % name, 0o100644, _read(_module_file(root, name))))
+    entries.append(("order", 0o100644, "\n".join(order).encode() + b"\n"))
     init = INIT.replace("CONTROL_ADDRESS", GUEST_CONTROL).replace("CONTROL_PORT", str(CONTROL_PORT))
     entries.append(("init", 0o100755, init.encode()))
     entries.append(("bin/shell", 0o100755, b"#!/bin/sh\nexec sh 2>&1\n"))
@@ -173,10 +183,11 @@ def _initramfs(root, extra):
 
 
 class Guest:
-    """A running guest whose card is the TAP device 'tap' in namespace 'ns'."""
+    """A running guest whose card is the TAP device 'tap' in namespace 'ns', with 'modules' of its
+    kernel and 'programs' {name: where it is on this machine}, which come with their libraries."""
 
-    def __init__(self, lab, ns, tap="tap0", extra=None):
-        for program in (QEMU, "busybox", "wg", "apt-get", "dpkg"):
+    def __init__(self, lab, ns, tap="tap0", modules=(), programs=None, memory_mb=160):
+        for program in (QEMU, "busybox", "apt-get", "dpkg", *(programs or {}).values()):
             if shutil.which(program, path=net.PATH) is None:
                 raise Unavailable("%s is not installed: run make deps" % program)
         if os.uname().machine != "x86_64":
@@ -184,7 +195,8 @@ class Guest:
         root = _fetch(cache_directory())
         image = os.path.join(lab.directory, "guest.cpio")
         with open(image, "wb") as f:
-            f.write(_initramfs(root, extra or {}))
+            f.write(_initramfs(root, modules, {name: shutil.which(path, path=net.PATH)
+                                               for name, path in (programs or {}).items()}))
         ns.ip("tuntap add mode tap name " + tap, "link set %s up" % tap,
               "addr add %s/24 dev %s" % (HOST_CONTROL, tap))
         self.ns = ns
@@ -193,7 +205,7 @@ class Guest:
         # microvm: without its timers the kernel cannot calibrate itself on a crowded machine, and
         # hangs
         self.process = lab.spawn([
-            QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-m", "160",
+            QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-m", str(memory_mb),
             "-M", "q35,usb=off", "-cpu", "max", "-accel", "tcg,thread=multi",
             "-kernel", os.path.join(root, "vmlinuz"), "-initrd", image, "-no-reboot", "-append",
             "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off nokaslr",

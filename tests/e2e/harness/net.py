@@ -141,20 +141,23 @@ class Namespace:
             left = self.pids()
             for pid in left:
                 os.kill(pid, signal.SIGKILL)
-            wait.until(lambda: not self.pids(), 5, "end of the processes in " + self.name)
+            wait.until(lambda: not self.pids(with_stewards=True), 5,
+                       "end of the processes in " + self.name)
             assert not left, "still running in %s: %s" % (self.name, left)
         finally:
             os.close(self.fd)
             _check(_libc.umount2(self.path.encode(), MNT_DETACH), "umount " + self.path)
             os.unlink(self.path)
 
-    def pids(self):
-        """Our processes in this namespace, zombies left out (and collected, if adopted)."""
+    def pids(self, with_stewards=False):
+        """Our processes in this namespace, zombies left out (and collected, if adopted). A steward
+        goes with its daemon, soon after it if that was killed."""
         here, found = os.fstat(self.fd).st_ino, []
         owned = {p.pid for p in self.lab.processes}
         for pid in children():
             try:
-                if os.stat("/proc/%d/ns/net" % pid).st_ino == here:
+                if os.stat("/proc/%d/ns/net" % pid).st_ino == here and (
+                        with_stewards or name_of(pid) != "warren-steward"):
                     found.append(pid)
             except OSError:
                 if pid not in owned:
@@ -360,6 +363,7 @@ class Lab:
         Lab._labs += 1
         self.number = Lab._labs
         self.directory = tempfile.mkdtemp(prefix="lab%d-" % self.number, dir=root)
+        os.chmod(self.directory, 0o755)  # daemons become another user
         self.process_count = self.namespace_count = 0
         self.processes = []
         self._closers = []
@@ -433,6 +437,15 @@ def leftovers(root):
     if os.path.isdir(root):
         found += ["file " + os.path.join(root, n) for n in os.listdir(root)]
     return found
+
+
+def name_of(pid):
+    """What a process calls itself; "": it has gone."""
+    try:
+        with open("/proc/%d/comm" % pid) as f:
+            return f.read().strip()
+    except OSError:
+        return ""
 
 
 def children():

@@ -59,7 +59,7 @@ class Tunnel:
         self.process = self.lab.spawn(
             [program(self.implementation)] + (args or ["-f", self.name]), owned=True, netns=self.ns,
             label="%s-%s" % (self.implementation, self.name), pass_fds=pass_fds,
-            env=dict({"LOG_LEVEL": "debug"}, **(env or {})))
+            env=dict({"LOG_LEVEL": "debug", "WARREN_WG_USER": "nobody"}, **(env or {})))
         wait.until(self._is_up, 10, "interface and socket of " + self.name)
         return self
 

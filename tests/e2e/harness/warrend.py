@@ -10,6 +10,7 @@
 import itertools
 import json
 import os
+import pwd
 import signal
 import socket
 import time
@@ -20,6 +21,7 @@ from harness.tunnel import REPO, SANITIZER
 BUILD = os.path.abspath(os.environ.get("WARREN_BUILD", os.path.join(REPO, "build")))
 WARREND, WARREN = os.path.join(BUILD, "warrend"), os.path.join(BUILD, "warren")
 PORT = 41000
+USER = "nobody"  # who daemons become: somebody whom every Debian has
 DONE, REFUSED, USAGE, NO_DAEMON = 0, 1, 2, 3
 
 
@@ -42,6 +44,7 @@ class Node:
         self.state = os.path.join(self.folder, "state")
         self.socket_path = os.path.join(self.folder, "sock")
         os.makedirs(self.folder, exist_ok=True)
+        os.chown(self.folder, pwd.getpwnam(USER).pw_uid, -1)  # for the control socket
         self.process = None
         self.numbers = itertools.count(1)
         lab.register(self)
@@ -55,7 +58,8 @@ class Node:
         assert self.process is None or not self.process.running()
         self.process = self.lab.spawn(
             [WARREND, "--foreground", "--state", self.state, "--socket", self.socket_path,
-             "--listen", str(self.port), "--no-map-ports", "--no-tell-resolver", *self.options],
+             "--user", USER, "--listen", str(self.port), "--no-map-ports",
+             "--no-tell-resolver", *self.options],
             netns=self.ns, owned=True, label=self.name, env=self.env)
         return self.ready() if is_waiting else self
 
