@@ -4,6 +4,7 @@
 BUILD ?= build
 SECONDS_EACH ?= 20
 SEEDS ?= 1..5000
+SOAK_MINUTES ?= 10
 SAN_asan = address,undefined
 SAN_tsan = thread
 
@@ -52,13 +53,16 @@ sim-report:
 	@$(MAKE) --no-print-directory all
 	@tools/sim-report $(BUILD)/warren-sim --out docs/ring/figures.md $(ARGS)
 
-# Many small worlds in which the seed decides what goes wrong (one that fails names its replay); as
-# root, the end-to-end tests that take minutes, too.
+# Many small worlds in which the seed decides what goes wrong (one that fails names its replay; none
+# with SEEDS=), then, as root, the end-to-end tests that take minutes: among them twelve daemons for
+# SOAK_MINUTES, whose curves are in $(BUILD)/soak.svg.
 soak:
 	@tools/deps build test
 	@$(MAKE) --no-print-directory all
-	@$(BUILD)/warren-sim --scenario mixed --seeds $(SEEDS)
-	@if [ "$$(id -u)" = 0 ]; then WARREN_SOAK=1 tools/test --e2e $(BUILD) -m soak tests/e2e; fi
+	@[ -z "$(SEEDS)" ] || $(BUILD)/warren-sim --scenario mixed --seeds $(SEEDS)
+	@[ -z "$(SEEDS)" ] || $(BUILD)/warren-sim --scenario networks-mixed --seeds $(SEEDS)
+	@[ "$$(id -u)" != 0 ] || WARREN_SOAK=1 SOAK_MINUTES=$(SOAK_MINUTES) \
+	    tools/test --e2e $(BUILD) -m soak tests/e2e $(ARGS)
 
 bench:
 	@tools/deps build bench
@@ -69,6 +73,23 @@ bench-networks:
 	@tools/deps build bench
 	@$(MAKE) --no-print-directory all
 	@$(RUN) bench/networks $(ARGS)
+
+# The manual as static pages; begin at build/manual/index.html.
+manual:
+	@tools/deps manual
+	@mkdir -p $(BUILD)
+	@tools/manual $(BUILD)/manual
+	@$(OWN)
+
+# The Debian package, in build-deb; and, as root, whether it installs, serves and goes as it
+# should.
+deb:
+	@tools/deps build package
+	@tools/deb build-deb
+
+deb-test:
+	@tools/deps build package
+	@tools/deb-test build-deb/test
 
 tidy:
 	@tools/deps build test check
@@ -83,4 +104,5 @@ format:
 clean:
 	@rm -rf build build-*
 
-.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak bench bench-networks tidy format clean
+.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak bench bench-networks manual deb \
+    deb-test tidy format clean
