@@ -62,7 +62,7 @@ class Person:
         # These tell one machine of this host from another, and keep what runs away from routers.
         config = os.path.join(self.node.folder, "conf")
         with open(config, "w") as stream:
-            stream.write("map-ports = no\ntell-resolver = no\n")
+            stream.write("user = nobody\nmap-ports = no\ntell-resolver = no\n")
         self.types("up", "--state", self.node.state, "--config", config)
         self.commands[-1] = "warren up"
 
@@ -261,25 +261,30 @@ def _line(ns):
 
 # ---- throughput ----
 
-WAYS = ("members", "bare", "bare-1356")
+WAYS = ("members", "members-chacha", "bare", "bare-1356")
 
 
 class Throughput:
-    """Two hosts with a wire between them, and on it: a network of both, a bare tunnel as it comes
-    (MTU 1420), and one with the MTU that the network's interface has. All are up all the time."""
+    """Two hosts with a wire between them, and on it: a network of both as it comes (AES-256-GCM if
+    the processor is fast at it), one with the stock cipher, a bare tunnel as it comes (MTU 1420,
+    stock cipher), and one with the MTU of the network's interface. All are up all the time."""
 
     def __init__(self, lab):
         self.lab, self.hosts = lab, topology.two_hosts(lab)
         self.daemons, self.addresses = {}, {}
         for ns in self.hosts:  # the same underlay for all
             ns.sysctl("net.ipv6.conf.u0.disable_ipv6", 1)
-        nodes = self.nodes = [Node(lab, ns, name).start()
-                              for ns, name in zip(self.hosts, ("alice", "bob"))]
-        Network(nodes[0]).join(nodes[1]).settle(STATE_S)
-        nodes[0].go_direct(nodes[1])
-        self._take("members", [n.process for n in nodes], nodes[1].address())
+        self._members("members", "lab", 41000, [])
+        self._members("members-chacha", "stock", 41001, ["--no-aes"])
         for number, (way, mtu) in enumerate((("bare", 1420), ("bare-1356", 1356))):
             self._bare(way, mtu, number)
+
+    def _members(self, way, name, port, options):
+        nodes = [Node(self.lab, ns, name + host, port=port, options=options).start()
+                 for ns, host in zip(self.hosts, ("-alice", "-bob"))]
+        network = Network(nodes[0], name).join(nodes[1]).settle(STATE_S)
+        nodes[0].go_direct(nodes[1], network.id)
+        self._take(way, [n.process for n in nodes], nodes[1].address(network.id))
 
     def _bare(self, way, mtu, number):
         addresses = ["10.88.%d.%d" % (number, side) for side in (1, 2)]
