@@ -312,15 +312,19 @@ static void crawl_ask(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find 
     ring->due = wrn_mono_min(ring->due, find->deadline);
 }
 
-/* Notes a place behind the one reached, unless it was silent before. */
-static void crawl_note(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl, wrn_id id) {
-    if (!wrn_id_is_between(crawl->at, id, ring->links->self)) {
-        return;
-    }
+static bool was_silent(const struct wrn_ring_crawl *crawl, wrn_id id) {
     for (uint32_t i = 0; i < crawl->silent_count; i++) {
         if (wrn_id_equal(crawl->silent[i], id)) {
-            return;
+            return true;
         }
+    }
+    return false;
+}
+
+/* Notes a place behind the one reached, unless it was silent before. */
+static void crawl_note(const struct wrn_ring *ring, struct wrn_ring_crawl *crawl, wrn_id id) {
+    if (!wrn_id_is_between(crawl->at, id, ring->links->self) || was_silent(crawl, id)) {
+        return;
     }
     uint32_t place = crawl->next_count;
     while (place > 0 && wrn_id_less(wrn_id_subtract(id, crawl->at),
@@ -411,6 +415,24 @@ static void crawl_on_view(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_f
     }
 }
 
+/* Nobody is between the last one that answered and us but those that were silent, which our own
+ * list may name for a while yet. */
+static bool is_round(const struct wrn_ring *ring, const struct wrn_ring_crawl *crawl) {
+    if (ring->state != WRN_RING_STATE_CONNECTED) {
+        return false;
+    }
+    for (uint8_t i = 0; i < ring->near_count[WRN_RING_LEFT]; i++) {
+        wrn_id id = ring->near[WRN_RING_LEFT][i];
+        if (wrn_id_equal(crawl->at, id)) {
+            return true;
+        }
+        if (!was_silent(crawl, id)) {
+            return false;
+        }
+    }
+    return false;
+}
+
 /* None of those named answers: whoever lies behind them is looked for, farther and farther away. */
 static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find) {
     struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
@@ -427,9 +449,7 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
             return;
         }
     }
-    if (ring->state == WRN_RING_STATE_CONNECTED && ring->near_count[WRN_RING_LEFT] > 0 &&
-        wrn_id_equal(crawl->at, ring->near[WRN_RING_LEFT][0])) {
-        /* Between it and us there were but the dead; nobody could answer from behind them. */
+    if (is_round(ring, crawl)) { /* nobody could answer from behind the dead */
         crawl_report(ring, find, true, WRN_REASON_NONE);
         return;
     }
@@ -445,6 +465,13 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
     find->tries = 0;
     if (!is_over && wrn_id_less(crawl->gap, rest) && !wrn_id_equal(crawl->at, ring->links->self)) {
         crawl_ask(ring, now, find);
+    } else if (crawl->detours < DETOURS_MAX) {
+        /* Our ring may just be leading around them: then it says who our neighbours are. */
+        crawl->detours++;
+        crawl->gap = none;
+        find->tries = CRAWL_TRIES;
+        find->deadline = wrn_mono_add(now, WRN_RING_FIND_NS);
+        ring->due = wrn_mono_min(ring->due, find->deadline);
     } else {
         crawl_report(ring, find, true, WRN_REASON_TIMEOUT);
     }
@@ -452,7 +479,7 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
 
 static void crawl_on_silence(struct wrn_ring *ring, wrn_mono now, struct wrn_ring_find *find) {
     struct wrn_ring_crawl *crawl = &ring->crawls[find->crawl];
-    if (find->tag == 0) {
+    if (find->tag == 0 && find->tries == 0) {
         crawl_note_own(ring, crawl); /* it begins */
         if (crawl->next_count > 0) {
             crawl_ask(ring, now, find);

@@ -205,6 +205,7 @@ def test_a_clock_is_ten_minutes_wrong(lab, tool, ahead_s):
         cut(node, wrong, address, 5)
 
 
+@pytest.mark.watchdog(200)
 def test_a_range_has_room_for_five(lab):
     """Five ask for an address at the same time, then a sixth: in the end one of them is told that
     there is none. Who claimed the same one at the same moment, on a ring that has just formed, may
@@ -218,7 +219,8 @@ def test_a_range_has_room_for_five(lab):
         none = [n for n, t in zip(nodes, told) if t["address_state"] == "full"]
         held = sorted(t["ipv4"] for t in told if t["address_state"] == "held")
         return held == ["10.77.0.%d" % last for last in range(2, 7)] and len(none) == 1 and none
-    late, = wait.until(are_five, 60, "five addresses, and one host without")
+    # Who finds none looks again after 30 s, then after 60.
+    late, = wait.until(are_five, 150, "five addresses, and one host without")
     assert late.address() is None and "no free address" in late.cli("status")
     late.ping(nodes[0].hit if late is not nodes[0] else nodes[1].hit)  # a member all the same
 
@@ -319,6 +321,7 @@ def test_the_cipher_is_what_both_offer(lab):
         assert "peer.cipher" not in node.log()
 
 
+@pytest.mark.watchdog(150)
 def test_who_is_there_is_told_after_others_died(lab):
     """A list whose time is over before the ring has led around the dead is in nobody's way, and two
     at once are both whole."""

@@ -285,6 +285,7 @@ struct ringworld *ringworld_create(uint64_t seed, uint32_t capacity) {
     assert_non_null(world->nodes);
     world->now = (wrn_mono){WRN_S(1000)};
     world->delay_ns = WRN_MS(50);
+    world->notice_ns = WRN_S(5);
     world->capacity = capacity;
     world->options = (struct wrn_ring_options){
         .wants_shortcuts = true, .on_demand_idle_s = 450, .crawls_max = 2};
@@ -355,9 +356,9 @@ void ringworld_kill(struct ringworld *world, uint32_t index) {
     struct ringworld_node *node = &world->nodes[index];
     node->is_up = false;
     for (uint32_t i = 0; i < node->links.count; i++) {
-        uint32_t after = 5000 + wrn_rand_below(wrn_prng_rand(&world->prng), 10000);
+        uint64_t after = WRN_MS(wrn_rand_below(wrn_prng_rand(&world->prng), 10000));
         struct ringworld_event *event =
-            add(world, WRN_MS(after), DOWN, node->links.links[i].peer.index);
+            add(world, world->notice_ns + after, DOWN, node->links.links[i].peer.index);
         event->other = index;
         event->generation = node->links.links[i].peer.generation;
     }

@@ -41,9 +41,10 @@ struct ringworld {
     uint32_t heap_count;
     uint32_t heap_room;
     uint64_t sequence;
-    uint64_t delay_ns; /* of a link, one way */
-    uint32_t loss;     /* of 1000 messages */
-    uint32_t capacity; /* of tables of links */
+    uint64_t delay_ns;  /* of a link, one way */
+    uint32_t loss;      /* of 1000 messages */
+    uint64_t notice_ns; /* after how long the dead are noticed, up to 10 s later */
+    uint32_t capacity;  /* of tables of links */
     struct wrn_ring_options options;
     bool (*is_cut)(const struct ringworld *world, uint32_t a, uint32_t b); /* NULL: none */
     uint64_t messages;
@@ -64,7 +65,7 @@ uint32_t ringworld_start(struct ringworld *world, uint32_t bootstrap);
 /* Makes a leaf link from a node to another, as a bootstrap does. */
 void ringworld_leaf(struct ringworld *world, uint32_t from, uint32_t to);
 
-/* Kills a node; its peers notice 5 to 15 s later. */
+/* Kills a node; its peers notice 'notice_ns' to 10 s more later. */
 void ringworld_kill(struct ringworld *world, uint32_t index);
 
 void ringworld_run(struct ringworld *world, uint64_t ns); /* lets time pass */
