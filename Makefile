@@ -5,6 +5,7 @@ BUILD ?= build
 SECONDS_EACH ?= 20
 SEEDS ?= 1..5000
 SOAK_MINUTES ?= 10
+SEEDS_MINUTES ?= 30
 SAN_asan = address,undefined
 SAN_tsan = thread
 
@@ -64,6 +65,12 @@ soak:
 	@[ "$$(id -u)" != 0 ] || WARREN_SOAK=1 SOAK_MINUTES=$(SOAK_MINUTES) \
 	    tools/test --e2e $(BUILD) -m soak tests/e2e $(ARGS)
 
+# The unit tests with other seeds than the one of "make test", again and again.
+seeds:
+	@tools/deps build test
+	@$(MAKE) --no-print-directory all
+	@tools/seeds $(BUILD) $(SEEDS_MINUTES) $(ARGS)
+
 bench:
 	@tools/deps build bench
 	@$(MAKE) --no-print-directory all
@@ -104,5 +111,5 @@ format:
 clean:
 	@rm -rf build build-*
 
-.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak bench bench-networks manual deb \
+.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak seeds bench bench-networks manual deb \
     deb-test tidy format clean
