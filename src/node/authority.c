@@ -312,12 +312,12 @@ static void restore(struct wrn_authority *authority, const struct wrn_state *sta
         grant->kept = state->grants[i];
         memcpy(grant->chain, grant->kept.chain.data, grant->kept.chain.size);
         grant->kept.chain.data = grant->chain;
-        const struct wrn_cert *cert =
-            wrn_certs_read(&frame, grant->kept.chain, &certs)
-                ? wrn_authority_cert_for(&certs, authority->network->node->public_key,
-                                         grant->kept.subject)
-                : NULL;
-        grant->until_s = cert != NULL ? cert->until_s : 0;
+        if (wrn_certs_read(&frame, grant->kept.chain, &certs)) {
+            const struct wrn_cert *cert = wrn_authority_cert_for(
+                &certs, authority->network->node->public_key, grant->kept.subject);
+            grant->until_s =
+                cert != NULL ? cert->until_s : wrn_authority_end_of(&certs, grant->kept.subject);
+        }
         grant->due = grant->kept.is_delivered ? WRN_MONO_NEVER : now.mono;
     }
     authority->grant_count = state->grant_count;

@@ -91,6 +91,53 @@ static wrn_span join_chains(const struct wrn_network *network, const uint8_t *su
     return is_joined ? (wrn_span){room, size} : chain;
 }
 
+static bool is_kept(const struct wrn_authority *authority, const struct wrn_cert *cert) {
+    struct wrn_pack_frame frame = wrn_descriptor_frame(&authority->network->descriptor);
+    struct wrn_certs certs;
+    for (uint32_t i = 0; i < authority->grant_count; i++) {
+        const struct wrn_authority_grant *grant = &authority->grants[i];
+        if (memcmp(grant->kept.subject, cert->subject, sizeof grant->kept.subject) != 0 ||
+            !wrn_certs_read(&frame, grant->kept.chain, &certs)) {
+            continue;
+        }
+        for (uint32_t k = 0; k < certs.count; k++) {
+            if (memcmp(certs.certs[k].hash, cert->hash, WRN_SHA256_SIZE) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What is known of a member and did not fit behind what was issued to it, or is of others that say
+ * the same for less long, gets a place of its own while there is one. */
+static void keep_known(struct wrn_authority *authority, const uint8_t *subject, wrn_span known) {
+    const struct wrn_network *network = authority->network;
+    struct wrn_pack_frame frame = wrn_descriptor_frame(&network->descriptor);
+    struct wrn_certs certs;
+    bool is_missing = false;
+    if (known.size == 0 || known.size > WRN_CREDENTIAL_MAX ||
+        !wrn_certs_read(&frame, known, &certs)) {
+        return;
+    }
+    for (uint32_t i = 0; i < certs.count && !is_missing; i++) {
+        const struct wrn_cert *cert = &certs.certs[i];
+        is_missing = memcmp(cert->subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0 &&
+                     cert->until_s > network->now.wall.s && !is_kept(authority, cert);
+    }
+    if (!is_missing || authority->grant_count == WRN_STATE_GRANTS_MAX) {
+        return;
+    }
+    struct wrn_authority_grant *grant = &authority->grants[authority->grant_count++];
+    memset(grant, 0, sizeof *grant);
+    memcpy(grant->kept.subject, subject, sizeof grant->kept.subject);
+    memcpy(grant->chain, known.data, known.size);
+    grant->kept.chain = (wrn_span){grant->chain, known.size};
+    grant->kept.is_delivered = true; /* it came from there */
+    grant->due = WRN_MONO_NEVER;
+    grant->until_s = wrn_authority_end_of(&certs, subject);
+}
+
 enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
                                         const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
                                         wrn_span known, bool is_renewal) {
@@ -111,6 +158,7 @@ enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
     grant->kept.chain = (wrn_span){grant->chain, chain.size};
     grant->until_s = authority->rights.until_s;
     grant->is_renewal = is_renewal;
+    keep_known(authority, subject, known);
     wrn_network_save(authority->network, true);
     send_grant(authority, grant);
     return WRN_REASON_NONE;
@@ -126,6 +174,18 @@ const struct wrn_cert *wrn_authority_cert_for(const struct wrn_certs *certs,
         }
     }
     return NULL;
+}
+
+int64_t wrn_authority_end_of(const struct wrn_certs *certs,
+                             const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]) {
+    int64_t until_s = 0;
+    for (uint32_t i = 0; i < certs->count; i++) {
+        const struct wrn_cert *cert = &certs->certs[i];
+        if (memcmp(cert->subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0 && cert->until_s > until_s) {
+            until_s = cert->until_s;
+        }
+    }
+    return until_s;
 }
 
 void wrn_authority_send_grants(struct wrn_authority *authority,

@@ -36,6 +36,7 @@ static void put_hash(struct taking *taking, const uint8_t *hash);
 static bool has_hash(const struct taking *taking, const uint8_t *hash);
 static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *why);
 static bool is_member_without(struct taking *taking, wrn_span chain);
+static bool is_member_by(struct taking *taking, wrn_span chain);
 static bool is_taken(void *ctx, const uint8_t *hash, const uint8_t *issuer, uint8_t *ret_by);
 static enum wrn_reason write_list(struct taking *taking, char *why);
 static enum wrn_reason say_nothing_found(const struct taking *taking, char *why);
@@ -137,11 +138,9 @@ enum wrn_reason wrn_authority_revoke(struct wrn_authority *authority,
         return say_nothing_found(&taking, ret_why);
     }
     enum wrn_reason reason = WRN_REASON_NONE;
-    wrn_span known =
-        chain.size > 0 || peer == NULL ? chain : (wrn_span){peer->chain, peer->chain_size};
     if (what == WRN_NODE_REVOKE_EXTRA) {
-        reason = keep_member(&taking, known, ret_why);
-    } else if (what == WRN_NODE_REVOKE_MEMBER && is_member_without(&taking, known)) {
+        reason = keep_member(&taking, chain, ret_why);
+    } else if (what == WRN_NODE_REVOKE_MEMBER && is_member_without(&taking, chain)) {
         return say_nothing_found(&taking, ret_why); /* half of it would be worth nothing */
     }
     reason = reason == WRN_REASON_NONE ? write_list(&taking, ret_why) : reason;
@@ -276,7 +275,23 @@ static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *
     return is_set ? wrn_authority_grant(taking->authority, &wish, hash, why) : WRN_REASON_TOO_LARGE;
 }
 
+/* By whatever is known of its certificates: given with the command, shown by it, issued to it. */
 static bool is_member_without(struct taking *taking, wrn_span chain) {
+    const struct wrn_authority *authority = taking->authority;
+    const struct wrn_network_peer *peer =
+        wrn_network_peer_by_key(authority->network, taking->subject);
+    bool is_member =
+        is_member_by(taking, chain) ||
+        (peer != NULL && is_member_by(taking, (wrn_span){peer->chain, peer->chain_size}));
+    for (uint32_t i = 0; i < authority->grant_count && !is_member; i++) {
+        const struct wrn_state_grant *kept = &authority->grants[i].kept;
+        is_member = memcmp(kept->subject, taking->subject, sizeof kept->subject) == 0 &&
+                    is_member_by(taking, kept->chain);
+    }
+    return is_member;
+}
+
+static bool is_member_by(struct taking *taking, wrn_span chain) {
     struct wrn_network *network = taking->authority->network;
     const struct wrn_judge_question question = {
         .chain = chain,

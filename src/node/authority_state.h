@@ -147,6 +147,10 @@ const struct wrn_cert *wrn_authority_cert_for(const struct wrn_certs *certs,
                                               const uint8_t issuer[WRN_SIGN_PUBLIC_SIZE],
                                               const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]);
 
+/* When the last one for somebody ends; 0: there is none. */
+int64_t wrn_authority_end_of(const struct wrn_certs *certs,
+                             const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]);
+
 /* The commands of authority.h, in an input. */
 enum wrn_reason wrn_authority_invite(struct wrn_authority *authority,
                                      const struct wrn_node_invite_options *options,

@@ -807,6 +807,10 @@ static void who_was_invited_gets_a_year_at_once(void **state) {
     assert_null(hosts_event(BOB, WRN_NODE_EVENT_EXPIRED_KIND));
 }
 
+static bool carol_is_known(void) {
+    return passes(ALICE, CAROL);
+}
+
 static bool carol_has_a_year(void) {
     return hosts_info(CAROL, numbers[CAROL]).until_s > first_end_s;
 }
@@ -867,7 +871,50 @@ static void what_is_given_again_is_revoked_with_what_was_given(void **state) {
 
 static void who_was_demoted_while_away_can_be_revoked(void **state) {
     (void)state;
-    revoke_who_is_away("(1:*3:set(6:member)(5:relay))", true, 3);
+    revoke_who_is_away("(1:*3:set(6:member)(5:relay))", true, 2); /* no membership anew */
+}
+
+/* What the owner once gave it has forgotten, as after a restored backup. It gives the same again,
+ * which replaces the first in a chain; the member, who kept that, is away when all is revoked. */
+static void what_was_replaced_is_revoked_too(void **state) {
+    static uint8_t carols[WRN_STATE_MAX], alices[WRN_STATE_MAX];
+    static const char given[] = "(1:*3:set(6:member)(5:relay))";
+    uint32_t count = 0;
+    (void)state;
+    begin();
+    assert_int_equal(invite(ALICE, 5, false, "", 30 * DAY_S), WRN_REASON_NONE);
+    join(BOB);
+    join(CAROL);
+    first_end_s = hosts_now.wall.s + 300 * DAY_S;
+    hosts_until(carol_has_a_year, 60, "she has a membership of her own");
+    hosts_until(carol_is_there, 60, "she has an address");
+    hosts_run(10000);
+    size_t alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
+    assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
+    hosts_run(20000);
+    size_t carols_size = wrn_node_save(node_of(CAROL), network_of(CAROL), carols, sizeof carols);
+    assert_true(carols_size > 0 && alices_size > 0);
+    hosts_stop(ALICE);
+    hosts_start_again(ALICE);
+    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
+    hosts_until(carol_is_known, 60, "the owner knows her again");
+    assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
+    hosts_run(5000);
+    hosts_stop(CAROL);
+    alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
+    hosts_stop(ALICE);
+    hosts_run(60000);
+    hosts_start_again(ALICE);
+    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
+    hosts_run(10000);
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
+    assert_int_equal(count, 4);
+    hosts_start_again(CAROL);
+    numbers[CAROL] = hosts_load(CAROL, (wrn_span){carols, carols_size});
+    for (uint32_t ms = 0; ms < 60000; ms += 500) {
+        hosts_run(500);
+        assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
+    }
 }
 
 /* Not more than it had, and for as long. */
@@ -968,6 +1015,7 @@ int main(void) {
                                         hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_was_demoted_while_away_can_be_revoked, hosts_begin,
                                         hosts_end),
+        cmocka_unit_test_setup_teardown(what_was_replaced_is_revoked_too, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(a_membership_is_renewed_in_time, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(who_is_not_renewed_is_told, hosts_begin, hosts_end),
         cmocka_unit_test_setup_teardown(an_inviter_renews_instead_of_the_owner, hosts_begin,
