@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -236,6 +237,7 @@ static bool gives_way(const struct client *client, const struct client *other) {
 static void drop(struct client *client) {
     wrn_watch_close(client->watch);
     wrn_rpc_session_destroy(client->session);
+    wrn_methods_on_gone(client->control->methods);
     (void)close(client->fd);
     wipe_and_free(client->input);
     wipe_and_free(client->output);
@@ -324,11 +326,17 @@ static bool put_output(struct client *client) {
     return true;
 }
 
-/* Waits for what comes next; closes the connection if nothing can come. */
+/* Who will ask no more may still listen, or have closed the socket. */
+static bool has_gone(const struct client *client) {
+    struct pollfd poll_fd = {.fd = client->fd};
+    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* Waits for what comes next; closes the connection if nothing can come, or nobody reads it. */
 static void proceed(struct client *client) {
     bool has_output = client->output_size > 0;
-    if (client->at_end && !has_output && wrn_rpc_calls(client->session) == 0 &&
-        client->events == 0) {
+    bool is_done = !has_output && wrn_rpc_calls(client->session) == 0 && client->events == 0;
+    if (client->at_end && (is_done || has_gone(client))) {
         drop(client);
         return;
     }

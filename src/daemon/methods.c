@@ -205,6 +205,10 @@ void wrn_methods_destroy(struct wrn_methods *methods) {
     free(methods);
 }
 
+void wrn_methods_on_gone(struct wrn_methods *methods) {
+    wrn_job_end_unheard(methods);
+}
+
 void wrn_method_version(void *ctx, struct wrn_rpc_call *call) {
     (void)ctx;
     json_t *names = json_array();

@@ -17,6 +17,9 @@ struct wrn_methods *wrn_methods_create(struct wrn_daemon *daemon, struct wrn_ser
 /* Ends all calls that are under way. Sessions are gone by then. NULL is fine. */
 void wrn_methods_destroy(struct wrn_methods *methods);
 
+/* A session has ended: what it asked for only to look goes on no longer. */
+void wrn_methods_on_gone(struct wrn_methods *methods);
+
 /* An event as subscribers see it; NULL for want of memory. */
 json_t *wrn_methods_event_json(struct wrn_daemon *daemon, wrn_handle network,
                                const struct wrn_node_event *event, int64_t now_s);

@@ -36,6 +36,7 @@ struct wrn_job {
     wrn_handle network; /* NONE: of none; its going ends the job */
     uint32_t tag;       /* of the question to the node that is open; 0: none */
     uint64_t began_ns;  /* on the monotonic clock */
+    bool only_looks;    /* it is of use to who asked alone: ends when he has gone */
     void (*on_answer)(struct wrn_job *job, const struct wrn_node_answer *answer);
     void (*on_event)(struct wrn_job *job, const struct wrn_node_event *event); /* NULL: none */
     void (*on_again)(struct wrn_job *job);
@@ -63,6 +64,9 @@ void wrn_job_again(struct wrn_job *job, uint64_t ms, void (*on_again)(struct wrn
 
 /* Ends all jobs, of all networks (NONE) or of one that is going. */
 void wrn_job_end_all(struct wrn_methods *methods, wrn_handle network);
+
+/* Ends those that nobody waits for any more and that change nothing. */
+void wrn_job_end_unheard(struct wrn_methods *methods);
 
 /* Tells jobs about an event. */
 void wrn_job_tell(struct wrn_methods *methods, wrn_handle network,

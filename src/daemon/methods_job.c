@@ -99,6 +99,17 @@ void wrn_job_end_all(struct wrn_methods *methods, wrn_handle network) {
     }
 }
 
+void wrn_job_end_unheard(struct wrn_methods *methods) {
+    struct wrn_job *job = methods->jobs;
+    while (job != NULL) {
+        struct wrn_job *next = job->next;
+        if (job->only_looks && wrn_rpc_call_session(job->call) == NULL) {
+            wrn_job_fail(job, WRN_RPC_REFUSED, "GONE", "who asked has gone");
+        }
+        job = next;
+    }
+}
+
 void wrn_job_tell(struct wrn_methods *methods, wrn_handle network,
                   const struct wrn_node_event *event) {
     struct wrn_job *job = methods->jobs;

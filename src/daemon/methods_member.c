@@ -63,6 +63,7 @@ void wrn_method_member_list(void *ctx, struct wrn_rpc_call *call) {
         return;
     }
     job->job.on_end = on_list_end;
+    job->job.only_looks = true;
     job->members = json_array();
     (void)json_array_append_new(job->members, own_json(methods, network));
     ask_around(&job->job);

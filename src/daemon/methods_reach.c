@@ -84,8 +84,12 @@ static struct reach_job *begin(struct wrn_methods *methods, struct wrn_rpc_call 
     if (!wrn_find_network_of(methods, call, whom, &network)) {
         return NULL;
     }
-    return wrn_job_begin(methods, call, sizeof(struct reach_job), network,
-                         wrn_rpc_number(call, "timeout_s", patience_s), on_late);
+    struct reach_job *job = wrn_job_begin(methods, call, sizeof *job, network,
+                                          wrn_rpc_number(call, "timeout_s", patience_s), on_late);
+    if (job != NULL) {
+        job->whom.job.only_looks = true;
+    }
+    return job;
 }
 
 static void connect_to(struct wrn_whom_job *whom) {

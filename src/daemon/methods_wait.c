@@ -50,6 +50,7 @@ void wrn_method_wait(void *ctx, struct wrn_rpc_call *call) {
     if (job == NULL) {
         return;
     }
+    job->whom.job.only_looks = true;
     job->goal = goal;
     job->patience_s = patience_s;
     job->count = count;

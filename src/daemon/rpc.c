@@ -292,9 +292,15 @@ static void take_request(struct wrn_rpc_session *session, struct batch *batch, j
         code = WRN_RPC_DENIED;
     } else if (!check_params(method, json_object_get(request, "params"), why)) {
         code = WRN_RPC_PARAMS;
-    } else if (session->calls >= WRN_RPC_CALLS_MAX || session->host->calls >= calls_most(session)) {
+    } else if (session->calls >= WRN_RPC_CALLS_MAX) {
         (void)refuse(why, "%" PRIu32 " calls are under way: wait for their answers first",
                      session->calls);
+        code = WRN_RPC_BUSY;
+    } else if (session->host->calls >= calls_most(session)) {
+        (void)refuse(why,
+                     "%" PRIu32 " calls of all connections are under way: ask again when "
+                     "some of them have ended",
+                     session->host->calls);
         code = WRN_RPC_BUSY;
     }
     if (code != 0) {

@@ -163,6 +163,21 @@ def test_calls_under_way_are_bounded(node):
         assert line.hear() is None
 
 
+def test_what_only_looks_ends_with_who_asked(node):
+    """More calls than the daemon has room for, of people who went away: they are in nobody's way."""
+    node.rpc("network.create", name="lab")
+    for _ in range(20):
+        with Line(node) as line:
+            for number in range(16):
+                line.say(request("wait", number, **{"for": "members", "count": 50,
+                                                    "timeout_s": 600}) + "\n")
+            line.ask(request("version", 16))  # all have been read
+    with pytest.raises(Refusal) as late:
+        node.rpc("wait", **{"for": "members", "count": 50, "timeout_s": 1})
+    assert late.value.code == 4
+    assert node.rpc("member.list")["members"]
+
+
 def test_socket_belongs_to_root_and_the_group(node):
     mode = os.stat(node.socket_path).st_mode
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
