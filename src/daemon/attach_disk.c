@@ -15,10 +15,9 @@
 
 #define FILE_NAME "ports"
 
-enum { ROOM = 128 << 10, COLUMNS = 96, PATH_SIZE = 128, DIGITS_SIZE = 12 };
+enum { ROOM = WRN_ATTACH_TEXT_MAX, COLUMNS = 96, PATH_SIZE = 128, DIGITS_SIZE = 12 };
 
 static void write_entry(struct wrn_sexp_writer *writer, const struct wrn_attach_entry *entry);
-static const char *read_all(struct wrn_attach *attach, wrn_handle network, wrn_span text);
 static const char *read_port(struct wrn_attach *attach, wrn_handle network,
                              struct wrn_sexp_cursor *list);
 static const char *read_vtep(struct wrn_attach *attach, wrn_handle network,
@@ -28,13 +27,26 @@ static bool make_path(const struct wrn_attach *attach, wrn_handle network,
 
 int wrn_attach_save(const struct wrn_attach *attach, wrn_handle network) {
     char path[PATH_SIZE];
-    struct wrn_sexp sexp;
-    uint8_t *canonical = malloc(ROOM);
-    char *text = malloc(ROOM);
-    int error = canonical == NULL || text == NULL ? -ENOMEM : 0;
+    size_t size = 0;
+    char *text = malloc(WRN_ATTACH_TEXT_MAX);
+    int error = text == NULL ? -ENOMEM : 0;
     if (error == 0 && !make_path(attach, network, path)) {
         error = -ENOENT;
     }
+    error = error != 0 ? error : wrn_attach_write(attach, network, text, &size);
+    if (error == 0) {
+        error = wrn_file_write(wrn_daemon_folder(attach->daemon), path, 0600,
+                               (wrn_span){(const uint8_t *)text, size});
+    }
+    free(text);
+    return error;
+}
+
+int wrn_attach_write(const struct wrn_attach *attach, wrn_handle network,
+                     char ret_text[WRN_ATTACH_TEXT_MAX], size_t *ret_size) {
+    struct wrn_sexp sexp;
+    uint8_t *canonical = malloc(ROOM);
+    int error = canonical == NULL ? -ENOMEM : 0;
     if (error == 0) {
         struct wrn_sexp_writer writer = wrn_sexp_writer(canonical, ROOM);
         wrn_sexp_open(&writer, "warren-ports");
@@ -54,14 +66,12 @@ int wrn_attach_save(const struct wrn_attach *attach, wrn_handle network) {
         error = wrn_sexp_finish(&writer, &sexp);
     }
     if (error == 0) {
-        size_t size = wrn_sexp_print(WRN_SEXP_ADVANCED, sexp, COLUMNS, text, ROOM - 1);
+        size_t size = wrn_sexp_print(WRN_SEXP_ADVANCED, sexp, COLUMNS, ret_text, ROOM - 1);
         WRN_ASSERT(size < ROOM);
-        text[size] = '\n';
-        error = wrn_file_write(wrn_daemon_folder(attach->daemon), path, 0600,
-                               (wrn_span){(const uint8_t *)text, size + 1});
+        ret_text[size] = '\n';
+        *ret_size = size + 1;
     }
     free(canonical);
-    free(text);
     return error;
 }
 
@@ -76,7 +86,7 @@ void wrn_attach_load(struct wrn_attach *attach, wrn_handle network) {
     }
     int error = wrn_file_read(wrn_daemon_folder(attach->daemon), path, text, ROOM, &size);
     if (error == 0) {
-        problem = read_all(attach, network, (wrn_span){text, size});
+        problem = wrn_attach_read(attach, network, (wrn_span){text, size});
     }
     if ((error != 0 && error != -ENOENT) || problem != NULL) {
         wrn_log_write(
@@ -119,8 +129,7 @@ static void write_entry(struct wrn_sexp_writer *writer, const struct wrn_attach_
     wrn_sexp_close(writer);
 }
 
-/* Returns NULL, or what is wrong; what stands before that is there. */
-static const char *read_all(struct wrn_attach *attach, wrn_handle network, wrn_span text) {
+const char *wrn_attach_read(struct wrn_attach *attach, wrn_handle network, wrn_span text) {
     static const char damaged[] = "it is damaged";
     struct wrn_sexp sexp;
     struct wrn_sexp_cursor list;

@@ -7,6 +7,8 @@
 #include "io/bridge.h"
 #include "io/watch.h"
 
+enum { WRN_ATTACH_TEXT_MAX = 128 << 10 }; /* of a network's ports in a file */
+
 /* One port. */
 struct wrn_attach_entry {
     struct wrn_attach_port port;
@@ -50,6 +52,13 @@ bool wrn_attach_refuse(struct wrn_attach_refusal *refusal, enum wrn_rpc_code cod
 
 /* Writes the ports of a network down, durably. Returns 0 or -errno. */
 WRN_NODISCARD int wrn_attach_save(const struct wrn_attach *attach, wrn_handle network);
+
+/* Writes them as they stand in the file. Returns 0 and the size, or -errno. */
+WRN_NODISCARD int wrn_attach_write(const struct wrn_attach *attach, wrn_handle network,
+                                   char ret_text[WRN_ATTACH_TEXT_MAX], size_t *ret_size);
+
+/* Adds those of a file. Returns NULL, or what is wrong; what stands before that is there. */
+const char *wrn_attach_read(struct wrn_attach *attach, wrn_handle network, wrn_span text);
 
 /* Adds those that are written down. What is wrong with the file goes to the log. */
 void wrn_attach_load(struct wrn_attach *attach, wrn_handle network);
