@@ -47,7 +47,7 @@ void wrn_join_on_locator(struct wrn_overlay *overlay, const struct wrn_locator *
     if (is_there && locator->sequence < old.sequence && !is_from_the_future(overlay, &old)) {
         return; /* where it was once: anybody may say that again */
     }
-    bool is_news = is_there && cached->is_good && locator->sequence > old.sequence;
+    bool is_news = is_there && cached->is_good && locator->sequence != old.sequence;
     if (store(overlay, locator->id, bytes, false) && is_news) {
         tell(overlay, cached); /* what is on disk says where it was */
     }

@@ -635,6 +635,47 @@ static void given_endpoints_are_not_cached(void **state) {
     mesh_destroy(mesh);
 }
 
+static uint64_t cached_sequence_s(struct mesh *mesh, uint32_t number) {
+    struct mesh_node *node = mesh_node(mesh, number);
+    struct wrn_locator locator;
+    assert_int_equal(wrn_locator_read((wrn_span){node->cache, node->cache_size},
+                                      mesh_primitives(mesh), (const uint8_t *)"our ring", &locator),
+                     WRN_REASON_NONE);
+    return locator.sequence / 1000;
+}
+
+/* What a node said of itself while its clock was ahead is replaced by what it says with the right
+ * time, also where it is kept for ever; what it said with the right time by nothing older. */
+static void locators_of_the_future_are_replaced(void **state) {
+    (void)state;
+    struct mesh *mesh = mesh_create(seed);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct wrn_overlay_options options = mesh_options(mesh);
+        (void)mesh_add(mesh, &options);
+    }
+    mesh_node(mesh, 1)->clock_ahead_s = 2 * WRN_CLOCK_TOLERANCE_S;
+    mesh_start(mesh, 0, UINT32_MAX);
+    mesh_start(mesh, 1, 0);
+    mesh_run(mesh, 60000);
+    uint64_t right_s = (uint64_t)mesh_now(mesh, 0).wall.s;
+    assert_true(cached_sequence_s(mesh, 0) > right_s + WRN_CLOCK_TOLERANCE_S);
+    mesh_crash(mesh, 1);
+    mesh_run(mesh, 120000);
+    mesh_node(mesh, 1)->clock_ahead_s = 0;
+    mesh_start(mesh, 1, 0);
+    mesh_run(mesh, 120000);
+    right_s = (uint64_t)mesh_now(mesh, 0).wall.s;
+    assert_in_range(cached_sequence_s(mesh, 0), right_s - 300, right_s + 1);
+    uint64_t last_s = cached_sequence_s(mesh, 0);
+    mesh_crash(mesh, 1);
+    mesh_run(mesh, 120000);
+    mesh_node(mesh, 1)->clock_ahead_s = -1000;
+    mesh_start(mesh, 1, 0);
+    mesh_run(mesh, 120000);
+    assert_int_equal(cached_sequence_s(mesh, 0), last_s);
+    mesh_destroy(mesh);
+}
+
 static bool locator_has_port(struct mesh *mesh, uint32_t number, uint16_t port) {
     uint8_t bytes[WRN_LOCATOR_MAX];
     struct wrn_locator locator;
@@ -860,6 +901,7 @@ int main(void) {
         cmocka_unit_test(few_go_through_all_they_know),
         cmocka_unit_test(silence_is_respected),
         cmocka_unit_test(given_endpoints_are_not_cached),
+        cmocka_unit_test(locators_of_the_future_are_replaced),
         cmocka_unit_test(lan_announcements_suffice),
         cmocka_unit_test(crowds_and_sums),
         cmocka_unit_test(records_are_stored_and_found),
