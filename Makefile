@@ -111,5 +111,5 @@ format:
 clean:
 	@rm -rf build build-*
 
-.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak seeds bench bench-networks manual deb \
-    deb-test tidy format clean
+.PHONY: all deps demo test e2e asan tsan fuzz sim-report soak seeds bench bench-networks manual \
+    deb deb-test tidy format clean

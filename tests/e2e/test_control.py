@@ -164,7 +164,7 @@ def test_calls_under_way_are_bounded(node):
 
 
 def test_what_only_looks_ends_with_who_asked(node):
-    """More calls than the daemon has room for, of people who went away: they are in nobody's way."""
+    """More calls than the daemon has room for, of people who went away, are in nobody's way."""
     node.rpc("network.create", name="lab")
     for _ in range(20):
         with Line(node) as line:

@@ -200,6 +200,20 @@ uint32_t hosts_load(uint32_t number, wrn_span state) {
     return add(number, state);
 }
 
+static uint8_t saved[HOSTS_MAX][WRN_STATE_MAX];
+static size_t saved_size[HOSTS_MAX];
+
+void hosts_save(uint32_t host, uint32_t network) {
+    saved_size[host] = wrn_node_save(hosts[host].node, hosts[host].networks[network], saved[host],
+                                     sizeof saved[host]);
+    assert_true(saved_size[host] > 0);
+}
+
+uint32_t hosts_start_saved(uint32_t host) {
+    hosts_start_again(host);
+    return hosts_load(host, (wrn_span){saved[host], saved_size[host]});
+}
+
 static uint32_t add_state(uint32_t number, const struct wrn_state *state) {
     uint8_t *room = malloc(WRN_STATE_MAX);
     assert_non_null(room);

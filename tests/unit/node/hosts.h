@@ -90,6 +90,10 @@ extern wrn_span hosts_chain;
 /* Adds a network from its state, as from the disk; takes a host away without a word, and brings it
  * back without networks. */
 uint32_t hosts_load(uint32_t host, wrn_span state);
+
+/* Keeps a copy of what a network's disk would have; starts the host again with the last copy. */
+void hosts_save(uint32_t host, uint32_t network);
+uint32_t hosts_start_saved(uint32_t host);
 void hosts_stop(uint32_t host);
 void hosts_start_again(uint32_t host);
 

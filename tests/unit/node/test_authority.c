@@ -95,6 +95,15 @@ static void begin(void) {
     hosts_run(3000);
 }
 
+static void save_and_stop(uint32_t host) {
+    hosts_save(host, numbers[host]);
+    hosts_stop(host);
+}
+
+static void start_from_saved(uint32_t host) {
+    numbers[host] = hosts_start_saved(host);
+}
+
 static enum wrn_reason grant(uint32_t host, uint32_t to, const char *element, bool may_delegate) {
     uint8_t subject[WRN_SIGN_PUBLIC_SIZE], hash[WRN_SHA256_SIZE];
     hosts_public(hosts[to].letter, subject);
@@ -317,7 +326,6 @@ static bool all_are_counted(void) {
  * still known after a restart. */
 static void uses_are_counted(void **state) {
     (void)state;
-    static uint8_t saved[WRN_STATE_MAX];
     const struct wrn_state_invitation *made = NULL;
     uint32_t cursor = 0;
     begin();
@@ -331,13 +339,11 @@ static void uses_are_counted(void **state) {
                                               made->cert_hash, &invitation),
                      WRN_REASON_NONE);
     hosts_run(5000);
-    size_t size = wrn_node_save(node_of(ALICE), network_of(ALICE), saved, sizeof saved);
-    hosts_stop(ALICE);
+    save_and_stop(ALICE);
     hosts_run(60000);
     join(CAROL);
     hosts_until(carol_is_there, 90, "she is let in by Bob");
-    hosts_start_again(ALICE);
-    numbers[ALICE] = hosts_load(ALICE, (wrn_span){saved, size});
+    start_from_saved(ALICE);
     assert_int_equal(used_by_now(), 1);
     hosts_until(two_are_counted, 150, "who came meanwhile is counted");
     assert_int_equal(hosts_add('e'), DAVE + 1);
@@ -633,18 +639,14 @@ static void sixteen_hear_of_it_within_five_seconds(void **state) {
 /* What the admin took back while the other was away is heard before anything of it passes. */
 static void who_was_away_does_not_believe_the_revoked(void **state) {
     (void)state;
-    static uint8_t saved[WRN_STATE_MAX];
     uint32_t count;
     invite_both();
     hosts_run(10000);
-    size_t size = wrn_node_save(node_of(BOB), network_of(BOB), saved, sizeof saved);
-    assert_true(size > 0);
-    hosts_stop(BOB);
+    save_and_stop(BOB);
     hosts_run(5000);
     assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
     hosts_run(2000);
-    hosts_start_again(BOB);
-    numbers[BOB] = hosts_load(BOB, (wrn_span){saved, size});
+    start_from_saved(BOB);
     for (uint32_t ms = 0; ms < 30000; ms += 50) {
         hosts_run(50);
         assert_false(passes(BOB, CAROL));
@@ -706,11 +708,9 @@ static bool alice_is_gone(void) {
 /* Who is there hears it before the owner has left; who was off, from the others or the table. */
 static void an_owner_ends_his_network(void **state) {
     (void)state;
-    static uint8_t saved[WRN_STATE_MAX];
     uint32_t told = 0;
     invite_both();
-    size_t size = wrn_node_save(node_of(CAROL), network_of(CAROL), saved, sizeof saved);
-    hosts_stop(CAROL);
+    save_and_stop(CAROL);
     hosts_run(120000); /* her links are given up */
     int64_t now_s = hosts_now.wall.s;
     assert_int_equal(end_it(ALICE, &told), WRN_REASON_NONE);
@@ -727,16 +727,13 @@ static void an_owner_ends_his_network(void **state) {
     hosts_until(alice_is_gone, 30, "the owner has left");
     hosts_stop(ALICE);
     assert_int_equal(invite(BOB, 1, false, "", DAY_S), WRN_REASON_NOT_ADMITTED);
-    hosts_start_again(CAROL);
-    numbers[CAROL] = hosts_load(CAROL, (wrn_span){saved, size});
+    start_from_saved(CAROL);
     assert_false(has_ended(CAROL));
     hosts_until(carol_has_ended, 60, "who was off learns it");
     assert_true(hosts_info(CAROL, numbers[CAROL]).ipv4.family == WRN_FAMILY_NONE);
-    size = wrn_node_save(node_of(CAROL), network_of(CAROL), saved, sizeof saved);
-    hosts_stop(CAROL);
+    save_and_stop(CAROL);
     hosts_stop(BOB);
-    hosts_start_again(CAROL);
-    numbers[CAROL] = hosts_load(CAROL, (wrn_span){saved, size});
+    start_from_saved(CAROL);
     assert_true(has_ended(CAROL)); /* from the disk, alone */
 }
 
@@ -763,20 +760,15 @@ static void nobody_else_ends_it(void **state) {
 /* A grant waits for a member that is away, also over a restart of the one who gave it. */
 static void what_was_granted_waits(void **state) {
     (void)state;
-    static uint8_t saved[WRN_STATE_MAX], alices[WRN_STATE_MAX];
     invite_both();
-    size_t size = wrn_node_save(node_of(BOB), network_of(BOB), saved, sizeof saved);
-    hosts_stop(BOB);
+    save_and_stop(BOB);
     hosts_run(60000);
     assert_int_equal(grant(ALICE, BOB, everything, true), WRN_REASON_NONE);
-    size_t alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
-    hosts_stop(ALICE);
+    save_and_stop(ALICE);
     hosts_run(60000);
-    hosts_start_again(ALICE);
-    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
+    start_from_saved(ALICE);
     hosts_run(30000);
-    hosts_start_again(BOB);
-    numbers[BOB] = hosts_load(BOB, (wrn_span){saved, size});
+    start_from_saved(BOB);
     hosts_until(bob_administers, 60, "he gets it when he is back");
 }
 
@@ -807,19 +799,11 @@ static void who_was_invited_gets_a_year_at_once(void **state) {
     assert_null(hosts_event(BOB, WRN_NODE_EVENT_EXPIRED_KIND));
 }
 
-static bool carol_is_known(void) {
-    return passes(ALICE, CAROL);
-}
-
 static bool carol_has_a_year(void) {
     return hosts_info(CAROL, numbers[CAROL]).until_s > first_end_s;
 }
 
-/* She has what she joined by and what she got for it. The owner, who has been started again since,
- * revokes both while she is away: what he gave alone would leave her in by the other one. */
-static void revoke_who_is_away(const char *given, bool is_demoted, uint32_t expected) {
-    static uint8_t saved[WRN_STATE_MAX], alices[WRN_STATE_MAX];
-    uint32_t count = 0;
+static void begin_with_carol(void) {
     begin();
     assert_int_equal(invite(ALICE, 5, false, "", 30 * DAY_S), WRN_REASON_NONE);
     join(BOB);
@@ -828,18 +812,33 @@ static void revoke_who_is_away(const char *given, bool is_demoted, uint32_t expe
     hosts_until(carol_has_a_year, 60, "she has a membership of her own");
     hosts_until(carol_is_there, 60, "she has an address");
     hosts_run(10000);
+}
+
+/* The owner revokes what she has, and she comes back with what she had. */
+static void revoke_and_come_back(uint32_t expected) {
+    uint32_t count = 0;
+    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
+    assert_int_equal(count, expected);
+    start_from_saved(CAROL);
+    for (uint32_t ms = 0; ms < 60000; ms += 500) {
+        hosts_run(500);
+        assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
+    }
+}
+
+/* She has what she joined by and what she got for it. The owner, who has been started again since,
+ * revokes both while she is away: what he gave alone would leave her in by the other one. */
+static void revoke_who_is_away(const char *given, bool is_demoted, uint32_t expected) {
+    uint32_t count = 0;
+    begin_with_carol();
     if (given != NULL) {
         assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
         hosts_run(20000);
     }
-    size_t size = wrn_node_save(node_of(CAROL), network_of(CAROL), saved, sizeof saved);
-    size_t alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
-    assert_true(size > 0 && alices_size > 0);
-    hosts_stop(CAROL);
-    hosts_stop(ALICE);
+    save_and_stop(CAROL);
+    save_and_stop(ALICE);
     hosts_run(60000);
-    hosts_start_again(ALICE);
-    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
+    start_from_saved(ALICE);
     hosts_run(10000);
     if (is_demoted) {
         assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_EXTRA, CAROL, &count),
@@ -847,14 +846,7 @@ static void revoke_who_is_away(const char *given, bool is_demoted, uint32_t expe
     } else if (given != NULL) {
         assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
     }
-    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
-    assert_int_equal(count, expected);
-    hosts_start_again(CAROL);
-    numbers[CAROL] = hosts_load(CAROL, (wrn_span){saved, size});
-    for (uint32_t ms = 0; ms < 60000; ms += 500) {
-        hosts_run(500);
-        assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
-    }
+    revoke_and_come_back(expected);
 }
 
 static void who_is_revoked_while_away_has_nothing_left(void **state) {
@@ -877,44 +869,24 @@ static void who_was_demoted_while_away_can_be_revoked(void **state) {
 /* What the owner once gave it has forgotten, as after a restored backup. It gives the same again,
  * which replaces the first in a chain; the member, who kept that, is away when all is revoked. */
 static void what_was_replaced_is_revoked_too(void **state) {
-    static uint8_t carols[WRN_STATE_MAX], alices[WRN_STATE_MAX];
     static const char given[] = "(1:*3:set(6:member)(5:relay))";
-    uint32_t count = 0;
     (void)state;
-    begin();
-    assert_int_equal(invite(ALICE, 5, false, "", 30 * DAY_S), WRN_REASON_NONE);
-    join(BOB);
-    join(CAROL);
-    first_end_s = hosts_now.wall.s + 300 * DAY_S;
-    hosts_until(carol_has_a_year, 60, "she has a membership of her own");
-    hosts_until(carol_is_there, 60, "she has an address");
-    hosts_run(10000);
-    size_t alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
+    begin_with_carol();
+    hosts_save(ALICE, numbers[ALICE]);
     assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
     hosts_run(20000);
-    size_t carols_size = wrn_node_save(node_of(CAROL), network_of(CAROL), carols, sizeof carols);
-    assert_true(carols_size > 0 && alices_size > 0);
+    hosts_save(CAROL, numbers[CAROL]);
     hosts_stop(ALICE);
-    hosts_start_again(ALICE);
-    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
-    hosts_until(carol_is_known, 60, "the owner knows her again");
+    start_from_saved(ALICE);
+    hosts_run(60000); /* the owner knows her again */
     assert_int_equal(grant(ALICE, CAROL, given, false), WRN_REASON_NONE);
     hosts_run(5000);
     hosts_stop(CAROL);
-    alices_size = wrn_node_save(node_of(ALICE), network_of(ALICE), alices, sizeof alices);
-    hosts_stop(ALICE);
+    save_and_stop(ALICE);
     hosts_run(60000);
-    hosts_start_again(ALICE);
-    numbers[ALICE] = hosts_load(ALICE, (wrn_span){alices, alices_size});
+    start_from_saved(ALICE);
     hosts_run(10000);
-    assert_int_equal(take_back_of(ALICE, WRN_NODE_REVOKE_MEMBER, CAROL, &count), WRN_REASON_NONE);
-    assert_int_equal(count, 4);
-    hosts_start_again(CAROL);
-    numbers[CAROL] = hosts_load(CAROL, (wrn_span){carols, carols_size});
-    for (uint32_t ms = 0; ms < 60000; ms += 500) {
-        hosts_run(500);
-        assert_false(passes(ALICE, CAROL) || passes(BOB, CAROL));
-    }
+    revoke_and_come_back(4);
 }
 
 /* Not more than it had, and for as long. */
