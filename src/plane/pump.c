@@ -28,7 +28,7 @@ static const struct wrn_shares_limits message_limits = {
     .all_addresses_per_s = 10000,
 };
 
-/* The ring answers 200 WHO and 120 STRANGER a second. */
+/* The ring answers all of the WHO that come through, and 120 STRANGER a second. */
 static const struct wrn_shares_limits frame_limits = {
     .anybody_per_s = 400,
     .address_per_s = 10,

@@ -630,7 +630,7 @@ static void old_locators_are_not_kept(void **state) {
     mesh_run(mesh, 20000);
     struct wrn_overlay *us = mesh_node(mesh, 0)->overlay;
     const struct wrn_overlay *them = mesh_node(mesh, 1)->overlay;
-    const uint64_t sequences[] = {UINT64_C(1) << 60, 1};
+    const uint64_t sequences[] = {(uint64_t)mesh_now(mesh, 0).wall.s * 1000, 1};
     for (uint32_t turn = 0; turn < WRN_COUNT(sequences); turn++) {
         uint8_t bytes[WRN_LOCATOR_MAX];
         struct wrn_locator locator = {.sequence = sequences[turn]}, read;
