@@ -19,8 +19,8 @@ enum {
     REDIRECTS_MAX = 6, /* between two rounds */
     PROBE_S = 8,
     AT_ONCE_MAX = 2, /* strangers that are tried in one round */
-    /* Replies, two hashes and a datagram each, no larger than the question: as many as the shares of
-     * the addresses that ask let through together (decision 0026), so that no flood takes them. */
+    /* Replies, two hashes and a datagram each, no larger than the question: as many as the shares
+     * of the addresses that ask let through together (decision 0026): no flood takes them. */
     WHO_PER_S = 2400,
     WHO_BURST = 400,
     ANNOUNCE_ALONE_S = 40,
