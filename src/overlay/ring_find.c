@@ -460,15 +460,17 @@ static void crawl_look_behind(struct wrn_ring *ring, wrn_mono now, struct wrn_ri
     } else {
         wrn_id twice = wrn_id_add(crawl->gap, crawl->gap);
         is_over = !wrn_id_less(crawl->gap, twice); /* twice half of the circle is nothing */
-        crawl->gap = twice;
+        crawl->gap = is_over ? crawl->gap : twice;
     }
     find->tries = 0;
     if (!is_over && wrn_id_less(crawl->gap, rest) && !wrn_id_equal(crawl->at, ring->links->self)) {
         crawl_ask(ring, now, find);
     } else if (crawl->detours < DETOURS_MAX) {
-        /* Our ring may just be leading around them: then it says who our neighbours are. */
+        /* Our ring may just be leading around them: then it says who our neighbours are. All of it
+         * is looked at anew once, for whoever answers may invent. */
+        crawl->gap = crawl->detours == 0 ? none : crawl->gap;
         crawl->detours++;
-        crawl->gap = none;
+        find->tag = 0; /* answers that come now are too late */
         find->tries = CRAWL_TRIES;
         find->deadline = wrn_mono_add(now, WRN_RING_FIND_NS);
         ring->due = wrn_mono_min(ring->due, find->deadline);
