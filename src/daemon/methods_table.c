@@ -44,6 +44,7 @@ void wrn_method_dht_get(void *ctx, struct wrn_rpc_call *call) {
         return;
     }
     job->job.on_end = on_get_end;
+    job->job.only_looks = true;
     job->records = json_array();
     if (wrn_job_tag(&job->job, on_found)) {
         struct wrn_node_out *out = wrn_daemon_begin(methods->daemon, &now);
