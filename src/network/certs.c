@@ -202,6 +202,33 @@ static int pack(const struct wrn_pack_frame *frame, struct wrn_sexp_writer *writ
     return fault == WRN_PACK_TOO_LARGE || fault == WRN_PACK_TOO_MANY ? -ENOBUFS : WRN_ERR_MALFORMED;
 }
 
+static bool is_signed(const struct wrn_cert *cert) {
+    struct wrn_spki_signature signature;
+    return wrn_spki_read_signature(cert->signature, &signature, NULL) == 0 &&
+           wrn_spki_verify(&signature, cert->cert, cert->issuer);
+}
+
+uint32_t wrn_certs_leading(const struct wrn_pack_frame *frame, const struct wrn_certs *certs,
+                           const uint8_t without[WRN_SIGN_PUBLIC_SIZE]) {
+    uint32_t leading = 0, checked = 0, before;
+    do {
+        before = leading;
+        for (uint32_t i = 0; i < certs->count; i++) {
+            const struct wrn_cert *cert = &certs->certs[i];
+            bool is_given = is_key(cert->issuer, frame->owner);
+            for (uint32_t j = 0; j < certs->count && !is_given; j++) {
+                is_given = (leading >> j & 1) != 0 && is_key(certs->certs[j].subject, cert->issuer);
+            }
+            if (!is_given || (checked >> i & 1) != 0 || is_key(cert->issuer, without)) {
+                continue;
+            }
+            checked |= UINT32_C(1) << i;
+            leading |= is_signed(cert) ? UINT32_C(1) << i : 0;
+        }
+    } while (leading != before);
+    return leading;
+}
+
 /* ---- two chains ---- */
 
 /* One of the same issuer for the same subject that says the same and ends later, or is the same. */

@@ -49,6 +49,12 @@ WRN_NODISCARD int wrn_certs_issue(const struct wrn_pack_frame *frame,
 WRN_NODISCARD int wrn_certs_pick(const struct wrn_pack_frame *frame, const struct wrn_certs *certs,
                                  uint32_t which, uint8_t *out, size_t capacity, size_t *ret_size);
 
+/* Returns which certificates lead from the owner, by signatures that are right, and by nobody who
+ * has what he has from 'without': bit i for certificate i. Whoever shows a chain may put what he
+ * likes beside these. Costs a verification each. */
+uint32_t wrn_certs_leading(const struct wrn_pack_frame *frame, const struct wrn_certs *certs,
+                           const uint8_t without[WRN_SIGN_PUBLIC_SIZE]);
+
 /* Makes one chain for 'subject' of two: all certificates that lead to it from the owner, without
  * those that have ended at 'now_s', and without those that another one of the same issuer replaces,
  * which says the same and ends later. Returns 0 and the size (0: nothing is left), -ENOBUFS or

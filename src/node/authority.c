@@ -313,10 +313,8 @@ static void restore(struct wrn_authority *authority, const struct wrn_state *sta
         memcpy(grant->chain, grant->kept.chain.data, grant->kept.chain.size);
         grant->kept.chain.data = grant->chain;
         if (wrn_certs_read(&frame, grant->kept.chain, &certs)) {
-            const struct wrn_cert *cert = wrn_authority_cert_for(
-                &certs, authority->network->node->public_key, grant->kept.subject);
             grant->until_s =
-                cert != NULL ? cert->until_s : wrn_authority_end_of(&certs, grant->kept.subject);
+                wrn_authority_kept_until(authority, now.wall.s, &certs, grant->kept.subject);
         }
         grant->due = grant->kept.is_delivered ? WRN_MONO_NEVER : now.mono;
     }

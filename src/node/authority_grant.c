@@ -120,10 +120,14 @@ static void keep_known(struct wrn_authority *authority, const uint8_t *subject, 
         !wrn_certs_read(&frame, known, &certs)) {
         return;
     }
+    uint32_t which = wrn_certs_leading(&frame, &certs, subject);
     for (uint32_t i = 0; i < certs.count && !is_missing; i++) {
         const struct wrn_cert *cert = &certs.certs[i];
-        is_missing = memcmp(cert->subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0 &&
-                     cert->until_s > network->now.wall.s && !is_kept(authority, cert);
+        uint8_t by[WRN_SIGN_PUBLIC_SIZE];
+        is_missing = (which >> i & 1) != 0 &&
+                     memcmp(cert->subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0 &&
+                     cert->until_s > network->now.wall.s && !is_kept(authority, cert) &&
+                     !wrn_revoked_has(network->revoked, cert->hash, cert->issuer, by);
     }
     if (!is_missing || authority->grant_count == WRN_STATE_GRANTS_MAX) {
         return;
@@ -135,7 +139,7 @@ static void keep_known(struct wrn_authority *authority, const uint8_t *subject, 
     grant->kept.chain = (wrn_span){grant->chain, known.size};
     grant->kept.is_delivered = true; /* it came from there */
     grant->due = WRN_MONO_NEVER;
-    grant->until_s = wrn_authority_end_of(&certs, subject);
+    grant->until_s = wrn_authority_kept_until(authority, network->now.wall.s, &certs, subject);
 }
 
 enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
@@ -176,16 +180,23 @@ const struct wrn_cert *wrn_authority_cert_for(const struct wrn_certs *certs,
     return NULL;
 }
 
-int64_t wrn_authority_end_of(const struct wrn_certs *certs,
-                             const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]) {
+int64_t wrn_authority_kept_until(const struct wrn_authority *authority, int64_t now_s,
+                                 const struct wrn_certs *certs,
+                                 const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]) {
+    const struct wrn_cert *issued =
+        wrn_authority_cert_for(certs, authority->network->node->public_key, subject);
     int64_t until_s = 0;
+    if (issued != NULL) {
+        return issued->until_s;
+    }
     for (uint32_t i = 0; i < certs->count; i++) {
         const struct wrn_cert *cert = &certs->certs[i];
         if (memcmp(cert->subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0 && cert->until_s > until_s) {
             until_s = cert->until_s;
         }
     }
-    return until_s;
+    int64_t most_s = now_s + WRN_MEMBERSHIP_S; /* nobody's outlives those of others */
+    return until_s < most_s ? until_s : most_s;
 }
 
 void wrn_authority_send_grants(struct wrn_authority *authority,

@@ -27,14 +27,16 @@ struct taking {
 
 static enum wrn_reason end_network(struct wrn_network *network, char *why);
 static void gather_chain(struct taking *taking, enum wrn_node_revoke_what what, wrn_span chain);
+static bool is_about(const struct wrn_certs *certs, const uint8_t *subject);
 static void gather_cert(struct taking *taking, enum wrn_node_revoke_what what,
-                        const struct wrn_certs *certs, const struct wrn_cert *cert);
-static void gather_invitation(struct taking *taking, const struct wrn_certs *certs,
+                        const struct wrn_certs *certs, uint32_t which, const struct wrn_cert *cert);
+static void gather_invitation(struct taking *taking, const struct wrn_certs *certs, uint32_t which,
                               const uint8_t *key);
 static bool gather_hash(struct taking *taking, const struct wrn_cert *cert);
 static void put_hash(struct taking *taking, const uint8_t *hash);
 static bool has_hash(const struct taking *taking, const uint8_t *hash);
 static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *why);
+static bool stays_member(struct taking *taking, wrn_span chain);
 static bool is_member_without(struct taking *taking, wrn_span chain);
 static bool is_member_by(struct taking *taking, wrn_span chain);
 static bool is_taken(void *ctx, const uint8_t *hash, const uint8_t *issuer, uint8_t *ret_by);
@@ -140,8 +142,10 @@ enum wrn_reason wrn_authority_revoke(struct wrn_authority *authority,
     enum wrn_reason reason = WRN_REASON_NONE;
     if (what == WRN_NODE_REVOKE_EXTRA) {
         reason = keep_member(&taking, chain, ret_why);
-    } else if (what == WRN_NODE_REVOKE_MEMBER && is_member_without(&taking, chain)) {
-        return say_nothing_found(&taking, ret_why); /* half of it would be worth nothing */
+    } else if (what == WRN_NODE_REVOKE_MEMBER && taking.count < HASHES_MAX &&
+               is_member_without(&taking, chain)) {
+        /* Half of it would be worth nothing. Of more than fit the rest goes the next time. */
+        return say_nothing_found(&taking, ret_why);
     }
     reason = reason == WRN_REASON_NONE ? write_list(&taking, ret_why) : reason;
     if (reason == WRN_REASON_NONE) {
@@ -161,13 +165,30 @@ static void gather_chain(struct taking *taking, enum wrn_node_revoke_what what, 
     if (chain.size > WRN_CREDENTIAL_MAX || !wrn_certs_read(&frame, chain, &certs)) {
         return;
     }
+    /* What a member shows beside its chain would fill the list, and hide what is to go. */
+    uint32_t which = what == WRN_NODE_REVOKE_CERT ? UINT32_MAX
+                     : is_about(&certs, taking->subject)
+                         ? wrn_certs_leading(&frame, &certs, taking->subject)
+                         : 0;
     for (uint32_t i = 0; i < certs.count; i++) {
-        gather_cert(taking, what, &certs, &certs.certs[i]);
+        if ((which >> i & 1) != 0) {
+            gather_cert(taking, what, &certs, which, &certs.certs[i]);
+        }
     }
 }
 
+static bool is_about(const struct wrn_certs *certs, const uint8_t *subject) {
+    for (uint32_t i = 0; i < certs->count; i++) {
+        if (memcmp(certs->certs[i].subject, subject, WRN_SIGN_PUBLIC_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void gather_cert(struct taking *taking, enum wrn_node_revoke_what what,
-                        const struct wrn_certs *certs, const struct wrn_cert *cert) {
+                        const struct wrn_certs *certs, uint32_t which,
+                        const struct wrn_cert *cert) {
     bool is_it = what == WRN_NODE_REVOKE_CERT
                      ? memcmp(cert->hash, taking->subject, WRN_SHA256_SIZE) == 0
                      : memcmp(cert->subject, taking->subject, WRN_SIGN_PUBLIC_SIZE) == 0;
@@ -182,7 +203,7 @@ static void gather_cert(struct taking *taking, enum wrn_node_revoke_what what,
     }
     if (!gather_hash(taking, cert)) {
         if (what == WRN_NODE_REVOKE_MEMBER) {
-            gather_invitation(taking, certs, cert->issuer);
+            gather_invitation(taking, certs, which, cert->issuer);
         } else {
             taking->foreign++;
         }
@@ -195,17 +216,17 @@ static void gather_cert(struct taking *taking, enum wrn_node_revoke_what what,
         taking->element.bytes = (wrn_span){taking->element_room, cert->element.bytes.size};
     }
     if (what == WRN_NODE_REVOKE_MEMBER) {
-        gather_invitation(taking, certs, cert->issuer);
+        gather_invitation(taking, certs, which, cert->issuer);
     }
 }
 
 /* The certificate of the invitation by whose key a member came in. If it has one use alone, nobody
  * else can be in by it, and nobody is to come. */
-static void gather_invitation(struct taking *taking, const struct wrn_certs *certs,
+static void gather_invitation(struct taking *taking, const struct wrn_certs *certs, uint32_t which,
                               const uint8_t *key) {
     for (uint32_t i = 0; i < certs->count; i++) {
         const struct wrn_cert *cert = &certs->certs[i];
-        if (memcmp(cert->subject, key, WRN_SIGN_PUBLIC_SIZE) != 0 ||
+        if ((which >> i & 1) == 0 || memcmp(cert->subject, key, WRN_SIGN_PUBLIC_SIZE) != 0 ||
             !wrn_rights_is_counted(cert->element)) {
             continue;
         }
@@ -261,7 +282,7 @@ static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *
     struct wrn_sexp empty = {{NULL, 0}};
     struct wrn_authority_wish wish = {
         .subject = taking->subject, .until_s = taking->until_s, .flags = WRN_RIGHT_MEMBER};
-    if (is_member_without(taking, chain)) {
+    if (stays_member(taking, chain)) {
         return WRN_REASON_NONE;
     }
     if (!taking->takes_member) {
@@ -273,6 +294,30 @@ static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *
         wrn_authority_write_set(words, taking->element, roles, room, sizeof room, &wish.element) ||
         wrn_authority_write_set(words, empty, NULL, room, sizeof room, &wish.element);
     return is_set ? wrn_authority_grant(taking->authority, &wish, hash, why) : WRN_REASON_TOO_LARGE;
+}
+
+/* By what it shows. If it shows nothing, by what it was given once, which it may have put away for
+ * something better: then it gets that again. */
+static bool stays_member(struct taking *taking, wrn_span chain) {
+    struct wrn_authority *authority = taking->authority;
+    const struct wrn_network_peer *peer =
+        wrn_network_peer_by_key(authority->network, taking->subject);
+    wrn_span shown =
+        chain.size > 0 || peer == NULL ? chain : (wrn_span){peer->chain, peer->chain_size};
+    if (shown.size > 0) {
+        return is_member_by(taking, shown);
+    }
+    for (uint32_t i = 0; i < authority->grant_count; i++) {
+        struct wrn_authority_grant *grant = &authority->grants[i];
+        if (memcmp(grant->kept.subject, taking->subject, sizeof grant->kept.subject) == 0 &&
+            is_member_by(taking, grant->kept.chain)) {
+            grant->kept.is_delivered = false;
+            grant->tries = 0;
+            grant->due = authority->network->now.mono;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* By whatever is known of its certificates: given with the command, shown by it, issued to it. */

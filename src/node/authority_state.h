@@ -133,10 +133,10 @@ bool wrn_authority_write_set(const char *const *words, struct wrn_sexp element,
 uint8_t wrn_authority_flags_of(struct wrn_authority *authority, struct wrn_sexp element,
                                bool *ret_has_route);
 
-/* Notes a certificate for somebody, in the place of what was issued to him with the same element,
- * to be delivered from now on. What was 'known' that he has besides (a chain, may be empty) is kept
- * behind it, so that all of it can be revoked while he is away. FULL: none of the others has been
- * delivered or has ended. */
+/* Notes a certificate for somebody, to be delivered from now on. What was 'known' that he has
+ * besides (a chain, may be empty) is kept behind it, or, where it does not fit, in a place of its
+ * own, so that all of it can be revoked while he is away. FULL: all WRN_STATE_GRANTS_MAX places are
+ * taken, and none of them by what has been delivered or has ended. */
 enum wrn_reason wrn_authority_add_grant(struct wrn_authority *authority,
                                         const uint8_t subject[WRN_SIGN_PUBLIC_SIZE], wrn_span chain,
                                         wrn_span known, bool is_renewal);
@@ -147,9 +147,11 @@ const struct wrn_cert *wrn_authority_cert_for(const struct wrn_certs *certs,
                                               const uint8_t issuer[WRN_SIGN_PUBLIC_SIZE],
                                               const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]);
 
-/* When the last one for somebody ends; 0: there is none. */
-int64_t wrn_authority_end_of(const struct wrn_certs *certs,
-                             const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]);
+/* Until when a chain is kept: until what we issued to its subject ends; else the last one of it
+ * that others issued, at most WRN_MEMBERSHIP_S from now. */
+int64_t wrn_authority_kept_until(const struct wrn_authority *authority, int64_t now_s,
+                                 const struct wrn_certs *certs,
+                                 const uint8_t subject[WRN_SIGN_PUBLIC_SIZE]);
 
 /* The commands of authority.h, in an input. */
 enum wrn_reason wrn_authority_invite(struct wrn_authority *authority,

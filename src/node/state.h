@@ -13,7 +13,7 @@ enum {
     WRN_STATE_MAX = 512 << 10, /* bytes, canonical */
     WRN_STATE_LOCATORS_MAX = 16,
     WRN_STATE_INVITATIONS_MAX = 64, /* that this node made and that have not ended */
-    WRN_STATE_GRANTS_MAX = 64,      /* certificates that this node has issued to others */
+    WRN_STATE_GRANTS_MAX = 64,      /* chains that this node has issued, or knows of */
     WRN_STATE_ROUTES_MAX = 8,
     WRN_STATE_KEPT_MAX = 32, /* records of the table that this node keeps alive */
 };
