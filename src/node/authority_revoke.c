@@ -150,6 +150,10 @@ enum wrn_reason wrn_authority_revoke(struct wrn_authority *authority,
     reason = reason == WRN_REASON_NONE ? write_list(&taking, ret_why) : reason;
     if (reason == WRN_REASON_NONE) {
         mark_invitations(&taking);
+        if (what == WRN_NODE_REVOKE_EXTRA) {
+            /* Less than it had it takes when it has heard that the rest is gone. */
+            wrn_authority_send_grants(authority, subject_or_hash);
+        }
         wrn_network_save(network, true);
         *ret_count = taking.count;
     }
