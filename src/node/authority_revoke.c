@@ -37,6 +37,7 @@ static void put_hash(struct taking *taking, const uint8_t *hash);
 static bool has_hash(const struct taking *taking, const uint8_t *hash);
 static enum wrn_reason keep_member(struct taking *taking, wrn_span chain, char *why);
 static bool stays_member(struct taking *taking, wrn_span chain);
+static struct wrn_authority_grant *kept_membership(struct taking *taking);
 static bool is_member_without(struct taking *taking, wrn_span chain);
 static bool is_member_by(struct taking *taking, wrn_span chain);
 static bool is_taken(void *ctx, const uint8_t *hash, const uint8_t *issuer, uint8_t *ret_by);
@@ -311,17 +312,26 @@ static bool stays_member(struct taking *taking, wrn_span chain) {
     if (shown.size > 0) {
         return is_member_by(taking, shown);
     }
+    struct wrn_authority_grant *grant = kept_membership(taking);
+    if (grant != NULL) {
+        grant->kept.is_delivered = false;
+        grant->tries = 0;
+        grant->due = authority->network->now.mono;
+    }
+    return grant != NULL;
+}
+
+/* What it was given once that still makes it a member; NULL: nothing. */
+static struct wrn_authority_grant *kept_membership(struct taking *taking) {
+    struct wrn_authority *authority = taking->authority;
     for (uint32_t i = 0; i < authority->grant_count; i++) {
         struct wrn_authority_grant *grant = &authority->grants[i];
         if (memcmp(grant->kept.subject, taking->subject, sizeof grant->kept.subject) == 0 &&
             is_member_by(taking, grant->kept.chain)) {
-            grant->kept.is_delivered = false;
-            grant->tries = 0;
-            grant->due = authority->network->now.mono;
-            return true;
+            return grant;
         }
     }
-    return false;
+    return NULL;
 }
 
 /* By whatever is known of its certificates: given with the command, shown by it, issued to it. */
@@ -329,15 +339,9 @@ static bool is_member_without(struct taking *taking, wrn_span chain) {
     const struct wrn_authority *authority = taking->authority;
     const struct wrn_network_peer *peer =
         wrn_network_peer_by_key(authority->network, taking->subject);
-    bool is_member =
-        is_member_by(taking, chain) ||
-        (peer != NULL && is_member_by(taking, (wrn_span){peer->chain, peer->chain_size}));
-    for (uint32_t i = 0; i < authority->grant_count && !is_member; i++) {
-        const struct wrn_state_grant *kept = &authority->grants[i].kept;
-        is_member = memcmp(kept->subject, taking->subject, sizeof kept->subject) == 0 &&
-                    is_member_by(taking, kept->chain);
-    }
-    return is_member;
+    return is_member_by(taking, chain) ||
+           (peer != NULL && is_member_by(taking, (wrn_span){peer->chain, peer->chain_size})) ||
+           kept_membership(taking) != NULL;
 }
 
 static bool is_member_by(struct taking *taking, wrn_span chain) {

@@ -355,10 +355,7 @@ static void test_kept(void **state) {
     ask_alice(WRN_RECORD_PUT, "svc/web", "80", true);
     assert_int_equal(answer_of(ALICE, 7, 0)->reason, WRN_REASON_NONE);
     assert_true(hosts[ALICE].saves > saves);
-    uint8_t *room = malloc(WRN_STATE_MAX);
-    assert_non_null(room);
-    size_t size =
-        wrn_node_save(hosts[ALICE].node, hosts[ALICE].networks[alices], room, WRN_STATE_MAX);
+    hosts_save(ALICE, alices);
     hosts_run(300000);
     assert_int_equal(bob_finds("svc/once"), 0);
     assert_int_equal(bob_finds("svc/web"), 1);
@@ -367,8 +364,7 @@ static void test_kept(void **state) {
     hosts_stop(ALICE);
     hosts_run(60000); /* longer than it lives */
     assert_int_equal(bob_finds("svc/web"), 0);
-    hosts_start_again(ALICE);
-    alices = hosts_load(ALICE, (wrn_span){room, size});
+    alices = hosts_start_saved(ALICE);
     hosts_run(120000);
     assert_int_equal(bob_finds("svc/web"), 1);
     assert_int_equal(alice_keeps(&kept), 1);
@@ -377,7 +373,6 @@ static void test_kept(void **state) {
     assert_int_equal(alice_keeps(&kept), 0);
     hosts_run(120000);
     assert_int_equal(bob_finds("svc/web"), 0);
-    free(room);
 }
 
 /* There is room for so many, and what is stored again is one. */
@@ -507,16 +502,11 @@ static void test_killed_and_back(void **state) {
     (void)state;
     make_two("(member)", 0);
     hosts_run(10000);
-    uint8_t *room = malloc(WRN_STATE_MAX);
-    assert_non_null(room);
-    size_t size = wrn_node_save(hosts[BOB].node, hosts[BOB].networks[bobs], room, WRN_STATE_MAX);
-    assert_true(size > 0);
+    hosts_save(BOB, bobs);
     hosts_stop(BOB);
     hosts_run(500);
-    hosts_start_again(BOB);
     wrn_mono began = hosts_now.mono;
-    bobs = hosts_load(BOB, (wrn_span){room, size});
-    free(room);
+    bobs = hosts_start_saved(BOB);
     hosts_until(bob_is_linked, 10, "he is back");
     uint64_t took_ms = wrn_mono_since(hosts_now.mono, began) / WRN_MS(1);
     CHECK(took_ms <= 300, "%llu ms: ", (unsigned long long)took_ms);
@@ -533,17 +523,11 @@ static void test_first_packets(void **state) {
     char text[] = "first 0";
     make_two("(member)", 0);
     struct wrn_ip a = hosts_info(ALICE, alices).ipv4, b = hosts_info(BOB, bobs).ipv4;
-    uint8_t *room = malloc(WRN_STATE_MAX);
-    assert_non_null(room);
-    size_t size =
-        wrn_node_save(hosts[ALICE].node, hosts[ALICE].networks[alices], room, WRN_STATE_MAX);
-    assert_true(size > 0);
+    hosts_save(ALICE, alices);
     hosts_stop(ALICE);
     hosts_run(1000);
-    hosts_start_again(ALICE);
     hosts[ALICE].event_count = 0;
-    alices = hosts_load(ALICE, (wrn_span){room, size});
-    free(room);
+    alices = hosts_start_saved(ALICE);
     for (; text[6] < '4'; text[6]++) { /* the ring is not found yet */
         send(ALICE, alices, &a, &b, text);
     }
@@ -589,16 +573,10 @@ static uint64_t wrong_sources(uint32_t host, uint32_t network) {
 
 /* Alice starts again. */
 static void restart_alice(void) {
-    uint8_t *room = malloc(WRN_STATE_MAX);
-    assert_non_null(room);
-    size_t size =
-        wrn_node_save(hosts[ALICE].node, hosts[ALICE].networks[alices], room, WRN_STATE_MAX);
-    assert_true(size > 0);
+    hosts_save(ALICE, alices);
     hosts_stop(ALICE);
     hosts_run(1000);
-    hosts_start_again(ALICE);
-    alices = hosts_load(ALICE, (wrn_span){room, size});
-    free(room);
+    alices = hosts_start_saved(ALICE);
 }
 
 /* Bob has got what alice sent, in order; without loss all but what was the oldest while it was held
@@ -694,15 +672,10 @@ static bool is_chacha(void) {
 }
 
 static void restart_bob(bool speaks_aes) {
-    uint8_t *room = malloc(WRN_STATE_MAX);
-    assert_non_null(room);
-    size_t size = wrn_node_save(hosts[BOB].node, hosts[BOB].networks[bobs], room, WRN_STATE_MAX);
-    assert_true(size > 0);
+    hosts_save(BOB, bobs);
     hosts_stop(BOB);
     hosts_speak_aes = speaks_aes;
-    hosts_start_again(BOB);
-    bobs = hosts_load(BOB, (wrn_span){room, size});
-    free(room);
+    bobs = hosts_start_saved(BOB);
 }
 
 /* AES-256-GCM between two that both offer it, ChaCha20-Poly1305 as soon as one does not; no
