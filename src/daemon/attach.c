@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "daemon/attach_internal.h"
+#include "daemon/debts.h"
 
 enum { NAMES_MAX = 100 };
 
@@ -485,6 +486,9 @@ static void set_state(struct wrn_attach *attach, struct wrn_attach_entry *entry,
     if (state == port->state && strcmp(why, port->why) == 0) {
         return;
     }
+    if (state == WRN_ATTACH_ATTACHED && entry->was_down) {
+        wrn_debts_owe_down(port->interface, true);
+    }
     port->state = state;
     memcpy(port->why, why, sizeof port->why);
     char vtep[WRN_VTEP_TEXT_SIZE] = "";
@@ -527,6 +531,7 @@ static void give_back(struct wrn_attach *attach, struct wrn_attach_entry *entry)
     if (pass_on_down(attach, entry) && port->state == WRN_ATTACH_ATTACHED &&
         wrn_bridge_look(queries, entry->lower, &lower) == 0) {
         error = error != 0 ? error : wrn_bridge_set_up(queries, lower.index, false);
+        wrn_debts_owe_down(port->interface, false);
     }
     if (error != 0 && error != -ENODEV) {
         wrn_log_write(wrn_daemon_log(attach->daemon), WRN_LOG_ERROR, "cannot give %s back: %s",

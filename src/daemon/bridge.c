@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon_internal.h"
+#include "daemon/debts.h"
 #include "io/cleanup.h"
 #include "io/segments.h"
 
@@ -35,6 +36,8 @@ static int make_tap(struct wrn_daemon *daemon, struct wrn_daemon_network *networ
                     struct wrn_tun *ret_tun);
 static uint8_t value_of(char digit);
 static void make_deaf(const char *name);
+static void owe_links(const struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                      bool is_owed);
 static void suffix_of(const struct wrn_daemon *daemon, char ret_suffix[WRN_DAEMON_ALIAS_SIZE]);
 static void note_left(void *ctx, const struct wrn_bridge_link *link);
 static bool is_in_use(struct wrn_daemon *daemon, const char *alias);
@@ -54,6 +57,7 @@ int wrn_daemon_make_bridge(struct wrn_daemon *daemon, const char *wanted,
     if (error != 0) {
         return error;
     }
+    owe_links(daemon, network, true);
     error = make_tap(daemon, network, &tun);
     error = error != 0 ? error : wrn_bridge_set_up(daemon->addresses.queries, network->index, true);
     if (error != 0) {
@@ -79,6 +83,7 @@ void wrn_daemon_remove_bridge(struct wrn_daemon *daemon, struct wrn_daemon_netwo
                       network->interface, strerror(-error), network->interface);
     }
     network->index = 0;
+    owe_links(daemon, network, false);
 }
 
 void wrn_daemon_follow_bridges(struct wrn_daemon *daemon) {
@@ -224,6 +229,17 @@ static void make_deaf(const char *name) {
         WRN_CLEANUP(wrn_close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
         ssize_t put = fd < 0 ? 0 : write(fd, settings[i].value, 1);
         (void)put; /* without IPv6 there is none */
+    }
+}
+
+/* Its bridge, and VLAN interfaces that are made for its ports. */
+static void owe_links(const struct wrn_daemon *daemon, const struct wrn_daemon_network *network,
+                      bool is_owed) {
+    static const char *const kinds[] = {"bridge", "vlan"};
+    for (size_t i = 0; i < WRN_COUNT(kinds); i++) {
+        char alias[WRN_DAEMON_ALIAS_SIZE];
+        wrn_daemon_alias(daemon, kinds[i], network->id, alias);
+        wrn_debts_owe_links(alias, is_owed);
     }
 }
 

@@ -19,6 +19,7 @@
 #include "daemon/control.h"
 #include "daemon/control_socket.h"
 #include "daemon/daemon.h"
+#include "daemon/debts.h"
 #include "daemon/disk.h"
 #include "daemon/errands.h"
 #include "daemon/metrics.h"
@@ -40,6 +41,7 @@ enum {
     LOG_MAX = 8 << 20,
     FOLDER_LOOKS = 150,
     LOOK_MS = 20,
+    GRACE_MS = 2000, /* for a service manager to start the next one */
     NOTE_SIZE = 64,
     USEC_PER_MS = 1000,
 };
@@ -222,7 +224,11 @@ static int prepare(struct program *program) {
 
 static int renounce(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
     const struct wrn_daemon_options *options = &program->options;
-    struct wrn_steward_options wishes = {.judge = wrn_errands_judge, .ctx = program->options.hooks};
+    struct wrn_steward_options wishes = {.judge = wrn_errands_judge,
+                                         .ctx = program->options.hooks,
+                                         .take_back = wrn_debts_take_back,
+                                         .lock_folder = program->folder,
+                                         .grace_ms = GRACE_MS};
     gid_t group = WRN_CONTROL_NOBODY;
     struct wrn_privileges who;
     /* BPF: flows are led to workers by a program of ours; with one worker there is none. IPC_LOCK:

@@ -4,6 +4,7 @@
  * the range: before there is a lease, and when the membership has ended or was revoked. Without it
  * such packets would go where the default route leads. */
 #include "daemon/daemon_internal.h"
+#include "daemon/debts.h"
 
 enum { RANGES = 3 };
 
@@ -20,6 +21,9 @@ void wrn_daemon_keep_ranges(struct wrn_daemon *daemon, const struct wrn_daemon_n
     for (size_t i = 0; i < count; i++) {
         char text[WRN_PREFIX_TEXT_SIZE];
         int error = wrn_addresses_block(&daemon->addresses, &ranges[i], true);
+        if (error == 0) {
+            wrn_debts_owe_route(&ranges[i], true);
+        }
         if (error != 0 && ranges[i].ip.family == WRN_FAMILY_IPV4) { /* IPv6 may be switched off */
             (void)wrn_prefix_print(&ranges[i], text);
             wrn_log_write(daemon->log, WRN_LOG_ERROR,
@@ -36,6 +40,7 @@ void wrn_daemon_let_ranges_go(struct wrn_daemon *daemon, const struct wrn_daemon
     for (size_t i = 0; i < count; i++) {
         int error = wrn_addresses_block(&daemon->addresses, &ranges[i], false);
         (void)error; /* somebody took it away */
+        wrn_debts_owe_route(&ranges[i], false);
     }
     for (uint32_t i = 0; i < WRN_NODE_NETWORKS_MAX; i++) { /* others have the same ones */
         const struct wrn_daemon_network *other = &daemon->networks[i];

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/debts.h"
 #include "daemon/spawn.h"
 #include "io/cleanup.h"
 #include "io/clock.h"
@@ -337,6 +338,9 @@ static void run_next(struct wrn_resolver *resolver) {
             .output_max = OUTPUT_MAX,
             .ctx = resolver,
             .on_end = on_job_end};
+        if (strcmp(job->args[1], "-a") == 0) {
+            wrn_debts_owe_record(job->args[2], true);
+        }
         int error = wrn_spawn_start(resolver->loop, &options, &resolver->running);
         if (error != 0) {
             resolver->running = NULL;
@@ -362,6 +366,9 @@ static void finish_job(struct wrn_resolver *resolver, int status, wrn_span outpu
     }
     if (slot != NULL && slot->jobs > 0) {
         slot->jobs--;
+    }
+    if (status == 0 && strcmp(job->args[1], "-d") == 0) {
+        wrn_debts_owe_record(job->args[2], false);
     }
     free(job);
     if (resolver->first == NULL) { /* those of a run before are gone by now */
@@ -461,6 +468,8 @@ static void untell_now(struct wrn_resolver *resolver, const struct slot *slot) {
     if (status != 0) {
         wrn_log_write(resolver->log, WRN_LOG_ERROR, "'%s %s %s' failed (%d); call it by hand",
                       args[0], args[1], args[2], status);
+    } else if (slot->kind == WRN_RESOLVER_RESOLVCONF) {
+        wrn_debts_owe_record(record, false);
     }
 }
 

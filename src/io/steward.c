@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -23,8 +24,9 @@
 #include "io/cleanup.h"
 
 enum { FDS_MAX = 3, EXIT_LOST = 127, SIGNALS = 64, FIRST_FD = 3, KEPT_FD = 200 };
+enum { DEATH_MS = 60000 }; /* how long a process may take to die: it has interfaces to give up */
 
-enum request_kind { RUN, OPEN_TUN, LOOK_AT_SOCKET, REMOVE_SOCKET };
+enum request_kind { RUN, OPEN_TUN, LOOK_AT_SOCKET, REMOVE_SOCKET, OWE, SETTLE, FORGET };
 
 /* A packet to the steward. */
 struct request {
@@ -40,6 +42,15 @@ struct answer {
     int32_t status;
 };
 
+/* What the steward knows; of the one process that it is. */
+static struct {
+    const struct wrn_steward_options *options;
+    int master; /* a pidfd of who asks; -1: unknown */
+    int lock;   /* the folder that a successor locks, opened anew; -1: unknown */
+    uint32_t debt_count;
+    char debts[WRN_STEWARD_DEBTS_MAX][WRN_STEWARD_DEBT_SIZE];
+} self;
+
 static char search_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static char language[] = "LC_ALL=C.UTF-8";
 static char *environment_of_all[] = {search_path, language, NULL};
@@ -52,6 +63,11 @@ static pid_t steward_process;
 
 static _Noreturn void serve(int fd, const struct wrn_steward_options *options);
 static void confine(const struct wrn_steward_options *options);
+static _Noreturn void survive(void);
+static int32_t owe(const struct request *request);
+static int32_t settle(const struct request *request);
+static uint32_t find_debt(const char *debt);
+static void tell_debt(enum request_kind kind, const char *debt);
 static void perform(int fd, const struct wrn_steward_options *options,
                     const struct request *request, int *fds, size_t fd_count);
 static void respond(int fd, int32_t status, int handed);
@@ -62,7 +78,7 @@ static int32_t start_minder(const struct wrn_steward_options *options,
                             const struct request *request, const int *fds);
 static _Noreturn void mind(const struct wrn_steward_options *options, const struct request *request,
                            int input, int output, int channel);
-static void keep_only(int *input, int *output, int *channel);
+static void keep_only(int *const fds[FDS_MAX]);
 static _Noreturn void become(const struct wrn_steward_options *options, const char *const *args,
                              int input, int output, int complaints);
 static void leave_folder(void);
@@ -109,10 +125,19 @@ int wrn_steward_start(const struct wrn_steward_options *options) {
 
 void wrn_steward_stop(void) {
     if (steward >= 0) {
+        tell_debt(FORGET, ""); /* what could not be taken back was said in the log */
         wrn_close_fd(&steward);
         while (waitpid(steward_process, NULL, 0) < 0 && errno == EINTR) {
         }
     }
+}
+
+void wrn_steward_owe(const char *debt) {
+    tell_debt(OWE, debt);
+}
+
+void wrn_steward_settle(const char *debt) {
+    tell_debt(SETTLE, debt);
 }
 
 int wrn_steward_run(const char *const *args, int input, int output, int *ret_channel) {
@@ -179,19 +204,21 @@ bool wrn_steward_find(const char *name, char ret_path[WRN_STEWARD_PATH_SIZE]) {
 static _Noreturn void serve(int fd, const struct wrn_steward_options *options) {
     static const int deaf_to[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
     struct request request;
+    self.options = options;
+    self.master = (int)syscall(SYS_pidfd_open, getppid(), 0);
+    /* Opened anew: locks belong to whom a file was opened by, and this is not to be its lock. */
+    self.lock = options->take_back == NULL
+                    ? -1
+                    : openat(options->lock_folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     (void)prctl(PR_SET_NAME, "warren-steward");
     for (size_t i = 0; i < WRN_COUNT(deaf_to); i++) {
         (void)signal(deaf_to[i], SIG_IGN);
     }
-    if (dup2(fd, FIRST_FD) == FIRST_FD) {
-        fd = FIRST_FD;
-    }
-    (void)close_range((unsigned)fd + 1, ~0u, 0);
+    keep_only((int *const[FDS_MAX]){&fd, &self.master, &self.lock});
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; null >= 0 && i < FIRST_FD; i++) {
         (void)dup2(null, i);
     }
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     leave_folder();
     confine(options);
     respond(fd, 0, -1); /* ready */
@@ -200,7 +227,7 @@ static _Noreturn void serve(int fd, const struct wrn_steward_options *options) {
         size_t fd_count = 0;
         ssize_t size = receive_packet(fd, &request, sizeof request, fds, &fd_count);
         if (size <= 0) {
-            _exit(0);
+            survive();
         }
         if ((size_t)size >= offsetof(struct request, text) &&
             request.size == (size_t)size - offsetof(struct request, text)) {
@@ -209,6 +236,67 @@ static _Noreturn void serve(int fd, const struct wrn_steward_options *options) {
         for (size_t i = 0; i < fd_count; i++) {
             (void)close(fds[i]);
         }
+    }
+}
+
+/* Who owed has gone. If nobody has taken its place soon, what it owed is taken back, the latest
+ * first: the host is then as it was. Meanwhile, and for who comes at once, all stays as it is. */
+static _Noreturn void survive(void) {
+    struct pollfd death = {.fd = self.master, .events = POLLIN};
+    if (self.debt_count == 0 || self.master < 0 || self.lock < 0) {
+        _exit(0);
+    }
+    (void)poll(&death, 1, DEATH_MS); /* it holds the lock as long */
+    (void)poll(NULL, 0, (int)self.options->grace_ms);
+    if (flock(self.lock, LOCK_EX | LOCK_NB) == 0) {
+        while (self.debt_count > 0) {
+            self.options->take_back(self.options->ctx, self.debts[--self.debt_count]);
+        }
+    }
+    _exit(0);
+}
+
+static int32_t owe(const struct request *request) {
+    const char *args[WRN_STEWARD_ARGS_MAX + 1];
+    if (self.options->take_back == NULL || !read_words(request, args) || args[1] != NULL ||
+        request->size > WRN_STEWARD_DEBT_SIZE) {
+        return -EINVAL;
+    }
+    if (find_debt(args[0]) < self.debt_count) {
+        return 0;
+    }
+    if (self.debt_count == WRN_STEWARD_DEBTS_MAX) {
+        return -ENOSPC;
+    }
+    memcpy(self.debts[self.debt_count++], request->text, request->size);
+    return 0;
+}
+
+static int32_t settle(const struct request *request) {
+    const char *args[WRN_STEWARD_ARGS_MAX + 1];
+    uint32_t at = read_words(request, args) ? find_debt(args[0]) : self.debt_count;
+    if (at < self.debt_count) { /* the order is kept */
+        self.debt_count--;
+        memmove(self.debts[at], self.debts[at + 1], (self.debt_count - at) * sizeof self.debts[0]);
+    }
+    return 0;
+}
+
+/* How many there are, if it is none of them. */
+static uint32_t find_debt(const char *debt) {
+    uint32_t at = 0;
+    while (at < self.debt_count && strcmp(self.debts[at], debt) != 0) {
+        at++;
+    }
+    return at;
+}
+
+static void tell_debt(enum request_kind kind, const char *debt) {
+    struct request request = {.kind = kind, .count = 1, .size = (uint32_t)strlen(debt) + 1};
+    if (steward >= 0 && request.size <= WRN_STEWARD_DEBT_SIZE) {
+        memcpy(request.text, debt, request.size);
+        int refused = ask(&request, NULL, 0, NULL);
+        (void)refused; /* too many: the next start takes it back */
     }
 }
 
@@ -256,6 +344,16 @@ static void perform(int fd, const struct wrn_steward_options *options,
         break;
     case REMOVE_SOCKET:
         status = !is_our_socket(options) ? -ENOENT : unlink(options->socket) == 0 ? 0 : -errno;
+        break;
+    case OWE:
+        status = owe(request);
+        break;
+    case SETTLE:
+        status = settle(request);
+        break;
+    case FORGET:
+        self.debt_count = 0;
+        status = 0;
         break;
     }
     respond(fd, status, handed);
@@ -344,7 +442,7 @@ static _Noreturn void mind(const struct wrn_steward_options *options, const stru
     if (!read_words(request, args)) {
         _exit(EXIT_LOST);
     }
-    keep_only(&input, &output, &channel);
+    keep_only((int *const[FDS_MAX]){&input, &output, &channel});
     (void)signal(SIGPIPE, SIG_IGN);
     pid_t child = pipe2(complaints, O_CLOEXEC) != 0 ? -1 : fork();
     if (child == 0) {
@@ -387,17 +485,17 @@ static _Noreturn void mind(const struct wrn_steward_options *options, const stru
 }
 
 /* Closes all but these: a pipe whose other end stays open here would never be at its end. */
-static void keep_only(int *input, int *output, int *channel) {
-    int *const kept[] = {input, output, channel};
-    int last = KEPT_FD - 1;
-    for (size_t i = 0; i < WRN_COUNT(kept); i++) {
-        if (*kept[i] >= 0) {
-            *kept[i] = fcntl(*kept[i], F_DUPFD_CLOEXEC, KEPT_FD);
-            last = *kept[i] > last ? *kept[i] : last;
+static void keep_only(int *const fds[FDS_MAX]) {
+    int next = FIRST_FD;
+    for (size_t i = 0; i < FDS_MAX; i++) { /* out of the way of each other */
+        *fds[i] = *fds[i] < 0 ? -1 : fcntl(*fds[i], F_DUPFD_CLOEXEC, KEPT_FD);
+    }
+    for (size_t i = 0; i < FDS_MAX; i++) {
+        if (*fds[i] >= 0) {
+            *fds[i] = dup3(*fds[i], next++, O_CLOEXEC);
         }
     }
-    (void)close_range(FIRST_FD, KEPT_FD - 1, 0);
-    (void)close_range((unsigned)last + 1, ~0u, 0);
+    (void)close_range((unsigned)next, ~0u, 0);
 }
 
 /* Turns into the program. Only our three descriptors go with it. */

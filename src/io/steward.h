@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The steward: a process of ours that keeps the rights which the daemon gives up at its start, and
- * does three small things with them when it is asked: it starts programs of a closed list, opens
- * /dev/net/tun, and looks after one socket's file. There is one a process; it ends when we end,
- * however that is. It reads nothing that came from the network. docs/decisions/0021 has the
- * reasons. */
+ * does a few small things with them: when it is asked it starts programs of a closed list, opens
+ * /dev/net/tun, and looks after one socket's file; when we were killed it takes back what we had
+ * changed. There is one a process; it ends when we end, however that is. It reads nothing that came
+ * from the network. docs/decisions/0021 has the reasons. */
 #pragma once
 #include <sys/types.h>
 #include "base/base.h"
@@ -13,6 +13,8 @@ enum {
     WRN_STEWARD_TEXT_MAX = 8192, /* bytes of all arguments, with their zeros */
     WRN_STEWARD_INPUT_MAX = 128, /* bytes of the input of a program that is run as root */
     WRN_STEWARD_PATH_SIZE = 256,
+    WRN_STEWARD_DEBTS_MAX = 512,
+    WRN_STEWARD_DEBT_SIZE = 192,  /* of the text of one, with its zero */
     WRN_STEWARD_SIGNAL_BASE = 128 /* status of a program that a signal ended: this and its number */
 };
 
@@ -24,9 +26,17 @@ enum wrn_steward_verdict { WRN_STEWARD_REFUSED, WRN_STEWARD_AS_USER, WRN_STEWARD
 typedef enum wrn_steward_verdict (*wrn_steward_judge)(void *ctx, const char *const *args,
                                                       wrn_span input);
 
+/* Takes back one thing that was owed, in the steward, when who owed it has been killed. */
+typedef void (*wrn_steward_take_back)(void *ctx, const char *debt);
+
 struct wrn_steward_options {
-    wrn_steward_judge judge; /* NULL: no program is run */
-    void *ctx;               /* of it */
+    wrn_steward_judge judge;         /* NULL: no program is run */
+    void *ctx;                       /* of both */
+    wrn_steward_take_back take_back; /* NULL: nothing is ever owed */
+    /* A folder that whoever succeeds us locks (flock): within 'grace_ms' of our death that takes
+     * over what we owe. Only looked at while the steward is started; stays the caller's. */
+    int lock_folder;
+    uint32_t grace_ms;
     /* Who the others are run as, without any capability. Supplementary groups are taken away. */
     uid_t uid;
     gid_t gid;
@@ -44,6 +54,14 @@ WRN_NODISCARD int wrn_steward_start(const struct wrn_steward_options *options);
 
 /* Ends it, and waits for that: whoever sees us end sees all of us end. None is fine. */
 void wrn_steward_stop(void);
+
+/* Notes that something has to be taken back, by 'take_back', if we end without having settled it:
+ * were killed, say. 'debt' is a text for 'take_back'; one that is owed already is owed once.
+ * Without a steward, or when there are too many, or too long ones, nothing is noted. */
+void wrn_steward_owe(const char *debt);
+
+/* It has been taken back. One that is not owed is fine. */
+void wrn_steward_settle(const char *debt);
 
 /* Starts a program: 'args' are its path, or a name that is looked for in the standard folders, and
  * its arguments, then NULL. It gets an environment of its own, 'input' as its standard input and
