@@ -111,8 +111,12 @@ static void check_memory(struct report *report) {
             "CAP_IPC_LOCK in a container",
             "%zu KiB that hold keys may be written to swap space: locking them was refused",
             unlocked >> 10);
+    } else if (!wrn_memory_is_all_locked()) {
+        add(report, OK, "keys in memory", "",
+            "locked, but for what libcrypto keeps for a handshake: the limit of locked memory "
+            "(RLIMIT_MEMLOCK) holds, without CAP_IPC_LOCK");
     } else {
-        add(report, OK, "keys in memory", "", "locked: they are never written to swap space");
+        add(report, OK, "keys in memory", "", "locked: nothing is ever written to swap space");
     }
 }
 

@@ -259,7 +259,10 @@ static int renounce(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
         (void)snprintf(why, WRN_DAEMON_WHY_SIZE, "cannot start: %s", strerror(-error));
         return error;
     }
-    return wrn_privileges_drop(&who, group, needed, count, why);
+    error = wrn_privileges_drop(&who, group, needed, count, why);
+    int unlocked = error != 0 ? error : wrn_memory_lock_all(wrn_privileges_may_lock());
+    (void)unlocked; /* `warren doctor` tells what is not */
+    return error;
 }
 
 /* All that is needed is open, and threads run. */

@@ -283,6 +283,8 @@ static int renounce(const struct program *program, const struct wrn_uapi_socket 
     } else {
         wrn_uapi_socket_give(socket, program->who.uid);
         error = wrn_privileges_drop(&program->who, (gid_t)-1, needed, WRN_COUNT(needed), why);
+        int unlocked = error != 0 ? error : wrn_memory_lock_all(wrn_privileges_may_lock());
+        (void)unlocked; /* then the blocks with keys are, as far as the limit goes */
     }
     if (error != 0) {
         (void)fprintf(stderr, "warren-wg: %s\n", why);

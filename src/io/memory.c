@@ -10,6 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "io/runtime.h"
+
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
 #endif
@@ -19,6 +21,9 @@ enum { FRAME_ROOM = 16 << 10, STACK_ROOM = 256 << 10 };
 /* Bytes of all that was mapped since the start that are not locked: a process has one memory. */
 static _Atomic size_t unlocked_size;
 
+static bool is_all_locked;
+
+static int lock_now_and_later(void);
 static void forget_stack(void);
 static int forget_object(struct dl_phdr_info *object, size_t size, void *unused);
 
@@ -61,10 +66,36 @@ void wrn_memory_forbid_core_dumps(void) {
     (void)setrlimit(RLIMIT_CORE, &none); /* lowering a limit needs no privilege */
 }
 
+int wrn_memory_lock_all(bool is_exempt) {
+    struct rlimit limit = {0};
+    if (WRN_HAS_RUNTIME) {
+        return -EOPNOTSUPP;
+    }
+    (void)getrlimit(RLIMIT_MEMLOCK, &limit);
+    int error = is_exempt || limit.rlim_cur == RLIM_INFINITY ? lock_now_and_later() : -EPERM;
+    is_all_locked = error == 0;
+    return error;
+}
+
+bool wrn_memory_is_all_locked(void) {
+    return is_all_locked;
+}
+
+/* The C library cannot give back what is locked, so nothing is for that millisecond. */
 void wrn_memory_give_back(void) {
+    if (is_all_locked) {
+        (void)munlockall();
+    }
     (void)malloc_trim(0);
     forget_stack();
     (void)dl_iterate_phdr(forget_object, NULL);
+    if (is_all_locked) {
+        is_all_locked = lock_now_and_later() == 0;
+    }
+}
+
+static int lock_now_and_later(void) {
+    return mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0 ? 0 : -errno;
 }
 
 /* What deeper calls of the first thread left below our own frame is nobody's, and nothing else lies

@@ -12,6 +12,16 @@ WRN_NODISCARD int wrn_memory_map(size_t size, void **ret_memory);
  * RLIMIT_MEMLOCK is too low): they may be written to swap space. */
 size_t wrn_memory_unlocked(void);
 
+/* Locks all of the process's memory, heap and stacks too (libcrypto keeps expanded keys there),
+ * each page once it is touched. 'is_exempt': all threads have CAP_IPC_LOCK, and keep it; without it
+ * one that maps memory would fail at RLIMIT_MEMLOCK. Returns 0; -EPERM, where there is such a
+ * limit: then the blocks above are locked as far as it goes; or -EOPNOTSUPP in a build with a
+ * sanitizer, whose shadow is all of the address space. */
+WRN_NODISCARD int wrn_memory_lock_all(bool is_exempt);
+
+/* Tells whether wrn_memory_lock_all did so. */
+bool wrn_memory_is_all_locked(void);
+
 /* Gives the memory back. NULL is fine. The caller has wiped what was secret. */
 void wrn_memory_unmap(void *memory, size_t size);
 

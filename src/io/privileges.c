@@ -18,20 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "io/runtime.h"
 #include "io/syscalls.h"
-
-/* A sanitizer's runtime makes calls of its own (it starts threads that trace us, for one). */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_RUNTIME 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define HAS_RUNTIME 1
-#endif
-#endif
-#ifndef HAS_RUNTIME
-#define HAS_RUNTIME 0
-#endif
 
 #define ID_MAX (UINT32_MAX - 1) /* the last one is nobody's */
 
@@ -93,15 +81,28 @@ int wrn_privileges_drop(const struct wrn_privileges *who, gid_t group, const uns
     return 0;
 }
 
+bool wrn_privileges_may_lock(void) {
+    struct wrn_privileges_state state;
+    wrn_privileges_look(&state);
+    return (state.capabilities >> CAP_IPC_LOCK & 1) != 0;
+}
+
 void wrn_privileges_give_up_thread(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-    long failed = syscall(SYS_capset, &header, none);
+    struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = {0};
+    long failed = syscall(SYS_capget, &header, kept);
+    for (size_t i = 0; i < WRN_COUNT(kept); i++) {
+        uint32_t mask = i == CAP_TO_INDEX(CAP_IPC_LOCK) ? CAP_TO_MASK(CAP_IPC_LOCK) : 0;
+        kept[i].effective &= mask;
+        kept[i].permitted &= mask;
+        kept[i].inheritable &= mask;
+    }
+    failed = failed != 0 ? failed : syscall(SYS_capset, &header, kept);
     WRN_ASSERT(failed == 0); /* fewer are always allowed */
 }
 
 int wrn_privileges_filter(void) {
-    if (HAS_RUNTIME) {
+    if (WRN_HAS_RUNTIME) {
         return -EOPNOTSUPP;
     }
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);

@@ -10,7 +10,7 @@
 #define WRN_SYSCALL_LIST(X)                                                                     \
     /* memory */                                                                                \
     X(brk) X(mmap) X(munmap) X(mremap) X(mprotect) X(madvise) X(mlock) X(mlock2)                \
-    X(munlock) X(membarrier) X(get_mempolicy) X(mincore)                                        \
+    X(munlock) X(mlockall) X(munlockall) X(membarrier) X(get_mempolicy) X(mincore)              \
     /* files: the state folder, logs, resolv.conf, /proc, /sys */                               \
     X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(lseek) X(close)                \
     X(close_range) X(open) X(openat) X(openat2) X(creat) X(stat) X(fstat) X(lstat)              \

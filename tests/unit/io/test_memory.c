@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,10 +90,29 @@ static void other_threads_keep_theirs(void **state) {
     }
 }
 
+/* Also when everything is locked; what is mapped later is, too. */
+static void what_is_locked_is_given_back(void **state) {
+    int error = wrn_memory_lock_all(geteuid() == 0);
+    if (error != 0) {
+        assert_true(error == -EPERM || error == -EOPNOTSUPP);
+        skip();
+    }
+    assert_true(wrn_memory_is_all_locked());
+    the_stack_is_given_back_below_us(state);
+    assert_true(wrn_memory_is_all_locked());
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *later = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(later != MAP_FAILED);
+    assert_int_equal(madvise(later, page, MADV_DONTNEED), -1); /* as only what is locked */
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(munmap(later, page), 0);
+}
+
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stack_is_given_back_below_us),
         cmocka_unit_test(other_threads_keep_theirs),
+        cmocka_unit_test(what_is_locked_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
