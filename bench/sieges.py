@@ -251,29 +251,33 @@ def frames(lab, kind, rate, phases, rounds):
 
 def table_writes(lab, seconds, writers):
     """A member that puts records into the table as fast as its daemon lets it, at the victim and
-    the others; the stream without and beside that, and how soon a daemon answers 'status'."""
+    the others: first into that of another network, which the victim is not in, so that what
+    writing itself costs the machine is in both."""
     members = Members(lab)
     attacker = Node(lab, members.ground.attacker_ns, "attacker").start()
     members.network.join(attacker).settle(60, [attacker])
+    elsewhere = Network(attacker, "elsewhere").join(members.newcomer, members.friend).settle(60)
     watch = Watch(lab, members.victim.process)
     count = {"taken": 0}
 
-    def write(number, over):
-        serial = 0
-        while not over.is_set():
-            serial += 1
-            try:
-                attacker.rpc("dht.put", key="svc/f%d-%d" % (number, serial), value="x" * 400,
-                             ttl_s=600)
-                count["taken"] += 1
-            except Refusal as refusal:
-                count[refusal.reason] = count.get(refusal.reason, 0) + 1
+    def beside(network):
+        def write(number, over):
+            serial = 0
+            while not over.is_set():
+                serial += 1
+                told = "taken"
+                try:
+                    attacker.rpc("dht.put", network=network.id, value="x" * 400, ttl_s=600,
+                                 key="svc/f%d-%d" % (number, serial))
+                except Refusal as refusal:
+                    told = refusal.reason
+                if network is members.network:
+                    count[told] = count.get(told, 0) + 1
 
-    def beside():
         with _busy(lab, writers, write):
             return _asked(members.victim, seconds)
 
-    result = _beside(members, seconds, lambda: time.sleep(seconds), beside)
+    result = _beside(members, seconds, lambda: beside(elsewhere), lambda: beside(members.network))
     return dict(result, **watch.finish(), answers=count)
 
 
