@@ -14,11 +14,12 @@ void wrn_journal_event(struct wrn_log *log, const struct wrn_wg *wg,
         return;
     }
     wrn_peer_name(wg, event->peer, name);
+    const struct wrn_log_field fields[] = {{"WARREN_PEER", name}, {NULL, NULL}};
     if (event->kind == WRN_WG_EVENT_INITIATION_SENT || event->kind == WRN_WG_EVENT_STATE) {
-        wrn_log_write(log, WRN_LOG_VERBOSE, "%s - %s (%" PRIu32 ")", name,
-                      wrn_wg_event_text(event->kind), event->detail);
+        wrn_log_write_with(log, WRN_LOG_VERBOSE, fields, "%s - %s (%" PRIu32 ")", name,
+                           wrn_wg_event_text(event->kind), event->detail);
     } else {
-        wrn_log_write(log, level, "%s - %s", name, wrn_wg_event_text(event->kind));
+        wrn_log_write_with(log, level, fields, "%s - %s", name, wrn_wg_event_text(event->kind));
     }
 }
 

@@ -198,6 +198,7 @@ static int serve(const struct descriptors *given, const struct wrn_args *args,
     }
     (void)mallopt(M_ARENA_MAX, 1); /* workers hardly allocate: they need no heap of their own */
     wrn_log_init(&program->log, wrn_log_level_parse(level));
+    wrn_log_open_journal(&program->log, "warren-wg");
     wrn_memory_forbid_core_dumps();
     wrn_notify_open(&program->notify);
     wrn_loop_open(&program->loop, program->signals, on_signal);

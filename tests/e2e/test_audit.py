@@ -91,6 +91,9 @@ def test_a_full_audit_file_is_replaced(lab):
     assert len(told) == 1000 and told[0]["what"] == "old" and told[-1]["what"] == "network.create"
 
 
+PEER = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+PRIVATE = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=\n"
+
 JOURNAL = """
 import os, socket, subprocess, sys
 subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
@@ -139,5 +142,30 @@ def test_events_go_to_the_journal_with_fields(lab):
     assert event["PRIORITY"] == "6" and "name.held: " in event["MESSAGE"]
     assert re.fullmatch("[0-9a-f]{64}", event["WARREN_NETWORK_ID"])
     assert any("serves UDP port" in e.get("MESSAGE", "") for e in told)
+    with open(error) as stream:
+        assert "msg=" not in stream.read(), "nothing is said twice"
+
+
+def test_a_bare_tunnel_writes_to_the_journal_with_fields(lab):
+    """Its interface, and the peer that it is about."""
+    node = lab.namespace("bare")
+    error = os.path.join(lab.directory, "stderr")
+    heard = lab.spawn(
+        ["env", "LOG_LEVEL=verbose", "unshare", "--mount", "--propagation", "private",
+         "/usr/bin/python3", "-c", JOURNAL, error, os.environ["WARREN_WG"], "-f", "--user", USER,
+         "wgj"], netns=node, label="journal")
+    wait.until(lambda: "serves the interface" in heard.log(), 20, "warren-wg is up")
+    node.run(["nsenter", "-t", str(heard.pid), "-m", "wg", "set", "wgj", "private-key",
+              "/dev/stdin", "peer", PEER, "allowed-ips", "10.9.0.2/32", "endpoint", "127.0.0.1:9",
+              "persistent-keepalive", "1"], stdin=PRIVATE)
+    node.ip("link set lo up", "link set wgj up")
+    wait.until(lambda: "WARREN_PEER=" in heard.log(), 20, "an event of the peer")
+    node.ip("link del wgj")
+    wait.until(lambda: not heard.running(), 20, "its end")
+    told = [dict(line.split("=", 1) for line in entry.split("\n") if "=" in line)
+            for entry in heard.log().split("\n\n")]
+    event = next(e for e in told if "WARREN_PEER" in e)
+    assert event["WARREN_INTERFACE"] == "wgj" and event["SYSLOG_IDENTIFIER"] == "warren-wg"
+    assert event["WARREN_PEER"] in event["MESSAGE"] and PEER[:4] in event["WARREN_PEER"]
     with open(error) as stream:
         assert "msg=" not in stream.read(), "nothing is said twice"
