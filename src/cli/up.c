@@ -12,8 +12,16 @@
 #include "cli/remote.h"
 #include "cli/site.h"
 #include "io/cleanup.h"
+#include "io/steward.h"
 
 extern char **environ;
+
+/* What a service manager knows the daemon by, and where its folder is if it runs: sd_booted(3). */
+#define UNIT           "warrend.service"
+#define SYSTEMD_FOLDER "/run/systemd/system"
+
+/* What is in the daemon's place where the options do not say otherwise. */
+static const char *const passed_on[] = {"state", "config", "listen"};
 
 enum {
     COMPLAINTS_MAX = 4096,
@@ -30,8 +38,11 @@ static int start_and_bring(struct wrn_cli *cli, const struct wrn_args *args,
                            const struct wrn_site *site);
 static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path,
                         bool *ret_is_new);
-static int run_daemon(struct wrn_cli *cli, const char *const *argv, int complaints,
-                      int *ret_status);
+static bool is_service(struct wrn_cli *cli, const struct wrn_args *args, const char *path);
+static const char *read_shown(struct wrn_cli *cli, int shown, const char *name);
+static int start_service(struct wrn_cli *cli);
+static int run_program(struct wrn_cli *cli, const char *const *argv, int out, int complaints,
+                       int *ret_status);
 static void show_complaints(struct wrn_cli *cli, int complaints);
 static const char *find_program(struct wrn_cli *cli);
 static int show_up(struct wrn_cli *cli, const struct wrn_args *args, bool is_new);
@@ -56,7 +67,8 @@ const struct wrn_command wrn_up = {
     .option_count = WRN_COUNT(up_options),
     .details = "Starts warrend in the background if it does not run yet, and returns when it is\n"
                "ready: the networks that this machine is in come up by themselves. It needs to\n"
-               "be root. Where a service manager starts warrend, this only shows it.\n\n"
+               "be root. Where systemd runs and has the unit of the package (" UNIT "),\n"
+               "it is started as that, unless an option says which daemon is meant.\n\n"
                "With a site file this host is then in the networks that it describes, with\n"
                "what it says attached; only what differs is changed, so that it can be called\n"
                "at each boot. A file with a fault changes nothing.\n",
@@ -163,7 +175,10 @@ static int run_down(struct wrn_cli *cli, const struct wrn_args *args) {
  * the same, and that ours could not start is nothing to tell. */
 static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const char *path,
                         bool *ret_is_new) {
-    static const char *const passed_on[] = {"state", "config", "listen"};
+    if (is_service(cli, args, path)) {
+        *ret_is_new = true;
+        return start_service(cli);
+    }
     const char *argv[ARGUMENTS_MAX] = {find_program(cli), "--socket", path};
     size_t count = 3;
     int status = 0;
@@ -175,7 +190,7 @@ static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const 
         }
     }
     WRN_CLEANUP(wrn_close_fd) int complaints = memfd_create("warrend's complaints", MFD_CLOEXEC);
-    int code = run_daemon(cli, argv, complaints, &status);
+    int code = run_program(cli, argv, -1, complaints, &status);
     if (code != WRN_CLI_DONE) {
         return code;
     }
@@ -192,16 +207,67 @@ static int start_daemon(struct wrn_cli *cli, const struct wrn_args *args, const 
                                        : ": what it said stands above");
 }
 
-/* With its standard error in 'complaints'; -1: in ours. */
-static int run_daemon(struct wrn_cli *cli, const char *const *argv, int complaints,
-                      int *ret_status) {
+/* Whether systemd is to start it: it has a unit that runs the same program as we would. Somebody
+ * with a checkout beside an installed package gets the daemon of the checkout. */
+static bool is_service(struct wrn_cli *cli, const struct wrn_args *args, const char *path) {
+    char ours[PATH_MAX_BYTES], theirs[PATH_MAX_BYTES], systemctl[WRN_STEWARD_PATH_SIZE];
+    const char *const question[] = {systemctl, "show", "--property=LoadState,ExecStart", UNIT,
+                                    NULL};
+    int status = 0;
+    bool is_default = strcmp(path, WRN_CALL_SOCKET_PATH) == 0 && geteuid() == 0;
+    for (size_t i = 0; i < WRN_COUNT(passed_on); i++) {
+        is_default = is_default && wrn_args_value(args, passed_on[i]) == NULL;
+    }
+    if (!is_default || access(SYSTEMD_FOLDER, F_OK) != 0 ||
+        !wrn_steward_find("systemctl", systemctl) || realpath(find_program(cli), ours) == NULL) {
+        return false;
+    }
+    WRN_CLEANUP(wrn_close_fd) int shown = memfd_create("what systemd knows", MFD_CLOEXEC);
+    if (shown < 0 || run_program(cli, question, shown, -1, &status) != WRN_CLI_DONE ||
+        status != 0 || strcmp(read_shown(cli, shown, "LoadState="), "loaded") != 0) {
+        return false;
+    }
+    const char *program = read_shown(cli, shown, "path=");
+    return *program != '\0' && realpath(program, theirs) != NULL && strcmp(ours, theirs) == 0;
+}
+
+/* The word that follows 'name' in what a program has printed; "": there is none. */
+static const char *read_shown(struct wrn_cli *cli, int shown, const char *name) {
+    char text[COMPLAINTS_MAX];
+    ssize_t size = pread(shown, text, sizeof text - 1, 0);
+    text[size > 0 ? size : 0] = '\0';
+    const char *word = strstr(text, name);
+    word = word == NULL ? "" : word + strlen(name);
+    return wrn_cli_text(cli, "%.*s", (int)strcspn(word, " \n"), word);
+}
+
+/* Returns when it is ready: the unit says when. */
+static int start_service(struct wrn_cli *cli) {
+    char systemctl[WRN_STEWARD_PATH_SIZE];
+    const char *const command[] = {systemctl, "start", UNIT, NULL};
+    int status = 0;
+    if (!wrn_steward_find("systemctl", systemctl)) {
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED, "systemctl has gone");
+    }
+    int code = run_program(cli, command, -1, -1, &status);
+    if (code == WRN_CLI_DONE && status != 0) {
+        return wrn_cli_fail(cli, WRN_CLI_REFUSED,
+                            "systemd could not start " UNIT ": journalctl -u " UNIT " -e says why");
+    }
+    return code;
+}
+
+/* Runs it to its end, with standard output and standard error where these lead; -1: as ours. */
+static int run_program(struct wrn_cli *cli, const char *const *argv, int out, int complaints,
+                       int *ret_status) {
     posix_spawn_file_actions_t actions;
     pid_t pid = 0;
     (void)fflush(cli->out);
     int error = posix_spawn_file_actions_init(&actions);
     if (error == 0) {
-        error = complaints < 0
-                    ? 0
+        error = out < 0 ? 0 : posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+        error = error != 0 || complaints < 0
+                    ? error
                     : posix_spawn_file_actions_adddup2(&actions, complaints, STDERR_FILENO);
         error = error != 0 ? error
                            : posix_spawnp(&pid, argv[0], &actions, NULL,
@@ -210,13 +276,13 @@ static int run_daemon(struct wrn_cli *cli, const char *const *argv, int complain
     }
     if (error != 0) {
         return wrn_cli_fail(cli, WRN_CLI_REFUSED,
-                            "cannot run warrend (%s): %s; install it beside warren, or in a folder "
-                            "of PATH",
+                            "cannot run %s: %s; install it beside warren, or in a folder of PATH",
                             argv[0], strerror(error));
     }
     while (waitpid(pid, ret_status, 0) < 0) {
         if (errno != EINTR) {
-            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "lost sight of warrend: %s", strerror(errno));
+            return wrn_cli_fail(cli, WRN_CLI_REFUSED, "lost sight of %s: %s", argv[0],
+                                strerror(errno));
         }
     }
     return WRN_CLI_DONE;

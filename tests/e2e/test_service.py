@@ -8,6 +8,7 @@ are looked at in test_packages.py.
 import os
 import pwd
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -219,6 +220,63 @@ def test_warren_wg_gives_up_what_it_does_not_need(lab):
 UNITS = os.path.join(REPO, "packaging", "systemd")
 # What `systemd-analyze security` may say at most; docs/service.md names it.
 EXPOSURE = {"warrend.service": 3.7, "warren-wg@.service": 3.7}
+
+
+# Stands in for systemd: knows one unit, and starts what it says.
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >>%(asked)s
+case $1 in
+    show) echo "LoadState=%(load)s"
+          echo "ExecStart={ path=%(program)s ; argv[]=%(program)s --foreground ; pid=0 }" ;;
+    start) [ %(load)s = loaded ] && [ ! -e %(asked)s.broken ] || exit 1
+           %(program)s --socket /run/warren/warrend.sock --state %(state)s --user %(user)s \\
+               --no-map-ports --no-tell-resolver --listen 41000 ;;
+esac
+"""
+
+
+@pytest.mark.networks
+def test_where_systemd_has_the_unit_it_starts_the_daemon(lab):
+    """Not beside it: there would be two of them after the next boot. Which daemon is meant can be
+    said, and one of another program, a checkout's, is none of systemd's."""
+    node = lab.namespace("alone")
+    folder = lab.directory
+    os.chmod(folder, 0o755)
+    cli = os.path.join(BUILD, "warren")
+    asked, fake = os.path.join(folder, "asked"), os.path.join(folder, "systemctl")
+
+    def up(*words, load="loaded", program=WARREND, systemd="/run/systemd/system"):
+        """What it says, and what systemd was asked; the daemon is ended then."""
+        open(asked, "w").close()
+        with open(fake, "w") as stream:
+            stream.write(SYSTEMCTL % {"asked": asked, "load": load, "program": program,
+                                      "state": os.path.join(folder, "state"), "user": USER})
+        os.chmod(fake, 0o755)
+        script = ("mount --make-rprivate / && mount -t tmpfs none /run && mkdir -p %s /run/warren"
+                  " && mount -t tmpfs none /var/lib && mount -t tmpfs none /usr/local/sbin &&"
+                  " cp %s /usr/local/sbin/ || exit 99\n"
+                  "%s; code=$?; %s down; exit $code" % (
+                      systemd, fake, shlex.join([cli, "up", *words]), cli))
+        done = node.run(["unshare", "-m", "sh", "-c", script], check=False)
+        with open(asked) as stream:
+            return done, stream.read().split("\n")[:-1]
+
+    show = "show --property=LoadState,ExecStart warrend.service"
+    done, told = up()
+    assert done.code == 0 and "warrend is up" in done.stdout and "has ended" in done.stdout, done
+    assert told == [show, "start warrend.service"]
+    open(asked + ".broken", "w").close()
+    done, told = up()
+    assert done.code == 1 and "journalctl -u warrend.service -e" in done.stderr, done
+    os.unlink(asked + ".broken")
+    own = ["--state", os.path.join(folder, "own"), "--listen", "41001"]
+    done, told = up(*own)
+    assert done.code == 0 and "warrend is up" in done.stdout and told == []
+    for other in ({"load": "not-found"}, {"program": "/bin/true"}):
+        done, told = up(**other)
+        assert done.code == 0 and "warrend is up" in done.stdout and told == [show], done
+    done, told = up(systemd="/run/runit")
+    assert done.code == 0 and "warrend is up" in done.stdout and told == []
 
 
 def analyze(*args):
