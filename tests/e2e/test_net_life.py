@@ -382,6 +382,33 @@ def test_a_stream_outlives_moves(lab):
         stream.finish()
 
 
+@pytest.mark.watchdog(120)
+def test_a_stream_outlives_one_of_two_lines(lab):
+    """[H20] A host with two uplinks: whichever of them dies, its streams go on by the other."""
+    internet, (server,) = public_nodes(lab, "server")
+    host = internet.public("two-lines")
+    second = internet.give_line(host.ns, "u1")
+    gateways = [address.rsplit(".", 1)[0] + ".1" for address in (host.address, second)]
+    host.ns.ip("route append default via %s metric 100" % gateways[0])
+    node = Node(lab, host.ns, "mover").start()
+    Network(server).join(node).settle()
+    node.ping(server)
+    stream = traffic.Transfer(lab, node.ns, server.ns, server.address())
+
+    def comes_from(address):
+        return [p for p in server.network()["peers"] if p["endpoint"].startswith(address + ":")]
+
+    stream.goes_on()
+    wait.until(lambda: comes_from(second), 20, "it goes by the line that the host prefers")
+    host.ns.ip("link set u1 down")
+    stream.goes_on(40)
+    wait.until(lambda: comes_from(host.address), 20, "it goes by the other one")
+    host.ns.ip("link set u1 up", "route replace default via " + gateways[1], "link set u0 down")
+    stream.goes_on(40)
+    wait.until(lambda: comes_from(second), 20, "it goes by the first one again")
+    stream.finish()
+
+
 class Harsh(Noisy):
     """Noisy, and each frame of the ring comes changed, then as it was, then once more."""
 
