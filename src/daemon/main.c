@@ -260,7 +260,7 @@ static int renounce(struct program *program, char why[WRN_DAEMON_WHY_SIZE]) {
         return error;
     }
     error = wrn_privileges_drop(&who, group, needed, count, why);
-    int unlocked = error != 0 ? error : wrn_memory_lock_all(wrn_privileges_may_lock());
+    int unlocked = error != 0 ? error : wrn_memory_lock_all();
     (void)unlocked; /* `warren doctor` tells what is not */
     return error;
 }

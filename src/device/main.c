@@ -284,7 +284,7 @@ static int renounce(const struct program *program, const struct wrn_uapi_socket 
     } else {
         wrn_uapi_socket_give(socket, program->who.uid);
         error = wrn_privileges_drop(&program->who, (gid_t)-1, needed, WRN_COUNT(needed), why);
-        int unlocked = error != 0 ? error : wrn_memory_lock_all(wrn_privileges_may_lock());
+        int unlocked = error != 0 ? error : wrn_memory_lock_all();
         (void)unlocked; /* then the blocks with keys are, as far as the limit goes */
     }
     if (error != 0) {

@@ -23,6 +23,7 @@ static _Atomic size_t unlocked_size;
 
 static bool is_all_locked;
 
+static bool may_lock_anything(void);
 static int lock_now_and_later(void);
 static void forget_stack(void);
 static int forget_object(struct dl_phdr_info *object, size_t size, void *unused);
@@ -66,13 +67,11 @@ void wrn_memory_forbid_core_dumps(void) {
     (void)setrlimit(RLIMIT_CORE, &none); /* lowering a limit needs no privilege */
 }
 
-int wrn_memory_lock_all(bool is_exempt) {
-    struct rlimit limit = {0};
+int wrn_memory_lock_all(void) {
     if (WRN_HAS_RUNTIME) {
         return -EOPNOTSUPP;
     }
-    (void)getrlimit(RLIMIT_MEMLOCK, &limit);
-    int error = is_exempt || limit.rlim_cur == RLIM_INFINITY ? lock_now_and_later() : -EPERM;
+    int error = may_lock_anything() ? lock_now_and_later() : -EPERM;
     is_all_locked = error == 0;
     return error;
 }
@@ -92,6 +91,22 @@ void wrn_memory_give_back(void) {
     if (is_all_locked) {
         is_all_locked = lock_now_and_later() == 0;
     }
+}
+
+/* Tried: a capability that a container shows may be none to the kernel. */
+static bool may_lock_anything(void) {
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_MEMLOCK, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY) {
+        return true;
+    }
+    size_t size = (size_t)limit.rlim_cur + (size_t)sysconf(_SC_PAGESIZE);
+    void *more = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bool may = more != MAP_FAILED && mlock2(more, size, MLOCK_ONFAULT) == 0;
+    if (more != MAP_FAILED) {
+        (void)munmap(more, size);
+    }
+    return may;
 }
 
 static int lock_now_and_later(void) {

@@ -13,11 +13,11 @@ WRN_NODISCARD int wrn_memory_map(size_t size, void **ret_memory);
 size_t wrn_memory_unlocked(void);
 
 /* Locks all of the process's memory, heap and stacks too (libcrypto keeps expanded keys there),
- * each page once it is touched. 'is_exempt': all threads have CAP_IPC_LOCK, and keep it; without it
- * one that maps memory would fail at RLIMIT_MEMLOCK. Returns 0; -EPERM, where there is such a
- * limit: then the blocks above are locked as far as it goes; or -EOPNOTSUPP in a build with a
- * sanitizer, whose shadow is all of the address space. */
-WRN_NODISCARD int wrn_memory_lock_all(bool is_exempt);
+ * each page once it is touched. Does so only where nothing limits how much may be locked, as for
+ * who has CAP_IPC_LOCK, which all threads have to keep then: at a limit they could map nothing any
+ * more. Returns 0; -EPERM, where there is a limit: then the blocks above are locked as far as it
+ * goes; or -EOPNOTSUPP in a build with a sanitizer, whose shadow is all of the address space. */
+WRN_NODISCARD int wrn_memory_lock_all(void);
 
 /* Tells whether wrn_memory_lock_all did so. */
 bool wrn_memory_is_all_locked(void);

@@ -81,12 +81,6 @@ int wrn_privileges_drop(const struct wrn_privileges *who, gid_t group, const uns
     return 0;
 }
 
-bool wrn_privileges_may_lock(void) {
-    struct wrn_privileges_state state;
-    wrn_privileges_look(&state);
-    return (state.capabilities >> CAP_IPC_LOCK & 1) != 0;
-}
-
 void wrn_privileges_give_up_thread(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct kept[_LINUX_CAPABILITY_U32S_3] = {0};

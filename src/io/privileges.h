@@ -43,9 +43,6 @@ WRN_NODISCARD int wrn_privileges_drop(const struct wrn_privileges *who, gid_t gr
                                       const unsigned *needed, size_t count,
                                       char reterr_why[WRN_PRIVILEGES_WHY_SIZE]);
 
-/* Tells whether this process may lock whatever memory it likes (CAP_IPC_LOCK). */
-bool wrn_privileges_may_lock(void);
-
 /* Gives up all capabilities of the calling thread alone, but the one to lock memory, which all of
  * it is (wrn_memory_lock_all): for one that carries packets. */
 void wrn_privileges_give_up_thread(void);

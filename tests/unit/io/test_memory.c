@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: memory that is given back is gone, and nothing that is in use is. Method: a deep call,
  * whose pages the kernel counts, with values of our own above it. */
-#define _DEFAULT_SOURCE /* mincore */
+#define _GNU_SOURCE /* mincore, setresuid */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "io/memory.h"
@@ -90,9 +92,31 @@ static void other_threads_keep_theirs(void **state) {
     }
 }
 
+/* At a limit whoever maps memory later would fail: nothing is begun. */
+static void a_limit_is_respected(void **state) {
+    struct rlimit before, low = {.rlim_cur = 1 << 20};
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_MEMLOCK, &before), 0);
+    low.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &low), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) { /* nobody has no capability */
+        bool is_low = geteuid() != 0 || setresuid(65534, 65534, 65534) == 0;
+        int error = wrn_memory_lock_all();
+        _exit(is_low && (error == -EPERM || error == -EOPNOTSUPP) && !wrn_memory_is_all_locked()
+                  ? 0
+                  : 1);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_int_equal(setrlimit(RLIMIT_MEMLOCK, &before), 0);
+}
+
 /* Also when everything is locked; what is mapped later is, too. */
 static void what_is_locked_is_given_back(void **state) {
-    int error = wrn_memory_lock_all(geteuid() == 0);
+    int error = wrn_memory_lock_all();
     if (error != 0) {
         assert_true(error == -EPERM || error == -EOPNOTSUPP);
         skip();
@@ -112,6 +136,7 @@ int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stack_is_given_back_below_us),
         cmocka_unit_test(other_threads_keep_theirs),
+        cmocka_unit_test(a_limit_is_respected),
         cmocka_unit_test(what_is_locked_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
