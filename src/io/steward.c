@@ -2,7 +2,7 @@
 /* Requests and answers are single packets on a pair of sockets. Each program has a minder, a
  * process that waits for its end and for ours, so that the steward itself has nothing to remember.
  */
-#define _GNU_SOURCE /* setns, close_range, setresuid */
+#define _GNU_SOURCE /* setns, close_range, setresuid, _Fork */
 #include "io/steward.h"
 
 #include <cap-ng.h>
@@ -411,16 +411,18 @@ static bool read_words(const struct request *request, const char **ret_args) {
 }
 
 /* Two generations on, so that nobody of us has to wait for it. 'options': as whom it is run; NULL:
- * as who we are. 'fds' as above. */
+ * as who we are. 'fds' as above. Who has been forked already, and has one thread, forks without
+ * what libraries do in a child: libuv closes what it had open by number, and the numbers are ours
+ * since keep_only. */
 static int32_t start_minder(const struct wrn_steward_options *options,
                             const struct request *request, const int *fds) {
     int status = 0;
-    pid_t child = fork();
+    pid_t child = self.options != NULL ? _Fork() : fork();
     if (child < 0) {
         return -errno;
     }
     if (child == 0) {
-        pid_t minder = fork();
+        pid_t minder = _Fork();
         if (minder == 0) {
             mind(options, request, fds[1], request->has_output ? fds[2] : -1, fds[0]);
         }
@@ -444,7 +446,7 @@ static _Noreturn void mind(const struct wrn_steward_options *options, const stru
     }
     keep_only((int *const[FDS_MAX]){&input, &output, &channel});
     (void)signal(SIGPIPE, SIG_IGN);
-    pid_t child = pipe2(complaints, O_CLOEXEC) != 0 ? -1 : fork();
+    pid_t child = pipe2(complaints, O_CLOEXEC) != 0 ? -1 : _Fork();
     if (child == 0) {
         become(options, args, input, output, complaints[1]);
     }

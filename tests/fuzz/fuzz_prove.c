@@ -306,8 +306,9 @@ static void add_object(struct input *in, struct wrn_spki *spki) {
     if (kind == 0) { /* as it stands in the input */
         size_t size = take(in, 200), left = (size_t)(in->end - in->next);
         size = size < left ? size : left;
-        give(spki, keep(in, (wrn_span){in->next, size}), take(in, 2));
+        wrn_span as_it_stands = {in->next, size};
         in->next += size;
+        give(spki, keep(in, as_it_stands), take(in, 2));
         return;
     }
     if (kind == 1) {

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Goal: what is owed is taken back when who owed it was killed, the latest first, unless somebody
  * else has taken its place or it ended in good order. Method: a process that owes and ends, for
- * each case; its steward is inherited and waited for. */
+ * each case; its steward is inherited and waited for. And programs have what they were given. */
+#define _GNU_SOURCE /* pipe2 */
 #include "io/steward.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit/base/check.h"
 
-enum { TEXT_SIZE = 256, NO_STEWARD = 77 };
+enum { TEXT_SIZE = 256, NO_STEWARD = 77, HELD = 4 };
 
 static char taken_back[] = "/tmp/warren-test-XXXXXX"; /* a file: the steward has no pipe of ours */
 
@@ -109,12 +112,56 @@ static void without_a_steward_nothing_is_owed(void **state) {
     wrn_steward_settle("one");
 }
 
+/* ---- Programs */
+
+static int held[HELD];
+
+/* What libuv does in a child: closes by number what it had open, and opens it anew. */
+static void open_anew(void) {
+    for (size_t i = 0; i < HELD; i++) {
+        (void)close(held[i]);
+    }
+    for (size_t i = 0; i < HELD; i++) {
+        (void)open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+}
+
+/* Whoever minds a program has its descriptors under the numbers that a library remembers. */
+static void output_is_safe_from_libraries(void **state) {
+    static const char *const args[] = {"/bin/echo", "all", "of", "it", NULL};
+    char text[TEXT_SIZE] = "";
+    int ends[2], channel = -1;
+    int32_t status = -1;
+    (void)state;
+    for (size_t i = 0; i < HELD; i++) {
+        held[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true(held[i] >= 0);
+    }
+    assert_int_equal(pthread_atfork(NULL, NULL, open_anew), 0);
+    int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(wrn_steward_run(args, input, ends[1], &channel), 0);
+    (void)close(ends[1]);
+    (void)close(input);
+    ssize_t size = read(ends[0], text, sizeof text - 1);
+    assert_int_equal(recv(channel, &status, sizeof status, MSG_WAITALL), sizeof status);
+    assert_int_equal(status, 0);
+    assert_string_equal(text, "all of it\n");
+    assert_int_equal(size, strlen(text));
+    (void)close(channel);
+    (void)close(ends[0]);
+    for (size_t i = 0; i < HELD; i++) {
+        (void)close(held[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_killed_owes),
         cmocka_unit_test(a_successor_takes_over),
         cmocka_unit_test(a_good_end_leaves_nothing),
         cmocka_unit_test(without_a_steward_nothing_is_owed),
+        cmocka_unit_test(output_is_safe_from_libraries), /* the last: its handler stays */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
