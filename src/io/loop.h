@@ -11,5 +11,6 @@ enum { WRN_LOOP_SIGNALS = 3 }; /* TERM, INT, HUP */
 void wrn_loop_open(uv_loop_t *loop, uv_signal_t signals[WRN_LOOP_SIGNALS], uv_signal_cb on_signal);
 
 /* Closes the signals and what libuv made for itself, runs what was still to be closed, and ends the
- * loop. All other handles are closed, or being closed, already. */
+ * loop. All other handles are closed, or being closed, already. The signals do nothing from here
+ * on: the program is ending as asked. */
 void wrn_loop_close(uv_loop_t *loop);

@@ -74,6 +74,13 @@ def test_signals(lab, number):
     left.may_die = True
 
 
+def test_an_end_that_is_asked_for_again_and_again_is_in_good_order(lab):
+    left, _ = pair(lab)
+    assert left.process.end_impatiently(signal.SIGTERM, 5) == 0 or tunnel.STAND_IN
+    assert not os.path.exists(uapi.path(left.name))
+    left.may_die = True
+
+
 @pytest.mark.matrix
 def test_kill_and_restart(lab):
     """After SIGKILL the stale socket does not hinder the next start, and traffic resumes."""

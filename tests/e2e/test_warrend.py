@@ -81,6 +81,13 @@ def test_the_background_is_ready_when_the_shell_has_its_prompt_back(lab):
     assert any("SIGTERM" in line for line in lines)
 
 
+def test_an_end_that_is_asked_for_again_and_again_is_in_good_order(lab):
+    alice = two(lab)[1]
+    before = links(alice.ns)
+    assert alice.process.end_impatiently(signal.SIGTERM, 10) == 0
+    assert len(links(alice.ns)) < len(before)
+
+
 def test_a_log_that_has_grown_makes_room_at_the_next_start(lab):
     a, _ = topology.two_hosts(lab)
     node = Node(lab, a, "alice")

@@ -333,6 +333,17 @@ class Process:
         """Sends a signal that ends the program, waits for that and returns the exit code."""
         return end(self.popen, number, seconds, self.label)
 
+    def end_impatiently(self, number, seconds):
+        """Sends the signal without a pause until the program has ended; its exit code."""
+        def ended():
+            for _ in range(64):
+                if not self.running():
+                    return True
+                self.popen.send_signal(number)
+            return False
+        wait.until(ended, seconds, "end of %s by many signals %d" % (self.label, number), 0)
+        return self.popen.returncode
+
     def cpu_s(self):
         """User plus system seconds so far."""
         with open("/proc/%d/stat" % self.pid) as f:
