@@ -543,6 +543,7 @@ static int become_user(const struct wrn_steward_options *options) {
          setresuid(options->uid, options->uid, options->uid) != 0)) {
         return errno;
     }
+    capng_setpid((int)getpid()); /* it remembers for whom it was asked last: see start_minder */
     capng_clear(CAPNG_SELECT_CAPS);
     return capng_apply(CAPNG_SELECT_CAPS) == 0 ? 0 : EPERM;
 }
