@@ -211,7 +211,8 @@ def test_a_range_has_room_for_five(lab):
     there is none. Who claimed the same one at the same moment, on a ring that has just formed, may
     both have it until the ring is whole: then one of them has to look for another."""
     _, nodes = public_nodes(lab, *("n%d" % number for number in range(6)))
-    network = Network(nodes[0], ipv4="10.77.0.0/29").join(*nodes[1:5]).settle()
+    # Who finds none looks again after 30 s, then after 60.
+    network = Network(nodes[0], ipv4="10.77.0.0/29").join(*nodes[1:5]).settle(90)
     network.join(nodes[5])
 
     def are_five():
@@ -219,7 +220,6 @@ def test_a_range_has_room_for_five(lab):
         none = [n for n, t in zip(nodes, told) if t["address_state"] == "full"]
         held = sorted(t["ipv4"] for t in told if t["address_state"] == "held")
         return held == ["10.77.0.%d" % last for last in range(2, 7)] and len(none) == 1 and none
-    # Who finds none looks again after 30 s, then after 60.
     late, = wait.until(are_five, 150, "five addresses, and one host without")
     assert late.address() is None and "no free address" in late.cli("status")
     late.ping(nodes[0].hit if late is not nodes[0] else nodes[1].hit)  # a member all the same
