@@ -262,6 +262,10 @@ static void on_created(struct wrn_claim *claim, struct wrn_now now,
         claim->port.event(claim->port.ctx, &event);
     } else if (is_for_candidate(answer->reason)) {
         claim->refused++;
+    } else if (answer->reason == WRN_REASON_EXPIRED && !claim->is_behind) {
+        claim->is_behind = true;
+        try_again(claim, now);
+        return;
     } else {
         wait(claim, now, answer->reason);
         return;
@@ -398,11 +402,12 @@ static void set_state(struct wrn_claim *claim, enum wrn_claim_state state) {
 
 static enum wrn_reason store(struct wrn_claim *claim, enum wrn_record_kind kind, bool keep) {
     uint8_t value[WRN_CLAIM_VALUE_MAX];
+    bool is_trial = kind == WRN_RECORD_CREATE && !keep && !claim->is_behind;
     struct wrn_claim_request request = {
         .kind = kind,
         .keep = keep,
         .key = {(const uint8_t *)claim->key, claim->key_size},
-        .ttl_s = WRN_CLAIM_TTL_S,
+        .ttl_s = is_trial ? WRN_CLAIM_TRIAL_S : WRN_CLAIM_TTL_S,
         .claimed_s = kind == WRN_RECORD_CREATE ? claim->claimed_s : 0,
     };
     if (kind == WRN_RECORD_CREATE) {

@@ -10,6 +10,9 @@
 enum {
     WRN_CLAIM_VALUE_MAX = 160, /* bytes of a value */
     WRN_CLAIM_TTL_S = 7200,    /* of the records; the DHT signs them anew at half of it */
+    /* Of a record that is not ours yet. A holder may have it although another one refused it to us:
+     * then it bars whom the key belongs to, but no longer than this. */
+    WRN_CLAIM_TRIAL_S = 300,
 };
 
 /* OFF -> TRYING: start. TRYING -> HELD, WAITING, FULL. WAITING, FULL -> TRYING: time. HELD ->
@@ -39,7 +42,7 @@ struct wrn_claim_request {
     bool keep;                 /* CREATE: see to its being renewed, too (wrn_dht_keep) */
     wrn_span key;
     wrn_span value;
-    uint32_t ttl_s;
+    uint32_t ttl_s; /* CREATE that is not kept: short, if holders take that */
     /* CREATE: since when we claim it; to be kept where a record is made anew, so that a renewed
      * proof does not make the claim younger. */
     int64_t claimed_s;
@@ -99,6 +102,7 @@ struct wrn_claim {
     uint32_t rounds, failures; /* in a row, for back-off */
     int64_t claimed_s;
     bool wants_refresh; /* HELD: it is to be stored again */
+    bool is_behind;     /* our clock: what lives as short has ended by others' */
     bool has_holder;
     uint8_t holder[WRN_SIGN_PUBLIC_SIZE]; /* who took 'previous' */
     int64_t holder_since_s;
