@@ -225,8 +225,12 @@ def two_on_one_wire(lab):
     wait.until(lambda: sum(bridge(n)["stands_by"] for n in pair) == 1, 20, "one stands by")
     active = next(n for n in pair if not bridge(n)["stands_by"])
     third = clouds.clouds[2].node
-    wait.until(lambda: any(m["name"] in (active.name, active.hit) and m["refused"].get("guard")
-                           for m in bridge(third)["members"]), 10, "it says who is on its wire")
+
+    def said():  # also sizes; whom it hears on its wire it says each second, four times
+        return sum(m["refused"].get("guard", 0) for m in bridge(third)["members"]
+                   if m["name"] in (active.name, active.hit))
+    before = said()
+    wait.until(lambda: said() >= before + 3, 30, "it says who is on its wire")
     return a, b, active, next(n for n in pair if n is not active), third
 
 
