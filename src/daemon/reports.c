@@ -46,7 +46,10 @@ void wrn_daemon_on_reports(void *ctx, int fd, int events) {
 void wrn_daemon_on_wg_event(void *ctx, const struct wrn_wg *wg, const struct wrn_wg_event *event) {
     struct wrn_daemon *daemon = ctx;
     struct wrn_log *log = daemon->log;
-    enum wrn_log_level level = wrn_wg_event_is_fault(event->kind) ? WRN_LOG_ERROR : WRN_LOG_VERBOSE;
+    /* Members have agreed on the cipher: who does not answer has gone, which the ring will say. */
+    bool is_silent = event->kind == WRN_WG_EVENT_INITIATION_UNANSWERED;
+    enum wrn_log_level level =
+        wrn_wg_event_is_fault(event->kind) && !is_silent ? WRN_LOG_ERROR : WRN_LOG_VERBOSE;
     struct wrn_daemon_network *network = wrn_daemon_find_wg(daemon, wg);
     if (network != NULL) {
         network->events[event->kind]++;
@@ -54,7 +57,7 @@ void wrn_daemon_on_wg_event(void *ctx, const struct wrn_wg *wg, const struct wrn
     if (log->level >= level && network != NULL) {
         memcpy(log->interface, network->interface, sizeof log->interface);
         wrn_log_write(log, level, "tunnel to peer %u: %s", event->peer.index,
-                      wrn_wg_event_text(event->kind));
+                      is_silent ? "no answer to handshakes" : wrn_wg_event_text(event->kind));
         log->interface[0] = '\0';
     }
 }

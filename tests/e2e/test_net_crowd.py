@@ -43,6 +43,8 @@ def test_four_of_sixteen_are_killed_at_once(lab):
         node.process.popen.wait()
     # Ways that led through the dead are found anew: so long packets are lost there.
     all_pairs(left, lambda a, b: traffic.reachable(a.ns, b.address(), 60))
+    # Who does not answer has gone; nobody is asked about a setting that networks do not have.
+    assert not any("`cipher`" in node.log() for node in left)
     killed[1].start()  # one that was killed comes back by those that it knew
     network.settle(40, nodes=[killed[1]])
     killed[1].ping(left[0])
