@@ -96,8 +96,8 @@ def test_interfaces_come_and_go_by_themselves(lab, gateway):
         gateway.ns.ip("link del eth9")
         is_in("eth9", "waiting")
     gateway.rpc("bridge.attach", network="site", interface="eth1")
-    gateway.ns.ip("link add other type bridge", "link set eth1 nomaster",
-                  "link set eth1 master other")
+    # In one step: what nobody has is taken back at once.
+    gateway.ns.ip("link add other type bridge", "link set eth1 master other")
     is_in("eth1", "taken")
     gateway.ns.ip("link del other")
     is_in("eth1")
