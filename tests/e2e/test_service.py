@@ -102,7 +102,7 @@ def test_warrend_gives_up_what_it_does_not_need(lab):
     told = {f["what"]: f for f in alice.rpc("doctor")["findings"]}
     assert told["rights"]["state"] == "ok" and USER in told["rights"]["text"]
     assert told["keys in memory"]["state"] == "ok" and told["tun device"]["state"] == "ok"
-    assert len(a.pids(with_stewards=True)) == 2
+    wait.until(lambda: len(a.pids(with_stewards=True)) == 2, 5, "the programs that it ran are over")
     alice.kill()
     wait.until(lambda: not a.pids(with_stewards=True), 20, "the steward ends soon after it")
 

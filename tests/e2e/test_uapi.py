@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from harness import net, noise, topology, traffic, tunnel, uapi, wait
-from harness.tunnel import Tunnel, WARREN
+from harness.tunnel import Tunnel, WARREN, WIREGUARD_GO
 
 KEY = noise.public_key(bytes(range(32))).hex()
 KEY2 = noise.public_key(bytes(range(1, 33))).hex()
@@ -38,6 +38,13 @@ def test_fresh_interface(end):
     device = uapi.get(end.name)
     assert not device.peers and "private_key" not in device.interface
     assert device.interface.get("fwmark", "0") == "0"
+
+
+def test_who_has_no_counters_ends_no_report(lab):
+    """A stock end does not know our counters: the report of a failed test with one says so. (It
+    raised an error, which ended the whole run.)"""
+    end = Tunnel(lab, lab.namespace("a"), WIREGUARD_GO).start()
+    assert "no counters" in end.told_drops()
 
 
 @pytest.mark.warren_only

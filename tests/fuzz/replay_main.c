@@ -11,6 +11,7 @@
 enum { INPUT_MAX_BYTES = 1 << 20 };
 
 static int replay_folder(const char *path);
+static int is_input(const struct dirent *entry);
 static int replay_file(const char *path);
 
 int main(int argc, char **argv) {
@@ -35,25 +36,28 @@ int main(int argc, char **argv) {
     return 0;
 }
 
-/* Returns the number of files replayed, or -1. */
+/* Returns the number of files replayed, or -1. They go by their names: the order in which a file
+ * system keeps them is another on each machine. */
 static int replay_folder(const char *path) {
-    DIR *folder = opendir(path);
-    if (folder == NULL) {
+    struct dirent **entries = NULL;
+    int found = scandir(path, &entries, is_input, alphasort);
+    if (found < 0) {
         perror(path);
         return -1;
     }
     int count = 0;
-    for (struct dirent *entry = readdir(folder); entry != NULL && count >= 0;
-         entry = readdir(folder)) {
-        if (entry->d_name[0] == '.') {
-            continue;
-        }
+    for (int i = 0; i < found; i++) {
         char name[4096];
-        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        count = replay_file(name) < 0 ? -1 : count + 1;
+        snprintf(name, sizeof name, "%s/%s", path, entries[i]->d_name);
+        free(entries[i]);
+        count = count < 0 || replay_file(name) < 0 ? -1 : count + 1;
     }
-    closedir(folder);
+    free(entries);
     return count;
+}
+
+static int is_input(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
 }
 
 /* Returns 1, or -1. The name is printed first: if the target crashes, it is the last line. */
